@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * read() and write() of a device: through the gate, or, when the device does
+ * not answer any more, as hardware that is gone would answer.
+ */
+#include <linux/uaccess.h>
+
+#include "mdr.h"
+
+/**
+ * mdr_device_enter - enter the device's gate, waiting for it if need be
+ * @device: the device
+ * @kind: what for
+ * @entry: on the caller's stack, for mdr_gate_exit()
+ *
+ * Context: process context, may sleep.
+ * Return: 0 if inside, -ETIMEDOUT if the device does not answer within
+ * stall_timeout_ms, -ERESTARTSYS if killed.
+ */
+int mdr_device_enter(struct mdr_device *device, enum mdr_entry_kind kind,
+		     struct mdr_gate_entry *entry)
+{
+	struct mdr_gate *gate = &device->function->group->gate;
+	int ret;
+
+	while (unlikely(!mdr_gate_enter(gate, kind, entry))) {
+		ret = mdr_device_stall(device, false);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static enum mdr_entry_kind mdr_access_kind(loff_t pos)
+{
+	return VFIO_PCI_OFFSET_TO_INDEX(pos) == VFIO_PCI_CONFIG_REGION_INDEX ?
+	       MDR_ENTRY_CONFIG : MDR_ENTRY_ACCESS;
+}
+
+/* Size of a region, without asking the device; 0 if there is none. */
+static u64 mdr_region_size(struct mdr_device *device, unsigned int index)
+{
+	struct pci_dev *pdev = device->core.pdev;
+
+	switch (index) {
+	case VFIO_PCI_BAR0_REGION_INDEX ... VFIO_PCI_ROM_REGION_INDEX:
+		return pci_resource_len(pdev, index);
+	case VFIO_PCI_CONFIG_REGION_INDEX:
+		return pdev->cfg_size;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * The device does not answer. dead_access decides: an error, or what a bus
+ * gives when nobody drives it: reads are all-ones, writes go nowhere.
+ */
+static ssize_t mdr_dead_access(struct mdr_device *device, char __user *buf,
+			       size_t count, loff_t *ppos, bool write)
+{
+	u64 pos = *ppos & VFIO_PCI_OFFSET_MASK;
+	u64 size = mdr_region_size(device, VFIO_PCI_OFFSET_TO_INDEX(*ppos));
+	u8 ones[64];
+	size_t done, chunk;
+
+	if (pos >= size)
+		return -EINVAL;
+	if (READ_ONCE(device->tunables.dead_access) == MDR_DEAD_ACCESS_FAULT)
+		return -EIO;
+
+	count = min_t(u64, count, size - pos);
+	memset(ones, 0xff, sizeof(ones));
+	for (done = 0; !write && done < count; done += chunk) {
+		chunk = min(count - done, sizeof(ones));
+		if (copy_to_user(buf + done, ones, chunk))
+			return -EFAULT;
+	}
+	*ppos += count;
+	return count;
+}
+
+/**
+ * mdr_device_read - &vfio_device_ops.read
+ * @vdev: the device
+ * @buf: where to
+ * @count: how many bytes
+ * @ppos: region and offset, as vfio-pci-core encodes them
+ *
+ * Context: process context, may sleep.
+ * Return: bytes read; -EIO if the device does not answer and dead_access is
+ * fault; otherwise as vfio_pci_core_read().
+ */
+ssize_t mdr_device_read(struct vfio_device *vdev, char __user *buf,
+			size_t count, loff_t *ppos)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+	struct mdr_gate_entry entry;
+	ssize_t ret;
+
+	ret = mdr_device_enter(device, mdr_access_kind(*ppos), &entry);
+	if (unlikely(ret)) {
+		if (ret != -ETIMEDOUT)
+			return ret;
+		return mdr_dead_access(device, buf, count, ppos, false);
+	}
+
+	ret = vfio_pci_core_read(vdev, buf, count, ppos);
+	mdr_gate_exit(&entry);
+	return ret;
+}
+
+/**
+ * mdr_device_write - &vfio_device_ops.write
+ * @vdev: the device
+ * @buf: where from
+ * @count: how many bytes
+ * @ppos: region and offset, as vfio-pci-core encodes them
+ *
+ * Context: process context, may sleep.
+ * Return: bytes written; -EIO if the device does not answer and dead_access is
+ * fault; otherwise as vfio_pci_core_write().
+ */
+ssize_t mdr_device_write(struct vfio_device *vdev, const char __user *buf,
+			 size_t count, loff_t *ppos)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+	enum mdr_entry_kind kind = mdr_access_kind(*ppos);
+	struct mdr_gate_entry entry;
+	loff_t pos = *ppos;
+	ssize_t ret;
+
+	ret = mdr_device_enter(device, kind, &entry);
+	if (unlikely(ret)) {
+		if (ret != -ETIMEDOUT)
+			return ret;
+		return mdr_dead_access(device, (char __user *)buf, count, ppos,
+				       true);
+	}
+
+	ret = vfio_pci_core_write(vdev, buf, count, ppos);
+	if (kind == MDR_ENTRY_CONFIG && ret > 0)
+		mdr_user_registers_track(device, pos & VFIO_PCI_OFFSET_MASK,
+					 ret);
+	mdr_gate_exit(&entry);
+	return ret;
+}

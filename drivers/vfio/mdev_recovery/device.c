@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices: the mdev facade over a vfio-pci-core device that sits on the
+ * function itself, and so in its real IOMMU group.
+ */
+#include <linux/gfp.h>
+#include <linux/iommu.h>
+#include <linux/kernfs.h>
+#include <linux/slab.h>
+#include <linux/vfio.h>
+
+#include "mdr.h"
+#include "trace.h"
+
+/* How often the user of a device to be removed is asked, as vfio core does. */
+#define MDR_REMOVE_REQUEST_MS 10000
+
+/**
+ * mdr_device_stall - wait at the device's closed gate
+ * @device: the device
+ * @interruptible: any signal ends the wait, not just a fatal one
+ *
+ * Context: process context, not inside any gate, may sleep.
+ * Return: 0 if the gate is open again, -ETIMEDOUT if stall_timeout_ms passed or
+ * the device is lost, -ERESTARTSYS if a signal came.
+ */
+int mdr_device_stall(struct mdr_device *device, bool interruptible)
+{
+	struct mdr_group *group = device->function->group;
+	u64 start = ktime_get_ns();
+	int ret;
+
+	ret = mdr_gate_wait(&group->gate,
+			    READ_ONCE(device->tunables.stall_timeout_ms),
+			    interruptible);
+	start = ktime_get_ns() - start;
+	mdr_group_account_stall(group, start, ret == -ETIMEDOUT);
+	trace_mdr_stall(group, start, ret);
+	return ret;
+}
+
+/*
+ * Take the open gate for opening the device, waiting for a recovery to end. The
+ * stall time-out counts from the first look, however many recoveries follow.
+ */
+static int mdr_device_open_gate(struct mdr_device *device,
+				struct mdr_gate_entry *entry)
+{
+	struct mdr_group *group = device->function->group;
+	unsigned int timeout_ms = READ_ONCE(device->tunables.stall_timeout_ms);
+	unsigned long deadline = jiffies + msecs_to_jiffies(timeout_ms);
+	enum mdr_state state;
+	int ret;
+
+	for (;;) {
+		if (mdr_gate_enter(&group->gate, MDR_ENTRY_EXCLUSIVE, entry))
+			return 0;
+
+		state = READ_ONCE(group->machine.state);
+		if (state == MDR_STATE_FAILED)
+			return -EIO;
+		if (state == MDR_STATE_HOLDING || state == MDR_STATE_EVICTING)
+			return -EBUSY;
+		if (time_after(jiffies, deadline))
+			return -EAGAIN;
+
+		ret = mdr_group_wait_settled(group, timeout_ms);
+		if (ret)
+			return ret;
+	}
+}
+
+static int mdr_device_enable(struct mdr_device *device)
+{
+	struct mdr_group *group = device->function->group;
+	struct mdr_gate_entry entry;
+	int ret;
+
+	ret = mdr_device_open_gate(device, &entry);
+	if (ret) {
+		dev_warn_ratelimited(&device->function->pdev->dev,
+				     "open of %s: group is %s: %d\n",
+				     device->uuid,
+				     mdr_state_name(READ_ONCE(group->machine.state)),
+				     ret);
+		return ret;
+	}
+
+	ret = vfio_pci_core_enable(&device->core);
+	if (ret)
+		goto out_exit;
+
+	memset(&device->registers, 0, sizeof(device->registers));
+	mdr_user_registers_read(device);
+
+	mutex_lock(&group->lock);
+	if (mdr_gate_closed(&group->gate)) {
+		/* what was just read and saved may be that of a dead device */
+		mutex_unlock(&group->lock);
+		vfio_pci_core_disable(&device->core);
+		ret = -EAGAIN;
+		goto out_exit;
+	}
+	device->opened = true;
+	device->acknowledged = group->event;
+	group->users++;
+	mutex_unlock(&group->lock);
+
+	vfio_pci_core_finish_enable(&device->core);
+out_exit:
+	mdr_gate_exit(&entry);
+	return ret;
+}
+
+static void mdr_device_release_use(struct mdr_device *device)
+{
+	struct mdr_group *group = device->function->group;
+
+	scoped_guard(mutex, &group->lock)
+		device->in_use = false;
+	wake_up_all(&device->released);
+}
+
+static int mdr_device_open(struct vfio_device *vdev)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+	struct mdr_group *group = device->function->group;
+	int ret;
+
+	scoped_guard(mutex, &group->lock) {
+		if (device->removing)
+			return -ENODEV;
+		device->in_use = true;
+	}
+
+	do {
+		ret = mdr_device_enable(device);
+	} while (ret == -EAGAIN && mdr_gate_closed(&group->gate) &&
+		 !mdr_group_wait_settled(group,
+					 READ_ONCE(device->tunables.stall_timeout_ms)));
+
+	if (ret)
+		mdr_device_release_use(device);
+	return ret;
+}
+
+static void mdr_device_close(struct vfio_device *vdev)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+	struct mdr_group *group = device->function->group;
+	struct mdr_gate_entry entry;
+
+	/* vfio-pci-core resets the function on close */
+	mdr_group_wait_recovered(group);
+
+	mdr_gate_enter_exclusive(&group->gate, &entry);
+	scoped_guard(mutex, &group->lock)
+		device->opened = false;
+	scoped_guard(mutex, &device->core_lock)
+		vfio_pci_core_close_device(vdev);
+	mdr_gate_exit(&entry);
+
+	scoped_guard(mutex, &group->lock) {
+		if (!--group->users)
+			mdr_group_step(group, MDR_EVENT_LAST_USER_GONE,
+				       device->function);
+	}
+	mdr_device_release_use(device);
+}
+
+/*
+ * Answers to the UUID and to the PCI address. What follows either one, a VF
+ * token, is vfio-pci-core's business.
+ */
+static int mdr_device_match(struct vfio_device *vdev, char *buf)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+	char *name;
+	int ret;
+
+	if (strncasecmp(buf, device->uuid, UUID_STRING_LEN))
+		return vfio_pci_core_match(vdev, buf);
+
+	buf += UUID_STRING_LEN;
+	if (*buf && *buf != ' ')
+		return 0;
+	name = kasprintf(GFP_KERNEL, "%s%s", pci_name(device->core.pdev), buf);
+	if (!name)
+		return -ENOMEM;
+	ret = vfio_pci_core_match(vdev, name);
+	kfree(name);
+	return ret;
+}
+
+static int mdr_device_init(struct vfio_device *vdev)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+	int ret;
+
+	device->ones = alloc_page(GFP_KERNEL_ACCOUNT);
+	if (!device->ones)
+		return -ENOMEM;
+	memset(page_address(device->ones), 0xff, PAGE_SIZE);
+
+	ret = vfio_pci_core_init_dev(vdev);
+	if (ret) {
+		__free_page(device->ones);
+		return ret;
+	}
+
+	/*
+	 * An idle function takes part in the recovery of its neighbours, and
+	 * cannot be woken over a link that is down: it stays in D0.
+	 */
+	device->core.disable_idle_d3 = true;
+	mutex_init(&device->core_lock);
+	init_waitqueue_head(&device->released);
+	mdr_tunables_init(&device->tunables);
+	return 0;
+}
+
+static void mdr_device_release(struct vfio_device *vdev)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+
+	vfio_pci_core_release_dev(vdev);
+	mutex_destroy(&device->core_lock);
+	__free_page(device->ones);
+}
+
+static const struct vfio_device_ops mdr_device_ops = {
+	.name		= "mdev-recovery",
+	.init		= mdr_device_init,
+	.release	= mdr_device_release,
+	.open_device	= mdr_device_open,
+	.close_device	= mdr_device_close,
+	.read		= mdr_device_read,
+	.write		= mdr_device_write,
+	.ioctl		= mdr_device_ioctl,
+	.device_feature	= mdr_device_feature,
+	.mmap		= mdr_device_mmap,
+	.request	= vfio_pci_core_request,
+	.match		= mdr_device_match,
+	VFIO_OPS_REGION_INFO(mdr_device_region_info)
+	VFIO_OPS_MATCH_TOKEN(vfio_pci_core_match_token_uuid)
+	.bind_iommufd	= vfio_iommufd_physical_bind,
+	.unbind_iommufd	= vfio_iommufd_physical_unbind,
+	.attach_ioas	= vfio_iommufd_physical_attach_ioas,
+	.detach_ioas	= vfio_iommufd_physical_detach_ioas,
+};
+
+/* QEMU and libvirt look for these two in the mdev's directory. */
+static int mdr_device_link(struct mdr_device *device, struct device *mdev)
+{
+	struct device *dev = &device->function->pdev->dev;
+	struct kernfs_node *link;
+	int ret;
+
+	/* an iommu_group keeps its kobject to itself; its link in sysfs does not */
+	link = sysfs_get_dirent(dev->kobj.sd, "iommu_group");
+	if (!link)
+		return -ENOENT;
+	ret = sysfs_create_link(&mdev->kobj, link->symlink.target_kn->priv,
+				"iommu_group");
+	sysfs_put(link);
+	if (ret)
+		return ret;
+
+	ret = sysfs_create_link(&mdev->kobj,
+				device->core.vdev.device.kobj.parent,
+				"vfio-dev");
+	if (ret)
+		sysfs_remove_link(&mdev->kobj, "iommu_group");
+	return ret;
+}
+
+static void mdr_device_unlink(struct device *mdev)
+{
+	sysfs_remove_link(&mdev->kobj, "vfio-dev");
+	sysfs_remove_link(&mdev->kobj, "iommu_group");
+}
+
+static void mdr_device_attach(struct mdr_function *function,
+			      struct mdr_device *device)
+{
+	device_lock_assert(&function->pdev->dev);
+	guard(mutex)(&function->group->lock);
+	function->device = device;
+}
+
+/* With the device lock of the function held. */
+static int mdr_device_register(struct mdr_function *function,
+			       struct mdev_device *mdev)
+{
+	struct pci_dev *pdev = function->pdev;
+	struct mdr_device *device;
+	int ret;
+
+	device = vfio_alloc_device(mdr_device, core.vdev, &pdev->dev,
+				   &mdr_device_ops);
+	if (IS_ERR(device))
+		return PTR_ERR(device);
+	device->function = function;
+	device->policy = mdev->type - function->types + MDR_POLICY_RESUME;
+	strscpy(device->uuid, dev_name(&mdev->dev), sizeof(device->uuid));
+
+	dev_set_drvdata(&pdev->dev, &device->core);
+	mdr_device_attach(function, device);
+	ret = vfio_pci_core_register_device(&device->core);
+	if (ret)
+		goto err_detach;
+
+	ret = mdr_device_link(device, &mdev->dev);
+	if (ret)
+		goto err_unregister;
+
+	ret = mdr_group_link(function->group, &mdev->dev);
+	if (ret)
+		goto err_unlink;
+
+	dev_set_drvdata(&mdev->dev, device);
+	return 0;
+
+err_unlink:
+	mdr_device_unlink(&mdev->dev);
+err_unregister:
+	vfio_pci_core_unregister_device(&device->core);
+err_detach:
+	mdr_device_attach(function, NULL);
+	dev_set_drvdata(&pdev->dev, NULL);
+	vfio_put_device(&device->core.vdev);
+	return ret;
+}
+
+static int mdr_mdev_probe(struct mdev_device *mdev)
+{
+	struct mdr_function *function = container_of(mdev->type->parent,
+						     struct mdr_function,
+						     parent);
+	int ret;
+
+	ret = mdr_function_lock(function);
+	if (ret)
+		return ret;
+	/* an earlier mdev of a function that is being unbound */
+	ret = function->device ? -EBUSY : mdr_device_register(function, mdev);
+	mdr_function_unlock(function);
+	if (ret) {
+		pci_err(function->pdev, "cannot make mdev %s: %d\n",
+			dev_name(&mdev->dev), ret);
+		return ret;
+	}
+
+	mdr_blockers_warn(function);
+	return 0;
+}
+
+/**
+ * mdr_device_unregister - take a device away from vfio
+ * @device: the device; gone afterwards
+ *
+ * Its users have left before and cannot come back, so that this waits for
+ * nobody who could want the device lock.
+ *
+ * Context: process context, device lock of the function held, may sleep.
+ */
+void mdr_device_unregister(struct mdr_device *device)
+{
+	struct mdr_function *function = device->function;
+
+	mdr_device_attach(function, NULL);
+	vfio_pci_core_unregister_device(&device->core);
+	dev_set_drvdata(&function->pdev->dev, NULL);
+	vfio_put_device(&device->core.vdev);
+}
+
+/*
+ * Ask the user to leave until it has. The device lock of the function is not
+ * held on this way, unless the parent driver itself is being unbound: a user
+ * who stays must not keep the host from recovering the neighbours.
+ */
+static void mdr_device_revoke(struct mdr_device *device)
+{
+	struct mdr_group *group = device->function->group;
+	unsigned int count = 0;
+	bool interrupted = false;
+	long left;
+
+	scoped_guard(mutex, &group->lock)
+		device->removing = true;
+
+	while (READ_ONCE(device->in_use)) {
+		vfio_pci_core_request(&device->core.vdev, count++);
+		if (interrupted) {
+			wait_event_timeout(device->released,
+					   !READ_ONCE(device->in_use),
+					   msecs_to_jiffies(MDR_REMOVE_REQUEST_MS));
+			continue;
+		}
+		left = wait_event_interruptible_timeout(device->released,
+							!READ_ONCE(device->in_use),
+							msecs_to_jiffies(MDR_REMOVE_REQUEST_MS));
+		if (left < 0) {
+			interrupted = true;
+			pci_warn(device->core.pdev,
+				 "mdev %s is in use: %s (%d) waits until its user releases it\n",
+				 device->uuid, current->comm,
+				 task_pid_nr(current));
+		}
+	}
+}
+
+static void mdr_mdev_remove(struct mdev_device *mdev)
+{
+	struct mdr_device *device = dev_get_drvdata(&mdev->dev);
+	struct mdr_function *function = device->function;
+
+	mdr_device_revoke(device);
+	mdr_group_unlink(function->group, &mdev->dev);
+	mdr_device_unlink(&mdev->dev);
+
+	/* otherwise mdr_unregister_function() does it, with the lock it has */
+	if (mdr_function_lock(function))
+		return;
+	mdr_device_unregister(device);
+	mdr_function_unlock(function);
+}
+
+static ssize_t mdr_mdev_show_description(struct mdev_type *type, char *buf)
+{
+	struct mdr_function *function = container_of(type->parent,
+						     struct mdr_function,
+						     parent);
+	static const char * const descriptions[] = {
+		"After an error of the device the host recovers it; access waits meanwhile and then goes on.",
+		"After an error of the device the host recovers it; it stays closed until its user resets it.",
+		"After an error of the device the host recovers it and asks its user to give it back.",
+	};
+
+	BUILD_BUG_ON(ARRAY_SIZE(descriptions) != ARRAY_SIZE(function->types));
+	return sysfs_emit(buf, "%s\n", descriptions[type - function->types]);
+}
+
+struct mdev_driver mdr_mdev_driver = {
+	.device_api		= VFIO_DEVICE_API_PCI_STRING,
+	.max_instances		= 1,
+	.probe			= mdr_mdev_probe,
+	.remove			= mdr_mdev_remove,
+	.show_description	= mdr_mdev_show_description,
+	.driver = {
+		.name		= "mdev_recovery",
+		.owner		= THIS_MODULE,
+		.mod_name	= KBUILD_MODNAME,
+		.dev_groups	= mdr_device_groups,
+	},
+};

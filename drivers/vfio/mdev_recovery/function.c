@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Functions: what a parent driver registers. A function takes part in its
+ * group's recoveries from here on, with or without an mdev.
+ */
+#include <linux/delay.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+
+#include "mdr.h"
+
+/* Protects which groups and domains exist. */
+DEFINE_MUTEX(mdr_registry_lock);
+
+/*
+ * struct pci_dev * -> struct mdr_function *. Entries change with the device lock
+ * of the function held, under which host callbacks look them up.
+ */
+static DEFINE_XARRAY(mdr_functions);
+
+static const struct mdr_parent_ops mdr_no_ops;
+
+/**
+ * mdr_function_find - the function behind a PCI device
+ * @pdev: the PCI device
+ *
+ * Context: the device lock of @pdev is held, which keeps what is returned.
+ * Return: the function, or NULL if it is not registered (yet, or any more).
+ */
+struct mdr_function *mdr_function_find(struct pci_dev *pdev)
+{
+	return xa_load(&mdr_functions, (unsigned long)pdev);
+}
+
+/**
+ * mdr_function_lock - take the device lock of a function from below it
+ * @function: the function
+ *
+ * For mdev create and remove, which run below mdev core's locks. The parent
+ * driver's remove takes those below the device lock, so waiting for the latter
+ * here could wait for ever: look at it from time to time instead, until the
+ * parent driver's remove says that it has it.
+ *
+ * Context: process context, may sleep.
+ * Return: 0 with the device lock held, -ENODEV if the function is going away.
+ */
+int mdr_function_lock(struct mdr_function *function)
+{
+	while (!device_trylock(&function->pdev->dev)) {
+		if (READ_ONCE(function->removing))
+			return -ENODEV;
+		usleep_range(500, 1000);
+	}
+	if (READ_ONCE(function->removing)) {
+		device_unlock(&function->pdev->dev);
+		return -ENODEV;
+	}
+	return 0;
+}
+
+/**
+ * mdr_function_unlock - release the device lock of a function
+ * @function: the function
+ *
+ * Context: after mdr_function_lock() returned 0.
+ */
+void mdr_function_unlock(struct mdr_function *function)
+{
+	device_unlock(&function->pdev->dev);
+}
+
+static int mdr_function_check(struct pci_dev *pdev)
+{
+	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL) {
+		pci_err(pdev, "is a bridge: only an endpoint function can be assigned\n");
+		return -EINVAL;
+	}
+	if (!device_iommu_mapped(&pdev->dev)) {
+		pci_err(pdev, "is in no IOMMU group: enable the IOMMU (for example intel_iommu=on)\n");
+		return -ENODEV;
+	}
+	if (!to_pci_driver(pdev->dev.driver)->driver_managed_dma) {
+		pci_err(pdev, "parent driver %s does not set driver_managed_dma\n",
+			pdev->dev.driver->name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static void mdr_function_init_types(struct mdr_function *function)
+{
+	static const char * const names[] = {
+		"resume", "hold", "evict",
+	};
+	static const char * const pretty_names[] = {
+		"PCI function, access resumes after recovery",
+		"PCI function, held after recovery until its user resets it",
+		"PCI function, user evicted after recovery",
+	};
+	int i;
+
+	BUILD_BUG_ON(ARRAY_SIZE(names) != ARRAY_SIZE(function->types));
+	for (i = 0; i < ARRAY_SIZE(function->types); i++) {
+		function->types[i].sysfs_name = names[i];
+		function->types[i].pretty_name = pretty_names[i];
+		function->type_pointers[i] = &function->types[i];
+	}
+}
+
+static int mdr_function_save_pristine(struct mdr_function *function)
+{
+	struct pci_dev *pdev = function->pdev;
+
+	pci_set_power_state(pdev, PCI_D0);
+	pci_save_state(pdev);
+	function->pristine = pci_store_saved_state(pdev);
+	return function->pristine ? 0 : -ENOMEM;
+}
+
+/* Join group and domain; callbacks find the function from here on. */
+static int mdr_function_publish(struct mdr_function *function)
+{
+	struct pci_dev *pdev = function->pdev;
+	int ret;
+
+	guard(mutex)(&mdr_registry_lock);
+
+	function->group = mdr_group_get(pdev);
+	if (IS_ERR(function->group))
+		return PTR_ERR(function->group);
+
+	function->domain = mdr_domain_get(pdev);
+	if (IS_ERR(function->domain)) {
+		ret = PTR_ERR(function->domain);
+		goto err_put_group;
+	}
+
+	ret = xa_err(xa_store(&mdr_functions, (unsigned long)pdev, function,
+			      GFP_KERNEL));
+	if (ret)
+		goto err_put_domain;
+
+	ret = mdr_group_link(function->group, &pdev->dev);
+	if (ret)
+		goto err_erase;
+
+	mdr_group_add(function->group, function);
+	return 0;
+
+err_erase:
+	xa_erase(&mdr_functions, (unsigned long)pdev);
+err_put_domain:
+	mdr_domain_put(function->domain);
+err_put_group:
+	mdr_group_put(function->group);
+	return ret;
+}
+
+static void mdr_function_unpublish(struct mdr_function *function)
+{
+	guard(mutex)(&mdr_registry_lock);
+
+	mdr_group_remove(function->group, function);
+	mdr_group_unlink(function->group, &function->pdev->dev);
+	xa_erase(&mdr_functions, (unsigned long)function->pdev);
+	mdr_domain_put(function->domain);
+	mdr_group_put(function->group);
+}
+
+/**
+ * mdr_register_function - offer a PCI function as an mdev parent
+ * @pdev: the function
+ * @ops: optional hooks, constant; may be NULL
+ *
+ * From here on the function takes part in the recovery of its IOMMU group. To
+ * be called at the end of the parent driver's probe: the function is offered to
+ * user space before this returns.
+ *
+ * Context: process context, device lock of @pdev held (a PCI driver's probe),
+ * may sleep.
+ * Return: 0; -EINVAL for a bridge, or a parent driver without
+ * driver_managed_dma; -ENODEV for a function in no IOMMU group; -ENOMEM; or
+ * what mdev_register_parent() says.
+ */
+int mdr_register_function(struct pci_dev *pdev,
+			  const struct mdr_parent_ops *ops)
+{
+	struct mdr_function *function;
+	int ret;
+
+	device_lock_assert(&pdev->dev);
+
+	ret = mdr_function_check(pdev);
+	if (ret)
+		return ret;
+
+	function = kzalloc(sizeof(*function), GFP_KERNEL);
+	if (!function)
+		return -ENOMEM;
+	function->pdev = pdev;
+	function->ops = ops ?: &mdr_no_ops;
+	mdr_function_init_types(function);
+
+	ret = mdr_function_save_pristine(function);
+	if (ret)
+		goto err_free;
+
+	ret = mdr_function_publish(function);
+	if (ret)
+		goto err_free_pristine;
+
+	ret = mdev_register_parent(&function->parent, &pdev->dev,
+				   &mdr_mdev_driver, function->type_pointers,
+				   ARRAY_SIZE(function->type_pointers));
+	if (ret)
+		goto err_unpublish;
+	return 0;
+
+err_unpublish:
+	mdr_function_unpublish(function);
+err_free_pristine:
+	kfree(function->pristine);
+err_free:
+	kfree(function);
+	pci_err(pdev, "cannot be offered as an mdev parent: %d\n", ret);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(mdr_register_function);
+
+/**
+ * mdr_unregister_function - take a PCI function back
+ * @pdev: the function
+ *
+ * Waits until the user of its mdev, if there is one, has let go.
+ *
+ * Context: process context, device lock of @pdev held (a PCI driver's remove),
+ * may sleep.
+ */
+void mdr_unregister_function(struct pci_dev *pdev)
+{
+	struct mdr_function *function = mdr_function_find(pdev);
+
+	device_lock_assert(&pdev->dev);
+
+	WRITE_ONCE(function->removing, true);
+	mdev_unregister_parent(&function->parent);
+	/* an mdev removed meanwhile could not take the device lock: ours */
+	if (function->device)
+		mdr_device_unregister(function->device);
+	mdr_function_unpublish(function);
+	kfree(function->pristine);
+	kfree(function);
+}
+EXPORT_SYMBOL_GPL(mdr_unregister_function);

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /sys/class/mdev_recovery/group<N>/: the status of a group, one value a file.
+ * Described in Documentation/ABI/testing/sysfs-class-mdev_recovery.
+ */
+#include "mdr.h"
+
+static const char * const mdr_cause_names[MDR_CAUSE_COUNT] = {
+	[MDR_CAUSE_NONE]	= "none",
+	[MDR_CAUSE_NONFATAL]	= "nonfatal",
+	[MDR_CAUSE_FATAL]	= "fatal",
+	[MDR_CAUSE_PERMANENT]	= "permanent",
+	[MDR_CAUSE_USER_RESET]	= "user_reset",
+	[MDR_CAUSE_HOST_RESET]	= "host_reset",
+};
+
+/**
+ * mdr_cause_name - name of a cause as shown in sysfs and uevents
+ * @cause: the cause
+ *
+ * Context: any.
+ * Return: a constant string.
+ */
+const char *mdr_cause_name(enum mdr_cause cause)
+{
+	return mdr_cause_names[cause];
+}
+
+static ssize_t state_show(struct device *dev, struct device_attribute *attr,
+			  char *buf)
+{
+	struct mdr_group *group = to_mdr_group(dev);
+
+	guard(mutex)(&group->lock);
+	return sysfs_emit(buf, "%s\n", mdr_state_name(group->machine.state));
+}
+static DEVICE_ATTR_RO(state);
+
+static ssize_t event_show(struct device *dev, struct device_attribute *attr,
+			  char *buf)
+{
+	struct mdr_group *group = to_mdr_group(dev);
+
+	guard(mutex)(&group->lock);
+	return sysfs_emit(buf, "%llu\n", group->event);
+}
+static DEVICE_ATTR_RO(event);
+
+static ssize_t cause_show(struct device *dev, struct device_attribute *attr,
+			  char *buf)
+{
+	struct mdr_group *group = to_mdr_group(dev);
+
+	guard(mutex)(&group->lock);
+	return sysfs_emit(buf, "%s\n", mdr_cause_name(group->cause));
+}
+static DEVICE_ATTR_RO(cause);
+
+static ssize_t policy_show(struct device *dev, struct device_attribute *attr,
+			   char *buf)
+{
+	struct mdr_group *group = to_mdr_group(dev);
+
+	guard(mutex)(&group->lock);
+	return sysfs_emit(buf, "%s\n",
+			  mdr_policy_name(mdr_group_policy(group, false)));
+}
+static DEVICE_ATTR_RO(policy);
+
+static ssize_t functions_show(struct device *dev,
+			      struct device_attribute *attr, char *buf)
+{
+	struct mdr_group *group = to_mdr_group(dev);
+	struct mdr_function *function;
+	ssize_t at = 0;
+
+	guard(mutex)(&group->lock);
+	list_for_each_entry(function, &group->functions, group_item)
+		at += sysfs_emit_at(buf, at, "%s\n", pci_name(function->pdev));
+	return at;
+}
+static DEVICE_ATTR_RO(functions);
+
+/* Is this the first function of the group that is in this domain? */
+static bool mdr_first_of_domain(struct mdr_group *group,
+				struct mdr_function *function)
+{
+	struct mdr_function *other;
+
+	list_for_each_entry(other, &group->functions, group_item)
+		if (other->domain == function->domain)
+			return other == function;
+	return false;
+}
+
+static ssize_t domain_show(struct device *dev, struct device_attribute *attr,
+			   char *buf)
+{
+	struct mdr_group *group = to_mdr_group(dev);
+	struct mdr_function *function;
+	ssize_t at = 0;
+
+	guard(mutex)(&group->lock);
+	list_for_each_entry(function, &group->functions, group_item)
+		if (mdr_first_of_domain(group, function))
+			at += sysfs_emit_at(buf, at, "%s\n",
+					    pci_name(function->domain->port));
+	return at;
+}
+static DEVICE_ATTR_RO(domain);
+
+/* The port of the n-th domain that the group reaches into, referenced. */
+static struct pci_dev *mdr_domain_port(struct mdr_group *group,
+				       unsigned int index)
+{
+	struct mdr_function *function;
+
+	guard(mutex)(&group->lock);
+	list_for_each_entry(function, &group->functions, group_item)
+		if (mdr_first_of_domain(group, function) && !index--)
+			return pci_dev_get(function->domain->port);
+	return NULL;
+}
+
+static ssize_t blockers_show(struct device *dev,
+			     struct device_attribute *attr, char *buf)
+{
+	struct mdr_group *group = to_mdr_group(dev);
+	unsigned int index = 0;
+	struct pci_dev *port;
+	ssize_t at = 0;
+
+	/* not under group->lock: host callbacks take it below pci_bus_sem */
+	while ((port = mdr_domain_port(group, index++))) {
+		at = mdr_blockers_show(port, buf, at);
+		pci_dev_put(port);
+	}
+	return at;
+}
+static DEVICE_ATTR_RO(blockers);
+
+static ssize_t recover_store(struct device *dev, struct device_attribute *attr,
+			     const char *buf, size_t count)
+{
+	struct mdr_group *group = to_mdr_group(dev);
+	bool recover;
+	int ret;
+
+	ret = kstrtobool(buf, &recover);
+	if (ret || !recover)
+		return -EINVAL;
+	ret = mdr_group_recover(group);
+	if (ret == -EINVAL)
+		dev_notice_ratelimited(dev, "recover: state is not failed, nothing done\n");
+	return ret ?: count;
+}
+static DEVICE_ATTR_WO(recover);
+
+static struct attribute *mdr_group_attrs[] = {
+	&dev_attr_state.attr,
+	&dev_attr_event.attr,
+	&dev_attr_cause.attr,
+	&dev_attr_policy.attr,
+	&dev_attr_functions.attr,
+	&dev_attr_domain.attr,
+	&dev_attr_blockers.attr,
+	&dev_attr_recover.attr,
+	NULL,
+};
+
+static const struct attribute_group mdr_group_attr_group = {
+	.attrs = mdr_group_attrs,
+};
+
+#define MDR_STAT(name_, value_)						\
+static ssize_t name_##_show(struct device *dev,				\
+			    struct device_attribute *attr, char *buf)	\
+{									\
+	struct mdr_group *group = to_mdr_group(dev);			\
+	struct mdr_stats *stats = &group->stats;			\
+									\
+	guard(mutex)(&group->lock);					\
+	return sysfs_emit(buf, "%llu\n", (u64)(value_));		\
+}									\
+static DEVICE_ATTR_RO(name_)
+
+MDR_STAT(recoveries, stats->recoveries);
+MDR_STAT(failures, stats->failures);
+MDR_STAT(drain_timeouts, stats->drain_timeouts);
+MDR_STAT(user_resets, stats->user_resets);
+MDR_STAT(host_resets, stats->host_resets);
+MDR_STAT(hold_timeouts, stats->hold_timeouts);
+MDR_STAT(correctable_errors, stats->correctable_errors);
+MDR_STAT(recovery_ns_last, stats->recovery_ns_last);
+MDR_STAT(stalls, atomic64_read(&stats->stalls));
+MDR_STAT(dead_accesses, atomic64_read(&stats->dead_accesses));
+MDR_STAT(stall_ns_total, atomic64_read(&stats->stall_ns_total));
+MDR_STAT(stall_ns_max, atomic64_read(&stats->stall_ns_max));
+
+static struct attribute *mdr_stats_attrs[] = {
+	&dev_attr_recoveries.attr,
+	&dev_attr_failures.attr,
+	&dev_attr_drain_timeouts.attr,
+	&dev_attr_user_resets.attr,
+	&dev_attr_host_resets.attr,
+	&dev_attr_hold_timeouts.attr,
+	&dev_attr_correctable_errors.attr,
+	&dev_attr_recovery_ns_last.attr,
+	&dev_attr_stalls.attr,
+	&dev_attr_dead_accesses.attr,
+	&dev_attr_stall_ns_total.attr,
+	&dev_attr_stall_ns_max.attr,
+	NULL,
+};
+
+static const struct attribute_group mdr_stats_attr_group = {
+	.name = "stats",
+	.attrs = mdr_stats_attrs,
+};
+
+static const struct attribute_group *mdr_group_groups[] = {
+	&mdr_group_attr_group,
+	&mdr_stats_attr_group,
+	NULL,
+};
+
+const struct class mdr_class = {
+	.name		= "mdev_recovery",
+	.dev_groups	= mdr_group_groups,
+};
+
+/**
+ * mdr_group_link - show a function or an mdev in its group's directory
+ * @group: the group
+ * @dev: the function or mdev; the link has its name
+ *
+ * Context: process context, may sleep.
+ * Return: 0 or -errno.
+ */
+int mdr_group_link(struct mdr_group *group, struct device *dev)
+{
+	return sysfs_create_link(&group->dev.kobj, &dev->kobj, dev_name(dev));
+}
+
+/**
+ * mdr_group_unlink - undo mdr_group_link()
+ * @group: the group
+ * @dev: the function or mdev
+ *
+ * Context: process context, may sleep.
+ */
+void mdr_group_unlink(struct mdr_group *group, struct device *dev)
+{
+	sysfs_remove_link(&group->dev.kobj, dev_name(dev));
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ioctl() of a device, by class. What vfio-pci-core answers without the device
+ * passes; what may touch the device enters the gate; what resets it closes the
+ * gate; everything else would bypass the gate, and is refused.
+ *
+ * vfio-pci-core touches the device in more calls than their names say: GET_INFO
+ * may set AtomicOps in Device Control 2, GET_IRQ_INFO reads the MSI
+ * capabilities, GET_REGION_INFO of the ROM writes COMMAND and puts the old value
+ * back. During a recovery each would read or leave garbage.
+ */
+#include "mdr.h"
+
+static long mdr_ioctl_gated(struct mdr_device *device, unsigned int cmd,
+			    unsigned long arg)
+{
+	struct mdr_gate_entry entry;
+	long ret;
+
+	ret = mdr_device_enter(device, MDR_ENTRY_ACCESS, &entry);
+	if (ret)
+		return ret == -ETIMEDOUT ? -EIO : ret;
+	ret = vfio_pci_core_ioctl(&device->core.vdev, cmd, arg);
+	mdr_gate_exit(&entry);
+	return ret;
+}
+
+static long mdr_ioctl_refuse(struct mdr_device *device, unsigned int cmd)
+{
+	pci_notice_ratelimited(device->core.pdev,
+			     "%s: ioctl %#x refused: it would bypass the access gate\n",
+			     device->uuid, cmd);
+	return -ENOTTY;
+}
+
+/**
+ * mdr_device_ioctl - &vfio_device_ops.ioctl
+ * @vdev: the device
+ * @cmd: the command
+ * @arg: its argument
+ *
+ * Context: process context, may sleep.
+ * Return: as vfio_pci_core_ioctl(); -EIO if the device does not answer within
+ * stall_timeout_ms; -ENOTTY for a refused command; for resets see
+ * mdr_device_reset() and mdr_device_hot_reset().
+ */
+long mdr_device_ioctl(struct vfio_device *vdev, unsigned int cmd,
+		      unsigned long arg)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+
+	switch (cmd) {
+	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
+		return vfio_pci_core_ioctl(vdev, cmd, arg);
+	case VFIO_DEVICE_GET_INFO:
+	case VFIO_DEVICE_GET_REGION_INFO:
+	case VFIO_DEVICE_GET_IRQ_INFO:
+	case VFIO_DEVICE_SET_IRQS:
+		return mdr_ioctl_gated(device, cmd, arg);
+	case VFIO_DEVICE_RESET:
+		return mdr_device_reset(device, cmd, arg);
+	case VFIO_DEVICE_PCI_HOT_RESET:
+		return mdr_device_hot_reset(device, cmd, arg);
+	default:
+		return mdr_ioctl_refuse(device, cmd);
+	}
+}
+
+/**
+ * mdr_device_region_info - &vfio_device_ops.get_region_info_caps
+ * @vdev: the device
+ * @info: the question and its answer
+ * @caps: capabilities of the answer
+ *
+ * Context: process context, may sleep.
+ * Return: as vfio_pci_ioctl_get_region_info(); -EIO if the device does not
+ * answer within stall_timeout_ms.
+ */
+int mdr_device_region_info(struct vfio_device *vdev,
+			   struct vfio_region_info *info,
+			   struct vfio_info_cap *caps)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+	struct mdr_gate_entry entry;
+	int ret;
+
+	ret = mdr_device_enter(device, MDR_ENTRY_ACCESS, &entry);
+	if (ret)
+		return ret == -ETIMEDOUT ? -EIO : ret;
+	ret = vfio_pci_ioctl_get_region_info(vdev, info, caps);
+	mdr_gate_exit(&entry);
+	return ret;
+}
+
+/**
+ * mdr_device_feature - &vfio_device_ops.device_feature
+ * @vdev: the device
+ * @flags: feature and operation
+ * @arg: its argument
+ * @argsz: size of @arg, in bytes
+ *
+ * Context: process context, may sleep.
+ * Return: as vfio_pci_core_ioctl_feature(); -EIO if the device does not answer
+ * within stall_timeout_ms; -ENOTTY for a feature that would bypass the gate, as
+ * the export of a BAR as dma-buf.
+ */
+int mdr_device_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
+		       size_t argsz)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+	u32 feature = flags & VFIO_DEVICE_FEATURE_MASK;
+	struct mdr_gate_entry entry;
+	int ret;
+
+	switch (feature) {
+	case VFIO_DEVICE_FEATURE_PCI_VF_TOKEN:
+		return vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
+	case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY:
+	case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP:
+	case VFIO_DEVICE_FEATURE_LOW_POWER_EXIT:
+		break;
+	default:
+		if (!(flags & VFIO_DEVICE_FEATURE_PROBE))
+			pci_notice_ratelimited(device->core.pdev,
+					     "%s: device feature %u refused: it would bypass the access gate\n",
+					     device->uuid, feature);
+		return -ENOTTY;
+	}
+
+	ret = mdr_device_enter(device, MDR_ENTRY_ACCESS, &entry);
+	if (ret)
+		return ret == -ETIMEDOUT ? -EIO : ret;
+	ret = vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
+	mdr_gate_exit(&entry);
+	return ret;
+}

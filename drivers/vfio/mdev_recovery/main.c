@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mdev_recovery: a vendor-neutral recovery shim between vfio core and a parent
+ * PCI driver. This file owns the module: its class, its mdev driver and its
+ * workqueue.
+ */
+#include <linux/module.h>
+
+#include "mdr.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+/* Timers and ends of recoveries; one work item of a kind per group. */
+struct workqueue_struct *mdr_workqueue;
+
+static int __init mdr_init(void)
+{
+	int ret;
+
+	mdr_workqueue = alloc_workqueue("mdev_recovery",
+					WQ_UNBOUND | WQ_HIGHPRI, 0);
+	if (!mdr_workqueue)
+		return -ENOMEM;
+
+	ret = class_register(&mdr_class);
+	if (ret)
+		goto err_destroy_workqueue;
+
+	ret = mdev_register_driver(&mdr_mdev_driver);
+	if (ret)
+		goto err_unregister_class;
+
+	return 0;
+
+err_unregister_class:
+	class_unregister(&mdr_class);
+err_destroy_workqueue:
+	destroy_workqueue(mdr_workqueue);
+	return ret;
+}
+
+static void __exit mdr_exit(void)
+{
+	mdev_unregister_driver(&mdr_mdev_driver);
+	class_unregister(&mdr_class);
+	destroy_workqueue(mdr_workqueue);
+}
+
+module_init(mdr_init);
+module_exit(mdr_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The mdev-recovery authors");
+MODULE_DESCRIPTION("Mediated PCI functions whose users survive error recovery");

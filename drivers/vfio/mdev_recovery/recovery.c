@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The PCI error handlers: one recovery, told in the order in which the host
+ * calls.
+ *
+ * The host calls with pci_bus_sem held for reading and with the device lock of
+ * the function, all functions below a port one after the other, on the port's
+ * one AER thread. Nothing here waits for user space but the drain, which is
+ * bounded, and nothing here takes a lock of vfio-pci-core, vfio core or mm other
+ * than those a zap needs.
+ */
+#include <linux/module.h>
+
+#include "mdr.h"
+
+static enum mdr_event mdr_error_event(pci_channel_state_t state)
+{
+	return state == pci_channel_io_normal ? MDR_EVENT_ERROR_NONFATAL :
+						MDR_EVENT_ERROR_FATAL;
+}
+
+static enum mdr_cause mdr_error_cause(pci_channel_state_t state)
+{
+	return state == pci_channel_io_normal ? MDR_CAUSE_NONFATAL :
+						MDR_CAUSE_FATAL;
+}
+
+/* Close the group for this event, unless another of its functions has. */
+static void mdr_group_error(struct mdr_function *function, u64 event,
+			    pci_channel_state_t state)
+{
+	struct mdr_group *group = function->group;
+
+	guard(mutex)(&group->lock);
+	function->recovering = true;
+	if (group->event == event || group->machine.state == MDR_STATE_FAILED)
+		return;
+
+	group->event = event;
+	group->cause = mdr_error_cause(state);
+	group->error_at = ktime_get_ns();
+	mdr_group_step(group, mdr_error_event(state), function);
+}
+
+static pci_ers_result_t mdr_permanent_failure(struct mdr_function *function)
+{
+	struct mdr_group *group = function->group;
+
+	guard(mutex)(&group->lock);
+	function->failed = true;
+	group->cause = MDR_CAUSE_PERMANENT;
+	mdr_group_step(group, MDR_EVENT_ERROR_PERMANENT, function);
+	return PCI_ERS_RESULT_DISCONNECT;
+}
+
+/* Does this function want a reset for an error that left the link alone? */
+static bool mdr_wants_reset(struct mdr_function *function)
+{
+	struct mdr_device *device = function->device;
+
+	return device && READ_ONCE(device->tunables.nonfatal_action) ==
+			 MDR_NONFATAL_RESET;
+}
+
+static pci_ers_result_t mdr_error_detected(struct pci_dev *pdev,
+					   pci_channel_state_t state)
+{
+	struct mdr_function *function = mdr_function_find(pdev);
+	u64 event;
+
+	if (!function) /* being bound or unbound: nobody has access */
+		return PCI_ERS_RESULT_CAN_RECOVER;
+	if (state == pci_channel_io_perm_failure)
+		return mdr_permanent_failure(function);
+
+	function->frozen = state == pci_channel_io_frozen;
+	function->needs_reset = function->frozen || mdr_wants_reset(function);
+
+	event = mdr_domain_error(function);
+	mdr_group_error(function, event, state);
+	mdr_group_drain(function->group, false);
+	mdr_group_zap(function->group);
+	if (function->ops->prepare)
+		function->ops->prepare(pdev);
+
+	return function->needs_reset ? PCI_ERS_RESULT_NEED_RESET :
+				       PCI_ERS_RESULT_CAN_RECOVER;
+}
+
+static pci_ers_result_t mdr_mmio_enabled(struct pci_dev *pdev)
+{
+	struct mdr_function *function = mdr_function_find(pdev);
+
+	if (!function)
+		return PCI_ERS_RESULT_RECOVERED;
+
+	mdr_domain_detected(function->domain);
+	return function->needs_reset ? PCI_ERS_RESULT_NEED_RESET :
+				       PCI_ERS_RESULT_RECOVERED;
+}
+
+/*
+ * Was the function reset since it was in use? A reset clears COMMAND (PCI
+ * Express 6.0, 7.5.1.1.3); a function that decodes or masters has not seen one.
+ * A VF keeps no decode bits: it counts as not reset.
+ */
+static bool mdr_is_blank(struct pci_dev *pdev)
+{
+	u16 command;
+
+	if (pdev->is_virtfn)
+		return false;
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	return !(command & (PCI_COMMAND_IO | PCI_COMMAND_MEMORY |
+			    PCI_COMMAND_MASTER));
+}
+
+/**
+ * mdr_function_reset - reset one function, leaving it blank
+ * @function: the function
+ *
+ * Context: process context, device lock of the function held, gate closed and
+ * drained, may sleep.
+ * Return: 0 or -errno of the parent driver or the PCI core.
+ */
+int mdr_function_reset(struct mdr_function *function)
+{
+	if (function->ops->reset)
+		return function->ops->reset(function->pdev);
+	return __pci_reset_function_locked(function->pdev);
+}
+
+/*
+ * Not every kernel resets something before it calls slot_reset after a non-fatal
+ * error (6.12 does not, 7.3 does). Who asked for a reset gets one.
+ */
+static int mdr_slot_restore(struct mdr_function *function)
+{
+	int ret;
+
+	if (function->needs_reset && !function->frozen &&
+	    !mdr_is_blank(function->pdev)) {
+		ret = mdr_function_reset(function);
+		if (ret)
+			return ret;
+	}
+	return mdr_restore(function);
+}
+
+static pci_ers_result_t mdr_slot_reset(struct pci_dev *pdev)
+{
+	struct mdr_function *function = mdr_function_find(pdev);
+	struct mdr_group *group;
+	int ret;
+
+	if (!function)
+		return PCI_ERS_RESULT_RECOVERED;
+
+	mdr_domain_detected(function->domain);
+	ret = mdr_slot_restore(function);
+	if (ret)
+		pci_err(pdev, "function does not come back after the reset: %d\n",
+			ret);
+
+	group = function->group;
+	guard(mutex)(&group->lock);
+	function->failed = ret;
+	mdr_group_step(group, ret ? MDR_EVENT_SLOT_RESET_FAILED :
+				    MDR_EVENT_SLOT_RESET_OK, function);
+	if (!ret)
+		return PCI_ERS_RESULT_RECOVERED;
+	/* the kernel gives up on all functions if one votes against it */
+	return list_is_singular(&pdev->bus->devices) ?
+	       PCI_ERS_RESULT_DISCONNECT : PCI_ERS_RESULT_NONE;
+}
+
+static void mdr_resume(struct pci_dev *pdev)
+{
+	struct mdr_function *function = mdr_function_find(pdev);
+	struct mdr_group *group;
+
+	if (!function)
+		return;
+
+	mdr_domain_detected(function->domain);
+	group = function->group;
+	guard(mutex)(&group->lock);
+	function->recovering = false;
+	if (!mdr_group_pending(group))
+		queue_work(mdr_workqueue, &group->finish);
+}
+
+/*
+ * A reset from outside: an administrator's, or one of the PF's driver. A user's
+ * own, or one that vfio-pci-core makes when a device is opened or closed, comes
+ * this way too, in the context of who asked for it and with its gate closed.
+ */
+static void mdr_reset_prepare(struct pci_dev *pdev)
+{
+	struct mdr_function *function = mdr_function_find(pdev);
+	struct mdr_group *group;
+
+	if (!function || mdr_gate_current_exclusive())
+		return;
+
+	group = function->group;
+	scoped_guard(mutex, &group->lock) {
+		group->stats.host_resets++;
+		function->in_host_reset = mdr_group_reset_begin(group,
+								MDR_EVENT_HOST_RESET_BEGIN,
+								function);
+	}
+	mdr_group_drain(group, true);
+	mdr_group_zap(group);
+}
+
+static void mdr_reset_done(struct pci_dev *pdev)
+{
+	struct mdr_function *function = mdr_function_find(pdev);
+	struct mdr_group *group;
+
+	if (!function || !function->in_host_reset)
+		return;
+
+	function->in_host_reset = false;
+	group = function->group;
+	guard(mutex)(&group->lock);
+	mdr_group_reset_end(group, MDR_EVENT_HOST_RESET_DONE, function);
+}
+
+static void mdr_cor_error_detected(struct pci_dev *pdev)
+{
+	struct mdr_function *function = mdr_function_find(pdev);
+
+	if (!function)
+		return;
+
+	guard(mutex)(&function->group->lock);
+	function->group->stats.correctable_errors++;
+}
+
+/**
+ * mdr_pci_error_handlers - for &pci_driver.err_handler of a parent driver
+ */
+const struct pci_error_handlers mdr_pci_error_handlers = {
+	.error_detected		= mdr_error_detected,
+	.mmio_enabled		= mdr_mmio_enabled,
+	.slot_reset		= mdr_slot_reset,
+	.resume			= mdr_resume,
+	.reset_prepare		= mdr_reset_prepare,
+	.reset_done		= mdr_reset_done,
+	.cor_error_detected	= mdr_cor_error_detected,
+};
+EXPORT_SYMBOL_GPL(mdr_pci_error_handlers);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Tracepoints mdev_recovery:*: every transition of a group, every wait at a
+ * gate, every drain.
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM mdev_recovery
+
+#if !defined(MDR_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define MDR_TRACE_H
+
+#include <linux/tracepoint.h>
+
+#include "mdr.h"
+
+TRACE_EVENT(mdr_state,
+	TP_PROTO(struct mdr_group *group, enum mdr_state from,
+		 enum mdr_event event),
+	TP_ARGS(group, from, event),
+	TP_STRUCT__entry(
+		__string(group, dev_name(&group->dev))
+		__field(u64, id)
+		__field(unsigned int, from)
+		__field(unsigned int, event)
+		__field(unsigned int, to)
+	),
+	TP_fast_assign(
+		__assign_str(group);
+		__entry->id = group->event;
+		__entry->from = from;
+		__entry->event = event;
+		__entry->to = group->machine.state;
+	),
+	TP_printk("%s id=%llu %s --%s--> %s", __get_str(group), __entry->id,
+		  mdr_state_name(__entry->from), mdr_event_name(__entry->event),
+		  mdr_state_name(__entry->to))
+);
+
+TRACE_EVENT(mdr_stall,
+	TP_PROTO(struct mdr_group *group, u64 ns, int result),
+	TP_ARGS(group, ns, result),
+	TP_STRUCT__entry(
+		__string(group, dev_name(&group->dev))
+		__field(u64, ns)
+		__field(int, result)
+	),
+	TP_fast_assign(
+		__assign_str(group);
+		__entry->ns = ns;
+		__entry->result = result;
+	),
+	TP_printk("%s ns=%llu result=%d", __get_str(group), __entry->ns,
+		  __entry->result)
+);
+
+TRACE_EVENT(mdr_drain,
+	TP_PROTO(struct mdr_group *group, u64 ns, bool drained),
+	TP_ARGS(group, ns, drained),
+	TP_STRUCT__entry(
+		__string(group, dev_name(&group->dev))
+		__field(u64, ns)
+		__field(bool, drained)
+	),
+	TP_fast_assign(
+		__assign_str(group);
+		__entry->ns = ns;
+		__entry->drained = drained;
+	),
+	TP_printk("%s ns=%llu drained=%d", __get_str(group), __entry->ns,
+		  __entry->drained)
+);
+
+#endif
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH .
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>

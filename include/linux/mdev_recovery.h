@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Parent driver API of mdev_recovery: a PCI driver offers its function as a
+ * mediated device whose user survives the host's error recovery.
+ *
+ * A parent driver
+ *
+ * - sets &pci_driver.driver_managed_dma, since the user of the mdev owns the
+ *   DMA of the function's IOMMU group;
+ * - sets &pci_driver.err_handler to &mdr_pci_error_handlers;
+ * - leaves the driver data of the function (dev_set_drvdata()) to the shim;
+ * - calls mdr_register_function() as the last step of its probe and
+ *   mdr_unregister_function() as the first step of its remove.
+ */
+#ifndef _LINUX_MDEV_RECOVERY_H
+#define _LINUX_MDEV_RECOVERY_H
+
+#include <linux/types.h>
+
+struct pci_dev;
+struct pci_error_handlers;
+
+/**
+ * struct mdr_parent_ops - what a parent driver knows about its device
+ * @prepare: an error was detected: the gate is closed and drained, the link may
+ *	be frozen. For quiescing what the driver itself does with the function.
+ * @reset: reset the function and restore its config space, in place of the PCI
+ *	core's function reset. Returns 0 or -errno.
+ * @restore: the function was reset and its config space is restored: restore
+ *	what the device needs besides. Returns 0 or -errno; an error fails the
+ *	recovery.
+ * @healthy: does the device work? Asked after @restore, in place of nothing:
+ *	that it answers config cycles with its own IDs was checked before.
+ *
+ * All are optional. All are called with the device lock of the function held,
+ * may sleep, and must be bounded in time: the host's recovery waits for them.
+ * None may wait for user space, or take a lock under which vfio-pci-core or
+ * mdev core functions are called.
+ */
+struct mdr_parent_ops {
+	void (*prepare)(struct pci_dev *pdev);
+	int (*reset)(struct pci_dev *pdev);
+	int (*restore)(struct pci_dev *pdev);
+	bool (*healthy)(struct pci_dev *pdev);
+};
+
+int mdr_register_function(struct pci_dev *pdev,
+			  const struct mdr_parent_ops *ops);
+void mdr_unregister_function(struct pci_dev *pdev);
+
+extern const struct pci_error_handlers mdr_pci_error_handlers;
+
+#endif
