@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "clean.h"
+#include "mdev.h"
+#include "monitor.h"
+#include "pci.h"
+
+#define MAX_FUNCTIONS 4
+#define SCAN_MS 5000
+#define BARS 0x10
+#define NR_BARS 6
+
+/* The two ports that scenarios plug at, and what belongs there. */
+#define EMPTY_PORT "rp_empty"
+#define EMPTY_ID "plugged"
+#define PLUG_PORT "rp_igb2"
+#define PLUG_DEVICE "igb,id=igb2,bus=rp_igb2,mac=52:54:00:00:03:00"
+#define UNPLUG_MS 15000
+
+struct below {
+	unsigned int count;
+	uint32_t bars[MAX_FUNCTIONS][NR_BARS];
+};
+
+static struct below at_boot[16];
+
+static void look_below(const struct pci_port *port, struct below *b)
+{
+	char addr[PCI_ADDR_LEN];
+
+	memset(b, 0, sizeof(*b));
+	while (b->count < MAX_FUNCTIONS &&
+	       !pci_below(port->id, b->count, addr)) {
+		for (unsigned int i = 0; i < NR_BARS; i++)
+			b->bars[b->count][i] =
+				pci_config_read(addr, BARS + 4 * i, 4);
+		b->count++;
+	}
+}
+
+int clean_init(void)
+{
+	for (unsigned int i = 0; i < pci_port_count(); i++)
+		look_below(pci_port(i), &at_boot[i]);
+	return 0;
+}
+
+static int unbind_below(const struct pci_port *port)
+{
+	char addr[PCI_ADDR_LEN];
+	int ret;
+
+	for (unsigned int n = 0; !pci_below(port->id, n, addr); n++) {
+		ret = pci_unbind(addr);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* A reset that nobody repaired blanks the BARs: let the kernel start anew. */
+static int enumerate_again(const struct pci_port *port, unsigned int count)
+{
+	char addr[PCI_ADDR_LEN];
+	int ret;
+
+	while (!pci_below(port->id, 0, addr)) {
+		ret = pci_remove(addr);
+		if (ret)
+			return ret;
+	}
+	ret = pci_rescan(port->id);
+	if (ret)
+		return ret;
+	return pci_wait_below(port->id, count, SCAN_MS) ? 0 : -ENODEV;
+}
+
+/* Undoes what a scenario plugged in or out. */
+static int plug_back(const struct pci_port *port, const struct below *now)
+{
+	int ret;
+
+	if (!strcmp(port->id, EMPTY_PORT) && now->count) {
+		ret = device_del(EMPTY_ID);
+		if (ret)
+			return ret;
+		return pci_wait_below(port->id, 0, UNPLUG_MS) ? 0 : -EBUSY;
+	}
+	if (!strcmp(port->id, PLUG_PORT) && !now->count) {
+		ret = device_add(PLUG_DEVICE);
+		if (ret)
+			return ret;
+		return pci_wait_below(port->id, 1, UNPLUG_MS) ? 0 : -ENODEV;
+	}
+	return 0;
+}
+
+static int clean_port(const struct pci_port *port, const struct below *boot)
+{
+	struct below now;
+	int ret;
+
+	ret = unbind_below(port);
+	if (ret)
+		return ret;
+	look_below(port, &now);
+	ret = plug_back(port, &now);
+	if (ret)
+		return ret;
+	look_below(port, &now);
+	if (!memcmp(&now, boot, sizeof(now)))
+		return 0;
+	return enumerate_again(port, boot->count);
+}
+
+int clean_machine(char *why, size_t size)
+{
+	int ret, first = 0;
+
+	ret = mdev_remove_all();
+	if (ret) {
+		snprintf(why, size, "an mdev cannot be removed: %s", strerror(-ret));
+		return ret;
+	}
+	for (unsigned int i = 0; i < pci_port_count(); i++) {
+		ret = clean_port(pci_port(i), &at_boot[i]);
+		if (ret && !first) {
+			snprintf(why, size, "functions below %s: %s",
+				 pci_port(i)->id, strerror(-ret));
+			first = ret;
+		}
+	}
+	return first;
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * PID 1 of the test machine: mounts, loads modules, runs the scenarios and
+ * powers off. Whatever goes wrong is said on the result channel; a machine
+ * that ends without all its results has failed.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clean.h"
+#include "klog.h"
+#include "module.h"
+#include "monitor.h"
+#include "pci.h"
+#include "suite.h"
+#include "sysfs.h"
+#include "tap.h"
+
+static const char * const modules[] = { "vfio_iommu_type1", "vfio-pci", "mdev" };
+
+static char cmdline[2048];
+
+static int mount_all(void)
+{
+	static const char * const fs[][2] = {
+		{ "proc", "/proc" }, { "sysfs", "/sys" }, { "devtmpfs", "/dev" },
+		{ "tmpfs", "/tmp" }, { "tmpfs", "/run" },
+		{ "tracefs", "/sys/kernel/tracing" },
+		{ "debugfs", "/sys/kernel/debug" },
+	};
+
+	for (size_t i = 0; i < sizeof(fs) / sizeof(fs[0]); i++)
+		if (mount(fs[i][0], fs[i][1], fs[i][0], 0, NULL) && errno != EBUSY)
+			return -errno;
+	return 0;
+}
+
+/* The value of key= on the kernel's command line; "" if it is not there. */
+static void argument(const char *key, char *value, size_t size)
+{
+	size_t len = strlen(key);
+	const char *p = cmdline;
+
+	value[0] = 0;
+	while ((p = strstr(p, key))) {
+		if ((p == cmdline || p[-1] == ' ') && p[len] == '=') {
+			p += len + 1;
+			snprintf(value, size, "%.*s", (int)strcspn(p, " "), p);
+			return;
+		}
+		p += len;
+	}
+}
+
+static int load_modules(void)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]) && !ret; i++)
+		ret = module_load(modules[i]);
+	if (!ret && module_exists("mdev_recovery_pci"))
+		ret = module_load("mdev_recovery_pci");
+	return ret;
+}
+
+/* A task that hangs is to be told before the machine's time is over. */
+static void tune_kernel(void)
+{
+	sysfs_write("15", "/proc/sys/kernel/hung_task_timeout_secs");
+	sysfs_write("on", "/proc/sys/kernel/printk_devkmsg");
+}
+
+static void step(const char *what, int ret)
+{
+	if (ret >= 0)
+		return;
+	tap_line("Bail out! cannot %s: %s", what, strerror(-ret));
+	reboot(RB_POWER_OFF);
+	exit(1);
+}
+
+int main(void)
+{
+	struct suite suite = { 0 };
+	char ports[512], demo[8];
+
+	setenv("PATH", "/sbin:/bin:/usr/sbin:/usr/bin", 1);
+	step("open the result port", tap_open());
+	step("mount", mount_all());
+	tune_kernel();
+	step("read the command line",
+	     sysfs_read(cmdline, sizeof(cmdline), "/proc/cmdline"));
+	argument("mdr.ports", ports, sizeof(ports));
+	argument("mdr.only", suite.only, sizeof(suite.only));
+	argument("mdr.demo", demo, sizeof(demo));
+	suite.demo = demo[0] == '1';
+
+	step("understand mdr.ports", pci_ports_parse(ports));
+	step("reach the monitor", monitor_init());
+	step("load modules", load_modules());
+	step("look at the machine", clean_init());
+	step("run scenarios", suite_run(&suite));
+
+	sync();
+	reboot(RB_POWER_OFF);
+	return 0;
+}

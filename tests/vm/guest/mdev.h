@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Mediated devices: through mdevctl as an administrator does it, or through
+ * sysfs where the errno matters. Return 0 or -errno.
+ */
+#ifndef MDR_MDEV_H
+#define MDR_MDEV_H
+
+#define MDEV_DIR "/sys/bus/mdev/devices"
+
+/* Runs mdevctl with these arguments; -EIO and a note if it fails. */
+__attribute__((format(printf, 1, 2)))
+int mdevctl(const char *fmt, ...);
+
+/* As mdevctl; what it printed goes to out. */
+__attribute__((format(printf, 3, 4)))
+int mdevctl_output(char *out, unsigned int size, const char *fmt, ...);
+
+int mdev_create(const char *parent, const char *type, const char *uuid);
+int mdev_remove(const char *uuid);
+int mdev_remove_all(void);
+
+#endif

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "pci.h"
+#include "sysfs.h"
+
+#define DEVICE "/sys/bus/pci/devices/%s"
+#define MAX_PORTS 16
+
+static struct pci_port ports[MAX_PORTS];
+static unsigned int nr_ports;
+
+int pci_ports_parse(const char *list)
+{
+	char copy[512], *rest = copy, *one;
+
+	snprintf(copy, sizeof(copy), "%s", list);
+	while ((one = strsep(&rest, ","))) {
+		struct pci_port *p = &ports[nr_ports];
+		char bus_addr[8];
+
+		if (nr_ports == MAX_PORTS)
+			return -E2BIG;
+		if (sscanf(one, "%23[^=]=%7s", p->id, bus_addr) != 2)
+			return -EINVAL;
+		snprintf(p->addr, sizeof(p->addr), "0000:%s", bus_addr);
+		nr_ports++;
+	}
+	return 0;
+}
+
+unsigned int pci_port_count(void)
+{
+	return nr_ports;
+}
+
+const struct pci_port *pci_port(unsigned int n)
+{
+	return &ports[n];
+}
+
+const char *pci_port_addr(const char *port_id)
+{
+	for (unsigned int i = 0; i < nr_ports; i++)
+		if (!strcmp(ports[i].id, port_id))
+			return ports[i].addr;
+	return NULL;
+}
+
+static int is_address(const struct dirent *e)
+{
+	unsigned int d, b, s, f;
+	int len = 0;
+
+	return sscanf(e->d_name, "%4x:%2x:%2x.%1x%n", &d, &b, &s, &f, &len) == 4 &&
+	       !e->d_name[len];
+}
+
+int pci_below(const char *port_id, unsigned int n, char addr[PCI_ADDR_LEN])
+{
+	const char *port = pci_port_addr(port_id);
+	struct dirent **found;
+	char path[64];
+	int count;
+
+	if (!port)
+		return -EINVAL;
+	snprintf(path, sizeof(path), DEVICE, port);
+	count = scandir(path, &found, is_address, alphasort);
+	if (count < 0)
+		return -errno;
+	if ((int)n < count)
+		snprintf(addr, PCI_ADDR_LEN, "%.15s", found[n]->d_name);
+	for (int i = 0; i < count; i++)
+		free(found[i]);
+	free(found);
+	return (int)n < count ? 0 : -ENODEV;
+}
+
+bool pci_wait_below(const char *port_id, unsigned int count, unsigned int ms)
+{
+	char addr[PCI_ADDR_LEN];
+
+	if (!count)
+		return WAIT_FOR(pci_below(port_id, 0, addr) == -ENODEV, ms);
+	return WAIT_FOR(pci_below(port_id, count - 1, addr) == 0, ms);
+}
+
+int pci_driver(const char *addr, char *driver, unsigned int size)
+{
+	int ret = sysfs_link(driver, size, DEVICE "/driver", addr);
+
+	return ret == -ENOENT && sysfs_exists(DEVICE, addr) ? 0 : ret;
+}
+
+int pci_unbind(const char *addr)
+{
+	int ret = 0;
+
+	if (sysfs_exists(DEVICE "/driver", addr))
+		ret = sysfs_write(addr, DEVICE "/driver/unbind", addr);
+	if (!ret)
+		ret = sysfs_write("\n", DEVICE "/driver_override", addr);
+	return ret;
+}
+
+int pci_bind(const char *addr, const char *driver)
+{
+	char bound[64];
+	int ret;
+
+	ret = pci_unbind(addr);
+	if (!ret)
+		ret = sysfs_write(driver, DEVICE "/driver_override", addr);
+	if (!ret)
+		ret = sysfs_write(addr, "/sys/bus/pci/drivers_probe");
+	if (ret)
+		return ret;
+	/* the probe's own error stays in the kernel log */
+	ret = pci_driver(addr, bound, sizeof(bound));
+	if (ret < 0)
+		return ret;
+	return strcmp(bound, driver) ? -ENODEV : 0;
+}
+
+int pci_iommu_group(const char *addr)
+{
+	char group[16];
+	int ret;
+
+	ret = sysfs_link(group, sizeof(group), DEVICE "/iommu_group", addr);
+	return ret < 0 ? ret : atoi(group);
+}
+
+static int config_open(const char *addr, int flags)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), DEVICE "/config", addr);
+	return open(path, flags | O_CLOEXEC);
+}
+
+uint32_t pci_config_read(const char *addr, unsigned int off, unsigned int width)
+{
+	uint32_t value = 0;
+	ssize_t len;
+	int fd;
+
+	fd = config_open(addr, O_RDONLY);
+	if (fd < 0)
+		return ~0u;
+	len = pread(fd, &value, width, off);
+	close(fd);
+	return len == (ssize_t)width ? le32toh(value) : ~0u;
+}
+
+int pci_config_write(const char *addr, unsigned int off, unsigned int width,
+		     uint32_t value)
+{
+	ssize_t len;
+	int fd;
+
+	value = htole32(value);
+	fd = config_open(addr, O_WRONLY);
+	if (fd < 0)
+		return -errno;
+	len = pwrite(fd, &value, width, off);
+	close(fd);
+	return len == (ssize_t)width ? 0 : -EIO;
+}
+
+int pci_reset(const char *addr)
+{
+	return sysfs_write("1", DEVICE "/reset", addr);
+}
+
+int pci_remove(const char *addr)
+{
+	return sysfs_write("1", DEVICE "/remove", addr);
+}
+
+int pci_rescan(const char *port_id)
+{
+	const char *port = pci_port_addr(port_id);
+
+	return port ? sysfs_write("1", DEVICE "/rescan", port) : -EINVAL;
+}

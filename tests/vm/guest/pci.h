@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * PCI functions, named by address ("0000:01:00.0") and found by the root port
+ * they sit below (machine.sh has the ports). Return 0 or more, or -errno.
+ */
+#ifndef MDR_PCI_H
+#define MDR_PCI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PCI_ADDR_LEN 16
+
+struct pci_port {
+	char id[24];
+	char addr[PCI_ADDR_LEN];
+};
+
+/* From mdr.ports= of the kernel command line. */
+int pci_ports_parse(const char *list);
+unsigned int pci_port_count(void);
+const struct pci_port *pci_port(unsigned int n);
+const char *pci_port_addr(const char *port_id);
+
+/* The nth function below a port, in order of address. */
+int pci_below(const char *port_id, unsigned int n, char addr[PCI_ADDR_LEN]);
+
+/* The driver it is bound to; "" if none. */
+int pci_driver(const char *addr, char *driver, unsigned int size);
+/* Unbinds it from what it is bound to, then binds it by driver_override. */
+int pci_bind(const char *addr, const char *driver);
+int pci_unbind(const char *addr);
+
+/* Number of its IOMMU group; -ENOENT if it has none. */
+int pci_iommu_group(const char *addr);
+
+/* Config space as the host sees it. */
+uint32_t pci_config_read(const char *addr, unsigned int off, unsigned int width);
+int pci_config_write(const char *addr, unsigned int off, unsigned int width,
+		     uint32_t value);
+#define pci_command(addr) ((uint16_t)pci_config_read(addr, 0x04, 2))
+
+/* Function reset through sysfs, surprise removal, and back again. */
+int pci_reset(const char *addr);
+int pci_remove(const char *addr);
+int pci_rescan(const char *port_id);
+
+/* Functions below a port may appear late. */
+bool pci_wait_below(const char *port_id, unsigned int count, unsigned int ms);
+
+#endif

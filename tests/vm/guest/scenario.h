@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A scenario: one thing that is shown to be true, in a process of its own with
+ * a time limit of its own.
+ *
+ *	SCENARIO(vfio_pci_loses_bar, "after a fatal error the user reads 0")
+ *	{
+ *		REQUIRE_OK(vfio_user_open(&u, addr));
+ *		CHECK(value == 0, "BAR reads %#x", value);
+ *		MEASURE("stall_ms", "%u", stall);
+ *	}
+ *
+ * CHECK notes a failure and goes on, REQUIRE ends the scenario with it. Both
+ * may be used in any thread and in children that the scenario forks. The
+ * scenario's processes are killed at its end, and the machine is cleaned
+ * (clean.h), so it need not undo what it did.
+ */
+#ifndef MDR_SCENARIO_H
+#define MDR_SCENARIO_H
+
+#include <stdbool.h>
+#include <string.h>
+
+struct scenario {
+	const char *name;
+	const char *proves;
+	void (*run)(void);
+	/* seconds; 0 = 30 */
+	unsigned int limit_s;
+	/* run by "make demo" only */
+	bool demo;
+	/* run when asked for by name only: it fails on purpose */
+	bool selftest;
+};
+
+/* Further fields of struct scenario may follow: SCENARIO(x, "...", .limit_s = 60) */
+#define SCENARIO(name_, proves_, ...)					\
+	static void name_(void);					\
+	static const struct scenario scenario_##name_			\
+	__attribute__((used, section("scenarios"), aligned(8))) = {	\
+		.name = #name_, .proves = proves_, .run = name_,	\
+		##__VA_ARGS__						\
+	};								\
+	static void name_(void)
+
+/* What the harness learns of a running scenario. */
+void scenario_fail(const char *file, int line, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void scenario_end(void) __attribute__((noreturn));
+void scenario_skip(const char *fmt, ...)
+	__attribute__((noreturn, format(printf, 1, 2)));
+void scenario_measure(const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* A comment among the results, at once. */
+void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#define CHECK(cond, fmt, ...) ({					\
+	bool check_ok_ = !!(cond);					\
+									\
+	if (!check_ok_)							\
+		scenario_fail(__FILE__, __LINE__, "%s: " fmt, #cond,	\
+			      ##__VA_ARGS__);				\
+	check_ok_;							\
+})
+
+#define REQUIRE(cond, fmt, ...)						\
+	do {								\
+		if (!CHECK(cond, fmt, ##__VA_ARGS__))			\
+			scenario_end();					\
+	} while (0)
+
+/* For calls that return -errno. */
+#define CHECK_OK(call) ({						\
+	long check_ret_ = (call);					\
+									\
+	if (check_ret_ < 0)						\
+		scenario_fail(__FILE__, __LINE__, "%s: %s", #call,	\
+			      strerror(-check_ret_));			\
+	check_ret_ >= 0;						\
+})
+
+#define REQUIRE_OK(call)						\
+	do {								\
+		if (!CHECK_OK(call))					\
+			scenario_end();					\
+	} while (0)
+
+/* The call must fail with this errno (given positive). */
+#define CHECK_ERRNO(call, err) ({					\
+	long check_ret_ = (call);					\
+									\
+	if (check_ret_ != -(err))					\
+		scenario_fail(__FILE__, __LINE__, "%s: got %ld, not -%s", #call, \
+			      check_ret_, #err);			\
+	check_ret_ == -(err);						\
+})
+
+#define MEASURE(name, fmt, ...) scenario_measure(name, fmt, ##__VA_ARGS__)
+#define SKIP(fmt, ...) scenario_skip(fmt, ##__VA_ARGS__)
+
+#endif

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fnmatch.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clean.h"
+#include "clock.h"
+#include "klog.h"
+#include "result.h"
+#include "scenario.h"
+#include "stuck.h"
+#include "suite.h"
+#include "tap.h"
+
+#define DEFAULT_LIMIT_S 30
+#define KILL_MS 5000
+
+/* Made by the linker from the section that SCENARIO() fills. */
+extern const struct scenario __start_scenarios[], __stop_scenarios[];
+
+/* PID 1 inherits orphans: reaps all that are there, says whether pid was one. */
+static bool reap(pid_t pid, int *status)
+{
+	bool seen = false;
+	pid_t p;
+	int s;
+
+	while ((p = waitpid(-1, &s, WNOHANG)) > 0) {
+		if (p != pid)
+			continue;
+		seen = true;
+		*status = s;
+	}
+	return seen;
+}
+
+static bool group_gone(pid_t group)
+{
+	int status;
+
+	reap(-1, &status);
+	return kill(-group, 0) && errno == ESRCH;
+}
+
+static void judge_exit(int status)
+{
+	if (WIFSIGNALED(status))
+		result_fail("died of signal %d (%s)", WTERMSIG(status),
+			    strsignal(WTERMSIG(status)));
+	else if (!result->finished)
+		result_fail("ended without a verdict, exit code %d",
+			    WEXITSTATUS(status));
+}
+
+/* Runs the scenario in a process group of its own, to the end of all in it. */
+static void run_processes(const struct scenario *s)
+{
+	unsigned int limit_s = s->limit_s ?: DEFAULT_LIMIT_S;
+	uint64_t start = now_ms();
+	int status = 0;
+	pid_t pid;
+
+	pid = fork();
+	if (pid < 0) {
+		result_fail("fork: %s", strerror(errno));
+		return;
+	}
+	if (!pid) {
+		setpgid(0, 0);
+		s->run();
+		result->finished = true;
+		_exit(0);
+	}
+	setpgid(pid, pid);
+
+	if (WAIT_FOR(reap(pid, &status), limit_s * 1000)) {
+		judge_exit(status);
+	} else {
+		result_fail("not finished after %u s", limit_s);
+		stuck_report(pid);
+	}
+	kill(-pid, SIGKILL);
+	if (!WAIT_FOR(group_gone(pid), KILL_MS)) {
+		result_fail("a process cannot be killed within %u ms", KILL_MS);
+		stuck_report(pid);
+	}
+	scenario_measure("ms", "%ju", now_ms() - start);
+}
+
+static void say_verdict(const struct scenario *s, unsigned int number)
+{
+	if (result->skipped && !result->failures) {
+		tap_line("ok %u - %s # SKIP %s", number, s->name, result->skip);
+		return;
+	}
+	tap_line("%s %u - %s # %s", result->failures ? "not ok" : "ok", number,
+		 s->name, result->measured);
+	if (result->failures)
+		tap_line("#   should show: %s", s->proves);
+	for (unsigned int i = 0; i < result->failures && i < RESULT_MAX_WHY; i++)
+		tap_line("#   %s", result->why[i]);
+	if (result->failures > RESULT_MAX_WHY)
+		tap_line("#   and %u more", result->failures - RESULT_MAX_WHY);
+}
+
+static void run_one(const struct scenario *s, unsigned int number)
+{
+	char line[256];
+
+	result_reset();
+	klog_say("mdr: scenario %s: %s", s->name, s->proves);
+	klog_mark();
+	run_processes(s);
+	if (clean_machine(line, sizeof(line)))
+		result_fail("the machine is not clean afterwards: %s", line);
+	/* a message that the kernel left open shows when the next begins */
+	klog_say("mdr: end of %s", s->name);
+	if (klog_splat(line, sizeof(line)))
+		result_fail("kernel log: %s", line);
+	say_verdict(s, number);
+}
+
+static bool matches(const char *patterns, const char *name)
+{
+	char copy[256], *rest = copy, *pattern;
+
+	snprintf(copy, sizeof(copy), "%s", patterns);
+	while ((pattern = strsep(&rest, ",")))
+		if (!fnmatch(pattern, name, 0))
+			return true;
+	return false;
+}
+
+static bool selected(const struct scenario *s, const struct suite *suite)
+{
+	if (suite->only[0])
+		return matches(suite->only, s->name);
+	return !s->selftest && s->demo == suite->demo;
+}
+
+int suite_run(const struct suite *suite)
+{
+	unsigned int planned = 0, number = 0;
+	const struct scenario *s;
+	int ret;
+
+	ret = result_init();
+	if (ret)
+		return ret;
+	for (s = __start_scenarios; s < __stop_scenarios; s++)
+		planned += selected(s, suite);
+	tap_line("TAP version 13");
+	tap_line("1..%u", planned);
+	for (s = __start_scenarios; s < __stop_scenarios; s++)
+		if (selected(s, suite))
+			run_one(s, ++number);
+	return 0;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The scenarios that were linked in, run one after the other. */
+#ifndef MDR_SUITE_H
+#define MDR_SUITE_H
+
+#include <stdbool.h>
+
+struct suite {
+	/* shell patterns with commas between; empty: all that are meant to pass */
+	char only[256];
+	/* the scenarios of "make demo" instead */
+	bool demo;
+};
+
+/* Says plan and results on the result channel. 0 or -errno. */
+int suite_run(const struct suite *suite);
+
+#endif

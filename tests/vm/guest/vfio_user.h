@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A user of a VFIO device through group and type1 container. The device is
+ * named by PCI address (vfio-pci) or by mdev UUID (ours). Functions return 0
+ * or more, or -errno.
+ */
+#ifndef MDR_VFIO_USER_H
+#define MDR_VFIO_USER_H
+
+#include <linux/vfio.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define VFIO_USER_REGIONS VFIO_PCI_NUM_REGIONS
+#define VFIO_CONFIG VFIO_PCI_CONFIG_REGION_INDEX
+
+/* Container and groups: one for several devices of a process, or one each. */
+struct vfio_space {
+	int container;
+	uint64_t next_iova;
+	unsigned int nr_groups;
+	struct {
+		int number;
+		int fd;
+	} groups[4];
+};
+
+struct vfio_user {
+	char name[48];
+	struct vfio_space *space;
+	struct vfio_space own;
+	int device;
+	struct vfio_device_info info;
+	struct {
+		uint64_t size;
+		uint64_t offset;
+		uint32_t flags;
+		void *map;
+	} regions[VFIO_USER_REGIONS];
+};
+
+struct vfio_dma {
+	void *va;
+	uint64_t iova;
+	uint64_t size;
+};
+
+/*
+ * Opens it with a space of its own, or with another user's: a group can be
+ * opened once only, so two functions in one group need one space.
+ */
+int vfio_user_open(struct vfio_user *u, const char *name);
+int vfio_user_open_in(struct vfio_user *u, const char *name, struct vfio_space *space);
+/* Unmaps and closes; the space too if it is its own. */
+void vfio_user_close(struct vfio_user *u);
+
+/* The IOMMU group number of a PCI function or mdev. */
+int vfio_group_number(const char *name);
+
+/* All of a BAR; NULL and errno if it cannot be mapped. */
+void *vfio_user_map(struct vfio_user *u, unsigned int region);
+void vfio_user_unmap(struct vfio_user *u, unsigned int region);
+
+/* The length, or -errno. */
+ssize_t vfio_user_pread(struct vfio_user *u, unsigned int region, void *buf,
+			size_t len, uint64_t off);
+ssize_t vfio_user_pwrite(struct vfio_user *u, unsigned int region, const void *buf,
+			 size_t len, uint64_t off);
+/* A register; all-ones if the read fails. */
+uint32_t vfio_user_read(struct vfio_user *u, unsigned int region, uint64_t off,
+			unsigned int width);
+int vfio_user_write(struct vfio_user *u, unsigned int region, uint64_t off,
+		    unsigned int width, uint32_t value);
+#define vfio_user_command(u) ((uint16_t)vfio_user_read(u, VFIO_CONFIG, 0x04, 2))
+int vfio_user_bus_master(struct vfio_user *u, bool on);
+
+int vfio_user_reset(struct vfio_user *u);
+
+/* Memory of its own for the device. */
+int vfio_user_dma_map(struct vfio_user *u, struct vfio_dma *dma, uint64_t size);
+int vfio_user_dma_unmap(struct vfio_user *u, struct vfio_dma *dma);
+
+#endif

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# The machine that scenarios run in. Sourced by run.
+#
+# Every device sits below a root port of its own, named after what it is for;
+# the ports have fixed slots, so the guest is told them on its command line and
+# finds the functions below. An error injected into a port hits all below it.
+
+# port id = address of the port in the guest
+machine_ports=(
+	rp_igb=00:10.0       # two igb functions, an IOMMU group each
+	rp_e1000e=00:11.0    # two e1000e functions in one IOMMU group
+	rp_nvme=00:12.0      # an nvme controller
+	rp_testdev=00:13.0   # pci-testdev: conventional PCI, counts writes
+	rp_igb2=00:14.0      # one igb, to be plugged and unplugged
+	rp_empty=00:15.0     # nothing, to plug something in
+	rp_shm=00:16.0       # ivshmem: a BAR of 64 MiB that is plain memory
+	rp_watch=00:17.0     # ivshmem: the same memory seen from another port
+	rp_noiommu=40:00.0   # a function that no IOMMU translates
+)
+
+# machine_args WORKDIR ACCEL: prints QEMU's arguments, one a line.
+machine_args() {
+	local dir=$1 accel=$2 port id addr chassis=0 bus
+
+	printf '%s\n' -nodefaults -no-user-config -display none -no-reboot \
+		-accel "$accel" -m 1024 -smp 2 \
+		-M q35,kernel-irqchip=split \
+		-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
+		-device intel-iommu,intremap=on \
+		-device pxb-pcie,id=pxb,bus=pcie.0,bus_nr=0x40,addr=0x1e,bypass_iommu=on
+	[ "$accel" = kvm ] && printf '%s\n' -cpu host || printf '%s\n' -cpu max
+
+	for port in "${machine_ports[@]}"; do
+		id=${port%%=*} addr=${port#*=}
+		chassis=$((chassis + 1))
+		bus=pcie.0
+		[ "${addr%%:*}" = 00 ] || bus=pxb
+		addr=${addr#*:}
+		printf '%s\n' -device "pcie-root-port,id=$id,bus=$bus,chassis=$chassis,slot=$chassis,addr=0x${addr%.*}"
+	done
+
+	printf '%s\n' \
+		-device igb,id=igb0,bus=rp_igb,addr=0.0,multifunction=on,x-pcie-ari-nextfn-1=on,mac=52:54:00:00:01:00 \
+		-device igb,id=igb1,bus=rp_igb,addr=0.1,multifunction=on,mac=52:54:00:00:01:01 \
+		-device e1000e,id=e1000e0,bus=rp_e1000e,addr=0.0,multifunction=on,mac=52:54:00:00:02:00 \
+		-device e1000e,id=e1000e1,bus=rp_e1000e,addr=0.1,multifunction=on,mac=52:54:00:00:02:01 \
+		-blockdev "driver=file,node-name=disk,filename=$dir/nvme.img" \
+		-device nvme,id=nvme0,bus=rp_nvme,drive=disk,serial=mdr-nvme-0 \
+		-device pci-testdev,id=testdev0,bus=rp_testdev \
+		-device igb,id=igb2,bus=rp_igb2,mac=52:54:00:00:03:00 \
+		-object "memory-backend-file,id=shm0,mem-path=$dir/shm.img,size=64M,share=on" \
+		-object "memory-backend-file,id=shm1,mem-path=$dir/shm.img,size=64M,share=on" \
+		-device ivshmem-plain,id=ivshmem0,bus=rp_shm,memdev=shm0 \
+		-device ivshmem-plain,id=ivshmem1,bus=rp_watch,memdev=shm1 \
+		-device e1000e,id=noiommu0,bus=rp_noiommu,mac=52:54:00:00:04:00
+
+	# ttyS0: kernel log. ttyS1: this QEMU's own monitor, for the guest to
+	# inject errors and plug devices. Port 0xe9: the test results.
+	printf '%s\n' \
+		-chardev "file,id=console,path=$dir/console" \
+		-device isa-serial,chardev=console,index=0 \
+		-chardev "socket,id=monitor,path=$dir/qmp,server=on,wait=off" \
+		-mon chardev=monitor,mode=control \
+		-chardev "socket,id=guestmon,path=$dir/qmp" \
+		-device isa-serial,chardev=guestmon,index=1 \
+		-chardev "file,id=tap,path=$dir/tap" \
+		-device isa-debugcon,iobase=0xe9,chardev=tap
+}
+
+# What the guest's kernel is told of the ports.
+machine_cmdline() {
+	local IFS=,
+	printf 'mdr.ports=%s' "${machine_ports[*]}"
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the test machine promises (machine.sh) and scenarios build on. */
+#include <errno.h>
+
+#include "monitor.h"
+#include "pci.h"
+#include "scenario.h"
+
+SCENARIO(machine_igb_two_groups, "two igb functions of one device have an IOMMU group each")
+{
+	char a[PCI_ADDR_LEN], b[PCI_ADDR_LEN];
+
+	REQUIRE_OK(pci_below("rp_igb", 0, a));
+	REQUIRE_OK(pci_below("rp_igb", 1, b));
+	CHECK_OK(pci_iommu_group(a));
+	CHECK_OK(pci_iommu_group(b));
+	CHECK(pci_iommu_group(a) != pci_iommu_group(b), "both are in group %d",
+	      pci_iommu_group(a));
+}
+
+SCENARIO(machine_e1000e_one_group, "two e1000e functions of one device share an IOMMU group")
+{
+	char a[PCI_ADDR_LEN], b[PCI_ADDR_LEN];
+
+	REQUIRE_OK(pci_below("rp_e1000e", 0, a));
+	REQUIRE_OK(pci_below("rp_e1000e", 1, b));
+	CHECK_OK(pci_iommu_group(a));
+	CHECK(pci_iommu_group(a) == pci_iommu_group(b), "groups %d and %d",
+	      pci_iommu_group(a), pci_iommu_group(b));
+}
+
+SCENARIO(machine_function_without_group, "a function behind no IOMMU has no group")
+{
+	char addr[PCI_ADDR_LEN];
+
+	REQUIRE_OK(pci_below("rp_noiommu", 0, addr));
+	CHECK_ERRNO(pci_iommu_group(addr), ENOENT);
+}
+
+SCENARIO(machine_hotplug, "a function can be plugged in and out while the machine runs")
+{
+	char addr[PCI_ADDR_LEN];
+
+	CHECK(pci_below("rp_empty", 0, addr) < 0, "%s is there at boot", addr);
+	REQUIRE_OK(device_add("igb,id=plugged,bus=rp_empty"));
+	REQUIRE(pci_wait_below("rp_empty", 1, 10000), "it does not appear");
+	REQUIRE_OK(device_del("plugged"));
+	CHECK(pci_wait_below("rp_empty", 0, 15000), "it does not go");
+}
