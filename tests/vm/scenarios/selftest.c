@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Scenarios that fail on purpose, each in a way that the harness must notice.
+ * tests/vm/selftest runs them one by one and expects the failure.
+ */
+#include <stdlib.h>
+#include <sys/reboot.h>
+#include <unistd.h>
+
+#include "klog.h"
+#include "scenario.h"
+#include "sysfs.h"
+
+SCENARIO(selftest_check, "a check that does not hold is a failure", .selftest = true)
+{
+	CHECK(1 + 1 == 3, "arithmetic");
+}
+
+SCENARIO(selftest_warning, "a warning in the kernel log is a failure", .selftest = true)
+{
+	klog_say("<4>WARNING: CPU: 0 PID: 1 at planted.c:1 planted+0x0/0x0");
+}
+
+SCENARIO(selftest_hang, "a scenario that hangs is a failure", .selftest = true, .limit_s = 2)
+{
+	for (;;)
+		pause();
+}
+
+SCENARIO(selftest_crash, "a scenario that dies is a failure", .selftest = true)
+{
+	abort();
+}
+
+SCENARIO(selftest_exit, "a scenario that exits in its middle is a failure", .selftest = true)
+{
+	_exit(0);
+}
+
+SCENARIO(selftest_panic, "a machine that panics is a failure", .selftest = true)
+{
+	sysfs_write("c", "/proc/sysrq-trigger");
+}
+
+SCENARIO(selftest_power_off, "a machine that ends without its results is a failure",
+	 .selftest = true)
+{
+	reboot(RB_POWER_OFF);
+}
+
+SCENARIO(selftest_lockup, "a machine that does not answer any more is a failure",
+	 .selftest = true, .limit_s = 100000)
+{
+	for (;;)
+		pause();
+}
+
+SCENARIO(selftest_skip, "a skip is told as a skip", .selftest = true)
+{
+	SKIP("on purpose");
+}
+
+SCENARIO(selftest_pass, "a scenario that holds passes", .selftest = true)
+{
+	MEASURE("answer", "%d", 42);
+}
