@@ -77,7 +77,7 @@ void mdr_blockers_warn(struct mdr_function *function)
 	mdr_blockers_walk(function->domain->port, &blockers);
 	if (blockers.count)
 		pci_warn(function->pdev,
-			 "%u function(s) below %s have no error handler, so the kernel will not recover any of them; bind them to mdr-pci (list: %s/blockers)\n",
+			 "%u function(s) below %s have no error handler, so the kernel will not recover any of them; bind them to mdr-pci (see /sys/class/mdev_recovery/%s/blockers)\n",
 			 blockers.count, pci_name(function->domain->port),
 			 dev_name(&function->group->dev));
 }

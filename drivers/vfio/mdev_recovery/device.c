@@ -61,10 +61,11 @@ static int mdr_device_open_gate(struct mdr_device *device,
 			return -EIO;
 		if (state == MDR_STATE_HOLDING || state == MDR_STATE_EVICTING)
 			return -EBUSY;
-		if (time_after(jiffies, deadline))
+		if (state == MDR_STATE_RESETTING ||
+		    time_after(jiffies, deadline))
 			return -EAGAIN;
 
-		ret = mdr_group_wait_settled(group, timeout_ms);
+		ret = mdr_group_wait_recovered(group, timeout_ms);
 		if (ret)
 			return ret;
 	}
@@ -125,6 +126,7 @@ static int mdr_device_open(struct vfio_device *vdev)
 {
 	struct mdr_device *device = to_mdr_device(vdev);
 	struct mdr_group *group = device->function->group;
+	unsigned int timeout_ms = READ_ONCE(device->tunables.stall_timeout_ms);
 	int ret;
 
 	scoped_guard(mutex, &group->lock) {
@@ -135,9 +137,8 @@ static int mdr_device_open(struct vfio_device *vdev)
 
 	do {
 		ret = mdr_device_enable(device);
-	} while (ret == -EAGAIN && mdr_gate_closed(&group->gate) &&
-		 !mdr_group_wait_settled(group,
-					 READ_ONCE(device->tunables.stall_timeout_ms)));
+	} while (ret == -EAGAIN && mdr_group_is_recovering(group) &&
+		 !mdr_group_wait_recovered(group, timeout_ms));
 
 	if (ret)
 		mdr_device_release_use(device);
@@ -151,7 +152,7 @@ static void mdr_device_close(struct vfio_device *vdev)
 	struct mdr_gate_entry entry;
 
 	/* vfio-pci-core resets the function on close */
-	mdr_group_wait_recovered(group);
+	mdr_group_wait_close(group);
 
 	mdr_gate_enter_exclusive(&group->gate, &entry);
 	scoped_guard(mutex, &group->lock)

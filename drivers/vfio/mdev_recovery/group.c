@@ -563,16 +563,48 @@ void mdr_group_zap(struct mdr_group *group)
 			mdr_device_zap(function->device);
 }
 
-static bool mdr_group_is_settled(struct mdr_group *group)
+/**
+ * mdr_group_is_recovering - is the host at work?
+ * @group: the group
+ *
+ * Context: any; without group->lock the answer may be old.
+ * Return: true in states closing and recovering.
+ */
+bool mdr_group_is_recovering(struct mdr_group *group)
 {
-	switch (READ_ONCE(group->machine.state)) {
-	case MDR_STATE_CLOSING:
-	case MDR_STATE_RECOVERING:
-	case MDR_STATE_RESETTING:
-		return false;
-	default:
-		return true;
-	}
+	enum mdr_state state = READ_ONCE(group->machine.state);
+
+	return state == MDR_STATE_CLOSING || state == MDR_STATE_RECOVERING;
+}
+
+static bool mdr_group_is_resetting(struct mdr_group *group)
+{
+	return READ_ONCE(group->machine.state) == MDR_STATE_RESETTING;
+}
+
+static int mdr_group_waited(long left)
+{
+	if (left < 0)
+		return left;
+	return left ? 0 : -EAGAIN;
+}
+
+/**
+ * mdr_group_wait_recovered - wait for the end of the host's recovery
+ * @group: the group
+ * @timeout_ms: the bound, in milliseconds
+ *
+ * Does not wait for resets that users asked for: a hot reset wants the lock of
+ * the device set, with which vfio core calls open_device().
+ *
+ * Context: process context, not inside any gate, may sleep, killable.
+ * Return: 0, -EAGAIN if the bound passed, -ERESTARTSYS if killed.
+ */
+int mdr_group_wait_recovered(struct mdr_group *group, unsigned int timeout_ms)
+{
+	return mdr_group_waited(wait_event_killable_timeout(group->state_changed,
+				!mdr_group_is_recovering(group),
+				msecs_to_jiffies(timeout_ms)));
 }
 
 /**
@@ -580,23 +612,20 @@ static bool mdr_group_is_settled(struct mdr_group *group)
  * @group: the group
  * @timeout_ms: the bound, in milliseconds
  *
- * Context: process context, not inside any gate, may sleep, killable.
+ * Context: process context, no lock of vfio core held, not inside any gate, may
+ * sleep, killable.
  * Return: 0, -EAGAIN if the bound passed, -ERESTARTSYS if killed.
  */
 int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms)
 {
-	long left;
-
-	left = wait_event_killable_timeout(group->state_changed,
-					   mdr_group_is_settled(group),
-					   msecs_to_jiffies(timeout_ms));
-	if (left < 0)
-		return left;
-	return left ? 0 : -EAGAIN;
+	return mdr_group_waited(wait_event_killable_timeout(group->state_changed,
+				!mdr_group_is_recovering(group) &&
+				!mdr_group_is_resetting(group),
+				msecs_to_jiffies(timeout_ms)));
 }
 
 /**
- * mdr_group_wait_recovered - wait for the end, whoever kills us
+ * mdr_group_wait_close - wait for the end of the recovery, whoever kills us
  * @group: the group
  *
  * For close, which cannot fail and cannot be undone. Bounded by the group's
@@ -604,14 +633,23 @@ int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms)
  *
  * Context: process context, not inside any gate, may sleep.
  */
-void mdr_group_wait_recovered(struct mdr_group *group)
+void mdr_group_wait_close(struct mdr_group *group)
 {
 	unsigned int ms;
 
 	scoped_guard(mutex, &group->lock)
 		ms = mdr_group_recovery_timeout(group) + MDR_DRAIN_TIMEOUT_MS;
-	wait_event_timeout(group->state_changed, mdr_group_is_settled(group),
+	wait_event_timeout(group->state_changed,
+			   !mdr_group_is_recovering(group),
 			   msecs_to_jiffies(ms));
+}
+
+/* Is every function whole again, in time or late? */
+static bool mdr_group_has_resumed(struct mdr_group *group)
+{
+	return (group->machine.state == MDR_STATE_RECOVERING ||
+		group->machine.state == MDR_STATE_FAILED) &&
+	       !mdr_group_pending(group) && !mdr_group_has_failed(group);
 }
 
 /* The next open device whose INTx is out of line, with a reference. */
@@ -650,8 +688,7 @@ void mdr_group_finish(struct work_struct *work)
 	mdr_gate_enter_exclusive(&group->gate, &entry);
 	mutex_lock(&group->lock);
 
-	while (group->machine.state == MDR_STATE_RECOVERING &&
-	       !mdr_group_pending(group) &&
+	while (mdr_group_has_resumed(group) &&
 	       (device = mdr_group_next_unsynced(group))) {
 		mutex_unlock(&group->lock);
 		scoped_guard(mutex, &device->core_lock)
@@ -661,9 +698,7 @@ void mdr_group_finish(struct work_struct *work)
 		mutex_lock(&group->lock);
 	}
 
-	if (!mdr_group_pending(group) && !mdr_group_has_failed(group) &&
-	    (group->machine.state == MDR_STATE_RECOVERING ||
-	     group->machine.state == MDR_STATE_FAILED)) {
+	if (mdr_group_has_resumed(group)) {
 		group->stats.recoveries++;
 		group->stats.recovery_ns_last = ktime_get_ns() - group->error_at;
 		mdr_group_step(group, mdr_policy_resume_event(mdr_group_policy(group, true)),

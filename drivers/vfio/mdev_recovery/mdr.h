@@ -327,7 +327,9 @@ void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
 void mdr_group_drain(struct mdr_group *group, bool config_is_blocked);
 void mdr_group_zap(struct mdr_group *group);
 int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms);
-void mdr_group_wait_recovered(struct mdr_group *group);
+bool mdr_group_is_recovering(struct mdr_group *group);
+int mdr_group_wait_recovered(struct mdr_group *group, unsigned int timeout_ms);
+void mdr_group_wait_close(struct mdr_group *group);
 unsigned int mdr_group_recovery_timeout(struct mdr_group *group);
 void mdr_group_finish(struct work_struct *work);
 void mdr_group_account_stall(struct mdr_group *group, u64 ns, bool dead);
