@@ -17,7 +17,7 @@ static int run_mdevctl(char *out, unsigned int size, const char *arguments)
 	int status;
 	FILE *p;
 
-	snprintf(command, sizeof(command), "/usr/sbin/mdevctl %s 2>&1", arguments);
+	snprintf(command, sizeof(command), "mdevctl %s 2>&1", arguments);
 	p = popen(command, "re");
 	if (!p)
 		return -errno;

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "mdev.h"
+#include "module.h"
+#include "monitor.h"
+#include "shim.h"
+#include "sysfs.h"
+
+#define STRIKE_MS 5000
+
+int shim_load(void)
+{
+	return module_load("mdev_recovery_pci");
+}
+
+int shim_bind(struct shim *s, const char *port, unsigned int n)
+{
+	int ret;
+
+	memset(s, 0, sizeof(*s));
+	s->group = -1;
+	ret = shim_load();
+	if (ret)
+		return ret;
+	ret = pci_below(port, n, s->addr);
+	if (ret)
+		return ret;
+	ret = pci_bind(s->addr, "mdr-pci");
+	if (ret)
+		return ret;
+	s->group = pci_iommu_group(s->addr);
+	return s->group < 0 ? s->group : 0;
+}
+
+int shim_create(struct shim *s, const char *policy)
+{
+	static unsigned int serial;
+	char type[32];
+
+	snprintf(type, sizeof(type), "mdr-pci-%s", policy);
+	snprintf(s->uuid, sizeof(s->uuid), "%08x-6d64-4672-8000-%012x",
+		 (unsigned int)getpid(), ++serial);
+	return mdev_create(s->addr, type, s->uuid);
+}
+
+int shim_make(struct shim *s, const char *port, unsigned int n, const char *policy)
+{
+	int ret = shim_bind(s, port, n);
+
+	return ret ? ret : shim_create(s, policy);
+}
+
+int shim_set(const struct shim *s, const char *attr, const char *value)
+{
+	return sysfs_write(value, MDEV_DIR "/%s/recovery/%s", s->uuid, attr);
+}
+
+int shim_status(int group, const char *file, char *buf, unsigned int size)
+{
+	return sysfs_read(buf, size, SHIM_CLASS "/group%d/%s", group, file);
+}
+
+uint64_t shim_number(int group, const char *file)
+{
+	char buf[32];
+
+	if (shim_status(group, file, buf, sizeof(buf)) < 0)
+		return UINT64_MAX;
+	return strtoull(buf, NULL, 10);
+}
+
+bool shim_is(int group, const char *state)
+{
+	char buf[32];
+
+	return shim_status(group, "state", buf, sizeof(buf)) > 0 && !strcmp(buf, state);
+}
+
+bool shim_wait(int group, const char *state, unsigned int ms)
+{
+	uint64_t end = now_ns() + ms * 1000000ull;
+	char path[64], buf[32];
+	struct pollfd p = { .events = POLLPRI };
+	bool is = false;
+	ssize_t len;
+
+	snprintf(path, sizeof(path), SHIM_CLASS "/group%d/state", group);
+	p.fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (p.fd < 0)
+		return false;
+	for (;;) {
+		len = pread(p.fd, buf, sizeof(buf) - 1, 0);
+		buf[len < 0 ? 0 : len] = 0;
+		buf[strcspn(buf, "\n")] = 0;
+		is = !strcmp(buf, state);
+		if (is || now_ns() >= end)
+			break;
+		poll(&p, 1, (end - now_ns()) / 1000000 + 1);
+	}
+	close(p.fd);
+	return is;
+}
+
+int shim_strike(const struct shim *s, const char *port)
+{
+	uint64_t before = shim_number(s->group, "event");
+	int ret = aer_inject(port, "DLP");
+
+	if (ret)
+		return ret;
+	return WAIT_FOR(shim_number(s->group, "event") != before, STRIKE_MS) ?
+	       0 : -ETIMEDOUT;
+}
+
+int shim_strike_until(const struct shim *s, const char *port, const char *state)
+{
+	int ret = shim_strike(s, port);
+
+	if (ret)
+		return ret;
+	return shim_wait(s->group, state, STRIKE_MS) ? 0 : -ETIMEDOUT;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * mdev_recovery as its administrator sees it: functions bound to mdr-pci, mdevs
+ * of its types, and the status of groups. Return 0 or more, or -errno.
+ */
+#ifndef MDR_SHIM_H
+#define MDR_SHIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pci.h"
+
+#define SHIM_CLASS "/sys/class/mdev_recovery"
+#define SHIM_UUID_LEN 37
+
+/* A function of ours, and its mdev once there is one. */
+struct shim {
+	char addr[PCI_ADDR_LEN];
+	char uuid[SHIM_UUID_LEN];
+	int group;
+};
+
+int shim_load(void);
+
+/* Loads the modules, binds the nth function below a port to mdr-pci. */
+int shim_bind(struct shim *s, const char *port, unsigned int n);
+
+/* policy: "resume", "hold" or "evict"; the UUID is made of address and policy */
+int shim_create(struct shim *s, const char *policy);
+
+/* Both of the above. */
+int shim_make(struct shim *s, const char *port, unsigned int n, const char *policy);
+
+/* An attribute in the mdev's recovery/. */
+int shim_set(const struct shim *s, const char *attr, const char *value);
+
+/* A file of the group's status. */
+int shim_status(int group, const char *file, char *buf, unsigned int size);
+uint64_t shim_number(int group, const char *file);
+bool shim_is(int group, const char *state);
+/* Polls the file as a program would; false if it is not so within ms. */
+bool shim_wait(int group, const char *state, unsigned int ms);
+
+/*
+ * A fatal error at a port. The first returns once the group has a new event id,
+ * so with its gate closed and the host at work; the second once the group has
+ * come to a state from there. -ETIMEDOUT if that does not happen.
+ */
+int shim_strike(const struct shim *s, const char *port);
+int shim_strike_until(const struct shim *s, const char *port, const char *state);
+
+#endif
