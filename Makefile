@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Thin: what is done is in tests/. Products go to build/.
+
+help:
+	@echo 'make modules             the modules for both kernels of the lab'
+	@echo 'make modules KDIR=DIR    the modules for the kernel build folder DIR'
+	@echo 'make lab                 the Debian root that all else runs in (made once, outside the tree)'
+	@echo 'make demo                one recovery as a story, in a virtual machine'
+	@echo 'make check               all checks: unit lint modules vm selftest'
+	@echo 'make check-PART          one of them'
+	@echo 'make clean               removes build/'
+
+lab:
+	@tests/lab/build
+
+modules: $(if $(KDIR),,lab)
+	@tests/lab/modules $(KDIR)
+
+check: lab
+	@tests/check
+
+# the machines load what was built
+check-vm check-selftest: modules
+
+PARTS := unit lint modules vm selftest
+$(PARTS:%=check-%): check-%: lab
+	@tests/check $*
+
+demo: modules
+	@tests/vm/run --demo
+
+clean:
+	rm -rf build
+
+.PHONY: help lab modules check $(PARTS:%=check-%) demo clean
