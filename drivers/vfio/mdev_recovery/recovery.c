@@ -78,8 +78,9 @@ static pci_ers_result_t mdr_error_detected(struct pci_dev *pdev,
 
 	event = mdr_domain_error(function);
 	mdr_group_error(function, event, state);
-	mdr_group_drain(function->group, false);
+	/* first what no drain can see; who faults now undoes it before it leaves */
 	mdr_group_zap(function->group);
+	mdr_group_drain(function->group, false);
 	if (function->ops->prepare)
 		function->ops->prepare(pdev);
 
@@ -210,8 +211,8 @@ static void mdr_reset_prepare(struct pci_dev *pdev)
 								MDR_EVENT_HOST_RESET_BEGIN,
 								function);
 	}
-	mdr_group_drain(group, true);
 	mdr_group_zap(group);
+	mdr_group_drain(group, true);
 }
 
 static void mdr_reset_done(struct pci_dev *pdev)
