@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Type hold: after the host's recovery the function is whole, but closed until
+ * its user resets it.
+ */
+#include <errno.h>
+
+#include "clock.h"
+#include "nic_user.h"
+#include "scenario.h"
+#include "shim.h"
+#include "shm.h"
+#include "vfio_irq.h"
+#include "waiter.h"
+
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define PORT "rp_igb2"
+#define SETTLE_MS 3000
+#define HOLD_MS 150
+#define MASTER 0x4
+
+static struct vfio_user user;
+
+static void start_igb(struct shim *s)
+{
+	REQUIRE_OK(shim_make(s, PORT, 0, "hold"));
+	REQUIRE_OK(vfio_user_open(&user, s->uuid));
+}
+
+/* Two words of the shared memory, counted up as fast as can be. */
+struct counter {
+	pthread_t thread;
+	unsigned int word;
+	bool mapped;
+	atomic_bool stop;
+	atomic_uint errors;
+};
+
+static void *count_up(void *arg)
+{
+	struct counter *c = arg;
+	volatile uint32_t *map = vfio_user_map(&user, SHM_REGION);
+
+	for (uint32_t n = 1; !atomic_load(&c->stop); n++) {
+		if (c->mapped)
+			map[c->word] = n;
+		else if (vfio_user_write(&user, SHM_REGION, 4 * c->word, 4, n))
+			c->errors++;
+	}
+	return NULL;
+}
+
+SCENARIO(hold_no_access_until_reset,
+	 "from the host's recovery to the user's reset no write reaches the device")
+{
+	struct counter counters[2] = { { .word = 0, .mapped = true }, { .word = 16 } };
+	volatile uint32_t *watch;
+	uint32_t seen[2], after;
+	struct shim s;
+
+	watch = shm_watch();
+	REQUIRE(watch, "no second view of the memory");
+	REQUIRE_OK(shim_make(&s, SHM_PORT, 0, "hold"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	for (int i = 0; i < 2; i++)
+		pthread_create(&counters[i].thread, NULL, count_up, &counters[i]);
+	for (int i = 0; i < 2; i++)
+		REQUIRE(WAIT_FOR(watch[16 * i] > 10, SETTLE_MS), "writer %d", i);
+
+	REQUIRE_OK(shim_strike_until(&s, SHM_PORT, "holding"));
+	for (int i = 0; i < 2; i++)
+		seen[i] = watch[16 * i];
+	sleep_ms(HOLD_MS);
+	for (int i = 0; i < 2; i++)
+		CHECK(watch[16 * i] == seen[i], "writer %d: %u writes while holding",
+		      i, watch[16 * i] - seen[i]);
+	CHECK(shim_is(s.group, "holding"), "not holding any more");
+	MEASURE("writes_while_holding", "%u", watch[0] - seen[0] + watch[16] - seen[1]);
+
+	REQUIRE_OK(vfio_user_reset(&user));
+	CHECK(shim_is(s.group, "open"), "not open after the reset");
+	for (int i = 0; i < 2; i++) {
+		CHECK(WAIT_FOR(watch[16 * i] != seen[i], SETTLE_MS), "writer %d is stuck", i);
+		atomic_store(&counters[i].stop, true);
+		pthread_join(counters[i].thread, NULL);
+		CHECK(!counters[i].errors, "writer %d: %u errors", i, counters[i].errors);
+	}
+	after = watch[0] - seen[0];
+	MEASURE("writes_after", "%u", after);
+	MEASURE("stall_ms", "%ju", shim_number(s.group, "stats/stall_ns_max") / 1000000);
+}
+
+SCENARIO(hold_bus_master_off,
+	 "a function that is held does not master the bus until its user asks for it")
+{
+	uint16_t command;
+	struct shim s;
+
+	start_igb(&s);
+	REQUIRE_OK(vfio_user_bus_master(&user, true));
+	CHECK(pci_command(s.addr) & MASTER, "not mastering before");
+	REQUIRE_OK(shim_strike_until(&s, PORT, "holding"));
+	command = pci_command(s.addr);
+	CHECK(!(command & MASTER), "COMMAND is %#x while holding", command);
+	CHECK(command & 0x2, "COMMAND is %#x: the function is not restored", command);
+	REQUIRE_OK(vfio_user_reset(&user));
+	CHECK(!(pci_command(s.addr) & MASTER), "COMMAND is %#x", pci_command(s.addr));
+	CHECK(pci_command(s.addr) & 0x2, "COMMAND is %#x", pci_command(s.addr));
+	REQUIRE_OK(vfio_user_bus_master(&user, true));
+	CHECK(pci_command(s.addr) & MASTER, "cannot be mastering again");
+	MEASURE("command", "%#x", command);
+}
+
+SCENARIO(hold_second_error,
+	 "an error while holding is a new event with a new hold; one reset answers it")
+{
+	struct waiter w = { .u = &user, .kind = WAITER_LOAD, .region = BAR0, .off = NIC_STATUS };
+	uint64_t first, second;
+	uint32_t status;
+	struct shim s;
+
+	start_igb(&s);
+	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "20000"));
+	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	REQUIRE_OK(shim_strike_until(&s, PORT, "holding"));
+	first = shim_number(s.group, "event");
+	REQUIRE_OK(waiter_start(&w));
+	REQUIRE_OK(shim_strike_until(&s, PORT, "holding"));
+	second = shim_number(s.group, "event");
+	CHECK(second > first, "events %ju and %ju", first, second);
+	CHECK(!waiter_ended(&w, 20), "a load ended while holding");
+	CHECK(shim_number(s.group, "stats/recoveries") == 2, "not two recoveries");
+
+	REQUIRE_OK(vfio_user_reset(&user));
+	CHECK(shim_is(s.group, "open"), "not open after the reset");
+	REQUIRE(waiter_ended(&w, SETTLE_MS), "the load does not end");
+	CHECK(!w.error && w.value == status, "error %d, STATUS %#x, was %#x", w.error,
+	      w.value, status);
+	MEASURE("ids", "%ju,%ju", first, second);
+	MEASURE("stall_ms", "%ju", w.ns / 1000000);
+}
+
+SCENARIO(hold_timeout_evicts,
+	 "past hold_timeout_ms the user is asked to give the device back; a reset is too late")
+{
+	uint64_t held_at, evicted_ms;
+	struct shim s;
+	int req;
+
+	start_igb(&s);
+	REQUIRE_OK(shim_set(&s, "hold_timeout_ms", "150"));
+	REQUIRE_OK(vfio_irq_enable(&user, VFIO_PCI_REQ_IRQ_INDEX, 1, &req));
+	REQUIRE_OK(shim_strike_until(&s, PORT, "holding"));
+	held_at = now_ns();
+	CHECK(!vfio_irq_wait(req, 0, NULL), "REQ fired while holding");
+	REQUIRE(shim_wait(s.group, "evicting", SETTLE_MS), "not evicting");
+	evicted_ms = (now_ns() - held_at) / 1000000;
+	CHECK(evicted_ms >= 120, "evicting after %ju ms", evicted_ms);
+	CHECK(vfio_irq_wait(req, SETTLE_MS, NULL), "REQ did not fire");
+	CHECK(shim_number(s.group, "stats/hold_timeouts") == 1, "hold_timeouts is %ju",
+	      shim_number(s.group, "stats/hold_timeouts"));
+	CHECK_ERRNO(vfio_user_reset(&user), EIO);
+	CHECK(shim_is(s.group, "evicting"), "not evicting any more");
+	vfio_user_close(&user);
+	CHECK(shim_is(s.group, "open"), "not open after the close");
+	MEASURE("evicted_after_ms", "%ju", evicted_ms);
+}
