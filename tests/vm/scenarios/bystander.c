@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Threads of the process whose one thread waits at a closed gate: a waiter
+ * holds no lock of the address space.
+ */
+#include <sys/mman.h>
+
+#include "clock.h"
+#include "nic_user.h"
+#include "scenario.h"
+#include "shim.h"
+#include "waiter.h"
+
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define ROUNDS 200
+#define PAGE 4096
+#define NOT_DELAYED_MS 100
+
+static struct vfio_user user, other;
+
+static void note_time(uint64_t *longest, uint64_t start)
+{
+	uint64_t took = now_ns() - start;
+
+	if (took > *longest)
+		*longest = took;
+}
+
+/* The longest of many mmap(), first touch and munmap(), in nanoseconds. */
+static uint64_t use_anonymous(void)
+{
+	uint64_t longest = 0, start;
+	volatile char *p;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		start = now_ns();
+		p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		REQUIRE(p != MAP_FAILED, "mmap");
+		p[PAGE] = 1;
+		munmap((void *)p, 4 * PAGE);
+		note_time(&longest, start);
+	}
+	return longest;
+}
+
+/* The same for a BAR; touched only if its group is open. */
+static uint64_t use_bar(struct vfio_user *u, bool touch)
+{
+	uint64_t longest = 0, start;
+	volatile uint32_t *p;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		start = now_ns();
+		p = vfio_user_map(u, BAR0);
+		REQUIRE(p, "mmap of a BAR");
+		if (touch)
+			CHECK(p[NIC_STATUS / 4] != ~0u, "the open group reads all-ones");
+		vfio_user_unmap(u, BAR0);
+		note_time(&longest, start);
+	}
+	return longest;
+}
+
+SCENARIO(bystander_maps_and_faults,
+	 "while one thread waits in a fault, others map, unmap and fault undisturbed")
+{
+	struct waiter w = { .u = &user, .kind = WAITER_LOAD, .region = BAR0, .off = NIC_STATUS };
+	uint64_t memory, open_bar, closed_bar, longest;
+	struct vfio_user mapper;
+	struct shim closed, open;
+	uint32_t status;
+
+	REQUIRE_OK(shim_make(&closed, "rp_igb2", 0, "hold"));
+	REQUIRE_OK(shim_make(&open, "rp_igb", 0, "resume"));
+	REQUIRE_OK(shim_set(&closed, "stall_timeout_ms", "20000"));
+	REQUIRE_OK(vfio_user_open(&user, closed.uuid));
+	REQUIRE_OK(vfio_user_open(&other, open.uuid));
+	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+
+	REQUIRE_OK(shim_strike_until(&closed, "rp_igb2", "holding"));
+	REQUIRE_OK(waiter_start(&w));
+	REQUIRE(!waiter_ended(&w, 30), "the load did not wait");
+	memory = use_anonymous();
+	open_bar = use_bar(&other, true);
+	/* the waiter keeps its own mapping: this one is another */
+	mapper = user;
+	mapper.regions[BAR0].map = NULL;
+	closed_bar = use_bar(&mapper, false);
+	CHECK(!waiter_ended(&w, 0), "the load ended meanwhile");
+
+	longest = memory > open_bar ? memory : open_bar;
+	longest = longest > closed_bar ? longest : closed_bar;
+	CHECK(longest / 1000000 < NOT_DELAYED_MS, "something took %ju ms", longest / 1000000);
+	REQUIRE_OK(vfio_user_reset(&user));
+	REQUIRE(waiter_ended(&w, 3000), "the load does not end");
+	CHECK(w.value == status, "STATUS is %#x, was %#x", w.value, status);
+	MEASURE("memory_us", "%ju", memory / 1000);
+	MEASURE("open_bar_us", "%ju", open_bar / 1000);
+	MEASURE("closed_bar_us", "%ju", closed_bar / 1000);
+	MEASURE("waiter_ms", "%ju", w.ns / 1000000);
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a user meets whose stall time-out has passed. Type hold keeps the gate
+ * closed for as long as is needed to look; the device is a piece of memory
+ * that can be watched from another port.
+ */
+#include <errno.h>
+
+#include "clock.h"
+#include "scenario.h"
+#include "shim.h"
+#include "shm.h"
+#include "waiter.h"
+
+#define PORT SHM_PORT
+#define VALUE 0x13579bdf
+#define JUNK 0x2468ace0
+#define STALL_MS 400
+#define AT_ONCE_MS 60
+
+static struct vfio_user user;
+
+static const struct waiter accesses[] = {
+	{ .kind = WAITER_LOAD, .region = SHM_REGION, .off = 0 },
+	{ .kind = WAITER_STORE, .region = SHM_REGION, .off = 4, .value = JUNK },
+	{ .kind = WAITER_PREAD, .region = SHM_REGION, .off = 0 },
+	{ .kind = WAITER_PWRITE, .region = SHM_REGION, .off = 4, .value = JUNK },
+	{ .kind = WAITER_PREAD, .region = VFIO_CONFIG, .off = 0 },
+	{ .kind = WAITER_IOCTL },
+};
+
+#define NR_ACCESSES (sizeof(accesses) / sizeof(accesses[0]))
+
+static void hold_with(struct shim *s, volatile uint32_t **watch, const char *dead_access)
+{
+	*watch = shm_watch();
+	REQUIRE(*watch, "no second view of the memory");
+	REQUIRE_OK(shim_make(s, PORT, 0, "hold"));
+	REQUIRE_OK(shim_set(s, "stall_timeout_ms", "400"));
+	REQUIRE_OK(shim_set(s, "dead_access", dead_access));
+	REQUIRE_OK(vfio_user_open(&user, s->uuid));
+	(*watch)[0] = VALUE;
+	(*watch)[1] = VALUE;
+	REQUIRE_OK(shim_strike_until(s, PORT, "holding"));
+}
+
+/* The first access waits for the stall time-out, and no other one does. */
+static void check_times(const struct waiter w[NR_ACCESSES])
+{
+	uint64_t later = 0;
+
+	CHECK(w[0].ns / 1000000 < STALL_MS + AT_ONCE_MS, "the first access took %ju ms",
+	      w[0].ns / 1000000);
+	for (unsigned int i = 1; i < NR_ACCESSES; i++)
+		later = w[i].ns > later ? w[i].ns : later;
+	CHECK(later / 1000000 < AT_ONCE_MS, "a later access took %ju ms", later / 1000000);
+	MEASURE("first_ms", "%ju", w[0].ns / 1000000);
+	MEASURE("longest_later_us", "%ju", later / 1000);
+}
+
+/* An error that comes to an open gate starts the time-out anew. */
+static void check_waits(struct shim *s)
+{
+	struct waiter w = accesses[0];
+	uint64_t start = now_ns(), took;
+
+	w.u = &user;
+	REQUIRE_OK(waiter_prepare(&w));
+	REQUIRE_OK(shim_strike(s, PORT));
+	waiter_run(&w);
+	took = (now_ns() - start) / 1000000;
+	CHECK(took >= STALL_MS - AT_ONCE_MS, "it waited %ju ms", took);
+	MEASURE("waited_ms", "%ju", took);
+}
+
+SCENARIO(dead_access_ones,
+	 "past the stall time-out reads give all-ones and writes go nowhere, until the gate opens")
+{
+	struct waiter w[NR_ACCESSES];
+	volatile uint32_t *watch, *map;
+	uint64_t dead;
+	struct shim s;
+
+	hold_with(&s, &watch, "ones");
+	for (unsigned int i = 0; i < NR_ACCESSES; i++) {
+		w[i] = accesses[i];
+		w[i].u = &user;
+		REQUIRE_OK(waiter_prepare(&w[i]));
+		waiter_run(&w[i]);
+		CHECK(w[i].error == (w[i].kind == WAITER_IOCTL ? EIO : 0),
+		      "access %u: error %d", i, w[i].error);
+		if (w[i].kind == WAITER_LOAD || w[i].kind == WAITER_PREAD)
+			CHECK(w[i].value == ~0u, "access %u gives %#x", i, w[i].value);
+	}
+	check_times(w);
+	map = vfio_user_map(&user, SHM_REGION);
+	CHECK(map[1024] == ~0u, "another page of the mapping gives %#x", map[1024]);
+	CHECK(watch[0] == VALUE && watch[1] == VALUE, "the device holds %#x, %#x",
+	      watch[0], watch[1]);
+	dead = shim_number(s.group, "stats/dead_accesses");
+	CHECK(dead >= NR_ACCESSES - 1, "stats/dead_accesses is %ju", dead);
+
+	REQUIRE_OK(vfio_user_reset(&user));
+	CHECK(shim_is(s.group, "open"), "not open after the reset");
+	CHECK(map[0] == VALUE && map[1] == VALUE, "the mapping gives %#x, %#x", map[0],
+	      map[1]);
+	map[2] = JUNK;
+	CHECK(watch[2] == JUNK, "a write does not reach the device any more");
+	CHECK(vfio_user_read(&user, SHM_REGION, 0, 4) == VALUE, "pread gives %#x",
+	      vfio_user_read(&user, SHM_REGION, 0, 4));
+	check_waits(&s);
+	MEASURE("dead_accesses", "%ju", dead);
+}
+
+SCENARIO(dead_access_ones_again,
+	 "what was written to a substitute page is gone in the next recovery")
+{
+	volatile uint32_t *watch, *map;
+	struct shim s;
+
+	hold_with(&s, &watch, "ones");
+	map = vfio_user_map(&user, SHM_REGION);
+	map[1] = JUNK;
+	REQUIRE_OK(vfio_user_reset(&user));
+	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "0"));
+	REQUIRE_OK(shim_strike_until(&s, PORT, "holding"));
+	CHECK(map[1] == ~0u, "the mapping gives %#x", map[1]);
+	REQUIRE_OK(vfio_user_reset(&user));
+	CHECK(map[1] == VALUE, "the mapping gives %#x", map[1]);
+}
+
+SCENARIO(dead_access_fault,
+	 "with dead_access=fault calls give EIO and mappings SIGBUS, until the gate opens")
+{
+	struct waiter w[NR_ACCESSES];
+	volatile uint32_t *watch;
+	struct shim s;
+
+	hold_with(&s, &watch, "fault");
+	for (unsigned int i = 0; i < NR_ACCESSES; i++) {
+		bool mapped = accesses[i].kind == WAITER_LOAD ||
+			      accesses[i].kind == WAITER_STORE;
+
+		w[i] = accesses[i];
+		w[i].u = &user;
+		REQUIRE_OK(waiter_prepare(&w[i]));
+		waiter_run(&w[i]);
+		CHECK(w[i].error == (mapped ? EFAULT : EIO), "access %u: error %d", i,
+		      w[i].error);
+	}
+	check_times(w);
+	CHECK(watch[1] == VALUE, "the device holds %#x", watch[1]);
+
+	REQUIRE_OK(vfio_user_reset(&user));
+	waiter_run(&w[0]);
+	CHECK(!w[0].error && w[0].value == VALUE, "error %d, %#x", w[0].error, w[0].value);
+	CHECK(vfio_user_read(&user, SHM_REGION, 0, 4) == VALUE, "pread gives %#x",
+	      vfio_user_read(&user, SHM_REGION, 0, 4));
+}
