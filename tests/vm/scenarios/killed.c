@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Whoever waits at a gate can be killed, and dies at once. */
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "nic_user.h"
+#include "scenario.h"
+#include "shim.h"
+#include "waiter.h"
+
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define PORT "rp_igb2"
+#define AT_ONCE_MS 100
+
+static struct vfio_user user;
+
+/* A child, so that the device file stays open here. Milliseconds it took. */
+static uint64_t kill_waiter(struct waiter *w, const char *what)
+{
+	uint64_t start;
+	int status = 0;
+	pid_t pid;
+
+	pid = waiter_fork(w);
+	REQUIRE(pid > 0, "fork");
+	sleep_ms(40);
+	CHECK(waitpid(pid, &status, WNOHANG) == 0, "%s did not wait", what);
+	start = now_ns();
+	kill(pid, SIGKILL);
+	REQUIRE(WAIT_FOR(waitpid(pid, &status, WNOHANG) == pid, 5000), "%s survives", what);
+	start = (now_ns() - start) / 1000000;
+	CHECK(WIFSIGNALED(status), "%s ended by itself, %#x", what, status);
+	CHECK(start < AT_ONCE_MS, "%s took %ju ms to die", what, start);
+	return start;
+}
+
+SCENARIO(killed_waiters_die_at_once,
+	 "SIGKILL ends a waiter at once, in a fault, pread, pwrite and an ioctl")
+{
+	struct waiter w[] = {
+		{ .kind = WAITER_LOAD, .region = BAR0, .off = NIC_STATUS },
+		{ .kind = WAITER_PREAD, .region = BAR0, .off = NIC_STATUS },
+		{ .kind = WAITER_PWRITE, .region = BAR0, .off = NIC_SCRATCH },
+		{ .kind = WAITER_IOCTL },
+	};
+	static const char * const names[] = { "fault", "pread", "pwrite", "ioctl" };
+	uint64_t ms[4];
+	uint32_t status;
+	struct shim s;
+
+	REQUIRE_OK(shim_make(&s, PORT, 0, "hold"));
+	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "30000"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	REQUIRE(vfio_user_map(&user, BAR0), "mmap");
+	REQUIRE_OK(shim_strike_until(&s, PORT, "holding"));
+	for (int i = 0; i < 4; i++) {
+		w[i].u = &user;
+		ms[i] = kill_waiter(&w[i], names[i]);
+	}
+	CHECK(shim_is(s.group, "holding"), "not holding any more");
+	REQUIRE_OK(vfio_user_reset(&user));
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+	for (int i = 0; i < 4; i++)
+		MEASURE(names[i], "%jums", ms[i]);
+}
+
+SCENARIO(killed_user_gives_back,
+	 "the only user, killed while it waits, leaves the device whole for the next one")
+{
+	struct waiter w = { .u = &user, .kind = WAITER_PREAD, .region = BAR0, .off = NIC_STATUS };
+	struct shim s;
+	uint64_t start;
+	int status;
+	pid_t pid;
+
+	REQUIRE_OK(shim_make(&s, PORT, 0, "hold"));
+	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "30000"));
+	pid = fork();
+	if (!pid) {
+		REQUIRE_OK(vfio_user_open(&user, s.uuid));
+		REQUIRE_OK(shim_strike_until(&s, PORT, "holding"));
+		waiter_run(&w);
+		_exit(0);
+	}
+	REQUIRE(shim_wait(s.group, "holding", 5000), "not holding");
+	sleep_ms(30);
+	start = now_ns();
+	kill(pid, SIGKILL);
+	REQUIRE(WAIT_FOR(waitpid(pid, &status, WNOHANG) == pid, 5000), "it survives");
+	MEASURE("died_ms", "%ju", (now_ns() - start) / 1000000);
+	CHECK(shim_wait(s.group, "open", 1000), "not open after the last close");
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) != ~0u, "the device is dead");
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Open, close and removal in the middle of a recovery. */
+#include <errno.h>
+
+#include "clock.h"
+#include "mdev.h"
+#include "nic_user.h"
+#include "scenario.h"
+#include "shim.h"
+#include "vfio_irq.h"
+#include "waiter.h"
+
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define PORT "rp_igb2"
+#define SETTLE_MS 3000
+
+static struct vfio_user user, other;
+static uint32_t status;
+
+static void open_works(struct shim *s)
+{
+	REQUIRE_OK(vfio_user_open(&user, s->uuid));
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS is %#x, was %#x",
+	      vfio_user_read(&user, BAR0, NIC_STATUS, 4), status);
+}
+
+static void start(struct shim *s, const char *policy)
+{
+	REQUIRE_OK(shim_make(s, PORT, 0, policy));
+	REQUIRE_OK(vfio_user_open(&user, s->uuid));
+	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+}
+
+SCENARIO(lifetime_close_during_recovery,
+	 "the last close waits for the recovery's end, and the next user gets a whole device")
+{
+	struct shim s;
+	uint64_t begin;
+
+	start(&s, "resume");
+	REQUIRE_OK(shim_strike(&s, PORT));
+	CHECK(!shim_is(s.group, "open"), "the recovery is over already");
+	begin = now_ns();
+	vfio_user_close(&user);
+	MEASURE("close_ms", "%ju", (now_ns() - begin) / 1000000);
+	CHECK(shim_is(s.group, "open"), "not open after the close");
+	CHECK(shim_number(s.group, "stats/recoveries") == 1, "the recovery did not end");
+	open_works(&s);
+}
+
+SCENARIO(lifetime_open_during_recovery,
+	 "an open during a recovery waits for its end, and then works")
+{
+	struct shim s;
+	uint64_t begin;
+
+	start(&s, "resume");
+	vfio_user_close(&user);
+	REQUIRE_OK(shim_strike(&s, PORT));
+	CHECK(!shim_is(s.group, "open"), "the recovery is over already");
+	begin = now_ns();
+	open_works(&s);
+	MEASURE("open_ms", "%ju", (now_ns() - begin) / 1000000);
+	CHECK(shim_number(s.group, "stats/recoveries") == 1, "the recovery did not end");
+}
+
+SCENARIO(lifetime_open_while_holding,
+	 "while another function of the group is held an open gives EBUSY")
+{
+	struct shim held, s;
+
+	REQUIRE_OK(shim_make(&held, "rp_e1000e", 0, "hold"));
+	REQUIRE_OK(shim_make(&s, "rp_e1000e", 1, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, held.uuid));
+	REQUIRE_OK(shim_strike_until(&held, "rp_e1000e", "holding"));
+	CHECK_ERRNO(vfio_user_open_in(&other, s.uuid, user.space), EBUSY);
+	CHECK(shim_is(held.group, "holding"), "not holding any more");
+	REQUIRE_OK(vfio_user_reset(&user));
+	REQUIRE_OK(vfio_user_open_in(&other, s.uuid, user.space));
+	CHECK(vfio_user_read(&other, BAR0, NIC_STATUS, 4) != ~0u, "the function is dead");
+}
+
+SCENARIO(lifetime_remove_unused_during_recovery,
+	 "an mdev that nobody has open can be removed during a recovery, which then ends")
+{
+	struct shim s;
+	uint64_t begin;
+
+	start(&s, "resume");
+	vfio_user_close(&user);
+	REQUIRE_OK(shim_strike(&s, PORT));
+	CHECK(!shim_is(s.group, "open"), "the recovery is over already");
+	begin = now_ns();
+	CHECK_OK(mdev_remove(s.uuid));
+	MEASURE("remove_ms", "%ju", (now_ns() - begin) / 1000000);
+	CHECK(shim_wait(s.group, "open", SETTLE_MS), "the recovery does not end");
+	REQUIRE_OK(shim_create(&s, "hold"));
+	open_works(&s);
+}
+
+struct remover {
+	pthread_t thread;
+	const char *uuid;
+	int ret;
+	atomic_bool done;
+};
+
+static void *remove_mdev(void *arg)
+{
+	struct remover *r = arg;
+
+	r->ret = mdev_remove(r->uuid);
+	atomic_store(&r->done, true);
+	return NULL;
+}
+
+SCENARIO(lifetime_remove_used_during_recovery,
+	 "an mdev removed during a recovery is recovered for its user, who is asked to leave")
+{
+	struct waiter w = { .u = &user, .kind = WAITER_LOAD, .region = BAR0, .off = NIC_STATUS };
+	struct remover r;
+	struct shim s;
+	int req;
+
+	start(&s, "resume");
+	r = (struct remover){ .uuid = s.uuid };
+	REQUIRE_OK(vfio_irq_enable(&user, VFIO_PCI_REQ_IRQ_INDEX, 1, &req));
+	REQUIRE_OK(waiter_prepare(&w));
+	REQUIRE_OK(shim_strike(&s, PORT));
+	REQUIRE_OK(waiter_start(&w));
+	pthread_create(&r.thread, NULL, remove_mdev, &r);
+	CHECK(vfio_irq_wait(req, SETTLE_MS, NULL), "REQ did not fire");
+	CHECK(shim_wait(s.group, "open", SETTLE_MS), "the recovery does not end");
+	REQUIRE(waiter_ended(&w, SETTLE_MS), "the load does not end");
+	CHECK(w.value == status, "STATUS is %#x, was %#x", w.value, status);
+	CHECK(!atomic_load(&r.done), "the removal did not wait for the user: %d", r.ret);
+
+	vfio_user_close(&user);
+	REQUIRE(WAIT_FOR(atomic_load(&r.done), SETTLE_MS), "the removal does not end");
+	CHECK_OK(r.ret);
+	CHECK(mdev_remove(s.uuid) < 0, "the mdev is still there");
+	REQUIRE_OK(shim_create(&s, "resume"));
+	open_works(&s);
+	MEASURE("stall_ms", "%ju", w.ns / 1000000);
+}
+
+SCENARIO(lifetime_unbind_during_recovery,
+	 "a function is unbound during a recovery; the one next to it recovers")
+{
+	struct shim s[2];
+
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(shim_make(&s[i], "rp_igb", i, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, s[1].uuid));
+	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	REQUIRE_OK(shim_strike(&s[1], "rp_igb"));
+	CHECK_OK(pci_unbind(s[0].addr));
+	CHECK(shim_wait(s[1].group, "open", SETTLE_MS), "the recovery does not end");
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+}
