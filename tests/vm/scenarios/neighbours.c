@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Functions of others below the same port: one bound to vfio-pci, and one
+ * without a driver, which makes the kernel abandon the recovery of all.
+ */
+#include <errno.h>
+
+#include "access_log.h"
+#include "clock.h"
+#include "klog.h"
+#include "nic_user.h"
+#include "scenario.h"
+#include "shim.h"
+#include "sysfs.h"
+#include "vfio_irq.h"
+
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define PORT "rp_igb"
+#define SETTLE_MS 3000
+#define QUIET_MS 50
+#define RECOVERY_MS "300"
+
+static struct vfio_user user, other;
+
+SCENARIO(neighbour_vfio_pci,
+	 "with a function of vfio-pci next to it ours recovers; that one is lost as ever")
+{
+	struct access_log log = {
+		.u = &user, .kind = ACCESS_MAP_READ, .region = BAR0,
+		.off = NIC_STATUS, .pause_us = 200,
+	};
+	char addr[PCI_ADDR_LEN];
+	uint32_t lost;
+	struct shim s;
+
+	REQUIRE_OK(shim_make(&s, PORT, 0, "resume"));
+	REQUIRE_OK(pci_below(PORT, 1, addr));
+	REQUIRE_OK(pci_bind(addr, "vfio-pci"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	REQUIRE_OK(vfio_user_open(&other, addr));
+	log.value = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	REQUIRE_OK(access_start(&log));
+	REQUIRE_OK(shim_strike_until(&s, PORT, "open"));
+	sleep_ms(30);
+	access_stop(&log);
+
+	CHECK(!log.wrong && !log.ones && !log.faults,
+	      "of %ju reads %ju wrong, %ju all-ones, %ju faults", log.count, log.wrong,
+	      log.ones, log.faults);
+	lost = *(volatile uint32_t *)((char *)vfio_user_map(&other, BAR0) + NIC_STATUS);
+	CHECK(lost != log.value, "vfio-pci still reads %#x: it recovered?", lost);
+	CHECK(pci_command(addr) == 0, "COMMAND of vfio-pci is %#x", pci_command(addr));
+	MEASURE("stall_ms", "%ju", log.longest_ns / 1000000);
+	MEASURE("ours", "%#x", vfio_user_read(&user, BAR0, NIC_STATUS, 4));
+	MEASURE("vfio_pci", "%#x", lost);
+}
+
+/* A function of ours that is open, next to one without a driver; then an error. */
+static void fail_beside_blocker(struct shim *s, struct access_log *log, int *err)
+{
+	char addr[PCI_ADDR_LEN], blockers[64];
+	uint64_t start;
+
+	REQUIRE_OK(shim_make(s, PORT, 0, "resume"));
+	REQUIRE_OK(pci_below(PORT, 1, addr));
+	shim_status(s->group, "blockers", blockers, sizeof(blockers));
+	CHECK(!strcmp(blockers, addr), "blockers are '%s', not %s", blockers, addr);
+	CHECK(klog_count("have no error handler") == 1, "%u warnings",
+	      klog_count("have no error handler"));
+	REQUIRE_OK(shim_set(s, "recovery_timeout_ms", RECOVERY_MS));
+	REQUIRE_OK(shim_set(s, "stall_timeout_ms", "20000"));
+	REQUIRE_OK(vfio_user_open(&user, s->uuid));
+	REQUIRE_OK(vfio_irq_enable(&user, VFIO_PCI_ERR_IRQ_INDEX, 1, err));
+	*log = (struct access_log) {
+		.u = &user, .kind = ACCESS_MAP_READ, .region = BAR0,
+		.off = NIC_STATUS, .pause_us = 200,
+	};
+	log->value = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	REQUIRE_OK(access_start(log));
+
+	start = now_ns();
+	REQUIRE_OK(shim_strike_until(s, PORT, "failed"));
+	MEASURE("failed_after_ms", "%ju", (now_ns() - start) / 1000000);
+	CHECK(klog_wait("device recovery failed", SETTLE_MS, NULL, 0),
+	      "the kernel did not abandon the recovery");
+}
+
+SCENARIO(neighbour_blocks_recovery,
+	 "a function without a driver makes all fail: ERR once, waiters released; recover heals")
+{
+	struct access_log log;
+	uint64_t fired = 0;
+	struct shim s;
+	int err;
+
+	fail_beside_blocker(&s, &log, &err);
+	CHECK(vfio_irq_wait(err, SETTLE_MS, &fired), "ERR did not fire");
+	sleep_ms(QUIET_MS);
+	CHECK(fired == 1 && !vfio_irq_wait(err, 0, NULL), "ERR fired more than once");
+	access_stop(&log);
+	CHECK(log.ones > 0 && !log.wrong && !log.faults,
+	      "%ju all-ones, %ju wrong (last %#x), %ju faults", log.ones, log.wrong,
+	      log.last_wrong, log.faults);
+	CHECK(shim_number(s.group, "stats/failures") == 1, "failures is %ju",
+	      shim_number(s.group, "stats/failures"));
+	MEASURE("released_after_ms", "%ju", log.longest_ns / 1000000);
+
+	CHECK_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", s.group));
+	CHECK(shim_is(s.group, "open"), "not open after recover");
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == log.value, "STATUS is %#x, was %#x",
+	      vfio_user_read(&user, BAR0, NIC_STATUS, 4), log.value);
+	CHECK_ERRNO(sysfs_write("1", SHIM_CLASS "/group%d/recover", s.group), EINVAL);
+	MEASURE("after_recover", "%#x", vfio_user_read(&user, BAR0, NIC_STATUS, 4));
+}
+
+SCENARIO(neighbour_user_reset_in_failed,
+	 "in failed a user's reset that proves the function alive opens the gate again")
+{
+	volatile uint32_t *map;
+	struct access_log log;
+	struct nic_user nic;
+	struct shim s;
+	int err;
+
+	fail_beside_blocker(&s, &log, &err);
+	access_stop(&log);
+	REQUIRE_OK(vfio_user_reset(&user));
+	CHECK(shim_is(s.group, "open"), "not open after the reset");
+	map = vfio_user_map(&user, BAR0);
+	CHECK(map[NIC_STATUS / 4] == log.value, "STATUS is %#x, was %#x",
+	      map[NIC_STATUS / 4], log.value);
+	REQUIRE_OK(nic_user_start(&nic, &user, NIC_IGB, VFIO_PCI_MSIX_IRQ_INDEX));
+	CHECK_OK(nic_user_interrupt(&nic, SETTLE_MS));
+	MEASURE("user_resets", "%ju", shim_number(s.group, "stats/user_resets"));
+}
+
+SCENARIO(neighbour_parked,
+	 "a blocker bound to mdr-pci without an mdev is none any more, and the recovery succeeds")
+{
+	struct shim s, parked;
+	char blockers[64];
+
+	REQUIRE_OK(shim_bind(&parked, PORT, 1));
+	REQUIRE_OK(shim_make(&s, PORT, 0, "resume"));
+	shim_status(s.group, "blockers", blockers, sizeof(blockers));
+	CHECK(!blockers[0], "blockers are '%s'", blockers);
+	CHECK(!klog_count("have no error handler"), "warned of none");
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	REQUIRE_OK(shim_strike_until(&s, PORT, "open"));
+	CHECK(shim_wait(parked.group, "open", SETTLE_MS), "the parked one is not open");
+}

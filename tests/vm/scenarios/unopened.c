@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Errors of functions that nobody has open: they recover like all others. */
+#include <stdio.h>
+
+#include "nic_user.h"
+#include "scenario.h"
+#include "shim.h"
+#include "vfio_user.h"
+
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define PORT "rp_igb2"
+#define CONFIG_SIZE 256
+#define STATUS_REGISTER 0x06
+
+static struct vfio_user user;
+
+static void read_config(const struct shim *s, uint16_t words[CONFIG_SIZE / 2])
+{
+	for (unsigned int i = 0; i < CONFIG_SIZE / 2; i++)
+		words[i] = pci_config_read(s->addr, 2 * i, 2);
+}
+
+/* How many words differ; where says which. */
+static unsigned int compare_config(const uint16_t *a, const uint16_t *b, char *where,
+				   size_t size)
+{
+	unsigned int differ = 0;
+	size_t at = 0;
+
+	where[0] = 0;
+	for (unsigned int i = 0; i < CONFIG_SIZE / 2; i++) {
+		if (a[i] == b[i] || 2 * i == STATUS_REGISTER)
+			continue;
+		differ++;
+		if (at < size)
+			at += snprintf(where + at, size - at, " %#x:%#x->%#x", 2 * i,
+				       a[i], b[i]);
+	}
+	return differ;
+}
+
+SCENARIO(unopened_without_mdev,
+	 "after an error of a bound function without an mdev its config space is as before")
+{
+	uint16_t before[CONFIG_SIZE / 2], after[CONFIG_SIZE / 2];
+	unsigned int differ;
+	char where[300];
+	struct shim s;
+
+	REQUIRE_OK(shim_bind(&s, PORT, 0));
+	read_config(&s, before);
+	REQUIRE_OK(shim_strike_until(&s, PORT, "open"));
+	read_config(&s, after);
+	differ = compare_config(before, after, where, sizeof(where));
+	CHECK(!differ, "%u words differ:%s", differ, where);
+	CHECK(shim_number(s.group, "stats/recoveries") == 1, "no recovery");
+
+	REQUIRE_OK(shim_create(&s, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) != ~0u, "the function is dead");
+	MEASURE("words_differ", "%u", differ);
+}
+
+static void unopened_mdev(const char *policy)
+{
+	uint16_t command;
+	uint32_t status;
+	struct shim s;
+
+	REQUIRE_OK(shim_make(&s, PORT, 0, policy));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	command = vfio_user_command(&user);
+	vfio_user_close(&user);
+
+	REQUIRE_OK(shim_strike_until(&s, PORT, "open"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS is %#x, was %#x",
+	      vfio_user_read(&user, BAR0, NIC_STATUS, 4), status);
+	CHECK(vfio_user_command(&user) == command, "COMMAND is %#x, was %#x",
+	      vfio_user_command(&user), command);
+}
+
+SCENARIO(unopened_mdev_resume, "after an error the next open of an mdev nobody had open works")
+{
+	unopened_mdev("resume");
+}
+
+SCENARIO(unopened_mdev_hold,
+	 "an mdev of type hold that nobody has open is not held")
+{
+	unopened_mdev("hold");
+}
