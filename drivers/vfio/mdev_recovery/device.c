@@ -91,8 +91,7 @@ static int mdr_device_enable(struct mdr_device *device)
 	if (ret)
 		goto out_exit;
 
-	memset(&device->registers, 0, sizeof(device->registers));
-	mdr_user_registers_read(device);
+	mdr_user_registers_init(device);
 
 	mutex_lock(&group->lock);
 	if (mdr_gate_closed(&group->gate)) {

@@ -227,11 +227,13 @@ struct mdr_tunables {
 	unsigned int nonfatal_action;
 };
 
+/* How many registers of struct mdr_user_registers there are. */
+#define MDR_USER_REGISTERS 8
+
 /**
  * struct mdr_user_registers - what the user wrote to config space for real
- * @command: PCI_COMMAND
- * @cache_line: the double word at PCI_CACHE_LINE_SIZE
- * @device_control: PCI_EXP_DEVCTL
+ * @value: by index into the table in restore.c
+ * @aer: offset of the AER capability, 0 if there is none
  *
  * Of all registers that vfio-pci-core lets a user write through to the device,
  * those that a restore of the state saved at open would lose. Kept by reading
@@ -239,9 +241,8 @@ struct mdr_tunables {
  * be read. Written inside the gate, read with the gate drained.
  */
 struct mdr_user_registers {
-	u16 command;
-	u32 cache_line;
-	u16 device_control;
+	u32 value[MDR_USER_REGISTERS];
+	u16 aer;
 };
 
 /**
@@ -384,7 +385,7 @@ int mdr_function_reset(struct mdr_function *function);
 /* restore.c */
 int mdr_restore(struct mdr_function *function);
 void mdr_restore_interrupts(struct mdr_device *device);
-void mdr_user_registers_read(struct mdr_device *device);
+void mdr_user_registers_init(struct mdr_device *device);
 void mdr_user_registers_track(struct mdr_device *device, loff_t pos,
 			      size_t count);
 

@@ -9,37 +9,101 @@
  */
 #include "mdr.h"
 
+enum mdr_register_base {
+	MDR_BASE_HEADER,
+	MDR_BASE_EXPRESS,
+	MDR_BASE_AER,
+};
+
+/*
+ * struct mdr_user_registers.value. What other registers a user reaches is
+ * undone by a reset (power state), the kernel's own (MSI mask bits), or known to
+ * its vendor only.
+ */
+static const struct mdr_user_register {
+	u8 base;
+	u8 offset;
+	u8 width;
+} mdr_user_register_table[MDR_USER_REGISTERS] = {
+	{ MDR_BASE_HEADER, PCI_COMMAND, 2 },	/* first; see MDR_COMMAND */
+	{ MDR_BASE_HEADER, PCI_CACHE_LINE_SIZE, 2 },	/* and latency timer */
+	{ MDR_BASE_EXPRESS, PCI_EXP_DEVCTL, 2 },
+	{ MDR_BASE_EXPRESS, PCI_EXP_DEVCTL2, 2 },
+	{ MDR_BASE_AER, PCI_ERR_UNCOR_MASK, 4 },
+	{ MDR_BASE_AER, PCI_ERR_UNCOR_SEVER, 4 },
+	{ MDR_BASE_AER, PCI_ERR_COR_MASK, 4 },
+	{ MDR_BASE_AER, PCI_ERR_CAP, 4 },
+};
+
+#define MDR_COMMAND 0
+
+/* Offset in config space; -1 if the device has no such register. */
+static int mdr_user_register_offset(struct mdr_device *device, unsigned int i)
+{
+	const struct mdr_user_register *reg = &mdr_user_register_table[i];
+	struct pci_dev *pdev = device->core.pdev;
+
+	switch (reg->base) {
+	case MDR_BASE_HEADER:
+		return reg->offset;
+	case MDR_BASE_EXPRESS:
+		return pci_is_pcie(pdev) ? pdev->pcie_cap + reg->offset : -1;
+	default:
+		return device->registers.aer ?
+		       device->registers.aer + reg->offset : -1;
+	}
+}
+
+static void mdr_user_register_read(struct mdr_device *device, unsigned int i)
+{
+	struct pci_dev *pdev = device->core.pdev;
+	int at = mdr_user_register_offset(device, i);
+	u32 value;
+	u16 word;
+
+	if (at < 0)
+		return;
+	if (mdr_user_register_table[i].width == 2) {
+		if (pci_read_config_word(pdev, at, &word) ||
+		    PCI_POSSIBLE_ERROR(word))
+			return;
+		value = word;
+	} else if (pci_read_config_dword(pdev, at, &value) ||
+		   PCI_POSSIBLE_ERROR(value)) {
+		return;
+	}
+	device->registers.value[i] = value;
+}
+
+static void mdr_user_register_write(struct mdr_device *device, unsigned int i)
+{
+	struct pci_dev *pdev = device->core.pdev;
+	int at = mdr_user_register_offset(device, i);
+	u32 value = device->registers.value[i];
+
+	if (at < 0)
+		return;
+	if (mdr_user_register_table[i].width == 2)
+		pci_write_config_word(pdev, at, value);
+	else
+		pci_write_config_dword(pdev, at, value);
+}
+
 /**
- * mdr_user_registers_read - note what the user's registers hold
- * @device: the device
- *
- * A device that does not answer keeps what was noted before.
+ * mdr_user_registers_init - note what all of the user's registers hold
+ * @device: the device, just enabled
  *
  * Context: process context, inside the gate.
  */
-void mdr_user_registers_read(struct mdr_device *device)
+void mdr_user_registers_init(struct mdr_device *device)
 {
-	struct mdr_user_registers *registers = &device->registers;
-	struct pci_dev *pdev = device->core.pdev;
-	u16 word;
-	u32 dword;
+	unsigned int i;
 
-	if (!pci_read_config_word(pdev, PCI_COMMAND, &word) &&
-	    !PCI_POSSIBLE_ERROR(word))
-		registers->command = word;
-	if (!pci_read_config_dword(pdev, PCI_CACHE_LINE_SIZE, &dword) &&
-	    !PCI_POSSIBLE_ERROR(dword))
-		registers->cache_line = dword;
-	if (pci_is_pcie(pdev) &&
-	    !pcie_capability_read_word(pdev, PCI_EXP_DEVCTL, &word) &&
-	    !PCI_POSSIBLE_ERROR(word))
-		registers->device_control = word;
-}
-
-static bool mdr_overlaps(loff_t pos, size_t count, unsigned int start,
-			 unsigned int size)
-{
-	return pos < start + size && pos + count > start;
+	memset(&device->registers, 0, sizeof(device->registers));
+	device->registers.aer = pci_find_ext_capability(device->core.pdev,
+							PCI_EXT_CAP_ID_ERR);
+	for (i = 0; i < MDR_USER_REGISTERS; i++)
+		mdr_user_register_read(device, i);
 }
 
 /**
@@ -48,18 +112,22 @@ static bool mdr_overlaps(loff_t pos, size_t count, unsigned int start,
  * @pos: offset in config space
  * @count: how many bytes
  *
+ * A device that does not answer keeps what was noted before.
+ *
  * Context: process context, inside the gate.
  */
 void mdr_user_registers_track(struct mdr_device *device, loff_t pos,
 			      size_t count)
 {
-	struct pci_dev *pdev = device->core.pdev;
+	unsigned int i;
 
-	if (mdr_overlaps(pos, count, PCI_COMMAND, 2) ||
-	    mdr_overlaps(pos, count, PCI_CACHE_LINE_SIZE, 4) ||
-	    (pci_is_pcie(pdev) &&
-	     mdr_overlaps(pos, count, pdev->pcie_cap + PCI_EXP_DEVCTL, 2)))
-		mdr_user_registers_read(device);
+	for (i = 0; i < MDR_USER_REGISTERS; i++) {
+		int at = mdr_user_register_offset(device, i);
+
+		if (at >= 0 && pos < at + mdr_user_register_table[i].width &&
+		    pos + count > at)
+			mdr_user_register_read(device, i);
+	}
 }
 
 /*
@@ -70,7 +138,7 @@ void mdr_user_registers_track(struct mdr_device *device, loff_t pos,
 static void mdr_restore_command(struct mdr_device *device)
 {
 	struct vfio_pci_core_device *core = &device->core;
-	u16 command = device->registers.command;
+	u16 command = device->registers.value[MDR_COMMAND];
 	u16 restored = 0;
 
 	pci_read_config_word(core->pdev, PCI_COMMAND, &restored);
@@ -86,13 +154,10 @@ static void mdr_restore_command(struct mdr_device *device)
 
 static void mdr_restore_user_registers(struct mdr_device *device)
 {
-	struct pci_dev *pdev = device->core.pdev;
+	unsigned int i;
 
-	pci_write_config_dword(pdev, PCI_CACHE_LINE_SIZE,
-			       device->registers.cache_line);
-	if (pci_is_pcie(pdev))
-		pcie_capability_write_word(pdev, PCI_EXP_DEVCTL,
-					   device->registers.device_control);
+	for (i = MDR_COMMAND + 1; i < MDR_USER_REGISTERS; i++)
+		mdr_user_register_write(device, i);
 	mdr_restore_command(device);
 }
 
