@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sysfs.h"
+#include "trace.h"
+
+#define TRACING "/sys/kernel/tracing"
+#define INSTANCE TRACING "/instances/mdr"
+#define PROBES "mdr_calls"
+#define RING_KB "8192"
+
+/*
+ * A probe a function. The function tracer would do too, but to set its filter
+ * takes it a walk over all functions of the kernel, each time.
+ */
+static int probe_add(const char *function)
+{
+	char probe[128];
+	int fd, ret = 0;
+
+	snprintf(probe, sizeof(probe), "p:" PROBES "/%s %s", function, function);
+	fd = open(TRACING "/kprobe_events", O_WRONLY | O_APPEND | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, probe, strlen(probe)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+static int trace_functions(const char * const *functions)
+{
+	int ret = 0;
+
+	if (!functions)
+		return 0;
+	for (; *functions && !ret; functions++)
+		ret = probe_add(*functions);
+	return ret ? ret : sysfs_write("1", INSTANCE "/events/" PROBES "/enable");
+}
+
+int trace_start(const char * const *functions)
+{
+	int ret;
+
+	trace_end();
+	if (mkdir(INSTANCE, 0755))
+		return -errno;
+	/* one clock for all CPUs, and no flags before the time */
+	ret = sysfs_write("mono", INSTANCE "/trace_clock");
+	if (!ret)
+		ret = sysfs_write("0", INSTANCE "/options/irq-info");
+	if (!ret)
+		ret = sysfs_write(RING_KB, INSTANCE "/buffer_size_kb");
+	if (!ret)
+		ret = trace_functions(functions);
+	if (!ret)
+		ret = sysfs_write("1", INSTANCE "/events/mdev_recovery/enable");
+	return ret;
+}
+
+void trace_stop(void)
+{
+	sysfs_write("0", INSTANCE "/tracing_on");
+}
+
+/* "  comm-123  [001]  1234.567890: entry" */
+static const char *entry_of(const char *line)
+{
+	const char *p;
+
+	if (line[0] == '#')
+		return NULL;
+	p = strstr(line, "] ");
+	if (p)
+		p = strstr(p, ": ");
+	return p ? p + 2 : NULL;
+}
+
+int trace_each(void (*see)(const char *entry, void *arg), void *arg)
+{
+	const char *entry;
+	char line[512];
+	FILE *file;
+
+	file = fopen(INSTANCE "/trace", "re");
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = 0;
+		entry = entry_of(line);
+		if (entry)
+			see(entry, arg);
+	}
+	fclose(file);
+	return 0;
+}
+
+long trace_lost(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_CONF), lost = 0;
+	char stats[1024];
+	const char *p;
+
+	for (long cpu = 0; cpu < cpus; cpu++) {
+		sysfs_read(stats, sizeof(stats), INSTANCE "/per_cpu/cpu%ld/stats", cpu);
+		p = strstr(stats, "\noverrun: ");
+		lost += p ? atol(p + 10) : 1;
+	}
+	return lost;
+}
+
+void trace_end(void)
+{
+	if (sysfs_exists(INSTANCE)) {
+		trace_stop();
+		sysfs_write("0", INSTANCE "/events/enable");
+		rmdir(INSTANCE);
+	}
+	if (sysfs_exists(TRACING "/events/" PROBES))
+		sysfs_write("-:" PROBES "/", TRACING "/kprobe_events");
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A trace of the kernel in a ring of its own: calls of functions, and events of
+ * mdev_recovery, in the order in which they happened on all CPUs. Return 0 or
+ * more, or -errno.
+ */
+#ifndef MDR_TRACE_H
+#define MDR_TRACE_H
+
+#include <stdbool.h>
+
+/*
+ * From now on: calls of these functions (ended by NULL; NULL for none) and all
+ * events of mdev_recovery. What an earlier scenario left is thrown away.
+ */
+int trace_start(const char * const *functions);
+
+/* Nothing is added any more. */
+void trace_stop(void);
+
+/*
+ * Calls see() with every entry: "mdr_state: group3 id=1 ..." for an event,
+ * "vfio_pci_core_read: (...)" for a call.
+ */
+int trace_each(void (*see)(const char *entry, void *arg), void *arg);
+
+/* How many entries did not fit into the ring. */
+long trace_lost(void);
+
+void trace_end(void);
+
+#endif

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * No access reaches the device between the closing of the gate and its opening.
+ * The device's own memory counts: what its user writes there is seen through
+ * another port, by somebody whom no gate holds.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "monitor.h"
+#include "pci.h"
+#include "scenario.h"
+#include "shim.h"
+#include "shm.h"
+#include "slow_page.h"
+#include "vfio_user.h"
+
+#define RECOVERY_MS 10000
+#define MOVE_MS 2000
+#define HOLD_MS 100
+#define STRIKES 10
+#define DRAIN_MS 300
+#define PCI_COMMAND_MEMORY 0x2
+
+/* Counters in the device's memory, one a thread. */
+enum { MAPPED, WRITTEN, NR_COUNTERS };
+
+static struct vfio_user user;
+static struct shim shim;
+static volatile uint32_t *watch;
+static atomic_bool stop;
+
+struct counts {
+	uint32_t of[NR_COUNTERS];
+};
+
+/* What the observer saw while the group was not open. */
+struct closed {
+	/* of all closings */
+	unsigned int closings;
+	unsigned int samples;
+	uint64_t ns;
+	unsigned int moves[NR_COUNTERS];
+	char moved_in[32];
+	/* of this one */
+	bool seen;
+	uint64_t last_ns;
+	struct counts last;
+};
+
+static struct counts look(void)
+{
+	struct counts c;
+
+	for (int i = 0; i < NR_COUNTERS; i++)
+		c.of[i] = watch[i];
+	return c;
+}
+
+static void *count_mapped(void *arg)
+{
+	volatile uint32_t *counter = arg;
+
+	while (!atomic_load_explicit(&stop, memory_order_relaxed))
+		(*counter)++;
+	return NULL;
+}
+
+static void *count_written(void *arg)
+{
+	uint32_t value = 0;
+
+	(void)arg;
+	while (!atomic_load_explicit(&stop, memory_order_relaxed)) {
+		value++;
+		vfio_user_pwrite(&user, SHM_REGION, &value, sizeof(value),
+				 WRITTEN * sizeof(value));
+	}
+	return NULL;
+}
+
+static bool both_move(void)
+{
+	struct counts before = look();
+
+	return WAIT_FOR(watch[MAPPED] != before.of[MAPPED] &&
+			watch[WRITTEN] != before.of[WRITTEN], MOVE_MS);
+}
+
+static void start(const char *policy)
+{
+	pthread_t thread;
+	volatile uint32_t *map;
+
+	REQUIRE_OK(shim_make(&shim, SHM_PORT, 0, policy));
+	REQUIRE_OK(shim_set(&shim, "stall_timeout_ms", "30000"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	watch = shm_watch();
+	REQUIRE(watch, "no second view of the memory");
+	map = vfio_user_map(&user, SHM_REGION);
+	REQUIRE(map, "cannot map");
+	map[MAPPED] = map[WRITTEN] = 0;
+	pthread_create(&thread, NULL, count_mapped, (void *)&map[MAPPED]);
+	pthread_create(&thread, NULL, count_written, NULL);
+	REQUIRE(both_move(), "the user's accesses do not reach the device");
+}
+
+/* Closed, with the drain over. The file stays open: a recovery may be short. */
+static bool is_closed(char *state, size_t size)
+{
+	static int fd = -1;
+	char path[64];
+	ssize_t len;
+
+	if (fd < 0) {
+		snprintf(path, sizeof(path), SHIM_CLASS "/group%d/state", shim.group);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	len = pread(fd, state, size - 1, 0);
+	REQUIRE(len > 0, "cannot read the state");
+	state[len - 1] = 0;
+	return strcmp(state, "open") && strcmp(state, "closing");
+}
+
+/* Returns false if the group is open. */
+static bool sample(struct closed *closed)
+{
+	char before[32], after[32];
+	struct counts now;
+
+	if (!is_closed(before, sizeof(before)))
+		return strcmp(before, "open");
+	now = look();
+	/* it stayed closed in between: one gate, one closing */
+	if (!is_closed(after, sizeof(after)))
+		return strcmp(after, "open");
+	closed->closings += !closed->seen;
+	closed->samples++;
+	for (int i = 0; closed->seen && i < NR_COUNTERS; i++) {
+		if (now.of[i] == closed->last.of[i])
+			continue;
+		if (!closed->moves[MAPPED] && !closed->moves[WRITTEN])
+			snprintf(closed->moved_in, sizeof(closed->moved_in), "%s",
+				 before);
+		closed->moves[i] += now.of[i] - closed->last.of[i];
+	}
+	if (closed->seen)
+		closed->ns += now_ns() - closed->last_ns;
+	closed->seen = true;
+	closed->last_ns = now_ns();
+	closed->last = now;
+	return true;
+}
+
+/* Strikes, and samples until the group has recovered into this state. */
+static void watch_strike(struct closed *closed, const char *status, const char *state)
+{
+	uint64_t recoveries = shim_number(shim.group, "stats/recoveries");
+	uint64_t end = now_ms() + RECOVERY_MS;
+
+	closed->seen = false;
+	REQUIRE_OK(aer_inject(SHM_PORT, status));
+	/* the state open is that before the error or that after it */
+	while (now_ms() < end) {
+		if (sample(closed) && !strcmp(state, "open"))
+			continue;
+		if (shim_number(shim.group, "stats/recoveries") != recoveries)
+			break;
+	}
+	CHECK(shim_is(shim.group, state), "group is not %s", state);
+}
+
+static void judge(const struct closed *closed)
+{
+	CHECK(!closed->moves[MAPPED] && !closed->moves[WRITTEN],
+	      "%u mapped and %u written accesses reached the closed device, first in state %s",
+	      closed->moves[MAPPED], closed->moves[WRITTEN], closed->moved_in);
+	CHECK(closed->closings, "the observer never saw the group closed");
+	CHECK(both_move(), "the user's accesses do not reach the device afterwards");
+	atomic_store(&stop, true);
+	MEASURE("closings", "%u", closed->closings);
+	MEASURE("samples", "%u", closed->samples);
+	MEASURE("closed_us", "%ju", closed->ns / 1000);
+	MEASURE("moved", "%u", closed->moves[MAPPED] + closed->moves[WRITTEN]);
+	MEASURE("moved_while_open", "%u", watch[MAPPED] + watch[WRITTEN]);
+}
+
+SCENARIO(gate_count_fatal,
+	 "memory of the device stands still from recovering to open while its user writes")
+{
+	struct closed closed = { 0 };
+
+	start("resume");
+	for (unsigned int i = 0; i < STRIKES; i++) {
+		watch_strike(&closed, "DLP", "open");
+		CHECK(both_move(), "the user's accesses do not reach the device");
+	}
+	judge(&closed);
+}
+
+SCENARIO(gate_count_hold,
+	 "memory of a held device that decodes and works stands still until its user's reset")
+{
+	struct closed closed = { 0 };
+	uint64_t end;
+
+	start("hold");
+	watch_strike(&closed, "POISON_TLP", "holding");
+	/* nothing but the gate keeps the user away: the host has not touched it */
+	CHECK(pci_command(shim.addr) & PCI_COMMAND_MEMORY, "COMMAND is %#x",
+	      pci_command(shim.addr));
+	for (end = now_ms() + HOLD_MS; now_ms() < end; )
+		sample(&closed);
+	CHECK(shim_is(shim.group, "holding"), "not held any more");
+	REQUIRE_OK(vfio_user_reset(&user));
+	judge(&closed);
+}
+
+static void *read_slowly(void *arg)
+{
+	struct slow_page *slow = arg;
+
+	vfio_user_pread(&user, VFIO_CONFIG, slow->page, 4, 0);
+	return NULL;
+}
+
+SCENARIO(gate_count_drain,
+	 "a user's mapping is taken away while the drain still waits for another access")
+{
+	struct slow_page slow;
+	uint32_t first, last;
+	pthread_t thread;
+
+	start("resume");
+	REQUIRE_OK(slow_page_init(&slow));
+	pthread_create(&thread, NULL, read_slowly, &slow);
+	REQUIRE(slow_page_touched(&slow, MOVE_MS), "nobody reads slowly");
+	REQUIRE_OK(aer_inject(SHM_PORT, "DLP"));
+	REQUIRE(shim_wait(shim.group, "closing", RECOVERY_MS), "group is not closing");
+	sleep_ms(DRAIN_MS / 3);
+	first = watch[MAPPED];
+	sleep_ms(DRAIN_MS / 3);
+	last = watch[MAPPED];
+	CHECK(shim_is(shim.group, "closing"), "the drain did not wait");
+	CHECK(first == last, "%u mapped accesses reached the device", last - first);
+	CHECK_OK(slow_page_release(&slow));
+	CHECK(shim_wait(shim.group, "open", RECOVERY_MS), "group is not open");
+	CHECK(both_move(), "the user's accesses do not reach the device afterwards");
+	atomic_store(&stop, true);
+	MEASURE("moved", "%u", last - first);
+	MEASURE("drain_timeouts", "%ju", shim_number(shim.group, "stats/drain_timeouts"));
+}
