@@ -210,6 +210,7 @@ static bool mdr_gate_slot_is_mine(const struct mdr_gate_slot *slot,
 {
 	unsigned long owner;
 
+	/* pairs with mdr_gate_claim() */
 	if (!smp_load_acquire(&slot->gate))
 		return false;
 	owner = READ_ONCE(slot->owner);
@@ -284,6 +285,7 @@ void mdr_gate_claim_contended(struct mdr_gate *gate, unsigned long owner,
 		if (READ_ONCE(slot[i].gate))
 			continue;
 		WRITE_ONCE(slot[i].owner, owner);
+		/* as in mdr_gate_claim() */
 		smp_store_release(&slot[i].gate, gate);
 		entry->slot = &slot[i];
 		return;

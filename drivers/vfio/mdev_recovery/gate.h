@@ -140,6 +140,7 @@ static inline void mdr_gate_claim(struct mdr_gate *gate,
 static inline void mdr_gate_exit(struct mdr_gate_entry *entry)
 {
 	if (likely(entry->slot != &entry->overflow))
+		/* a drain that sees it free sees what was done inside */
 		smp_store_release(&entry->slot->gate, NULL);
 	else
 		mdr_gate_exit_overflow(entry);

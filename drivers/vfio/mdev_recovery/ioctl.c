@@ -28,8 +28,8 @@ static long mdr_ioctl_gated(struct mdr_device *device, unsigned int cmd,
 static long mdr_ioctl_refuse(struct mdr_device *device, unsigned int cmd)
 {
 	pci_notice_ratelimited(device->core.pdev,
-			     "%s: ioctl %#x refused: it would bypass the access gate\n",
-			     device->uuid, cmd);
+			       "%s: ioctl %#x refused: it would bypass the access gate\n",
+			       device->uuid, cmd);
 	return -ENOTTY;
 }
 
@@ -122,8 +122,8 @@ int mdr_device_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 	default:
 		if (!(flags & VFIO_DEVICE_FEATURE_PROBE))
 			pci_notice_ratelimited(device->core.pdev,
-					     "%s: device feature %u refused: it would bypass the access gate\n",
-					     device->uuid, feature);
+					       "%s: device feature %u refused: it would bypass the access gate\n",
+					       device->uuid, feature);
 		return -ENOTTY;
 	}
 

@@ -42,6 +42,13 @@
 
 /**
  * enum mdr_cause - why a group left the state open the last time
+ * @MDR_CAUSE_NONE: it never did
+ * @MDR_CAUSE_NONFATAL: error_detected(normal)
+ * @MDR_CAUSE_FATAL: error_detected(frozen)
+ * @MDR_CAUSE_PERMANENT: error_detected(perm_failure)
+ * @MDR_CAUSE_USER_RESET: a reset that a user asked for
+ * @MDR_CAUSE_HOST_RESET: a reset from outside
+ * @MDR_CAUSE_COUNT: number of values
  */
 enum mdr_cause {
 	MDR_CAUSE_NONE = 0,

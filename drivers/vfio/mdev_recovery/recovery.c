@@ -240,9 +240,7 @@ static void mdr_cor_error_detected(struct pci_dev *pdev)
 	function->group->stats.correctable_errors++;
 }
 
-/**
- * mdr_pci_error_handlers - for &pci_driver.err_handler of a parent driver
- */
+/* For &pci_driver.err_handler of a parent driver. */
 const struct pci_error_handlers mdr_pci_error_handlers = {
 	.error_detected		= mdr_error_detected,
 	.mmio_enabled		= mdr_mmio_enabled,

@@ -71,7 +71,6 @@ static void mdr_reset_leave(struct mdr_device *device,
 	mdr_gate_exit(entry);
 
 	guard(mutex)(&group->lock);
-	group->stats.user_resets++;
 	if (alive && group->resetter == current) {
 		device->acknowledged = group->event;
 		function->recovering = false;
@@ -101,6 +100,32 @@ static int mdr_reset_revive(struct mdr_device *device)
 	return 0;
 }
 
+/*
+ * Let vfio-pci-core reset, and see whether the device is there afterwards. With
+ * the entry of mdr_reset_enter() held.
+ */
+static long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
+			  unsigned long arg)
+{
+	struct mdr_group *group = device->function->group;
+	bool failed;
+	long ret;
+
+	ret = vfio_pci_core_ioctl(&device->core.vdev, cmd, arg);
+	if (ret)
+		return ret; /* nothing was reset */
+
+	scoped_guard(mutex, &group->lock) {
+		group->stats.user_resets++;
+		failed = group->machine.origin == MDR_STATE_FAILED;
+	}
+	if (failed)
+		ret = mdr_reset_revive(device);
+	if (!ret && !pci_device_is_present(device->core.pdev))
+		ret = -EIO;
+	return ret;
+}
+
 /**
  * mdr_device_reset - VFIO_DEVICE_RESET
  * @device: the device
@@ -118,24 +143,13 @@ static int mdr_reset_revive(struct mdr_device *device)
 long mdr_device_reset(struct mdr_device *device, unsigned int cmd,
 		      unsigned long arg)
 {
-	struct mdr_group *group = device->function->group;
 	struct mdr_gate_entry entry;
-	bool failed;
 	long ret;
 
 	ret = mdr_reset_enter(device, &entry);
 	if (ret)
 		return ret;
-
-	scoped_guard(mutex, &group->lock)
-		failed = group->machine.origin == MDR_STATE_FAILED;
-
-	ret = vfio_pci_core_ioctl(&device->core.vdev, cmd, arg);
-	if (!ret && failed)
-		ret = mdr_reset_revive(device);
-	if (!ret && !pci_device_is_present(device->core.pdev))
-		ret = -EIO;
-
+	ret = mdr_reset_run(device, cmd, arg);
 	mdr_reset_leave(device, &entry, !ret);
 	return ret;
 }
@@ -178,17 +192,16 @@ long mdr_device_hot_reset(struct mdr_device *device, unsigned int cmd,
 
 	if (mdr_hot_reset_hits_others(device)) {
 		pci_notice_ratelimited(device->core.pdev,
-				     "%s: hot reset refused: it would hit a function of another group that is in use\n",
-				     device->uuid);
+				       "%s: hot reset refused: it would hit a function of another group that is in use\n",
+				       device->uuid);
 		return -EPERM;
 	}
 
 	ret = mdr_reset_enter(device, &entry);
 	if (ret)
 		return ret;
-	ret = vfio_pci_core_ioctl(&device->core.vdev, cmd, arg);
-	mdr_reset_leave(device, &entry,
-			!ret && pci_device_is_present(device->core.pdev));
+	ret = mdr_reset_run(device, cmd, arg);
+	mdr_reset_leave(device, &entry, !ret);
 	return ret;
 }
 
