@@ -40,42 +40,42 @@ struct row {
 #define ROW(event_, ...) { MDR_EVENT_##event_, { __VA_ARGS__ } }
 
 static const struct row matrix[] = {
-	/*                    open     closing  recover. holding  evicting failed   resetting */
+	/*                     open     closing  recover. holding  evicting failed   resetting */
 
 	/* A new error starts over, whatever was waited for; failed stays. */
-	ROW(ERROR_NONFATAL,   "clo C", "clo C", "clo C", "clo C", "clo C", NO,      "clo C"),
-	ROW(ERROR_FATAL,      "clo C", "clo C", "clo C", "clo C", "clo C", NO,      "clo C"),
+	ROW(ERROR_NONFATAL,    "clo C", "clo C", "clo C", "clo C", "clo C", NO,      "clo C"),
+	ROW(ERROR_FATAL,       "clo C", "clo C", "clo C", "clo C", "clo C", NO,      "clo C"),
 	/* The host says it is lost: there is nothing to drain for. */
-	ROW(ERROR_PERMANENT,  "fai L", "fai L", "fai L", "fai L", "fai L", NO,      "fai L"),
+	ROW(ERROR_PERMANENT,   "fai L", "fai L", "fai L", "fai L", "fai L", NO,      "fai L"),
 	/* The drain ends closing; a second function's drain finds it ended. */
-	ROW(DRAINED,          NO,      "rec -", "rec -", NO,      NO,      NO,      NO),
-	ROW(DRAIN_TIMEOUT,    NO,      "rec -", "rec -", NO,      NO,      NO,      NO),
+	ROW(DRAINED,           NO,      "rec -", "rec -", NO,      NO,      NO,      NO),
+	ROW(DRAIN_TIMEOUT,     NO,      "rec -", "rec -", NO,      NO,      NO,      NO),
 	/* The restore comes after the drain; if it fails the group is lost. */
-	ROW(SLOT_RESET_OK,    NO,      NO,      "rec -", NO,      NO,      NO,      NO),
-	ROW(SLOT_RESET_FAILED,NO,      "fai L", "fai L", NO,      NO,      NO,      NO),
+	ROW(SLOT_RESET_OK,     NO,      NO,      "rec -", NO,      NO,      NO,      NO),
+	ROW(SLOT_RESET_FAILED, NO,      "fai L", "fai L", NO,      NO,      NO,      NO),
 	/*
 	 * The end of a recovery, by policy. A late one leads out of failed, and
 	 * an administrator's recover ends with one too.
 	 */
-	ROW(RESUME_OPEN,      NO,      NO,      "ope O", NO,      NO,      "ope O", "ope O"),
-	ROW(RESUME_HOLD,      NO,      NO,      "hol -", NO,      NO,      "hol C", "hol C"),
-	ROW(RESUME_EVICT,     NO,      NO,      "evi R", NO,      NO,      "evi R", "evi R"),
+	ROW(RESUME_OPEN,       NO,      NO,      "ope O", NO,      NO,      "ope O", "ope O"),
+	ROW(RESUME_HOLD,       NO,      NO,      "hol -", NO,      NO,      "hol C", "hol C"),
+	ROW(RESUME_EVICT,      NO,      NO,      "evi R", NO,      NO,      "evi R", "evi R"),
 	/* The host does not come to an end. */
-	ROW(WATCHDOG,         NO,      "fai L", "fai L", NO,      NO,      NO,      NO),
+	ROW(WATCHDOG,          NO,      "fai L", "fai L", NO,      NO,      NO,      NO),
 	/* Users reset what they have, hold, or lost; not what they must leave. */
-	ROW(USER_RESET_BEGIN, "res C", NO,      NO,      "res -", NO,      "res -", NO),
-	ROW(USER_RESET_OK,    NO,      NO,      NO,      NO,      NO,      NO,      "ope O"),
-	ROW(USER_RESET_FAILED,NO,      NO,      NO,      NO,      NO,      NO,      BACK),
+	ROW(USER_RESET_BEGIN,  "res C", NO,      NO,      "res -", NO,      "res -", NO),
+	ROW(USER_RESET_OK,     NO,      NO,      NO,      NO,      NO,      NO,      "ope O"),
+	ROW(USER_RESET_FAILED, NO,      NO,      NO,      NO,      NO,      NO,      BACK),
 	/* A reset from outside is part of the host's recovery while that runs. */
-	ROW(HOST_RESET_BEGIN, "res C", NO,      NO,      "res -", "res -", "res -", NO),
-	ROW(HOST_RESET_DONE,  NO,      NO,      NO,      NO,      NO,      NO,      BACK),
+	ROW(HOST_RESET_BEGIN,  "res C", NO,      NO,      "res -", "res -", "res -", NO),
+	ROW(HOST_RESET_DONE,   NO,      NO,      NO,      NO,      NO,      NO,      BACK),
 	/* Who does not react in time is asked to leave. */
-	ROW(HOLD_TIMEOUT,     NO,      NO,      NO,      "evi R", NO,      NO,      NO),
+	ROW(HOLD_TIMEOUT,      NO,      NO,      NO,      "evi R", NO,      NO,      NO),
 	/* With the last user goes what was waited for. */
-	ROW(LAST_USER_GONE,   NO,      NO,      NO,      "ope O", "ope O", NO,      NO),
+	ROW(LAST_USER_GONE,    NO,      NO,      NO,      "ope O", "ope O", NO,      NO),
 	/* Two of the four ways out of failed. */
-	ROW(REMOVE,           NO,      NO,      NO,      NO,      NO,      "ope O", NO),
-	ROW(ADMIN_RECOVER,    NO,      NO,      NO,      NO,      NO,      "res -", NO),
+	ROW(REMOVE,            NO,      NO,      NO,      NO,      NO,      "ope O", NO),
+	ROW(ADMIN_RECOVER,     NO,      NO,      NO,      NO,      NO,      "res -", NO),
 };
 
 /* In the order of the columns. */
@@ -247,7 +247,7 @@ static void play_steps(const struct step *steps, size_t count)
 	}
 }
 
-#define PLAY(life_) play_steps(life_, COUNT_OF(life_))
+#define PLAY(steps) play_steps(steps, COUNT_OF(steps))
 
 static void life_resume(void **unused)
 {
