@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# The checks of tests/lint/run: check_NAME prints a line for each finding, and
+# nothing if there is none. They look at ${files[@]}, names below the directory
+# that they run in.
+#
+# shellcheck disable=SC2034,SC2154 # run uses ${says[@]}, and sets ${files[@]}
+
+kernel_scripts=/usr/local/lib/kernel-scripts
+
+# What each of them means, in the words of its result line.
+declare -A says
+all_checks=()
+declare_check() {
+	all_checks+=("$1")
+	says[$1]=$2
+}
+
+# match PATTERN...: the files whose names match one of the shell patterns
+match() {
+	local f p
+	for f in "${files[@]}"; do
+		for p; do
+			# shellcheck disable=SC2254
+			case $f in $p)
+				printf '%s\n' "$f"
+				break
+				;;
+			esac
+		done
+	done
+}
+
+# search GREP-ARGUMENT... -- PATTERN...: grep in these files; none is no finding
+search() {
+	local args=()
+	while [ "$1" != -- ]; do
+		args+=("$1")
+		shift
+	done
+	shift
+	match "$@" | tr '\n' '\0' | xargs -0 -r grep -H "${args[@]}" || true
+}
+
+shell_scripts() {
+	local f first
+	for f in "${files[@]}"; do
+		read -r first <"$f" 2>/dev/null || first=''
+		case $f:$first in
+		*:'#!'*/bash* | *:'#!'*/sh* | *'#!'*'env bash'* | *.sh:* | *.bash:*)
+			printf '%s\n' "$f"
+			;;
+		esac
+	done
+}
+
+declare_check checkpatch "checkpatch --strict has nothing to say"
+
+# Not asked of kernel code:
+# ALLOC_WITH_SIZEOF		kzalloc_obj() is not in 6.12
+# MACRO_ARG_REUSE, MACRO_ARG_PRECEDENCE
+#				macros here make attributes out of names, or take
+#				the size of an array
+# STATIC_CONST_CHAR_ARRAY	takes the array of strings to a uevent, which are
+#				buffers on the stack, for constant
+# UNCOMMENTED_DEFINITION	what a lock protects is said in the kernel-doc of
+#				its struct, or above it
+kernel_ignore=ALLOC_WITH_SIZEOF,MACRO_ARG_REUSE,MACRO_ARG_PRECEDENCE
+kernel_ignore+=,STATIC_CONST_CHAR_ARRAY,UNCOMMENTED_DEFINITION
+
+# A trace event is laid out in a way of its own, in the kernel as here.
+trace_ignore=PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE
+
+# Not asked of programs, which have C's library in place of the kernel's:
+# PREFER_KERNEL_TYPES, ARRAY_SIZE, PREFER_DEFINED_ATTRIBUTE_MACRO, CONST_STRUCT
+#				are the kernel's
+# CAMELCASE			cmocka's
+# VOLATILE			registers, mapped from user space
+# USE_NEGATIVE_ERRNO		errno is positive there
+# EMBEDDED_FUNCTION_NAME	a command may be called like its function
+# AVOID_EXTERNS			symbols that the linker makes
+# FUNCTION_ARGUMENTS		does not understand attributes between arguments
+program_ignore=PREFER_KERNEL_TYPES,ARRAY_SIZE,PREFER_DEFINED_ATTRIBUTE_MACRO
+program_ignore+=,CONST_STRUCT,CAMELCASE,VOLATILE,USE_NEGATIVE_ERRNO
+program_ignore+=,EMBEDDED_FUNCTION_NAME,AVOID_EXTERNS,FUNCTION_ARGUMENTS
+program_ignore+=,MACRO_ARG_REUSE,MACRO_ARG_PRECEDENCE
+
+# checkpatch_some IGNORE: on the files whose names come in. It keeps a cache in
+# the current directory, hence another one, and says that it finds no kernel
+# tree, which is so. "acknowledgement" is English.
+checkpatch_some() {
+	local noise
+	noise="'acknowledgement' may be misspelled"
+	# shellcheck disable=SC2016
+	noise+='|uninitialized value \$root in|^find: ./include.: No such'
+	sed "s|^|$PWD/|" | tr '\n' '\0' |
+		xargs -0 -r -n 8 -P "$(nproc)" env -C /tmp perl "$kernel_scripts/checkpatch.pl" \
+			--no-tree --strict --terse --show-types --no-summary \
+			--ignore "$1" -f 2>&1 |
+		sed "s|^$PWD/||" | grep -vE "$noise" || true
+}
+
+check_checkpatch() {
+	[ -e "$kernel_scripts/checkpatch.pl" ] || {
+		echo "SKIP no checkpatch"
+		return 0
+	}
+	match 'drivers/*.[ch]' 'include/*.[ch]' | grep -v '/trace\.h$' |
+		checkpatch_some "$kernel_ignore"
+	match 'drivers/*/trace.h' | checkpatch_some "$kernel_ignore,$trace_ignore"
+	match 'tests/*.[ch]' 'tools/*.[ch]' 'Documentation/*.[ch]' |
+		checkpatch_some "$program_ignore"
+}
+
+declare_check kernel_doc "kernel-doc -none has nothing to say"
+
+check_kernel_doc() {
+	[ -e "$kernel_scripts/kernel-doc" ] || {
+		echo "SKIP no kernel-doc"
+		return 0
+	}
+	match 'drivers/*.[ch]' 'include/*.h' | tr '\n' '\0' |
+		xargs -0 -r perl "$kernel_scripts/kernel-doc" -none -Wall 2>&1 || true
+}
+
+declare_check shellcheck "shellcheck has nothing to say on any script"
+
+check_shellcheck() {
+	command -v shellcheck >/dev/null || {
+		echo "SKIP no shellcheck"
+		return 0
+	}
+	shell_scripts | tr '\n' '\0' |
+		xargs -0 -r -n 6 -P "$(nproc)" shellcheck -x -f gcc || true
+}
+
+declare_check shell_options "every script that is run sets -eu and is executable"
+
+check_shell_options() {
+	local f
+	while read -r f; do
+		[ "$(head -c 2 "$f")" = '#!' ] || continue
+		grep -qE '^set -(eu|euo)\b' "$f" || echo "$f: no set -eu"
+		[ -x "$f" ] || echo "$f: not executable"
+	done < <(shell_scripts)
+}
+
+declare_check spdx "every file names GPL-2.0-only in its first lines"
+
+# COPYING is the licence itself. JSON and ABI descriptions have no comments.
+check_spdx() {
+	local f style
+	for f in "${files[@]}"; do
+		case $f in COPYING | *.json | Documentation/ABI/*) continue ;; esac
+		# a licence line, in a comment of the kind that the file wants
+		case $f in
+		*.c) style='^// ' ;;
+		*.h) style='^/\* ' ;;
+		*) style='' ;;
+		esac
+		head -n 3 "$f" | grep -q "${style}.*SPDX-License-Identifier: GPL-2.0-only" ||
+			echo "$f: no SPDX line"
+	done
+}
+
+declare_check versions "no test of a kernel version outside compat/"
+
+check_versions() {
+	search -nE 'LINUX_VERSION_CODE|KERNEL_VERSION\(|MDR_HAVE_' -- \
+		'drivers/*.[ch]' 'include/*.h' | grep -v '/compat/' || true
+}
+
+declare_check probes "every compat probe is asked and used, and names its kernel"
+
+# Two of them keep the others honest and stay. The first comment of each other
+# one says "in N.N": with that kernel as the oldest supported it can go.
+check_probes() {
+	local f name kbuild used
+	while read -r f; do
+		name=$(basename "$f" .c)
+		case $name in must_pass | must_fail) continue ;; esac
+		grep -m 1 '^/\*\|^ \* [A-Za-z]' "$f" | grep -qE '(in|with) [0-9]+\.[0-9]+' ||
+			echo "$f: the first comment names no kernel at which it can go"
+		kbuild=$(dirname "$f")/../Kbuild
+		grep -qw "$name" "$kbuild" 2>/dev/null || echo "$f: compat/Kbuild does not ask it"
+		used=$(search -lw "MDR_HAVE_$name" -- 'drivers/*/compat/*.[ch]')
+		[ -n "$used" ] || echo "$f: nothing uses MDR_HAVE_$name"
+	done < <(match 'drivers/*/compat/probe/*.c')
+	while IFS=: read -r f name; do
+		[ -n "$(match "drivers/*/compat/probe/${name#MDR_HAVE_}.c")" ] ||
+			echo "$f: $name has no probe"
+	done < <(search -hoE 'MDR_HAVE_[a-z_0-9]+' -- 'drivers/*/compat/*.[ch]' |
+		sort -u | sed 's/^/compat:/')
+}
+
+declare_check attributes "every sysfs attribute is described in Documentation/ABI"
+
+# Taken from the arrays that publish them: macros may have made the attributes.
+check_attributes() {
+	local f attribute
+	while IFS=: read -r f attribute; do
+		attribute=${attribute#*dev_attr_}
+		search -hE "^What:.*/$attribute$" -- 'Documentation/ABI/testing/*' | grep -q . ||
+			echo "$f: attribute $attribute is not described in Documentation/ABI/testing"
+	done < <(search -oE '&(dev|mdev_type|class|bin)_attr_[a-z_0-9]+' -- 'drivers/*.c' |
+		sed -E 's/&(mdev_type|class|bin)_attr_/\&dev_attr_/' | sort -u)
+}
+
+declare_check length "no source is longer than 600 lines (a warning)"
+
+check_length() {
+	local f lines
+	while read -r f; do
+		lines=$(wc -l <"$f")
+		[ "$lines" -le 600 ] || echo "warning: $f: $lines lines"
+	done < <(match '*.[ch]' '*.sh' 'tests/*' 'tools/*')
+}
+
+declare_check ascii "code is ASCII"
+
+check_ascii() {
+	LC_ALL=C search -nP '[^\x00-\x7f]' -- '*.[ch]' '*.sh' '*Makefile' '*Kbuild' 'tests/*' 'tools/*'
+}
+
+declare_check whitespace "no space before the end of a line, no CR, a newline at the end"
+
+# Of the licence not a space is ours.
+check_whitespace() {
+	local f
+	for f in "${files[@]}"; do
+		[ "$f" != COPYING ] || continue
+		grep -HnP '[ \t\r]+$' "$f" || true
+		[ ! -s "$f" ] || [ -z "$(tail -c 1 "$f")" ] || echo "$f: no newline at the end"
+	done
+}
+
+declare_check languages "nothing but C, shell and make"
+
+check_languages() {
+	local f
+	match '*.py' '*.pl' '*.rb' | sed 's/$/: not C, shell or make/'
+	for f in "${files[@]}"; do
+		if head -n 1 "$f" | grep -qaE '^#!.*(python|perl|ruby)'; then
+			echo "$f: not C, shell or make"
+		fi
+	done
+}
