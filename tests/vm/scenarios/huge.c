@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A BAR large enough to be mapped 2 MiB at a time. How many faults a first touch
+ * of every page takes tells how large the mappings were.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include "clock.h"
+#include "scenario.h"
+#include "shm.h"
+#include "strike.h"
+#include "vfio_user.h"
+
+#define PAGE 4096ul
+#define HUGE (2ul << 20)
+#define SPAN (4 * HUGE)		/* what is touched of 64 MiB */
+#define STATE_MS 10000
+#define STALL_MS 100
+
+static struct vfio_user user;
+static struct shim shim;
+static volatile uint8_t *bar;
+
+static long faults(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_minflt;
+}
+
+/* The BAR at an address that its huge pages can be mapped at. */
+static volatile uint8_t *map_aligned(void)
+{
+	size_t size = user.regions[SHM_REGION].size;
+	uintptr_t at;
+	void *area, *map;
+
+	area = mmap(NULL, size + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (area == MAP_FAILED)
+		return NULL;
+	at = ((uintptr_t)area + HUGE - 1) & ~(HUGE - 1);
+	map = mmap((void *)at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		   user.device, user.regions[SHM_REGION].offset);
+	return map == MAP_FAILED ? NULL : map;
+}
+
+/* What the first byte of each page holds. */
+static uint8_t mark(size_t at)
+{
+	return at / PAGE % 251 + 1;
+}
+
+static void write_marks(void)
+{
+	for (size_t at = 0; at < SPAN; at += PAGE)
+		bar[at] = mark(at);
+}
+
+struct touch {
+	unsigned int right;
+	unsigned int ones;
+	long faults;
+};
+
+static struct touch touch_all(void)
+{
+	struct touch t = { .faults = faults() };
+
+	for (size_t at = 0; at < SPAN; at += PAGE) {
+		uint8_t value = bar[at];
+
+		t.right += value == mark(at);
+		t.ones += value == 0xff;
+	}
+	t.faults = faults() - t.faults;
+	return t;
+}
+
+#define PAGES (SPAN / PAGE)
+#define HUGE_PAGES (SPAN / HUGE)
+
+static void start(const char *policy, const char *stall_timeout_ms)
+{
+	REQUIRE_OK(shim_make(&shim, SHM_PORT, 0, policy));
+	REQUIRE_OK(shim_set(&shim, "stall_timeout_ms", stall_timeout_ms));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	REQUIRE(user.regions[SHM_REGION].size >= SPAN, "the BAR has only %#jx bytes",
+		user.regions[SHM_REGION].size);
+	bar = map_aligned();
+	REQUIRE(bar, "cannot map: %s", strerror(errno));
+}
+
+/* The pages are there; each was mapped together with 511 others. */
+static void check_huge(const struct touch *t)
+{
+	CHECK(t->right == PAGES, "%u of %lu pages are right", t->right, PAGES);
+	CHECK(t->faults <= (long)HUGE_PAGES, "%ld faults for %lu huge pages", t->faults,
+	      HUGE_PAGES);
+}
+
+struct waiter {
+	struct touch touch;
+	uint64_t start_ns;
+	uint64_t end_ns;
+};
+
+static void *touch_while_closed(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->start_ns = now_ns();
+	w->touch = touch_all();
+	w->end_ns = now_ns();
+	return NULL;
+}
+
+SCENARIO(huge_fault_waits,
+	 "a huge page touched while the gate is closed waits, and then is a right huge page")
+{
+	struct waiter w;
+	struct touch first;
+	pthread_t thread;
+
+	start("hold", "30000");
+	first.faults = faults();
+	write_marks();
+	first.faults = faults() - first.faults;
+	CHECK(first.faults <= (long)HUGE_PAGES, "%ld faults", first.faults);
+
+	REQUIRE_OK(strike(&shim, SHM_PORT, "DLP", "holding"));
+	pthread_create(&thread, NULL, touch_while_closed, &w);
+	sleep_ms(STALL_MS);
+	CHECK(shim_is(shim.group, "holding"), "group is not held");
+	REQUIRE_OK(vfio_user_reset(&user));
+	pthread_join(thread, NULL);
+
+	check_huge(&w.touch);
+	CHECK(w.end_ns - w.start_ns > STALL_MS / 2 * NS_PER_MS, "it did not wait");
+	MEASURE("pages", "%lu", PAGES);
+	MEASURE("faults_before", "%ld", first.faults);
+	/* one that waits is one fault, tried again */
+	MEASURE("faults_after", "%ld", w.touch.faults);
+	MEASURE("waited_us", "%ju", (w.end_ns - w.start_ns) / 1000);
+}
+
+SCENARIO(huge_fault_dead,
+	 "after the stall time-out each page of a huge mapping shows 0xff; after opening the real one")
+{
+	struct touch dead, alive;
+	unsigned int written = 0;
+	volatile uint32_t *watch;
+
+	start("hold", "50");
+	write_marks();
+	watch = shm_watch();
+	REQUIRE(watch, "no second view of the memory");
+	REQUIRE_OK(strike(&shim, SHM_PORT, "DLP", "holding"));
+	sleep_ms(STALL_MS);
+
+	dead = touch_all();
+	CHECK(dead.ones == PAGES, "%u of %lu pages are 0xff", dead.ones, PAGES);
+	CHECK(dead.faults >= (long)PAGES, "%ld faults for %lu pages", dead.faults, PAGES);
+	/* what is written now goes nowhere */
+	for (size_t at = 0; at < SPAN; at += PAGE)
+		bar[at] = 0;
+	for (size_t at = 0; at < SPAN; at += PAGE)
+		written += ((volatile uint8_t *)watch)[at] != mark(at);
+	CHECK(!written, "%u writes reached the device", written);
+
+	REQUIRE_OK(vfio_user_reset(&user));
+	REQUIRE(shim_wait(shim.group, "open", STATE_MS), "group is not open");
+	alive = touch_all();
+	CHECK(alive.right == PAGES, "%u of %lu pages are right", alive.right, PAGES);
+	MEASURE("pages", "%lu", PAGES);
+	MEASURE("dead_faults", "%ld", dead.faults);
+	MEASURE("alive_faults", "%ld", alive.faults);
+}
+
+static void *touch_forever(void *arg)
+{
+	unsigned int *wrong = arg;
+
+	for (;;)
+		for (size_t at = 0; at < SPAN; at += PAGE)
+			*wrong += bar[at] != mark(at);
+	return NULL;
+}
+
+SCENARIO(huge_fault_spinning, "a user spinning over huge pages reads right values across errors")
+{
+	static unsigned int wrong;
+	struct touch after;
+	pthread_t thread;
+
+	start("resume", "30000");
+	write_marks();
+	pthread_create(&thread, NULL, touch_forever, &wrong);
+	for (unsigned int i = 0; i < 5; i++)
+		REQUIRE_OK(strike(&shim, SHM_PORT, i % 2 ? "POISON_TLP" : "DLP", "open"));
+	after = touch_all();
+	CHECK(!wrong, "%u wrong values", wrong);
+	check_huge(&after);
+	MEASURE("stalls", "%ju", shim_number(shim.group, "stats/stalls"));
+	MEASURE("stall_us_max", "%ju", shim_number(shim.group, "stats/stall_ns_max") / 1000);
+}
