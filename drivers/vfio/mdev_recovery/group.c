@@ -470,18 +470,19 @@ static void mdr_group_timer(struct work_struct *work)
 bool mdr_group_reset_begin(struct mdr_group *group, enum mdr_event event,
 			   struct mdr_function *function)
 {
-	bool joins = event == MDR_EVENT_HOST_RESET_BEGIN &&
-		     group->machine.state == MDR_STATE_RESETTING;
-	enum mdr_state from = group->machine.state;
+	bool by_host = event == MDR_EVENT_HOST_RESET_BEGIN;
+	bool joins = by_host && group->machine.state == MDR_STATE_RESETTING;
 
 	lockdep_assert_held(&group->lock);
 
+	/* before the step, which announces it */
+	if (group->machine.state == MDR_STATE_OPEN &&
+	    event != MDR_EVENT_ADMIN_RECOVER)
+		group->cause = by_host ? MDR_CAUSE_HOST_RESET :
+					 MDR_CAUSE_USER_RESET;
 	if (!joins && !mdr_group_step(group, event, function))
 		return false;
-	if (from == MDR_STATE_OPEN)
-		group->cause = event == MDR_EVENT_HOST_RESET_BEGIN ?
-			       MDR_CAUSE_HOST_RESET : MDR_CAUSE_USER_RESET;
-	if (event != MDR_EVENT_HOST_RESET_BEGIN)
+	if (!by_host)
 		group->resetter = current;
 	group->resets++;
 	return true;
