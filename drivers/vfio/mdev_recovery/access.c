@@ -53,23 +53,40 @@ static u64 mdr_region_size(struct mdr_device *device, unsigned int index)
 }
 
 /*
+ * How much of an access lies within its region, as vfio-pci-core sees it; it
+ * answers config space and BARs differently.
+ */
+static ssize_t mdr_region_count(struct mdr_device *device, loff_t ppos,
+				size_t count, bool write)
+{
+	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(ppos);
+	u64 pos = ppos & VFIO_PCI_OFFSET_MASK;
+	u64 size = mdr_region_size(device, index);
+
+	if (index == VFIO_PCI_CONFIG_REGION_INDEX)
+		return pos + count > size ? -EFAULT : count;
+	if (pos >= size || (write && index == VFIO_PCI_ROM_REGION_INDEX))
+		return -EINVAL;
+	return min_t(u64, count, size - pos);
+}
+
+/*
  * The device does not answer. dead_access decides: an error, or what a bus
  * gives when nobody drives it: reads are all-ones, writes go nowhere.
  */
 static ssize_t mdr_dead_access(struct mdr_device *device, char __user *buf,
 			       size_t count, loff_t *ppos, bool write)
 {
-	u64 pos = *ppos & VFIO_PCI_OFFSET_MASK;
-	u64 size = mdr_region_size(device, VFIO_PCI_OFFSET_TO_INDEX(*ppos));
+	ssize_t within = mdr_region_count(device, *ppos, count, write);
 	u8 ones[64];
 	size_t done, chunk;
 
-	if (pos >= size)
-		return -EINVAL;
+	if (within < 0)
+		return within;
 	if (READ_ONCE(device->tunables.dead_access) == MDR_DEAD_ACCESS_FAULT)
 		return -EIO;
 
-	count = min_t(u64, count, size - pos);
+	count = within;
 	memset(ones, 0xff, sizeof(ones));
 	for (done = 0; !write && done < count; done += chunk) {
 		chunk = min(count - done, sizeof(ones));
