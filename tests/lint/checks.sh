@@ -246,3 +246,10 @@ check_languages() {
 		fi
 	done
 }
+
+declare_check states "Documentation/states.md says what machine.c does"
+
+check_states() {
+	[ ! -e Documentation/states.sh ] ||
+		Documentation/states.sh --check 2>&1 | grep -v 'is current$' || true
+}
