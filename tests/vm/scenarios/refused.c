@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a user may not do: calls that would bypass the gate, and calls that
+ * vfio-pci refuses. Whatever is refused changes nothing.
+ */
+#include <errno.h>
+#include <sys/ioctl.h>
+
+#include "hot_reset.h"
+#include "klog.h"
+#include "nic_user.h"
+#include "scenario.h"
+#include "shim.h"
+
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define PORT "rp_igb2"
+#define UNKNOWN_IOCTL _IO(VFIO_TYPE, VFIO_BASE + 99)
+#define FEATURE_DMA_BUF 11
+#define FEATURE_UNKNOWN 0xfff0
+
+static struct vfio_user user, other;
+
+static int call(struct vfio_user *u, unsigned long cmd, void *arg)
+{
+	return ioctl(u->device, cmd, arg) < 0 ? -errno : 0;
+}
+
+static int call_feature(struct vfio_user *u, uint32_t flags)
+{
+	struct {
+		struct vfio_device_feature head;
+		uint64_t payload[8];
+	} arg = { .head = { .argsz = sizeof(arg), .flags = flags } };
+
+	return call(u, VFIO_DEVICE_FEATURE, &arg);
+}
+
+static int call_ioeventfd(struct vfio_user *u)
+{
+	struct vfio_device_ioeventfd arg = {
+		.argsz = sizeof(arg), .flags = VFIO_DEVICE_IOEVENTFD_32,
+		.offset = u->regions[BAR0].offset + NIC_SCRATCH, .fd = -1,
+	};
+
+	return call(u, VFIO_DEVICE_IOEVENTFD, &arg);
+}
+
+static unsigned int complaints(void)
+{
+	return klog_count("refused: it would bypass the access gate");
+}
+
+static void check_unchanged(const struct shim *s, uint32_t status)
+{
+	CHECK(shim_is(s->group, "open"), "not open any more");
+	CHECK(shim_number(s->group, "stats/user_resets") == 0, "a reset was run");
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+}
+
+SCENARIO(refused_bypasses,
+	 "IOEVENTFD, dma-buf and what is unknown give ENOTTY and a line each, but no flood")
+{
+	uint32_t status;
+	struct shim s;
+
+	REQUIRE_OK(shim_make(&s, PORT, 0, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	CHECK_ERRNO(call_ioeventfd(&user), ENOTTY);
+	CHECK(complaints() == 1, "%u lines", complaints());
+	CHECK_ERRNO(call(&user, UNKNOWN_IOCTL, NULL), ENOTTY);
+	CHECK(complaints() == 2, "%u lines", complaints());
+	CHECK_ERRNO(call_feature(&user, VFIO_DEVICE_FEATURE_GET | FEATURE_DMA_BUF), ENOTTY);
+	CHECK(complaints() == 3, "%u lines", complaints());
+	CHECK_ERRNO(call_feature(&user, VFIO_DEVICE_FEATURE_SET | FEATURE_UNKNOWN), ENOTTY);
+	CHECK(complaints() == 4, "%u lines", complaints());
+	/* asking what there is, is no offence */
+	CHECK_ERRNO(call_feature(&user, VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_GET |
+				 FEATURE_DMA_BUF), ENOTTY);
+	CHECK(complaints() == 4, "%u lines", complaints());
+
+	for (int i = 0; i < 1000; i++)
+		CHECK_ERRNO(call(&user, UNKNOWN_IOCTL, NULL), ENOTTY);
+	CHECK(complaints() < 30, "%u lines for 1000 calls", complaints());
+	check_unchanged(&s, status);
+	MEASURE("lines", "%u", complaints());
+}
+
+/* Arguments that are too short or make no sense. */
+static int short_call(struct vfio_user *u, unsigned int n)
+{
+	union {
+		uint32_t argsz;
+		struct vfio_device_info info;
+		struct vfio_region_info region;
+		struct vfio_irq_info irq;
+		struct vfio_irq_set set;
+		struct vfio_pci_hot_reset_info hot;
+		struct vfio_pci_hot_reset reset;
+		struct vfio_device_feature feature;
+		char room[64];
+	} arg = { .room = { 0 } };
+
+	arg.argsz = 4;
+	switch (n) {
+	case 0:
+		return call(u, VFIO_DEVICE_GET_INFO, &arg);
+	case 1:
+		return call(u, VFIO_DEVICE_GET_REGION_INFO, &arg);
+	case 2:
+		return call(u, VFIO_DEVICE_GET_IRQ_INFO, &arg);
+	case 3:
+		return call(u, VFIO_DEVICE_SET_IRQS, &arg);
+	case 4:
+		return call(u, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &arg);
+	case 5:
+		return call(u, VFIO_DEVICE_PCI_HOT_RESET, &arg);
+	case 6:
+		return call(u, VFIO_DEVICE_FEATURE, &arg);
+	case 7:
+		arg.region = (struct vfio_region_info){ .argsz = sizeof(arg.region), .index = 77 };
+		return call(u, VFIO_DEVICE_GET_REGION_INFO, &arg);
+	case 8:
+		arg.irq = (struct vfio_irq_info){ .argsz = sizeof(arg.irq), .index = 77 };
+		return call(u, VFIO_DEVICE_GET_IRQ_INFO, &arg);
+	case 9:
+		arg.set = (struct vfio_irq_set){
+			.argsz = sizeof(arg.set), .index = VFIO_PCI_MSIX_IRQ_INDEX,
+			.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+			.start = 5000, .count = 1,
+		};
+		return call(u, VFIO_DEVICE_SET_IRQS, &arg);
+	case 10:
+		return call(u, VFIO_DEVICE_GET_INFO, NULL);
+	default:
+		return 1;
+	}
+}
+
+/* One igb of ours, and one of vfio-pci to compare with. */
+static void open_beside_vfio_pci(struct shim *s)
+{
+	char addr[PCI_ADDR_LEN];
+
+	REQUIRE_OK(shim_make(s, "rp_igb", 0, "hold"));
+	REQUIRE_OK(pci_below("rp_igb", 1, addr));
+	REQUIRE_OK(pci_bind(addr, "vfio-pci"));
+	REQUIRE_OK(vfio_user_open(&user, s->uuid));
+	REQUIRE_OK(vfio_user_open(&other, addr));
+}
+
+SCENARIO(refused_as_vfio_pci, "arguments that are short or senseless give the errno of vfio-pci")
+{
+	unsigned int n;
+	uint32_t status;
+	struct shim s;
+	int want, got;
+
+	open_beside_vfio_pci(&s);
+	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	for (n = 0; (want = short_call(&other, n)) <= 0; n++) {
+		got = short_call(&user, n);
+		CHECK(want < 0, "call %u succeeds with vfio-pci", n);
+		CHECK(got == want, "call %u: %d, vfio-pci %d", n, got, want);
+	}
+	check_unchanged(&s, status);
+	MEASURE("calls", "%u", n);
+}
+
+/* Beyond the end of a region, and just over it; writes where none are allowed. */
+static const struct {
+	unsigned int region;
+	long from_end;
+	size_t len;
+	bool write;
+} outside[] = {
+	{ BAR0, 0, 4, false },
+	{ BAR0, 4096, 4, false },
+	{ BAR0, -4, 8, false },
+	{ BAR0, 0, 4, true },
+	{ VFIO_CONFIG, 0, 4, false },
+	{ VFIO_CONFIG, 4096, 4, true },
+	{ VFIO_CONFIG, -4, 8, false },
+	{ VFIO_PCI_BAR1_REGION_INDEX, 0, 4, false },
+	{ VFIO_PCI_ROM_REGION_INDEX, 0, 4, false },
+	{ VFIO_PCI_ROM_REGION_INDEX, -4, 4, true },
+	{ VFIO_PCI_VGA_REGION_INDEX, 0x3c0, 4, false },
+};
+
+#define NR_OUTSIDE (sizeof(outside) / sizeof(outside[0]))
+
+static void access_outside(struct vfio_user *u, long results[NR_OUTSIDE])
+{
+	uint32_t buf[2] = { 0 };
+
+	for (unsigned int i = 0; i < NR_OUTSIDE; i++) {
+		uint64_t off = u->regions[outside[i].region].size + outside[i].from_end;
+
+		/* a region that is not there has no offset either */
+		u->regions[outside[i].region].offset = (uint64_t)outside[i].region << 40;
+		if (outside[i].write)
+			results[i] = vfio_user_pwrite(u, outside[i].region, buf,
+						      outside[i].len, off);
+		else
+			results[i] = vfio_user_pread(u, outside[i].region, buf,
+						     outside[i].len, off);
+	}
+}
+
+SCENARIO(refused_beyond_region,
+	 "accesses beyond the end of a region end as with vfio-pci, at a closed gate too")
+{
+	long want[NR_OUTSIDE], open[NR_OUTSIDE], closed[NR_OUTSIDE];
+	struct shim s;
+
+	open_beside_vfio_pci(&s);
+	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "0"));
+	access_outside(&other, want);
+	access_outside(&user, open);
+	REQUIRE_OK(shim_strike_until(&s, "rp_igb", "holding"));
+	access_outside(&user, closed);
+	for (unsigned int i = 0; i < NR_OUTSIDE; i++) {
+		CHECK(open[i] == want[i], "access %u: %ld, vfio-pci %ld", i, open[i], want[i]);
+		CHECK(closed[i] == want[i], "access %u at a closed gate: %ld, vfio-pci %ld",
+		      i, closed[i], want[i]);
+	}
+	MEASURE("accesses", "%zu", NR_OUTSIDE);
+}
+
+SCENARIO(refused_hot_reset,
+	 "a hot reset that would hit another group in use is EPERM, and resets nothing")
+{
+	static const char text[] = "hot reset refused";
+	uint32_t status;
+	struct shim s[2];
+
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(shim_make(&s[i], "rp_igb", i, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, s[0].uuid));
+	REQUIRE_OK(vfio_user_open_in(&other, s[1].uuid, user.space));
+	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	REQUIRE_OK(vfio_user_write(&other, BAR0, NIC_SCRATCH, 4, 0x55));
+	CHECK_ERRNO(hot_reset(&user), EPERM);
+	CHECK(klog_count(text) == 1, "%u lines", klog_count(text));
+	check_unchanged(&s[0], status);
+	CHECK(shim_is(s[1].group, "open"), "the other group is not open any more");
+	CHECK(vfio_user_read(&other, BAR0, NIC_SCRATCH, 4) == 0x55, "the other was reset");
+
+	/* with nobody there it is allowed */
+	vfio_user_close(&other);
+	CHECK_OK(hot_reset(&user));
+	CHECK(shim_is(s[0].group, "open"), "not open after the hot reset");
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+}
+
+SCENARIO(hot_reset_own_group, "a hot reset of functions of one's own group is run and opens again")
+{
+	uint32_t status;
+	struct shim s[2];
+
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(shim_make(&s[i], "rp_e1000e", i, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, s[0].uuid));
+	REQUIRE_OK(vfio_user_open_in(&other, s[1].uuid, user.space));
+	status = vfio_user_read(&other, BAR0, NIC_STATUS, 4);
+	REQUIRE_OK(vfio_user_write(&other, BAR0, NIC_SCRATCH, 4, 0x55));
+	CHECK_OK(hot_reset(&user));
+	CHECK(shim_is(s[0].group, "open"), "not open after the hot reset");
+	CHECK(vfio_user_read(&other, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+	CHECK(vfio_user_read(&other, BAR0, NIC_SCRATCH, 4) == 0, "the other was not reset");
+	CHECK(shim_number(s[0].group, "stats/user_resets") == 1, "not counted");
+}
