@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A system call whose buffer makes trouble inside the gate: it lies in a BAR
+ * mapping of a closed group, or its page does not come. Neither may hang the
+ * call, nor hold up the host beyond the drain bound.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "nic_user.h"
+#include "scenario.h"
+#include "shim.h"
+#include "shm.h"
+
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define NIC_PORT "rp_igb2"
+#define SETTLE_MS 3000
+#define PAGE 4096
+#define DRAIN_MS 1000
+/* without a drain time-out the host's part takes a fraction of this */
+#define NO_DELAY_MS 900
+
+static struct vfio_user nic, shm;
+
+/* Calls made over and over: from or to a buffer, of one register or many. */
+struct caller {
+	struct vfio_user *u;
+	unsigned int region;
+	uint64_t off;
+	void *buf;
+	size_t len;
+	bool write;
+
+	pthread_t thread;
+	atomic_bool stop;
+	uint64_t whole;
+	uint64_t efault;
+	uint64_t others;
+	long last_other;
+	uint64_t longest_ns;
+};
+
+static long call_once(struct caller *c)
+{
+	uint64_t start = now_ns();
+	long ret;
+
+	if (c->write)
+		ret = vfio_user_pwrite(c->u, c->region, c->buf, c->len, c->off);
+	else
+		ret = vfio_user_pread(c->u, c->region, c->buf, c->len, c->off);
+	start = now_ns() - start;
+	if (start > c->longest_ns)
+		c->longest_ns = start;
+	return ret;
+}
+
+static void *call_on(void *arg)
+{
+	struct caller *c = arg;
+	long ret;
+
+	while (!atomic_load(&c->stop)) {
+		ret = call_once(c);
+		if (ret == (long)c->len) {
+			c->whole++;
+		} else if (ret == -EFAULT) {
+			c->efault++;
+		} else {
+			c->others++;
+			c->last_other = ret;
+		}
+	}
+	return NULL;
+}
+
+static void callers_start(struct caller *c, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		pthread_create(&c[i].thread, NULL, call_on, &c[i]);
+	sleep_ms(10);
+}
+
+static void callers_stop(struct caller *c, unsigned int count)
+{
+	struct timespec end;
+
+	for (unsigned int i = 0; i < count; i++)
+		atomic_store(&c[i].stop, true);
+	for (unsigned int i = 0; i < count; i++) {
+		clock_gettime(CLOCK_REALTIME, &end);
+		end.tv_sec += 5;
+		REQUIRE(!pthread_timedjoin_np(c[i].thread, NULL, &end), "call %u hangs", i);
+		CHECK(!c[i].others, "call %u: %ju ended with %ld", i, c[i].others,
+		      c[i].last_other);
+		CHECK(c[i].whole, "call %u never succeeded", i);
+	}
+}
+
+static void check_not_delayed(const struct shim *s)
+{
+	uint64_t ms = shim_number(s->group, "stats/recovery_ns_last") / 1000000;
+
+	CHECK(shim_number(s->group, "stats/drain_timeouts") == 0, "%s: the drain timed out",
+	      s->addr);
+	CHECK(ms < NO_DELAY_MS, "%s: the recovery took %ju ms", s->addr, ms);
+	MEASURE("recovery_ms", "%ju", ms);
+}
+
+SCENARIO(buffer_in_own_bar,
+	 "pread and pwrite with a buffer in a BAR of the group that closes: no hang, no delay")
+{
+	struct shim s;
+	char *map;
+
+	REQUIRE_OK(shim_make(&s, SHM_PORT, 0, "resume"));
+	REQUIRE_OK(vfio_user_open(&shm, s.uuid));
+	map = vfio_user_map(&shm, SHM_REGION);
+	REQUIRE(map, "mmap");
+
+	struct caller c[] = {
+		{ .u = &shm, .region = SHM_REGION, .buf = map + 0x10000, .len = 4 },
+		{ .u = &shm, .region = SHM_REGION, .buf = map + 0x20000, .len = 64 },
+		{ .u = &shm, .region = SHM_REGION, .buf = map + 0x30000, .len = 64, .write = true },
+	};
+
+	callers_start(c, 3);
+	for (int i = 0; i < 2; i++) {
+		REQUIRE_OK(shim_strike_until(&s, SHM_PORT, "open"));
+		check_not_delayed(&s);
+		sleep_ms(20);
+	}
+	callers_stop(c, 3);
+	MEASURE("calls", "%ju", c[0].whole + c[1].whole + c[2].whole);
+	MEASURE("efault", "%ju", c[0].efault + c[1].efault + c[2].efault);
+}
+
+SCENARIO(buffer_in_other_bar,
+	 "calls with a buffer in a BAR of another group that is closed fail at once")
+{
+	struct shim open, closed;
+	uint64_t longest = 0;
+	char *map;
+
+	REQUIRE_OK(shim_make(&closed, SHM_PORT, 0, "hold"));
+	REQUIRE_OK(shim_make(&open, NIC_PORT, 0, "resume"));
+	REQUIRE_OK(shim_set(&closed, "stall_timeout_ms", "20000"));
+	REQUIRE_OK(vfio_user_open(&shm, closed.uuid));
+	REQUIRE_OK(vfio_user_open(&nic, open.uuid));
+	map = vfio_user_map(&shm, SHM_REGION);
+	REQUIRE(map, "mmap");
+
+	struct caller c[] = {
+		{ .u = &nic, .off = NIC_STATUS, .buf = map + 0x10000, .len = 4 },
+		{ .u = &nic, .off = 0, .buf = map + 0x20000, .len = 64 },
+		{ .u = &nic, .off = NIC_SCRATCH, .buf = map + 0x30000, .len = 4, .write = true },
+	};
+
+	callers_start(c, 3);
+	REQUIRE_OK(shim_strike_until(&closed, SHM_PORT, "holding"));
+	check_not_delayed(&closed);
+	/* and the group of the calls themselves, whose buffers are gone now */
+	REQUIRE_OK(shim_strike_until(&open, NIC_PORT, "open"));
+	check_not_delayed(&open);
+	for (int i = 0; i < 3; i++) {
+		struct caller once = c[i];
+
+		once.longest_ns = 0;
+		CHECK_ERRNO(call_once(&once), EFAULT);
+		longest = once.longest_ns > longest ? once.longest_ns : longest;
+	}
+	CHECK(longest / 1000000 < 50, "EFAULT after %ju ms", longest / 1000000);
+	REQUIRE_OK(vfio_user_reset(&shm));
+	sleep_ms(20);
+	callers_stop(c, 3);
+	MEASURE("efault_us", "%ju", longest / 1000);
+	MEASURE("efault", "%ju", c[0].efault + c[1].efault + c[2].efault);
+}
+
+/* A page whose first touch waits for us. */
+static int withhold_page(void *page)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range = { (uintptr_t)page, PAGE },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	REQUIRE(fd >= 0, "userfaultfd: %s", strerror(errno));
+	REQUIRE(!ioctl(fd, UFFDIO_API, &api), "UFFDIO_API: %s", strerror(errno));
+	REQUIRE(!ioctl(fd, UFFDIO_REGISTER, &reg), "UFFDIO_REGISTER: %s", strerror(errno));
+	return fd;
+}
+
+static void give_page(int fd, void *page)
+{
+	struct uffdio_zeropage zero = { .range = { (uintptr_t)page, PAGE } };
+
+	REQUIRE(!ioctl(fd, UFFDIO_ZEROPAGE, &zero), "UFFDIO_ZEROPAGE: %s", strerror(errno));
+}
+
+SCENARIO(buffer_never_comes,
+	 "a pread stuck inside the gate holds the host up for the drain bound, and no longer")
+{
+	struct caller c = { .u = &nic, .off = NIC_STATUS, .len = 4 };
+	struct pollfd p = { .events = POLLIN };
+	uint32_t status;
+	struct shim s;
+	uint64_t ms;
+
+	REQUIRE_OK(shim_make(&s, NIC_PORT, 0, "resume"));
+	REQUIRE_OK(vfio_user_open(&nic, s.uuid));
+	status = vfio_user_read(&nic, BAR0, NIC_STATUS, 4);
+	c.buf = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	p.fd = withhold_page(c.buf);
+	/* one round only */
+	atomic_store(&c.stop, false);
+	pthread_create(&c.thread, NULL, call_on, &c);
+	REQUIRE(poll(&p, 1, SETTLE_MS) == 1, "the pread does not fault");
+	atomic_store(&c.stop, true);
+
+	REQUIRE_OK(shim_strike_until(&s, NIC_PORT, "open"));
+	ms = shim_number(s.group, "stats/recovery_ns_last") / 1000000;
+	CHECK(ms >= DRAIN_MS && ms < DRAIN_MS + NO_DELAY_MS, "the recovery took %ju ms", ms);
+	CHECK(shim_number(s.group, "stats/drain_timeouts") == 1, "drain_timeouts is %ju",
+	      shim_number(s.group, "stats/drain_timeouts"));
+	MEASURE("recovery_ms", "%ju", ms);
+	MEASURE("drain_timeouts", "%ju", shim_number(s.group, "stats/drain_timeouts"));
+	CHECK(vfio_user_read(&nic, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+
+	/* a reset is not run under somebody who is inside */
+	CHECK_ERRNO(vfio_user_reset(&nic), EBUSY);
+	CHECK(shim_is(s.group, "open"), "not open after the refused reset");
+	CHECK(shim_number(s.group, "stats/user_resets") == 0, "a reset was run");
+
+	give_page(p.fd, c.buf);
+	callers_stop(&c, 1);
+	CHECK(*(uint32_t *)c.buf == status, "the pread gave %#x", *(uint32_t *)c.buf);
+	CHECK_OK(vfio_user_reset(&nic));
+}
