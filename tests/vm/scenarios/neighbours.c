@@ -7,6 +7,7 @@
 
 #include "access_log.h"
 #include "clock.h"
+#include "hot_reset.h"
 #include "klog.h"
 #include "nic_user.h"
 #include "scenario.h"
@@ -148,4 +149,27 @@ SCENARIO(neighbour_parked,
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
 	REQUIRE_OK(shim_strike_until(&s, PORT, "open"));
 	CHECK(shim_wait(parked.group, "open", SETTLE_MS), "the parked one is not open");
+}
+
+SCENARIO(neighbour_hot_reset_in_failed,
+	 "in failed a hot reset, too, opens the gate only with the device restored")
+{
+	volatile uint32_t *map;
+	struct access_log log;
+	char addr[PCI_ADDR_LEN];
+	struct shim s;
+	int err;
+
+	fail_beside_blocker(&s, &log, &err);
+	access_stop(&log);
+	/* a hot reset wants all functions below the port in the user's hands */
+	REQUIRE_OK(pci_below(PORT, 1, addr));
+	REQUIRE_OK(pci_bind(addr, "vfio-pci"));
+	REQUIRE_OK(vfio_user_open_in(&other, addr, user.space));
+	REQUIRE_OK(hot_reset(&user));
+	CHECK(shim_is(s.group, "open"), "not open after the hot reset");
+	map = vfio_user_map(&user, BAR0);
+	CHECK(map[NIC_STATUS / 4] == log.value, "STATUS is %#x, was %#x",
+	      map[NIC_STATUS / 4], log.value);
+	CHECK(pci_command(s.addr) & 0x2, "COMMAND is %#x", pci_command(s.addr));
 }
