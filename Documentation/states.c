@@ -14,15 +14,15 @@ static const char *action_name(enum mdr_action action)
 	case MDR_ACTION_NONE:
 		return "";
 	case MDR_ACTION_CLOSE:
-		return " · close";
+		return " (close)";
 	case MDR_ACTION_OPEN:
-		return " · open";
+		return " (open)";
 	case MDR_ACTION_LOSE:
-		return " · lose";
+		return " (lose)";
 	case MDR_ACTION_REQUEST:
-		return " · request";
+		return " (request)";
 	}
-	return " · ?";
+	return " (?)";
 }
 
 /* Where an event leads to; MDR_STATE_INVALID if it is refused. */
