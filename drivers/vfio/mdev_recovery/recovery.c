@@ -212,7 +212,13 @@ static void mdr_reset_prepare(struct pci_dev *pdev)
 								function);
 	}
 	mdr_group_zap(group);
-	mdr_group_drain(group, true);
+	/*
+	 * A user who resets through config space (FLR) is inside the gate, with
+	 * memory_lock: that holds off all who are inside too, and who would have
+	 * to be waited for until the bound.
+	 */
+	if (!mdr_gate_current_inside())
+		mdr_group_drain(group, true);
 }
 
 static void mdr_reset_done(struct pci_dev *pdev)
