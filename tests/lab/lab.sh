@@ -7,6 +7,9 @@
 # compiler, QEMU, checkers. It lies outside the source tree, under a name made
 # of its inputs, so that two trees with the same inputs share one root.
 
+# a plain user may not have chroot in his path
+PATH=$PATH:/usr/sbin:/sbin
+
 lab_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 say() { printf 'lab: %s\n' "$*"; }
