@@ -15,6 +15,7 @@
 #include "sysfs.h"
 
 #define STRIKE_MS 5000
+#define CATCH_TRIES 5
 
 int shim_load(void)
 {
@@ -109,22 +110,20 @@ bool shim_wait(int group, const char *state, unsigned int ms)
 	return is;
 }
 
-int shim_strike(const struct shim *s, const char *port)
+int shim_catch_closed(const struct shim *s, const char *port)
 {
-	uint64_t before = shim_number(s->group, "event");
-	int ret = aer_inject(port, "DLP");
+	uint64_t before;
+	int ret;
 
-	if (ret)
-		return ret;
-	return WAIT_FOR(shim_number(s->group, "event") != before, STRIKE_MS) ?
-	       0 : -ETIMEDOUT;
-}
-
-int shim_strike_until(const struct shim *s, const char *port, const char *state)
-{
-	int ret = shim_strike(s, port);
-
-	if (ret)
-		return ret;
-	return shim_wait(s->group, state, STRIKE_MS) ? 0 : -ETIMEDOUT;
+	for (int tries = 1; tries <= CATCH_TRIES; tries++) {
+		before = shim_number(s->group, "event");
+		ret = aer_inject(port, "DLP");
+		if (ret)
+			return ret;
+		if (!WAIT_FOR(shim_number(s->group, "event") != before, STRIKE_MS))
+			return -ETIMEDOUT;
+		if (!shim_is(s->group, "open"))
+			return tries;
+	}
+	return -EAGAIN;
 }

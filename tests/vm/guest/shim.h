@@ -43,11 +43,10 @@ bool shim_is(int group, const char *state);
 bool shim_wait(int group, const char *state, unsigned int ms);
 
 /*
- * A fatal error at a port. The first returns once the group has a new event id,
- * so with its gate closed and the host at work; the second once the group has
- * come to a state from there. -ETIMEDOUT if that does not happen.
+ * A fatal error at a port; returns while the group is still closed for it. The
+ * host may be faster than its observer, then another one follows: the value is
+ * how many there were.
  */
-int shim_strike(const struct shim *s, const char *port);
-int shim_strike_until(const struct shim *s, const char *port, const char *state);
+int shim_catch_closed(const struct shim *s, const char *port);
 
 #endif

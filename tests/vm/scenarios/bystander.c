@@ -9,12 +9,14 @@
 #include "nic_user.h"
 #include "scenario.h"
 #include "shim.h"
+#include "strike.h"
 #include "waiter.h"
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define ROUNDS 200
 #define PAGE 4096
-#define NOT_DELAYED_MS 100
+/* the waiter waits for ten times as long */
+#define NOT_DELAYED_MS 2000
 
 static struct vfio_user user, other;
 
@@ -78,7 +80,7 @@ SCENARIO(bystander_maps_and_faults,
 	REQUIRE_OK(vfio_user_open(&other, open.uuid));
 	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
 
-	REQUIRE_OK(shim_strike_until(&closed, "rp_igb2", "holding"));
+	REQUIRE_OK(strike(&closed, "rp_igb2", "DLP", "holding"));
 	REQUIRE_OK(waiter_start(&w));
 	REQUIRE(!waiter_ended(&w, 30), "the load did not wait");
 	memory = use_anonymous();

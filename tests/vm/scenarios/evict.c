@@ -9,6 +9,7 @@
 #include "nic_user.h"
 #include "scenario.h"
 #include "shim.h"
+#include "strike.h"
 #include "vfio_irq.h"
 #include "waiter.h"
 
@@ -35,7 +36,7 @@ SCENARIO(evict_asks_and_heals,
 	REQUIRE_OK(vfio_irq_enable(&user, VFIO_PCI_REQ_IRQ_INDEX, 1, &req));
 	REQUIRE_OK(vfio_irq_enable(&user, VFIO_PCI_ERR_IRQ_INDEX, 1, &err));
 
-	REQUIRE_OK(shim_strike_until(&s, PORT, "evicting"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "evicting"));
 	CHECK(vfio_irq_wait(req, SETTLE_MS, NULL), "REQ did not fire");
 	CHECK(!vfio_irq_wait(err, QUIET_MS, NULL), "ERR fired");
 	waiter_run(&w);
@@ -66,7 +67,7 @@ SCENARIO(evict_second_error, "an error while evicting is a new event, and REQ fi
 	for (int i = 0; i < 2; i++) {
 		second = shim_number(s.group, "event");
 		first = i ? second : 0;
-		REQUIRE_OK(shim_strike_until(&s, PORT, "evicting"));
+		REQUIRE_OK(strike(&s, PORT, "DLP", "evicting"));
 		CHECK(vfio_irq_wait(req, SETTLE_MS, NULL), "REQ did not fire");
 	}
 	second = shim_number(s.group, "event");

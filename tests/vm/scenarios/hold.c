@@ -10,6 +10,7 @@
 #include "scenario.h"
 #include "shim.h"
 #include "shm.h"
+#include "strike.h"
 #include "vfio_irq.h"
 #include "waiter.h"
 
@@ -67,7 +68,7 @@ SCENARIO(hold_no_access_until_reset,
 	for (int i = 0; i < 2; i++)
 		REQUIRE(WAIT_FOR(watch[16 * i] > 10, SETTLE_MS), "writer %d", i);
 
-	REQUIRE_OK(shim_strike_until(&s, SHM_PORT, "holding"));
+	REQUIRE_OK(strike(&s, SHM_PORT, "DLP", "holding"));
 	for (int i = 0; i < 2; i++)
 		seen[i] = watch[16 * i];
 	sleep_ms(HOLD_MS);
@@ -99,7 +100,7 @@ SCENARIO(hold_bus_master_off,
 	start_igb(&s);
 	REQUIRE_OK(vfio_user_bus_master(&user, true));
 	CHECK(pci_command(s.addr) & MASTER, "not mastering before");
-	REQUIRE_OK(shim_strike_until(&s, PORT, "holding"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
 	command = pci_command(s.addr);
 	CHECK(!(command & MASTER), "COMMAND is %#x while holding", command);
 	CHECK(command & 0x2, "COMMAND is %#x: the function is not restored", command);
@@ -122,10 +123,10 @@ SCENARIO(hold_second_error,
 	start_igb(&s);
 	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "20000"));
 	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
-	REQUIRE_OK(shim_strike_until(&s, PORT, "holding"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
 	first = shim_number(s.group, "event");
 	REQUIRE_OK(waiter_start(&w));
-	REQUIRE_OK(shim_strike_until(&s, PORT, "holding"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
 	second = shim_number(s.group, "event");
 	CHECK(second > first, "events %ju and %ju", first, second);
 	CHECK(!waiter_ended(&w, 20), "a load ended while holding");
@@ -150,7 +151,7 @@ SCENARIO(hold_timeout_evicts,
 	start_igb(&s);
 	REQUIRE_OK(shim_set(&s, "hold_timeout_ms", "150"));
 	REQUIRE_OK(vfio_irq_enable(&user, VFIO_PCI_REQ_IRQ_INDEX, 1, &req));
-	REQUIRE_OK(shim_strike_until(&s, PORT, "holding"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
 	held_at = now_ns();
 	CHECK(!vfio_irq_wait(req, 0, NULL), "REQ fired while holding");
 	REQUIRE(shim_wait(s.group, "evicting", SETTLE_MS), "not evicting");

@@ -8,11 +8,13 @@
 #include "nic_user.h"
 #include "scenario.h"
 #include "shim.h"
+#include "strike.h"
 #include "waiter.h"
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb2"
-#define AT_ONCE_MS 100
+/* the stall time-out is far beyond */
+#define AT_ONCE_MS 2000
 
 static struct vfio_user user;
 
@@ -21,6 +23,7 @@ static uint64_t kill_waiter(struct waiter *w, const char *what)
 {
 	uint64_t start;
 	int status = 0;
+	bool died;
 	pid_t pid;
 
 	pid = waiter_fork(w);
@@ -29,7 +32,8 @@ static uint64_t kill_waiter(struct waiter *w, const char *what)
 	CHECK(waitpid(pid, &status, WNOHANG) == 0, "%s did not wait", what);
 	start = now_ns();
 	kill(pid, SIGKILL);
-	REQUIRE(WAIT_FOR(waitpid(pid, &status, WNOHANG) == pid, 5000), "%s survives", what);
+	died = WAIT_FOR(waitpid(pid, &status, WNOHANG) == pid, 5000);
+	REQUIRE(died, "%s survives", what);
 	start = (now_ns() - start) / 1000000;
 	CHECK(WIFSIGNALED(status), "%s ended by itself, %#x", what, status);
 	CHECK(start < AT_ONCE_MS, "%s took %ju ms to die", what, start);
@@ -55,7 +59,7 @@ SCENARIO(killed_waiters_die_at_once,
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
 	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
 	REQUIRE(vfio_user_map(&user, BAR0), "mmap");
-	REQUIRE_OK(shim_strike_until(&s, PORT, "holding"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
 	for (int i = 0; i < 4; i++) {
 		w[i].u = &user;
 		ms[i] = kill_waiter(&w[i], names[i]);
@@ -74,6 +78,7 @@ SCENARIO(killed_user_gives_back,
 	struct shim s;
 	uint64_t start;
 	int status;
+	bool died;
 	pid_t pid;
 
 	REQUIRE_OK(shim_make(&s, PORT, 0, "hold"));
@@ -81,7 +86,7 @@ SCENARIO(killed_user_gives_back,
 	pid = fork();
 	if (!pid) {
 		REQUIRE_OK(vfio_user_open(&user, s.uuid));
-		REQUIRE_OK(shim_strike_until(&s, PORT, "holding"));
+		REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
 		waiter_run(&w);
 		_exit(0);
 	}
@@ -89,7 +94,8 @@ SCENARIO(killed_user_gives_back,
 	sleep_ms(30);
 	start = now_ns();
 	kill(pid, SIGKILL);
-	REQUIRE(WAIT_FOR(waitpid(pid, &status, WNOHANG) == pid, 5000), "it survives");
+	died = WAIT_FOR(waitpid(pid, &status, WNOHANG) == pid, 5000);
+	REQUIRE(died, "it survives");
 	MEASURE("died_ms", "%ju", (now_ns() - start) / 1000000);
 	CHECK(shim_wait(s.group, "open", 1000), "not open after the last close");
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));

@@ -12,6 +12,7 @@
 #include "nic_user.h"
 #include "scenario.h"
 #include "shim.h"
+#include "strike.h"
 #include "sysfs.h"
 #include "vfio_irq.h"
 
@@ -41,7 +42,7 @@ SCENARIO(neighbour_vfio_pci,
 	REQUIRE_OK(vfio_user_open(&other, addr));
 	log.value = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
 	REQUIRE_OK(access_start(&log));
-	REQUIRE_OK(shim_strike_until(&s, PORT, "open"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
 	sleep_ms(30);
 	access_stop(&log);
 
@@ -80,7 +81,7 @@ static void fail_beside_blocker(struct shim *s, struct access_log *log, int *err
 	REQUIRE_OK(access_start(log));
 
 	start = now_ns();
-	REQUIRE_OK(shim_strike_until(s, PORT, "failed"));
+	REQUIRE_OK(strike(s, PORT, "DLP", "failed"));
 	MEASURE("failed_after_ms", "%ju", (now_ns() - start) / 1000000);
 	CHECK(klog_wait("device recovery failed", SETTLE_MS, NULL, 0),
 	      "the kernel did not abandon the recovery");
@@ -147,7 +148,7 @@ SCENARIO(neighbour_parked,
 	CHECK(!blockers[0], "blockers are '%s'", blockers);
 	CHECK(!klog_count("have no error handler"), "warned of none");
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
-	REQUIRE_OK(shim_strike_until(&s, PORT, "open"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
 	CHECK(shim_wait(parked.group, "open", SETTLE_MS), "the parked one is not open");
 }
 

@@ -11,6 +11,7 @@
 #include "nic_user.h"
 #include "scenario.h"
 #include "shim.h"
+#include "strike.h"
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb2"
@@ -217,7 +218,7 @@ SCENARIO(refused_beyond_region,
 	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "0"));
 	access_outside(&other, want);
 	access_outside(&user, open);
-	REQUIRE_OK(shim_strike_until(&s, "rp_igb", "holding"));
+	REQUIRE_OK(strike(&s, "rp_igb", "DLP", "holding"));
 	access_outside(&user, closed);
 	for (unsigned int i = 0; i < NR_OUTSIDE; i++) {
 		CHECK(open[i] == want[i], "access %u: %ld, vfio-pci %ld", i, open[i], want[i]);

@@ -12,6 +12,7 @@
 #include "nic_user.h"
 #include "scenario.h"
 #include "shim.h"
+#include "strike.h"
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define SETTLE_MS 3000
@@ -82,7 +83,7 @@ SCENARIO(siblings_two_groups,
 	for (int i = 0; i < 2; i++)
 		REQUIRE(WAIT_FOR(atomic_load(&stages[i]->ready), SETTLE_MS), "user %d", i);
 
-	REQUIRE_OK(shim_strike_until(&s[0], "rp_igb", "open"));
+	REQUIRE_OK(strike(&s[0], "rp_igb", "DLP", "open"));
 	CHECK(shim_wait(s[1].group, "open", SETTLE_MS), "second group is not open");
 	sleep_ms(30);
 	for (int i = 0; i < 2; i++) {
@@ -125,7 +126,7 @@ SCENARIO(siblings_one_group,
 		logs[i].value = vfio_user_read(logs[i].u, BAR0, NIC_STATUS, 4);
 		REQUIRE_OK(access_start(&logs[i]));
 	}
-	REQUIRE_OK(shim_strike_until(&s[0], "rp_e1000e", "open"));
+	REQUIRE_OK(strike(&s[0], "rp_e1000e", "DLP", "open"));
 	sleep_ms(30);
 	for (int i = 0; i < 2; i++) {
 		access_stop(&logs[i]);
@@ -150,7 +151,7 @@ SCENARIO(siblings_stricter_policy,
 
 	open_pair(s, "resume", "hold");
 	status = vfio_user_read(&other, BAR0, NIC_STATUS, 4);
-	REQUIRE_OK(shim_strike_until(&s[0], "rp_e1000e", "holding"));
+	REQUIRE_OK(strike(&s[0], "rp_e1000e", "DLP", "holding"));
 	shim_status(s[0].group, "policy", policy, sizeof(policy));
 	CHECK(!strcmp(policy, "hold"), "policy is %s", policy);
 
@@ -172,11 +173,11 @@ SCENARIO(siblings_new_id_each_error,
 	for (int i = 0; i < 2; i++)
 		REQUIRE_OK(shim_make(&s[i], "rp_igb", i, "resume"));
 	REQUIRE_OK(vfio_user_open(&user, s[0].uuid));
-	REQUIRE_OK(shim_strike_until(&s[0], "rp_igb", "open"));
+	REQUIRE_OK(strike(&s[0], "rp_igb", "DLP", "open"));
 	CHECK(shim_wait(s[1].group, "open", SETTLE_MS), "second group is not open");
 	first = shim_number(s[0].group, "event");
 	CHECK(shim_number(s[1].group, "event") == first, "ids of the first error differ");
-	REQUIRE_OK(shim_strike_until(&s[0], "rp_igb", "open"));
+	REQUIRE_OK(strike(&s[0], "rp_igb", "DLP", "open"));
 	CHECK(shim_wait(s[1].group, "open", SETTLE_MS), "second group is not open");
 	second = shim_number(s[0].group, "event");
 	CHECK(shim_number(s[1].group, "event") == second, "ids of the second error differ");

@@ -7,6 +7,7 @@
 #include "nic_user.h"
 #include "scenario.h"
 #include "shim.h"
+#include "strike.h"
 #include "sysfs.h"
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
@@ -25,7 +26,7 @@ SCENARIO(unload_not_while_in_use,
 	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
 	CHECK_ERRNO(module_unload("mdev_recovery_pci"), EWOULDBLOCK);
 	CHECK_ERRNO(module_unload("mdev_recovery"), EWOULDBLOCK);
-	REQUIRE_OK(shim_strike_until(&s, PORT, "open"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
 	CHECK_ERRNO(module_unload("mdev_recovery_pci"), EWOULDBLOCK);
 	vfio_user_close(&user);
 	REQUIRE_OK(mdev_remove(s.uuid));
@@ -39,7 +40,7 @@ SCENARIO(unload_not_while_in_use,
 
 	REQUIRE_OK(shim_make(&s, PORT, 0, "resume"));
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
-	REQUIRE_OK(shim_strike_until(&s, PORT, "open"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
 }
 

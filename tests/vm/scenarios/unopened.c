@@ -5,6 +5,7 @@
 #include "nic_user.h"
 #include "scenario.h"
 #include "shim.h"
+#include "strike.h"
 #include "vfio_user.h"
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
@@ -49,7 +50,7 @@ SCENARIO(unopened_without_mdev,
 
 	REQUIRE_OK(shim_bind(&s, PORT, 0));
 	read_config(&s, before);
-	REQUIRE_OK(shim_strike_until(&s, PORT, "open"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
 	read_config(&s, after);
 	differ = compare_config(before, after, where, sizeof(where));
 	CHECK(!differ, "%u words differ:%s", differ, where);
@@ -73,7 +74,7 @@ static void unopened_mdev(const char *policy)
 	command = vfio_user_command(&user);
 	vfio_user_close(&user);
 
-	REQUIRE_OK(shim_strike_until(&s, PORT, "open"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS is %#x, was %#x",
 	      vfio_user_read(&user, BAR0, NIC_STATUS, 4), status);
