@@ -62,6 +62,8 @@ static const struct row matrix[] = {
 	ROW(RESUME_EVICT,      NO,      NO,      "evi R", NO,      NO,      "evi R", "evi R"),
 	/* The host does not come to an end. */
 	ROW(WATCHDOG,          NO,      "fai L", "fai L", NO,      NO,      NO,      NO),
+	/* Nor do the errors. */
+	ROW(BREAKER,           NO,      "fai L", "fai L", NO,      NO,      NO,      NO),
 	/* Users reset what they have, hold, or lost; not what they must leave. */
 	ROW(USER_RESET_BEGIN,  "res C", NO,      NO,      "res -", NO,      "res -", NO),
 	ROW(USER_RESET_OK,     NO,      NO,      NO,      NO,      NO,      NO,      "ope O"),

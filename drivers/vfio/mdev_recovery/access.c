@@ -3,6 +3,7 @@
  * read() and write() of a device: through the gate, or, when the device does
  * not answer any more, as hardware that is gone would answer.
  */
+#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
 #include "mdr.h"
@@ -78,11 +79,12 @@ static ssize_t mdr_dead_access(struct mdr_device *device, char __user *buf,
 			       size_t count, loff_t *ppos, bool write)
 {
 	ssize_t within = mdr_region_count(device, *ppos, count, write);
-	u8 ones[64];
+	u8 ones[256];
 	size_t done, chunk;
 
 	if (within < 0)
 		return within;
+	atomic64_inc(&device->function->group->stats.dead_accesses);
 	if (READ_ONCE(device->tunables.dead_access) == MDR_DEAD_ACCESS_FAULT)
 		return -EIO;
 
@@ -92,6 +94,9 @@ static ssize_t mdr_dead_access(struct mdr_device *device, char __user *buf,
 		chunk = min(count - done, sizeof(ones));
 		if (copy_to_user(buf + done, ones, chunk))
 			return -EFAULT;
+		if (fatal_signal_pending(current))
+			return -ERESTARTSYS;
+		cond_resched();
 	}
 	*ppos += count;
 	return count;

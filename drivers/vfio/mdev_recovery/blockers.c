@@ -27,24 +27,34 @@ static bool mdr_is_blocker(struct pci_dev *pdev)
 	return blocks;
 }
 
-static int mdr_blockers_add(struct pci_dev *pdev, void *data)
+static bool mdr_is_below(struct pci_dev *pdev, struct pci_dev *port)
 {
-	struct mdr_blockers *blockers = data;
+	struct pci_dev *bridge = pci_upstream_bridge(pdev);
 
-	if (!mdr_is_blocker(pdev))
-		return 0;
-	blockers->count++;
-	if (blockers->buf)
-		blockers->at += sysfs_emit_at(blockers->buf, blockers->at,
-					      "%s\n", pci_name(pdev));
-	return 0;
+	while (bridge && bridge != port)
+		bridge = pci_upstream_bridge(bridge);
+	return bridge;
 }
 
+/*
+ * for_each_pci_dev() takes no pci_bus_sem, and must not: the AER thread holds it
+ * while it waits for device locks, and whoever unbinds a function holds its
+ * device lock while it waits for readers of our files.
+ */
 static void mdr_blockers_walk(struct pci_dev *port,
 			      struct mdr_blockers *blockers)
 {
-	if (port->subordinate)
-		pci_walk_bus(port->subordinate, mdr_blockers_add, blockers);
+	struct pci_dev *pdev = NULL;
+
+	for_each_pci_dev(pdev) {
+		if (!mdr_is_below(pdev, port) || !mdr_is_blocker(pdev))
+			continue;
+		blockers->count++;
+		if (blockers->buf)
+			blockers->at += sysfs_emit_at(blockers->buf,
+						      blockers->at, "%s\n",
+						      pci_name(pdev));
+	}
 }
 
 /**
@@ -53,7 +63,7 @@ static void mdr_blockers_walk(struct pci_dev *port,
  * @buf: a sysfs page
  * @at: where in it
  *
- * Context: process context, may sleep; takes pci_bus_sem for reading.
+ * Context: process context, may sleep.
  * Return: where the page ends now.
  */
 ssize_t mdr_blockers_show(struct pci_dev *port, char *buf, ssize_t at)
@@ -65,10 +75,25 @@ ssize_t mdr_blockers_show(struct pci_dev *port, char *buf, ssize_t at)
 }
 
 /**
+ * mdr_has_blockers - will the kernel abandon recoveries below a port?
+ * @port: the port
+ *
+ * Context: process context, may sleep.
+ * Return: true if some function below has no error handler.
+ */
+bool mdr_has_blockers(struct pci_dev *port)
+{
+	struct mdr_blockers blockers = {};
+
+	mdr_blockers_walk(port, &blockers);
+	return blockers.count;
+}
+
+/**
  * mdr_blockers_warn - tell the administrator once about blockers
  * @function: the function that an mdev was made of
  *
- * Context: process context, may sleep; takes pci_bus_sem for reading.
+ * Context: process context, may sleep.
  */
 void mdr_blockers_warn(struct mdr_function *function)
 {

@@ -12,9 +12,6 @@
 #include "mdr.h"
 #include "trace.h"
 
-/* How often the user of a device to be removed is asked, as vfio core does. */
-#define MDR_REMOVE_REQUEST_MS 10000
-
 /**
  * mdr_device_stall - wait at the device's closed gate
  * @device: the device
@@ -27,14 +24,18 @@
 int mdr_device_stall(struct mdr_device *device, bool interruptible)
 {
 	struct mdr_group *group = device->function->group;
-	u64 start = ktime_get_ns();
+	unsigned int timeout_ms = READ_ONCE(device->tunables.stall_timeout_ms);
+	u64 start;
 	int ret;
 
-	ret = mdr_gate_wait(&group->gate,
-			    READ_ONCE(device->tunables.stall_timeout_ms),
-			    interruptible);
+	if (mdr_gate_closed(&group->gate) &&
+	    mdr_gate_expired(&group->gate, timeout_ms))
+		return -ETIMEDOUT;
+
+	start = ktime_get_ns();
+	ret = mdr_gate_wait(&group->gate, timeout_ms, interruptible);
 	start = ktime_get_ns() - start;
-	mdr_group_account_stall(group, start, ret == -ETIMEDOUT);
+	mdr_group_account_stall(group, start);
 	trace_mdr_stall(group, start, ret);
 	return ret;
 }
@@ -144,16 +145,33 @@ static int mdr_device_open(struct vfio_device *vdev)
 	return ret;
 }
 
+/*
+ * vfio-pci-core resets the function on close, so that has to wait for the end of
+ * the host's recovery. Either we see that one is under way, or its drain sees us.
+ * A storm of errors can start one after the other; the watchdog bounds each, and
+ * the breaker their number.
+ */
+static void mdr_device_close_gate(struct mdr_device *device,
+				  struct mdr_gate_entry *entry)
+{
+	struct mdr_group *group = device->function->group;
+
+	for (;;) {
+		mdr_group_wait_close(group);
+		mdr_gate_enter_exclusive(&group->gate, entry);
+		if (!mdr_group_is_recovering(group))
+			return;
+		mdr_gate_exit(entry);
+	}
+}
+
 static void mdr_device_close(struct vfio_device *vdev)
 {
 	struct mdr_device *device = to_mdr_device(vdev);
 	struct mdr_group *group = device->function->group;
 	struct mdr_gate_entry entry;
 
-	/* vfio-pci-core resets the function on close */
-	mdr_group_wait_close(group);
-
-	mdr_gate_enter_exclusive(&group->gate, &entry);
+	mdr_device_close_gate(device, &entry);
 	scoped_guard(mutex, &group->lock)
 		device->opened = false;
 	scoped_guard(mutex, &device->core_lock)
@@ -372,42 +390,6 @@ void mdr_device_unregister(struct mdr_device *device)
 	vfio_pci_core_unregister_device(&device->core);
 	dev_set_drvdata(&function->pdev->dev, NULL);
 	vfio_put_device(&device->core.vdev);
-}
-
-/*
- * Ask the user to leave until it has. The device lock of the function is not
- * held on this way, unless the parent driver itself is being unbound: a user
- * who stays must not keep the host from recovering the neighbours.
- */
-static void mdr_device_revoke(struct mdr_device *device)
-{
-	struct mdr_group *group = device->function->group;
-	unsigned int count = 0;
-	bool interrupted = false;
-	long left;
-
-	scoped_guard(mutex, &group->lock)
-		device->removing = true;
-
-	while (READ_ONCE(device->in_use)) {
-		vfio_pci_core_request(&device->core.vdev, count++);
-		if (interrupted) {
-			wait_event_timeout(device->released,
-					   !READ_ONCE(device->in_use),
-					   msecs_to_jiffies(MDR_REMOVE_REQUEST_MS));
-			continue;
-		}
-		left = wait_event_interruptible_timeout(device->released,
-							!READ_ONCE(device->in_use),
-							msecs_to_jiffies(MDR_REMOVE_REQUEST_MS));
-		if (left < 0) {
-			interrupted = true;
-			pci_warn(device->core.pdev,
-				 "mdev %s is in use: %s (%d) waits until its user releases it\n",
-				 device->uuid, current->comm,
-				 task_pid_nr(current));
-		}
-	}
 }
 
 static void mdr_mdev_remove(struct mdev_device *mdev)

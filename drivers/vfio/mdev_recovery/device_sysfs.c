@@ -15,6 +15,16 @@ static const char * const mdr_nonfatal_action_names[] = {
 	[MDR_NONFATAL_RESET]	= "reset",
 };
 
+static const char * const mdr_reset_elision_names[] = {
+	[MDR_RESET_ELISION_NEVER]	= "never",
+	[MDR_RESET_ELISION_PRISTINE]	= "pristine",
+};
+
+static const char * const mdr_revoke_names[] = {
+	[MDR_REVOKE_WAIT]	= "wait",
+	[MDR_REVOKE_KILL]	= "kill",
+};
+
 /**
  * mdr_tunables_init - the defaults
  * @tunables: filled in
@@ -29,6 +39,11 @@ void mdr_tunables_init(struct mdr_tunables *tunables)
 		.recovery_timeout_ms	= MDR_DEFAULT_RECOVERY_TIMEOUT_MS,
 		.dead_access		= MDR_DEAD_ACCESS_ONES,
 		.nonfatal_action	= MDR_NONFATAL_CONTINUE,
+		.reset_elision		= MDR_RESET_ELISION_NEVER,
+		.breaker_max		= MDR_DEFAULT_BREAKER_MAX,
+		.breaker_window_ms	= MDR_DEFAULT_BREAKER_WINDOW_MS,
+		.revoke			= MDR_REVOKE_WAIT,
+		.revoke_timeout_ms	= MDR_DEFAULT_REVOKE_TIMEOUT_MS,
 	};
 }
 
@@ -39,19 +54,20 @@ static struct mdr_tunables *mdr_tunables_of(struct device *dev)
 	return &device->tunables;
 }
 
-static ssize_t mdr_store_ms(struct device *dev, struct device_attribute *attr,
-			    const char *buf, unsigned int min,
-			    unsigned int *value, size_t count)
+static ssize_t mdr_store_number(struct device *dev,
+				struct device_attribute *attr,
+				const char *buf, unsigned int min,
+				unsigned int max, unsigned int *value,
+				size_t count)
 {
-	unsigned int ms;
+	unsigned int number;
 
-	if (kstrtouint(buf, 10, &ms) || ms < min || ms > MDR_MAX_TIMEOUT_MS) {
-		dev_warn_ratelimited(dev,
-				     "%s: not a number of milliseconds from %u to %u\n",
-				     attr->attr.name, min, MDR_MAX_TIMEOUT_MS);
+	if (kstrtouint(buf, 10, &number) || number < min || number > max) {
+		dev_warn_ratelimited(dev, "%s: not a number from %u to %u\n",
+				     attr->attr.name, min, max);
 		return -EINVAL;
 	}
-	WRITE_ONCE(*value, ms);
+	WRITE_ONCE(*value, number);
 	return count;
 }
 
@@ -72,7 +88,7 @@ static ssize_t mdr_store_word(struct device *dev,
 }
 
 /* A time-out of 0 never waits; the recovery needs some time, though. */
-#define MDR_TUNABLE_MS(name_, min_)					\
+#define MDR_TUNABLE_NUMBER(name_, min_, max_)				\
 static ssize_t name_##_show(struct device *dev,				\
 			    struct device_attribute *attr, char *buf)	\
 {									\
@@ -84,8 +100,8 @@ static ssize_t name_##_store(struct device *dev,			\
 			     struct device_attribute *attr,		\
 			     const char *buf, size_t count)		\
 {									\
-	return mdr_store_ms(dev, attr, buf, min_,			\
-			    &mdr_tunables_of(dev)->name_, count);	\
+	return mdr_store_number(dev, attr, buf, min_, max_,		\
+				&mdr_tunables_of(dev)->name_, count);	\
 }									\
 static DEVICE_ATTR_RW(name_)
 
@@ -108,9 +124,14 @@ static ssize_t name_##_store(struct device *dev,			\
 }									\
 static DEVICE_ATTR_RW(name_)
 
-MDR_TUNABLE_MS(stall_timeout_ms, 0);
-MDR_TUNABLE_MS(hold_timeout_ms, 0);
-MDR_TUNABLE_MS(recovery_timeout_ms, 100);
+MDR_TUNABLE_NUMBER(stall_timeout_ms, 0, MDR_MAX_TIMEOUT_MS);
+MDR_TUNABLE_NUMBER(hold_timeout_ms, 0, MDR_MAX_TIMEOUT_MS);
+MDR_TUNABLE_NUMBER(recovery_timeout_ms, 100, MDR_MAX_TIMEOUT_MS);
+MDR_TUNABLE_NUMBER(breaker_max, 0, MDR_BREAKER_MAX - 1);
+MDR_TUNABLE_NUMBER(breaker_window_ms, 1, MDR_MAX_TIMEOUT_MS);
+MDR_TUNABLE_NUMBER(revoke_timeout_ms, 0, MDR_MAX_TIMEOUT_MS);
+MDR_TUNABLE_WORD(reset_elision, mdr_reset_elision_names);
+MDR_TUNABLE_WORD(revoke, mdr_revoke_names);
 MDR_TUNABLE_WORD(dead_access, mdr_dead_access_names);
 MDR_TUNABLE_WORD(nonfatal_action, mdr_nonfatal_action_names);
 
@@ -120,6 +141,11 @@ static struct attribute *mdr_recovery_attrs[] = {
 	&dev_attr_recovery_timeout_ms.attr,
 	&dev_attr_dead_access.attr,
 	&dev_attr_nonfatal_action.attr,
+	&dev_attr_reset_elision.attr,
+	&dev_attr_breaker_max.attr,
+	&dev_attr_breaker_window_ms.attr,
+	&dev_attr_revoke.attr,
+	&dev_attr_revoke_timeout_ms.attr,
 	NULL,
 };
 

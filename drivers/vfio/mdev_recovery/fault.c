@@ -40,7 +40,7 @@ static vm_fault_t mdr_fault_substitute(struct mdr_device *device,
 	struct vm_area_struct *vma = vmf->vma;
 	vm_fault_t ret;
 
-	mdr_group_account_stall(device->function->group, 0, true);
+	atomic64_inc(&device->function->group->stats.dead_accesses);
 	WRITE_ONCE(device->substituted, true);
 	ret = vmf_insert_pfn_prot(vma, vmf->address, page_to_pfn(device->ones),
 				  vm_get_page_prot(vma->vm_flags));
@@ -53,7 +53,7 @@ static vm_fault_t mdr_fault_dead(struct mdr_device *device,
 				 struct vm_fault *vmf, unsigned int order)
 {
 	if (READ_ONCE(device->tunables.dead_access) == MDR_DEAD_ACCESS_FAULT) {
-		mdr_group_account_stall(device->function->group, 0, true);
+		atomic64_inc(&device->function->group->stats.dead_accesses);
 		return VM_FAULT_SIGBUS;
 	}
 	return order ? VM_FAULT_FALLBACK : mdr_fault_substitute(device, vmf);

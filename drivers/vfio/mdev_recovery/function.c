@@ -14,10 +14,11 @@
 DEFINE_MUTEX(mdr_registry_lock);
 
 /*
- * struct pci_dev * -> struct mdr_function *. Entries change with the device lock
- * of the function held, under which host callbacks look them up.
+ * struct pci_dev * -> struct mdr_function *. An entry changes with the device
+ * lock of its function and mdr_registry_lock held: host callbacks look theirs up
+ * below the former, whoever wants all of them holds the latter.
  */
-static DEFINE_XARRAY(mdr_functions);
+DEFINE_XARRAY(mdr_functions);
 
 static const struct mdr_parent_ops mdr_no_ops;
 

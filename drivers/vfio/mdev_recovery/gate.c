@@ -44,28 +44,37 @@ void mdr_gate_init(struct mdr_gate *gate)
  * does not restart the stall time-outs.
  *
  * Context: process context; the caller holds the group's lock.
+ * Return: true if the gate was open, but nobody has been inside.
  */
-void mdr_gate_close(struct mdr_gate *gate)
+bool mdr_gate_close(struct mdr_gate *gate)
 {
-	if (!gate->closed)
+	u32 before;
+
+	if (gate->closed != MDR_GATE_CLOSED)
 		WRITE_ONCE(gate->closed_at, ktime_get_ns());
 	WRITE_ONCE(gate->dead, 0);
-	/* the time before the flag: a waiter computes with it */
-	smp_store_release(&gate->closed, 1);
-	smp_mb(); /* pairs with mdr_gate_enter(): closed before slots */
+	/*
+	 * Fully ordered: the time before the flag, since a waiter computes with
+	 * it, and the flag before the slots; pairs with mdr_gate_enter().
+	 */
+	before = xchg(&gate->closed, MDR_GATE_CLOSED);
+	return before == MDR_GATE_UNTOUCHED;
 }
 
 /**
  * mdr_gate_open - let everybody in
  * @gate: the gate
+ * @untouched: the host has reset the device and nobody has been inside since;
+ *	the next mdr_gate_close() will tell whether that is still so
  *
  * Context: process context; the caller holds the group's lock.
  */
-void mdr_gate_open(struct mdr_gate *gate)
+void mdr_gate_open(struct mdr_gate *gate, bool untouched)
 {
 	WRITE_ONCE(gate->dead, 0);
 	/* what the recovery did to the device before the flag */
-	smp_store_release(&gate->closed, 0);
+	smp_store_release(&gate->closed, untouched ? MDR_GATE_UNTOUCHED :
+						     MDR_GATE_OPEN);
 	smp_mb(); /* pairs with mdr_gate_closed() */
 	wake_up_all(&gate->wait);
 }
@@ -148,6 +157,20 @@ bool mdr_gate_drain(struct mdr_gate *gate, unsigned int timeout_ms,
 }
 
 /**
+ * mdr_gate_touch - somebody wants in and the gate is not simply open
+ * @gate: the gate
+ *
+ * Context: process context, the slot is claimed.
+ * Return: true if the gate is open; then it is not untouched any more.
+ */
+bool mdr_gate_touch(struct mdr_gate *gate)
+{
+	u32 before = cmpxchg(&gate->closed, MDR_GATE_UNTOUCHED, MDR_GATE_OPEN);
+
+	return before != MDR_GATE_CLOSED;
+}
+
+/**
  * mdr_gate_expired - is waiting over?
  * @gate: a closed gate
  * @stall_timeout_ms: how long its user wants to wait, in milliseconds
@@ -165,7 +188,8 @@ bool mdr_gate_expired(struct mdr_gate *gate, unsigned int stall_timeout_ms)
 
 static bool mdr_gate_wait_ends(struct mdr_gate *gate)
 {
-	return !READ_ONCE(gate->closed) || READ_ONCE(gate->dead);
+	return READ_ONCE(gate->closed) != MDR_GATE_CLOSED ||
+	       READ_ONCE(gate->dead);
 }
 
 /**
@@ -200,27 +224,30 @@ int mdr_gate_wait(struct mdr_gate *gate, unsigned int stall_timeout_ms,
 		left = wait_event_killable_timeout(gate->wait,
 						   mdr_gate_wait_ends(gate),
 						   left);
-	if (!READ_ONCE(gate->closed))
+	if (READ_ONCE(gate->closed) != MDR_GATE_CLOSED)
 		return 0;
 	return left < 0 ? left : -ETIMEDOUT;
 }
 
+/* @exclusive: inside this gate, and exclusively; NULL: inside any, anyhow */
 static bool mdr_gate_slot_is_mine(const struct mdr_gate_slot *slot,
-				  bool exclusive)
+				  const struct mdr_gate *exclusive)
 {
+	/* pairs with mdr_gate_claim() */
+	const struct mdr_gate *gate = smp_load_acquire(&slot->gate);
 	unsigned long owner;
 
-	/* pairs with mdr_gate_claim() */
-	if (!smp_load_acquire(&slot->gate))
+	if (!gate)
 		return false;
 	owner = READ_ONCE(slot->owner);
 	if ((owner & ~MDR_ENTRY_KIND_MASK) != (unsigned long)current)
 		return false;
 	return !exclusive ||
-	       (owner & MDR_ENTRY_KIND_MASK) == MDR_ENTRY_EXCLUSIVE;
+	       (gate == exclusive &&
+		(owner & MDR_ENTRY_KIND_MASK) == MDR_ENTRY_EXCLUSIVE);
 }
 
-static bool mdr_gate_find_mine(bool exclusive)
+static bool mdr_gate_find_mine(const struct mdr_gate *exclusive)
 {
 	struct mdr_gate_entry *entry;
 	int cpu, i;
@@ -250,21 +277,22 @@ static bool mdr_gate_find_mine(bool exclusive)
  */
 bool mdr_gate_current_inside(void)
 {
-	return mdr_gate_find_mine(false);
+	return mdr_gate_find_mine(NULL);
 }
 
 /**
  * mdr_gate_current_exclusive - does the current task reset, open or close a
- *	device?
+ *	device behind this gate?
+ * @gate: the gate
  *
  * Looks at every slot: for slow paths.
  *
  * Context: process context.
  * Return: true if so; PCI reset callbacks that it meets are its own.
  */
-bool mdr_gate_current_exclusive(void)
+bool mdr_gate_current_exclusive(const struct mdr_gate *gate)
 {
-	return mdr_gate_find_mine(true);
+	return mdr_gate_find_mine(gate);
 }
 
 /**

@@ -50,8 +50,21 @@ enum mdr_entry_kind {
 #define MDR_ENTRY_KIND_MASK 3UL
 
 /**
+ * enum mdr_gate_closed - values of &mdr_gate.closed
+ * @MDR_GATE_OPEN: come in
+ * @MDR_GATE_CLOSED: wait
+ * @MDR_GATE_UNTOUCHED: come in, but leave word: nobody has been inside since the
+ *	host reset the device. The first one turns this to MDR_GATE_OPEN.
+ */
+enum mdr_gate_closed {
+	MDR_GATE_OPEN = 0,
+	MDR_GATE_CLOSED,
+	MDR_GATE_UNTOUCHED,
+};
+
+/**
  * struct mdr_gate - the gate of a group
- * @closed: nonzero while no user may enter; read on every access
+ * @closed: 0, or why a user may not simply enter; read on every access
  * @dead: nonzero while waiting is pointless, since the device is lost
  * @closed_at: ktime_get_ns() when @closed became nonzero. Stall time-outs count
  *	from here, so that a user meets one of them a recovery and not one per
@@ -97,8 +110,8 @@ struct mdr_gate_entry {
 };
 
 void mdr_gate_init(struct mdr_gate *gate);
-void mdr_gate_close(struct mdr_gate *gate);
-void mdr_gate_open(struct mdr_gate *gate);
+bool mdr_gate_close(struct mdr_gate *gate);
+void mdr_gate_open(struct mdr_gate *gate, bool untouched);
 void mdr_gate_die(struct mdr_gate *gate);
 bool mdr_gate_drain(struct mdr_gate *gate, unsigned int timeout_ms,
 		    bool config_is_blocked);
@@ -106,7 +119,8 @@ bool mdr_gate_expired(struct mdr_gate *gate, unsigned int stall_timeout_ms);
 int mdr_gate_wait(struct mdr_gate *gate, unsigned int stall_timeout_ms,
 		  bool interruptible);
 bool mdr_gate_current_inside(void);
-bool mdr_gate_current_exclusive(void);
+bool mdr_gate_current_exclusive(const struct mdr_gate *gate);
+bool mdr_gate_touch(struct mdr_gate *gate);
 void mdr_gate_claim_contended(struct mdr_gate *gate, unsigned long owner,
 			      struct mdr_gate_entry *entry);
 void mdr_gate_exit_overflow(struct mdr_gate_entry *entry);
@@ -164,7 +178,7 @@ static inline bool mdr_gate_enter(struct mdr_gate *gate,
 	mdr_gate_claim(gate, kind, entry);
 	/* pairs with mdr_gate_close(): slot before closed */
 	smp_mb();
-	if (likely(!READ_ONCE(gate->closed)))
+	if (likely(!READ_ONCE(gate->closed)) || mdr_gate_touch(gate))
 		return true;
 	mdr_gate_exit(entry);
 	return false;
@@ -202,7 +216,7 @@ static inline void mdr_gate_enter_exclusive(struct mdr_gate *gate,
 static inline bool mdr_gate_closed(struct mdr_gate *gate)
 {
 	smp_mb(); /* pairs with mdr_gate_close() and mdr_gate_open() */
-	return READ_ONCE(gate->closed);
+	return READ_ONCE(gate->closed) == MDR_GATE_CLOSED;
 }
 
 #endif

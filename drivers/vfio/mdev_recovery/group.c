@@ -44,6 +44,7 @@ static struct mdr_group *mdr_group_create(struct iommu_group *iommu_group)
 	INIT_LIST_HEAD(&group->functions);
 	INIT_DELAYED_WORK(&group->timer, mdr_group_timer);
 	INIT_WORK(&group->finish, mdr_group_finish);
+	INIT_WORK(&group->fallback, mdr_group_fallback);
 
 	device_initialize(&group->dev);
 	group->dev.class = &mdr_class;
@@ -116,6 +117,7 @@ void mdr_group_put(struct mdr_group *group)
 		group->dying = true;
 	cancel_delayed_work_sync(&group->timer);
 	cancel_work_sync(&group->finish);
+	cancel_work_sync(&group->fallback);
 	device_del(&group->dev);
 	sysfs_put(group->state_node);
 	group->state_node = NULL;
@@ -140,7 +142,7 @@ static bool mdr_group_has_failed(struct mdr_group *group)
 	struct mdr_function *function;
 
 	list_for_each_entry(function, &group->functions, group_item)
-		if (function->failed)
+		if (function->failed || READ_ONCE(function->blank))
 			return true;
 	return false;
 }
@@ -165,6 +167,37 @@ void mdr_group_remove(struct mdr_group *group, struct mdr_function *function)
 		mdr_group_step(group, MDR_EVENT_REMOVE, function);
 	else if (group->machine.state == MDR_STATE_RECOVERING)
 		queue_work(mdr_workqueue, &group->finish);
+}
+
+/* Is this the first function of the group that is in this domain? */
+static bool mdr_first_of_domain(struct mdr_group *group,
+				struct mdr_function *function)
+{
+	struct mdr_function *other;
+
+	list_for_each_entry(other, &group->functions, group_item)
+		if (other->domain == function->domain)
+			return other == function;
+	return false;
+}
+
+/**
+ * mdr_group_port - the ports of the domains that a group reaches into
+ * @group: the group
+ * @index: which one, from 0
+ *
+ * Context: process context; takes group->lock.
+ * Return: the port, to be released with pci_dev_put(); NULL after the last.
+ */
+struct pci_dev *mdr_group_port(struct mdr_group *group, unsigned int index)
+{
+	struct mdr_function *function;
+
+	guard(mutex)(&group->lock);
+	list_for_each_entry(function, &group->functions, group_item)
+		if (mdr_first_of_domain(group, function) && !index--)
+			return pci_dev_get(function->domain->port);
+	return NULL;
 }
 
 /**
@@ -275,6 +308,19 @@ static unsigned int mdr_group_hold_timeout(struct mdr_group *group)
 	return ms;
 }
 
+/*
+ * What is left of the hold time-out, in milliseconds. It runs from the end of the
+ * recovery; a user whose resets keep failing does not start it anew.
+ */
+static unsigned int mdr_group_hold_left(struct mdr_group *group)
+{
+	u64 timeout_ns = (u64)mdr_group_hold_timeout(group) * NSEC_PER_MSEC;
+	u64 held_ns = ktime_get_ns() - group->held_at;
+
+	return held_ns < timeout_ns ?
+	       div_u64(timeout_ns - held_ns, NSEC_PER_MSEC) : 0;
+}
+
 /* The function is lost: QEMU and its like stop the VM on this interrupt. */
 static void mdr_group_signal_lost(struct mdr_group *group)
 {
@@ -297,11 +343,24 @@ static void mdr_group_request(struct mdr_group *group)
 	group->requests++;
 }
 
+/* Does any user want its reset left out where it makes no difference? */
+static bool mdr_group_elides(struct mdr_group *group)
+{
+	struct mdr_function *function;
+
+	list_for_each_entry(function, &group->functions, group_item)
+		if (function->device &&
+		    READ_ONCE(function->device->tunables.reset_elision) ==
+		    MDR_RESET_ELISION_PRISTINE)
+			return true;
+	return false;
+}
+
 static void mdr_group_open_gate(struct mdr_group *group)
 {
 	struct mdr_function *function;
 
-	mdr_gate_open(&group->gate);
+	mdr_gate_open(&group->gate, group->untouched && mdr_group_elides(group));
 	/* after opening: who comes late with a substitute page sees the flag */
 	list_for_each_entry(function, &group->functions, group_item)
 		if (function->device)
@@ -312,17 +371,19 @@ static void mdr_group_act(struct mdr_group *group, enum mdr_action action)
 {
 	switch (action) {
 	case MDR_ACTION_CLOSE:
-		mdr_gate_close(&group->gate);
+		group->untouched = mdr_gate_close(&group->gate);
 		break;
 	case MDR_ACTION_OPEN:
 		mdr_group_open_gate(group);
 		break;
 	case MDR_ACTION_LOSE:
+		group->untouched = false;
 		group->stats.failures++;
 		mdr_gate_die(&group->gate);
 		mdr_group_signal_lost(group);
 		break;
 	case MDR_ACTION_REQUEST:
+		group->untouched = false;
 		mdr_gate_close(&group->gate);
 		group->requests = 0;
 		mdr_group_request(group);
@@ -349,7 +410,7 @@ static void mdr_group_bound(struct mdr_group *group)
 	case MDR_STATE_RECOVERING:
 		break; /* the bound of closing goes on */
 	case MDR_STATE_HOLDING:
-		mdr_group_arm(group, mdr_group_hold_timeout(group));
+		mdr_group_arm(group, mdr_group_hold_left(group));
 		break;
 	case MDR_STATE_EVICTING:
 		mdr_group_arm(group, MDR_REQUEST_PERIOD_MS);
@@ -404,6 +465,8 @@ bool mdr_group_step(struct mdr_group *group, enum mdr_event event,
 		return false;
 
 	trace_mdr_state(group, from, event);
+	if (event == MDR_EVENT_RESUME_HOLD)
+		group->held_at = ktime_get_ns();
 	mdr_group_act(group, action);
 	if (group->machine.state == from && action == MDR_ACTION_NONE)
 		return true;
@@ -431,10 +494,10 @@ static void mdr_group_timer(struct work_struct *work)
 	switch (group->machine.state) {
 	case MDR_STATE_CLOSING:
 	case MDR_STATE_RECOVERING:
-		dev_err(&group->dev,
-			"recovery of event %llu did not end within %u ms: failed\n",
-			group->event, mdr_group_recovery_timeout(group));
-		mdr_group_step(group, MDR_EVENT_WATCHDOG, NULL);
+		dev_warn(&group->dev,
+			 "recovery of event %llu did not end within %u ms\n",
+			 group->event, mdr_group_recovery_timeout(group));
+		mdr_group_abandon(group, MDR_EVENT_WATCHDOG, false);
 		break;
 	case MDR_STATE_HOLDING:
 		group->stats.hold_timeouts++;
@@ -536,6 +599,7 @@ void mdr_group_drain(struct mdr_group *group, bool config_is_blocked)
 	trace_mdr_drain(group, ktime_get_ns() - start, drained);
 
 	guard(mutex)(&group->lock);
+	group->drained = drained;
 	if (!drained) {
 		group->stats.drain_timeouts++;
 		dev_warn_ratelimited(&group->dev,
@@ -645,9 +709,28 @@ void mdr_group_wait_close(struct mdr_group *group)
 			   msecs_to_jiffies(ms));
 }
 
+/*
+ * Did the host reset every function for the latest event, with nobody inside
+ * the gate since?
+ */
+static bool mdr_group_is_pristine(struct mdr_group *group)
+{
+	struct mdr_function *function;
+
+	if (!group->drained)
+		return false;
+	list_for_each_entry(function, &group->functions, group_item)
+		if (!function->was_reset)
+			return false;
+	return true;
+}
+
 /* Is every function whole again, in time or late? */
 static bool mdr_group_has_resumed(struct mdr_group *group)
 {
+	/* whom the breaker gave up on, only an administrator takes back */
+	if (group->cause == MDR_CAUSE_BREAKER)
+		return false;
 	return (group->machine.state == MDR_STATE_RECOVERING ||
 		group->machine.state == MDR_STATE_FAILED) &&
 	       !mdr_group_pending(group) && !mdr_group_has_failed(group);
@@ -661,8 +744,8 @@ static struct mdr_device *mdr_group_next_unsynced(struct mdr_group *group)
 	list_for_each_entry(function, &group->functions, group_item) {
 		struct mdr_device *device = function->device;
 
-		if (device && device->opened && device->synced != group->event) {
-			device->synced = group->event;
+		if (device && device->opened && !device->synced) {
+			device->synced = true;
 			get_device(&device->core.vdev.device);
 			return device;
 		}
@@ -685,11 +768,15 @@ void mdr_group_finish(struct work_struct *work)
 	struct mdr_group *group = container_of(work, struct mdr_group, finish);
 	struct mdr_gate_entry entry;
 	struct mdr_device *device;
+	int due_failed;
 
 	mdr_gate_enter_exclusive(&group->gate, &entry);
+	due_failed = mdr_group_reset_due(group);
 	mutex_lock(&group->lock);
+	if (due_failed)
+		mdr_group_step(group, MDR_EVENT_SLOT_RESET_FAILED, NULL);
 
-	while (mdr_group_has_resumed(group) &&
+	while (!due_failed && mdr_group_has_resumed(group) &&
 	       (device = mdr_group_next_unsynced(group))) {
 		mutex_unlock(&group->lock);
 		scoped_guard(mutex, &device->core_lock)
@@ -699,7 +786,8 @@ void mdr_group_finish(struct work_struct *work)
 		mutex_lock(&group->lock);
 	}
 
-	if (mdr_group_has_resumed(group)) {
+	if (!due_failed && mdr_group_has_resumed(group)) {
+		group->untouched = mdr_group_is_pristine(group);
 		group->stats.recoveries++;
 		group->stats.recovery_ns_last = ktime_get_ns() - group->error_at;
 		mdr_group_step(group, mdr_policy_resume_event(mdr_group_policy(group, true)),
@@ -711,22 +799,17 @@ void mdr_group_finish(struct work_struct *work)
 }
 
 /**
- * mdr_group_account_stall - count an access that met a closed gate
+ * mdr_group_account_stall - count an access that waited at the closed gate
  * @group: the group
- * @ns: how long it waited, in nanoseconds; 0 if it did not
- * @dead: it was answered without the device
+ * @ns: how long, in nanoseconds
  *
  * Context: any; takes no lock.
  */
-void mdr_group_account_stall(struct mdr_group *group, u64 ns, bool dead)
+void mdr_group_account_stall(struct mdr_group *group, u64 ns)
 {
 	struct mdr_stats *stats = &group->stats;
 	s64 max = atomic64_read(&stats->stall_ns_max);
 
-	if (dead)
-		atomic64_inc(&stats->dead_accesses);
-	if (!ns)
-		return;
 	atomic64_inc(&stats->stalls);
 	atomic64_add(ns, &stats->stall_ns_total);
 	while (ns > max &&

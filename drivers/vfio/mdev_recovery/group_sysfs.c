@@ -12,6 +12,8 @@ static const char * const mdr_cause_names[MDR_CAUSE_COUNT] = {
 	[MDR_CAUSE_PERMANENT]	= "permanent",
 	[MDR_CAUSE_USER_RESET]	= "user_reset",
 	[MDR_CAUSE_HOST_RESET]	= "host_reset",
+	[MDR_CAUSE_WATCHDOG]	= "watchdog",
+	[MDR_CAUSE_BREAKER]	= "breaker",
 };
 
 /**
@@ -81,46 +83,21 @@ static ssize_t functions_show(struct device *dev,
 }
 static DEVICE_ATTR_RO(functions);
 
-/* Is this the first function of the group that is in this domain? */
-static bool mdr_first_of_domain(struct mdr_group *group,
-				struct mdr_function *function)
-{
-	struct mdr_function *other;
-
-	list_for_each_entry(other, &group->functions, group_item)
-		if (other->domain == function->domain)
-			return other == function;
-	return false;
-}
-
 static ssize_t domain_show(struct device *dev, struct device_attribute *attr,
 			   char *buf)
 {
 	struct mdr_group *group = to_mdr_group(dev);
-	struct mdr_function *function;
+	unsigned int index = 0;
+	struct pci_dev *port;
 	ssize_t at = 0;
 
-	guard(mutex)(&group->lock);
-	list_for_each_entry(function, &group->functions, group_item)
-		if (mdr_first_of_domain(group, function))
-			at += sysfs_emit_at(buf, at, "%s\n",
-					    pci_name(function->domain->port));
+	while ((port = mdr_group_port(group, index++))) {
+		at += sysfs_emit_at(buf, at, "%s\n", pci_name(port));
+		pci_dev_put(port);
+	}
 	return at;
 }
 static DEVICE_ATTR_RO(domain);
-
-/* The port of the n-th domain that the group reaches into, referenced. */
-static struct pci_dev *mdr_domain_port(struct mdr_group *group,
-				       unsigned int index)
-{
-	struct mdr_function *function;
-
-	guard(mutex)(&group->lock);
-	list_for_each_entry(function, &group->functions, group_item)
-		if (mdr_first_of_domain(group, function) && !index--)
-			return pci_dev_get(function->domain->port);
-	return NULL;
-}
 
 static ssize_t blockers_show(struct device *dev,
 			     struct device_attribute *attr, char *buf)
@@ -130,8 +107,7 @@ static ssize_t blockers_show(struct device *dev,
 	struct pci_dev *port;
 	ssize_t at = 0;
 
-	/* not under group->lock: host callbacks take it below pci_bus_sem */
-	while ((port = mdr_domain_port(group, index++))) {
+	while ((port = mdr_group_port(group, index++))) {
 		at = mdr_blockers_show(port, buf, at);
 		pci_dev_put(port);
 	}
@@ -187,6 +163,8 @@ static DEVICE_ATTR_RO(name_)
 MDR_STAT(recoveries, stats->recoveries);
 MDR_STAT(failures, stats->failures);
 MDR_STAT(drain_timeouts, stats->drain_timeouts);
+MDR_STAT(own_resets, stats->own_resets);
+MDR_STAT(elided_resets, stats->elided_resets);
 MDR_STAT(user_resets, stats->user_resets);
 MDR_STAT(host_resets, stats->host_resets);
 MDR_STAT(hold_timeouts, stats->hold_timeouts);
@@ -201,6 +179,8 @@ static struct attribute *mdr_stats_attrs[] = {
 	&dev_attr_recoveries.attr,
 	&dev_attr_failures.attr,
 	&dev_attr_drain_timeouts.attr,
+	&dev_attr_own_resets.attr,
+	&dev_attr_elided_resets.attr,
 	&dev_attr_user_resets.attr,
 	&dev_attr_host_resets.attr,
 	&dev_attr_hold_timeouts.attr,

@@ -47,6 +47,7 @@ mdr_arcs[MDR_STATE_COUNT][MDR_EVENT_COUNT] = {
 		[MDR_EVENT_DRAIN_TIMEOUT]	= ARC(RECOVERING, NONE),
 		[MDR_EVENT_SLOT_RESET_FAILED]	= ARC(FAILED, LOSE),
 		[MDR_EVENT_WATCHDOG]		= ARC(FAILED, LOSE),
+		[MDR_EVENT_BREAKER]		= ARC(FAILED, LOSE),
 	},
 	[MDR_STATE_RECOVERING] = {
 		[MDR_EVENT_ERROR_NONFATAL]	= ARC(CLOSING, CLOSE),
@@ -61,6 +62,7 @@ mdr_arcs[MDR_STATE_COUNT][MDR_EVENT_COUNT] = {
 		[MDR_EVENT_RESUME_HOLD]		= ARC(HOLDING, NONE),
 		[MDR_EVENT_RESUME_EVICT]	= ARC(EVICTING, REQUEST),
 		[MDR_EVENT_WATCHDOG]		= ARC(FAILED, LOSE),
+		[MDR_EVENT_BREAKER]		= ARC(FAILED, LOSE),
 	},
 	[MDR_STATE_HOLDING] = {
 		[MDR_EVENT_ERROR_NONFATAL]	= ARC(CLOSING, CLOSE),
@@ -124,6 +126,7 @@ static const char * const mdr_event_names[MDR_EVENT_COUNT] = {
 	[MDR_EVENT_RESUME_HOLD]		= "resume_hold",
 	[MDR_EVENT_RESUME_EVICT]	= "resume_evict",
 	[MDR_EVENT_WATCHDOG]		= "watchdog",
+	[MDR_EVENT_BREAKER]		= "breaker",
 	[MDR_EVENT_USER_RESET_BEGIN]	= "user_reset_begin",
 	[MDR_EVENT_USER_RESET_OK]	= "user_reset_ok",
 	[MDR_EVENT_USER_RESET_FAILED]	= "user_reset_failed",
@@ -170,16 +173,15 @@ bool mdr_machine_step(struct mdr_machine *machine, enum mdr_event event,
 		return false;
 
 	arc = &mdr_arcs[machine->state][event];
-	if (arc->next == MDR_STATE_INVALID)
+	next = arc->next;
+	if (next == ORIGIN)
+		next = machine->origin;
+	if (next == MDR_STATE_INVALID)
 		return false;
 
-	next = arc->next;
 	*action = arc->action;
-	if (next == ORIGIN) {
-		next = machine->origin;
-		if (next == MDR_STATE_OPEN)
-			*action = MDR_ACTION_OPEN;
-	}
+	if (arc->next == ORIGIN && next == MDR_STATE_OPEN)
+		*action = MDR_ACTION_OPEN;
 
 	machine->origin = next == MDR_STATE_RESETTING ? machine->state :
 							MDR_STATE_INVALID;

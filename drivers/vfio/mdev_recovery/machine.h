@@ -54,6 +54,7 @@ enum mdr_state {
  * @MDR_EVENT_RESUME_HOLD: the host is done, a user must reset first
  * @MDR_EVENT_RESUME_EVICT: the host is done, the user must leave
  * @MDR_EVENT_WATCHDOG: recovery_timeout_ms passed without a resume
+ * @MDR_EVENT_BREAKER: errors come too often
  * @MDR_EVENT_USER_RESET_BEGIN: a user asks for a reset
  * @MDR_EVENT_USER_RESET_OK: it succeeded and nobody else is waited for
  * @MDR_EVENT_USER_RESET_FAILED: it failed, or another user of the group has yet
@@ -79,6 +80,7 @@ enum mdr_event {
 	MDR_EVENT_RESUME_HOLD,
 	MDR_EVENT_RESUME_EVICT,
 	MDR_EVENT_WATCHDOG,
+	MDR_EVENT_BREAKER,
 	MDR_EVENT_USER_RESET_BEGIN,
 	MDR_EVENT_USER_RESET_OK,
 	MDR_EVENT_USER_RESET_FAILED,

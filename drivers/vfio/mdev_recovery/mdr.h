@@ -25,6 +25,7 @@
 #include <linux/vfio_pci_core.h>
 #include <linux/workqueue.h>
 
+#include "breaker.h"
 #include "gate.h"
 #include "machine.h"
 #include "policy.h"
@@ -36,18 +37,23 @@
 #define MDR_DEFAULT_STALL_TIMEOUT_MS 2000
 #define MDR_DEFAULT_HOLD_TIMEOUT_MS 10000
 #define MDR_DEFAULT_RECOVERY_TIMEOUT_MS 90000
+#define MDR_DEFAULT_BREAKER_MAX 5
+#define MDR_DEFAULT_BREAKER_WINDOW_MS 60000
+#define MDR_DEFAULT_REVOKE_TIMEOUT_MS 10000
 
 /* One hour: longer is a typing mistake, and keeps sums of times in range. */
 #define MDR_MAX_TIMEOUT_MS 3600000
 
 /**
  * enum mdr_cause - why a group left the state open the last time
- * @MDR_CAUSE_NONE: it never did
+ * @MDR_CAUSE_NONE: it never did, or an administrator took it back
  * @MDR_CAUSE_NONFATAL: error_detected(normal)
  * @MDR_CAUSE_FATAL: error_detected(frozen)
  * @MDR_CAUSE_PERMANENT: error_detected(perm_failure)
  * @MDR_CAUSE_USER_RESET: a reset that a user asked for
  * @MDR_CAUSE_HOST_RESET: a reset from outside
+ * @MDR_CAUSE_WATCHDOG: the host's recovery did not end
+ * @MDR_CAUSE_BREAKER: errors came too often
  * @MDR_CAUSE_COUNT: number of values
  */
 enum mdr_cause {
@@ -57,6 +63,8 @@ enum mdr_cause {
 	MDR_CAUSE_PERMANENT,
 	MDR_CAUSE_USER_RESET,
 	MDR_CAUSE_HOST_RESET,
+	MDR_CAUSE_WATCHDOG,
+	MDR_CAUSE_BREAKER,
 	MDR_CAUSE_COUNT,
 };
 
@@ -85,6 +93,9 @@ struct mdr_domain {
  * @recoveries: ended with the group open, holding or evicting
  * @failures: times the state failed was entered
  * @drain_timeouts: drains whose bound passed
+ * @own_resets: recoveries that the kernel abandoned and the shim's own attempt
+ *	saved
+ * @elided_resets: resets of users left out, see reset_elision
  * @user_resets: resets that users asked for and that were run
  * @host_resets: resets from outside that the shim was told of
  * @hold_timeouts: users of type hold that did not react in time
@@ -102,6 +113,8 @@ struct mdr_stats {
 	u64 recoveries;
 	u64 failures;
 	u64 drain_timeouts;
+	u64 own_resets;
+	u64 elided_resets;
 	u64 user_resets;
 	u64 host_resets;
 	u64 hold_timeouts;
@@ -131,11 +144,20 @@ struct mdr_stats {
  * @users: how many devices are open
  * @resets: resets by users, administrators or from outside that run now
  * @error_at: ktime_get_ns() of the first error_detected() of @event
+ * @held_at: ktime_get_ns() of the latest entry into holding by a recovery
+ * @breaker: times of the latest errors
+ * @drained: nobody was inside the gate at the end of the latest drain
+ * @untouched: the host reset all functions, and nobody has been inside since; as
+ *	of when the gate was last opened or closed
  * @requests: how often the users were asked to leave in this state
  * @resetter: the task that runs the reset of state resetting; compared, never
  *	dereferenced
  * @dying: the last function left; no timer is armed any more
  * @timer: the bound of the present state; arms itself in mdr_group_step()
+ * @abandoned: the host is provably done with @event without having resumed
+ * @fallback_id: the latest event for which the shim's own attempt was decided
+ * @fallback_event: what follows if that does not help
+ * @fallback: the shim's own attempt
  * @finish: opens the gate after the last resume
  * @state_node: the attribute state, for poll()
  * @stats: counters
@@ -155,10 +177,18 @@ struct mdr_group {
 	unsigned int users;
 	unsigned int resets;
 	u64 error_at;
+	u64 held_at;
+	struct mdr_breaker breaker;
+	bool drained;
+	bool untouched;
 	unsigned int requests;
 	struct task_struct *resetter;
 	bool dying;
 	struct delayed_work timer;
+	u64 fallback_id;
+	enum mdr_event fallback_event;
+	bool abandoned;
+	struct work_struct fallback;
 	struct work_struct finish;
 	struct kernfs_node *state_node;
 	struct mdr_stats stats;
@@ -178,7 +208,13 @@ struct mdr_group {
  * @recovering: told of an error, not yet of the end; group->lock
  * @failed: could not be restored; group->lock
  * @frozen: this event froze the link; device lock
+ * @blank: a reset was coming or came, and no restore has succeeded since. Set
+ *	under the device lock, cleared by mdr_restore() only
  * @needs_reset: this event wants a reset (nonfatal_action); device lock
+ * @was_reset: the host reset it for the latest event; group->lock
+ * @reset_due: it wants a reset and the host made none: the end of the recovery
+ *	does; group->lock
+ * @marked: still to be recovered in this round; group->lock
  * @in_host_reset: between reset_prepare() and reset_done(); device lock
  * @removing: the parent driver is being unbound
  * @parent: mdev core's part
@@ -197,7 +233,11 @@ struct mdr_function {
 	bool recovering;
 	bool failed;
 	bool frozen;
+	bool blank;
 	bool needs_reset;
+	bool was_reset;
+	bool reset_due;
+	bool marked;
 	bool in_host_reset;
 	bool removing;
 	struct mdev_parent parent;
@@ -215,6 +255,16 @@ enum mdr_nonfatal_action {
 	MDR_NONFATAL_RESET,
 };
 
+enum mdr_reset_elision {
+	MDR_RESET_ELISION_NEVER = 0,
+	MDR_RESET_ELISION_PRISTINE,
+};
+
+enum mdr_revoke {
+	MDR_REVOKE_WAIT = 0,
+	MDR_REVOKE_KILL,
+};
+
 /**
  * struct mdr_tunables - attributes of an mdev, see Documentation/ABI
  * @stall_timeout_ms: how long an access waits at the closed gate, milliseconds
@@ -223,6 +273,14 @@ enum mdr_nonfatal_action {
  * @dead_access: what an access meets afterwards (enum mdr_dead_access)
  * @nonfatal_action: whether a non-fatal error asks for a reset
  *	(enum mdr_nonfatal_action)
+ * @reset_elision: whether a user's reset may be left out where the device is
+ *	provably as the host's reset left it (enum mdr_reset_elision)
+ * @breaker_max: how many errors within @breaker_window_ms are recovered; 0 for
+ *	any number
+ * @breaker_window_ms: milliseconds
+ * @revoke: what to do with a user who does not release a function that goes
+ *	away (enum mdr_revoke)
+ * @revoke_timeout_ms: when to do it, milliseconds after the first request
  *
  * Single words, written by sysfs, read with READ_ONCE().
  */
@@ -232,6 +290,11 @@ struct mdr_tunables {
 	unsigned int recovery_timeout_ms;
 	unsigned int dead_access;
 	unsigned int nonfatal_action;
+	unsigned int reset_elision;
+	unsigned int breaker_max;
+	unsigned int breaker_window_ms;
+	unsigned int revoke;
+	unsigned int revoke_timeout_ms;
 };
 
 /* How many registers of struct mdr_user_registers there are. */
@@ -266,7 +329,7 @@ struct mdr_user_registers {
  *	is done with it; group->lock
  * @removing: no more opens; group->lock
  * @released: woken when @in_use becomes false
- * @synced: latest event for which INTx was brought in line; only mdr_finish()
+ * @synced: INTx was brought in line since the latest error; group->lock
  * @core_lock: keeps mdr_finish() and close_device() apart in vfio-pci-core.
  *	Not taken by host callbacks.
  * @ones: the page that mappings show while the function does not answer.
@@ -286,7 +349,7 @@ struct mdr_device {
 	bool in_use;
 	bool removing;
 	wait_queue_head_t released;
-	u64 synced;
+	bool synced;
 	struct mutex core_lock;
 	struct page *ones;
 	bool substituted;
@@ -308,6 +371,7 @@ extern struct workqueue_struct *mdr_workqueue;
 
 /* function.c */
 extern struct mutex mdr_registry_lock;
+extern struct xarray mdr_functions;
 struct mdr_function *mdr_function_find(struct pci_dev *pdev);
 int mdr_function_lock(struct mdr_function *function);
 void mdr_function_unlock(struct mdr_function *function);
@@ -325,6 +389,7 @@ void mdr_group_add(struct mdr_group *group, struct mdr_function *function);
 void mdr_group_remove(struct mdr_group *group, struct mdr_function *function);
 bool mdr_group_step(struct mdr_group *group, enum mdr_event event,
 		    struct mdr_function *function);
+struct pci_dev *mdr_group_port(struct mdr_group *group, unsigned int index);
 bool mdr_group_pending(struct mdr_group *group);
 enum mdr_policy mdr_group_policy(struct mdr_group *group, bool opened_only);
 bool mdr_group_acknowledged(struct mdr_group *group);
@@ -340,7 +405,7 @@ int mdr_group_wait_recovered(struct mdr_group *group, unsigned int timeout_ms);
 void mdr_group_wait_close(struct mdr_group *group);
 unsigned int mdr_group_recovery_timeout(struct mdr_group *group);
 void mdr_group_finish(struct work_struct *work);
-void mdr_group_account_stall(struct mdr_group *group, u64 ns, bool dead);
+void mdr_group_account_stall(struct mdr_group *group, u64 ns);
 
 /* group_sysfs.c */
 extern const struct class mdr_class;
@@ -377,17 +442,30 @@ int mdr_device_region_info(struct vfio_device *vdev,
 /* reset.c */
 long mdr_device_reset(struct mdr_device *device, unsigned int cmd,
 		      unsigned long arg);
+int mdr_reset_enter(struct mdr_device *device, struct mdr_gate_entry *entry);
+long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
+		   unsigned long arg);
+void mdr_reset_leave(struct mdr_device *device, struct mdr_gate_entry *entry,
+		     bool alive);
+
+/* recover.c */
+int mdr_group_reset_due(struct mdr_group *group);
+int mdr_group_recover(struct mdr_group *group);
+void mdr_group_abandon(struct mdr_group *group, enum mdr_event event,
+		       bool proven);
+void mdr_group_fallback(struct work_struct *work);
+
+/* hot_reset.c */
 long mdr_device_hot_reset(struct mdr_device *device, unsigned int cmd,
 			  unsigned long arg);
-int mdr_group_recover(struct mdr_group *group);
+
+/* revoke.c */
+void mdr_device_revoke(struct mdr_device *device);
 
 /* fault.c */
 int mdr_device_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
 void mdr_device_zap(struct mdr_device *device);
 void mdr_device_unsubstitute(struct mdr_device *device);
-
-/* recovery.c */
-int mdr_function_reset(struct mdr_function *function);
 
 /* restore.c */
 int mdr_restore(struct mdr_function *function);
@@ -398,6 +476,7 @@ void mdr_user_registers_track(struct mdr_device *device, loff_t pos,
 
 /* blockers.c */
 ssize_t mdr_blockers_show(struct pci_dev *port, char *buf, ssize_t at);
+bool mdr_has_blockers(struct pci_dev *port);
 void mdr_blockers_warn(struct mdr_function *function);
 
 #endif

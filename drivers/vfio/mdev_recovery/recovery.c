@@ -25,6 +25,28 @@ static enum mdr_cause mdr_error_cause(pci_channel_state_t state)
 						MDR_CAUSE_FATAL;
 }
 
+/* The strictest breaker of the group's mdevs decides. */
+static bool mdr_group_breaks(struct mdr_group *group)
+{
+	unsigned int max = 0, window_ms = 0;
+	struct mdr_function *function;
+
+	list_for_each_entry(function, &group->functions, group_item) {
+		struct mdr_device *device = function->device;
+		unsigned int device_max;
+
+		if (!device)
+			continue;
+		device_max = READ_ONCE(device->tunables.breaker_max);
+		if (!device_max || (max && max <= device_max))
+			continue;
+		max = device_max;
+		window_ms = READ_ONCE(device->tunables.breaker_window_ms);
+	}
+	return mdr_breaker_trips(&group->breaker, group->error_at, max,
+				 (u64)window_ms * NSEC_PER_MSEC);
+}
+
 /* Close the group for this event, unless another of its functions has. */
 static void mdr_group_error(struct mdr_function *function, u64 event,
 			    pci_channel_state_t state)
@@ -33,24 +55,66 @@ static void mdr_group_error(struct mdr_function *function, u64 event,
 
 	guard(mutex)(&group->lock);
 	function->recovering = true;
+	function->was_reset = false;
+	function->reset_due = false;
+	if (function->device)
+		function->device->synced = false;
 	if (group->event == event || group->machine.state == MDR_STATE_FAILED)
 		return;
 
 	group->event = event;
+	group->abandoned = false;
 	group->cause = mdr_error_cause(state);
 	group->error_at = ktime_get_ns();
 	mdr_group_step(group, mdr_error_event(state), function);
+	if (mdr_group_breaks(group)) {
+		dev_err(&group->dev,
+			"too many errors in too short a time, giving up at event %llu: write 1 to recover when the cause is found\n",
+			event);
+		group->cause = MDR_CAUSE_BREAKER;
+		mdr_group_step(group, MDR_EVENT_BREAKER, function);
+	}
 }
 
-static pci_ers_result_t mdr_permanent_failure(struct mdr_function *function)
+/*
+ * The host goes on with a recovery that an administrator took for dead and ended
+ * by hand. Keep users out again until it is done.
+ */
+static void mdr_group_close_again(struct mdr_function *function)
+{
+	struct mdr_group *group = function->group;
+
+	scoped_guard(mutex, &group->lock) {
+		if (group->machine.state == MDR_STATE_FAILED ||
+		    mdr_group_is_recovering(group))
+			return;
+		function->recovering = true;
+		mdr_group_step(group, MDR_EVENT_ERROR_FATAL, function);
+	}
+	mdr_group_zap(group);
+	mdr_group_drain(group, false);
+}
+
+static void mdr_permanent_failure(struct mdr_function *function)
 {
 	struct mdr_group *group = function->group;
 
 	guard(mutex)(&group->lock);
+	/* told function by function: the first one has started the attempt */
+	if (group->fallback_id == function->event)
+		return;
 	function->failed = true;
+	function->recovering = false;
+	if (mdr_group_is_recovering(group) ||
+	    (group->machine.state == MDR_STATE_FAILED &&
+	     group->cause != MDR_CAUSE_BREAKER)) {
+		mdr_group_abandon(group, MDR_EVENT_ERROR_PERMANENT, true);
+		return;
+	}
+	if (group->machine.state == MDR_STATE_FAILED)
+		return;
 	group->cause = MDR_CAUSE_PERMANENT;
 	mdr_group_step(group, MDR_EVENT_ERROR_PERMANENT, function);
-	return PCI_ERS_RESULT_DISCONNECT;
 }
 
 /* Does this function want a reset for an error that left the link alone? */
@@ -70,11 +134,19 @@ static pci_ers_result_t mdr_error_detected(struct pci_dev *pdev,
 
 	if (!function) /* being bound or unbound: nobody has access */
 		return PCI_ERS_RESULT_CAN_RECOVER;
-	if (state == pci_channel_io_perm_failure)
-		return mdr_permanent_failure(function);
+	if (state == pci_channel_io_perm_failure) {
+		mdr_permanent_failure(function);
+		mdr_group_zap(function->group);
+		mdr_group_drain(function->group, false);
+		return PCI_ERS_RESULT_DISCONNECT;
+	}
 
 	function->frozen = state == pci_channel_io_frozen;
-	function->needs_reset = function->frozen || mdr_wants_reset(function);
+	if (function->frozen)
+		WRITE_ONCE(function->blank, true);
+	/* an earlier recovery that ended in the middle has to be made up for */
+	function->needs_reset = READ_ONCE(function->blank) ||
+				mdr_wants_reset(function);
 
 	event = mdr_domain_error(function);
 	mdr_group_error(function, event, state);
@@ -96,6 +168,7 @@ static pci_ers_result_t mdr_mmio_enabled(struct pci_dev *pdev)
 		return PCI_ERS_RESULT_RECOVERED;
 
 	mdr_domain_detected(function->domain);
+	mdr_group_close_again(function);
 	return function->needs_reset ? PCI_ERS_RESULT_NEED_RESET :
 				       PCI_ERS_RESULT_RECOVERED;
 }
@@ -116,49 +189,20 @@ static bool mdr_is_blank(struct pci_dev *pdev)
 			    PCI_COMMAND_MASTER));
 }
 
-/**
- * mdr_function_reset - reset one function, leaving it blank
- * @function: the function
- *
- * Context: process context, device lock of the function held, gate closed and
- * drained, may sleep.
- * Return: 0 or -errno of the parent driver or the PCI core.
- */
-int mdr_function_reset(struct mdr_function *function)
-{
-	if (function->ops->reset)
-		return function->ops->reset(function->pdev);
-	return __pci_reset_function_locked(function->pdev);
-}
-
-/*
- * Not every kernel resets something before it calls slot_reset after a non-fatal
- * error (6.12 does not, 7.3 does). Who asked for a reset gets one.
- */
-static int mdr_slot_restore(struct mdr_function *function)
-{
-	int ret;
-
-	if (function->needs_reset && !function->frozen &&
-	    !mdr_is_blank(function->pdev)) {
-		ret = mdr_function_reset(function);
-		if (ret)
-			return ret;
-	}
-	return mdr_restore(function);
-}
-
 static pci_ers_result_t mdr_slot_reset(struct pci_dev *pdev)
 {
 	struct mdr_function *function = mdr_function_find(pdev);
 	struct mdr_group *group;
+	bool was_reset;
 	int ret;
 
 	if (!function)
 		return PCI_ERS_RESULT_RECOVERED;
 
 	mdr_domain_detected(function->domain);
-	ret = mdr_slot_restore(function);
+	was_reset = function->frozen || mdr_is_blank(pdev);
+	mdr_group_close_again(function);
+	ret = mdr_restore(function);
 	if (ret)
 		pci_err(pdev, "function does not come back after the reset: %d\n",
 			ret);
@@ -166,6 +210,14 @@ static pci_ers_result_t mdr_slot_reset(struct pci_dev *pdev)
 	group = function->group;
 	guard(mutex)(&group->lock);
 	function->failed = ret;
+	function->was_reset = was_reset;
+	/*
+	 * Not every kernel resets something before it calls slot_reset after a
+	 * non-fatal error (6.12 does not, 7.3 does). Who asked for a reset gets
+	 * one, but not from here: pci_bus_sem is held, and some methods of
+	 * resetting a function take it.
+	 */
+	function->reset_due = function->needs_reset && !was_reset;
 	mdr_group_step(group, ret ? MDR_EVENT_SLOT_RESET_FAILED :
 				    MDR_EVENT_SLOT_RESET_OK, function);
 	if (!ret)
@@ -192,16 +244,18 @@ static void mdr_resume(struct pci_dev *pdev)
 }
 
 /*
- * A reset from outside: an administrator's, or one of the PF's driver. A user's
- * own, or one that vfio-pci-core makes when a device is opened or closed, comes
- * this way too, in the context of who asked for it and with its gate closed.
+ * A reset from outside: an administrator's, one of the PF's driver, or a bus
+ * reset that vfio-pci-core makes when the last device on the bus is closed. A
+ * reset of the group's own user comes this way too, in the context of who asked
+ * for it and with the gate closed already.
  */
 static void mdr_reset_prepare(struct pci_dev *pdev)
 {
 	struct mdr_function *function = mdr_function_find(pdev);
 	struct mdr_group *group;
 
-	if (!function || mdr_gate_current_exclusive())
+	if (!function ||
+	    mdr_gate_current_exclusive(&function->group->gate))
 		return;
 
 	group = function->group;

@@ -7,6 +7,8 @@
  * that the parent driver found), MSI and MSI-X as the kernel knows them, and the
  * few registers that a user writes through vfio-pci-core to the real thing.
  */
+#include <linux/delay.h>
+
 #include "mdr.h"
 
 enum mdr_register_base {
@@ -175,6 +177,27 @@ static bool mdr_answers(struct pci_dev *pdev)
 	return id == ((u32)pdev->device << 16 | pdev->vendor);
 }
 
+/*
+ * Whatever power state the user put the function into, a reset ended it (PCI
+ * Power Management 1.2, 5.4); write it all the same, for a function that was not
+ * reset. Not by pci_set_power_state(): that takes pci_bus_sem, which a host
+ * callback holds already.
+ */
+static void mdr_restore_power(struct pci_dev *pdev)
+{
+	u16 control;
+
+	if (pdev->pm_cap && pdev->current_state != PCI_D0 &&
+	    !pci_read_config_word(pdev, pdev->pm_cap + PCI_PM_CTRL, &control) &&
+	    (control & PCI_PM_CTRL_STATE_MASK)) {
+		pci_write_config_word(pdev, pdev->pm_cap + PCI_PM_CTRL,
+				      control & ~PCI_PM_CTRL_STATE_MASK);
+		/* from D3hot 10 ms (PCI Power Management 1.2, 5.6.1) */
+		msleep(10);
+	}
+	pdev->current_state = PCI_D0;
+}
+
 /**
  * mdr_restore - bring config space, BARs and MSI-X of a reset function back
  * @function: the function
@@ -200,8 +223,7 @@ int mdr_restore(struct mdr_function *function)
 	if (opened && device->core.pci_saved_state)
 		state = device->core.pci_saved_state;
 
-	/* whatever it was put into, the reset ended it (PCI PM 1.2, 5.4) */
-	pci_set_power_state(pdev, PCI_D0);
+	mdr_restore_power(pdev);
 	ret = pci_load_saved_state(pdev, state);
 	if (ret)
 		return ret;
@@ -219,8 +241,10 @@ int mdr_restore(struct mdr_function *function)
 	}
 	if (!mdr_answers(pdev))
 		return -ENODEV;
-	return function->ops->healthy && !function->ops->healthy(pdev) ?
-	       -ENODEV : 0;
+	if (function->ops->healthy && !function->ops->healthy(pdev))
+		return -ENODEV;
+	WRITE_ONCE(function->blank, false);
+	return 0;
 }
 
 /**
