@@ -22,34 +22,61 @@ int shim_load(void)
 	return module_load("mdev_recovery_pci");
 }
 
-int shim_bind(struct shim *s, const char *port, unsigned int n)
+static int bind_to(struct shim *s, const char *driver, const char *port,
+		   unsigned int n)
 {
 	int ret;
 
 	memset(s, 0, sizeof(*s));
 	s->group = -1;
-	ret = shim_load();
-	if (ret)
-		return ret;
+	s->driver = driver;
 	ret = pci_below(port, n, s->addr);
 	if (ret)
 		return ret;
-	ret = pci_bind(s->addr, "mdr-pci");
+	ret = pci_bind(s->addr, driver);
 	if (ret)
 		return ret;
 	s->group = pci_iommu_group(s->addr);
 	return s->group < 0 ? s->group : 0;
 }
 
+int shim_bind(struct shim *s, const char *port, unsigned int n)
+{
+	int ret = shim_load();
+
+	return ret ? ret : bind_to(s, "mdr-pci", port, n);
+}
+
+int shim_test_set(const char *parameter, const char *value)
+{
+	return sysfs_write(value, "/sys/module/mdev_recovery_test/parameters/%s",
+			   parameter);
+}
+
+int shim_bind_test(struct shim *s, const char *port, unsigned int n)
+{
+	static const char * const parameters[] = {
+		"restore_error", "unhealthy", "prepare_ms", "slot_reset_ms",
+		"resume_ms", "drop_resume", "swallow",
+	};
+	int ret = module_load("mdev_recovery_test");
+
+	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]) && !ret; i++)
+		ret = shim_test_set(parameters[i], "0");
+	return ret ? ret : bind_to(s, "mdr-test", port, n);
+}
+
 int shim_create(struct shim *s, const char *policy)
 {
 	static unsigned int serial;
 	char type[32];
+	int ret;
 
-	snprintf(type, sizeof(type), "mdr-pci-%s", policy);
+	snprintf(type, sizeof(type), "%s-%s", s->driver, policy);
 	snprintf(s->uuid, sizeof(s->uuid), "%08x-6d64-4672-8000-%012x",
 		 (unsigned int)getpid(), ++serial);
-	return mdev_create(s->addr, type, s->uuid);
+	ret = mdev_create(s->addr, type, s->uuid);
+	return ret ? ret : shim_set(s, "breaker_max", "0");
 }
 
 int shim_make(struct shim *s, const char *port, unsigned int n, const char *policy)

@@ -18,6 +18,8 @@
 struct shim {
 	char addr[PCI_ADDR_LEN];
 	char uuid[SHIM_UUID_LEN];
+	/* the parent driver: "mdr-pci", or the tests' own "mdr-test" */
+	const char *driver;
 	int group;
 };
 
@@ -26,7 +28,17 @@ int shim_load(void);
 /* Loads the modules, binds the nth function below a port to mdr-pci. */
 int shim_bind(struct shim *s, const char *port, unsigned int n);
 
-/* policy: "resume", "hold" or "evict"; the UUID is made of address and policy */
+/*
+ * The same with the tests' own parent driver, whose recoveries go wrong as its
+ * parameters say (module/mdev_recovery_test.c). All of them are off at first.
+ */
+int shim_bind_test(struct shim *s, const char *port, unsigned int n);
+int shim_test_set(const char *parameter, const char *value);
+
+/*
+ * policy: "resume", "hold" or "evict". The mdev's breaker is off: scenarios strike
+ * more often than any would stand.
+ */
 int shim_create(struct shim *s, const char *policy);
 
 /* Both of the above. */

@@ -38,7 +38,7 @@ static const char * const good_values[][2] = {
 
 static unsigned int complaints(void)
 {
-	return klog_count("not a number of milliseconds") + klog_count(": neither ");
+	return klog_count("not a number from") + klog_count(": neither ");
 }
 
 SCENARIO(bad_input_attributes,

@@ -129,7 +129,8 @@ SCENARIO(huge_fault_waits,
 	first.faults = faults();
 	write_marks();
 	first.faults = faults() - first.faults;
-	CHECK(first.faults <= (long)HUGE_PAGES, "%ld faults", first.faults);
+	/* the stack or a library page may fault as well: far from one a page */
+	CHECK(first.faults <= 2 * (long)HUGE_PAGES, "%ld faults", first.faults);
 
 	REQUIRE_OK(strike(&shim, SHM_PORT, "DLP", "holding"));
 	pthread_create(&thread, NULL, touch_while_closed, &w);

@@ -24,6 +24,8 @@ SCENARIO(unload_not_while_in_use,
 	REQUIRE_OK(shim_make(&s, PORT, 0, "resume"));
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
 	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	/* stands on the shim as well; other scenarios may have loaded it */
+	module_unload("mdev_recovery_test");
 	CHECK_ERRNO(module_unload("mdev_recovery_pci"), EWOULDBLOCK);
 	CHECK_ERRNO(module_unload("mdev_recovery"), EWOULDBLOCK);
 	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mdev_recovery_test: for tests only, never installed. A parent driver whose
+ * recoveries misbehave on purpose, and a source of errors that QEMU cannot make.
+ *
+ * The driver, "mdr-test", binds by driver_override. Its parameters say what goes
+ * wrong in the recovery of all its functions:
+ *
+ *	restore_error		what the restore hook returns (0: nothing wrong)
+ *	unhealthy		the healthy hook says no
+ *	prepare_ms		how long the prepare hook takes
+ *	slot_reset_ms		how long slot_reset takes before the shim sees it
+ *	resume_ms		how long resume takes before the shim sees it
+ *	drop_resume		the shim never sees resume
+ *	swallow			error_detected and all that follows never reach the
+ *				shim's neighbours: votes DISCONNECT by itself
+ *
+ * The source: write "PORT STATE RESET MS" to the parameter recover, for example
+ * "0000:00:10.0 frozen fail 0". It runs the kernel's own pcie_do_recovery() on
+ * the port, in a thread of its own, with a reset that
+ *
+ *	ok	resets the bus, after MS milliseconds
+ *	fail	fails, after MS milliseconds
+ *	dpc	finds the link reset already, as after a DPC event
+ *
+ * That takes a kernel that exports the function (7.3 does, 6.12 does not).
+ */
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <linux/mdev_recovery.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+
+static int restore_error;
+module_param(restore_error, int, 0644);
+static bool unhealthy;
+module_param(unhealthy, bool, 0644);
+static unsigned int prepare_ms;
+module_param(prepare_ms, uint, 0644);
+static unsigned int slot_reset_ms;
+module_param(slot_reset_ms, uint, 0644);
+static unsigned int resume_ms;
+module_param(resume_ms, uint, 0644);
+static bool drop_resume;
+module_param(drop_resume, bool, 0644);
+static bool swallow;
+module_param(swallow, bool, 0644);
+
+static void test_prepare(struct pci_dev *pdev)
+{
+	msleep(prepare_ms);
+}
+
+static int test_restore(struct pci_dev *pdev)
+{
+	return restore_error;
+}
+
+static bool test_healthy(struct pci_dev *pdev)
+{
+	return !unhealthy;
+}
+
+static const struct mdr_parent_ops test_ops = {
+	.prepare	= test_prepare,
+	.restore	= test_restore,
+	.healthy	= test_healthy,
+};
+
+static pci_ers_result_t test_error_detected(struct pci_dev *pdev,
+					    pci_channel_state_t state)
+{
+	pci_ers_result_t vote;
+
+	vote = mdr_pci_error_handlers.error_detected(pdev, state);
+	return swallow ? PCI_ERS_RESULT_DISCONNECT : vote;
+}
+
+static pci_ers_result_t test_mmio_enabled(struct pci_dev *pdev)
+{
+	return mdr_pci_error_handlers.mmio_enabled(pdev);
+}
+
+static pci_ers_result_t test_slot_reset(struct pci_dev *pdev)
+{
+	msleep(slot_reset_ms);
+	return mdr_pci_error_handlers.slot_reset(pdev);
+}
+
+static void test_resume(struct pci_dev *pdev)
+{
+	msleep(resume_ms);
+	if (!drop_resume)
+		mdr_pci_error_handlers.resume(pdev);
+}
+
+static void test_reset_prepare(struct pci_dev *pdev)
+{
+	mdr_pci_error_handlers.reset_prepare(pdev);
+}
+
+static void test_reset_done(struct pci_dev *pdev)
+{
+	mdr_pci_error_handlers.reset_done(pdev);
+}
+
+static const struct pci_error_handlers test_error_handlers = {
+	.error_detected	= test_error_detected,
+	.mmio_enabled	= test_mmio_enabled,
+	.slot_reset	= test_slot_reset,
+	.resume		= test_resume,
+	.reset_prepare	= test_reset_prepare,
+	.reset_done	= test_reset_done,
+};
+
+static int test_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	return mdr_register_function(pdev, &test_ops);
+}
+
+static void test_remove(struct pci_dev *pdev)
+{
+	mdr_unregister_function(pdev);
+}
+
+static const struct pci_device_id test_ids[] = {
+	{ PCI_DRIVER_OVERRIDE_DEVICE_VFIO(PCI_ANY_ID, PCI_ANY_ID) },
+	{}
+};
+
+static struct pci_driver test_driver = {
+	.name			= "mdr-test",
+	.id_table		= test_ids,
+	.probe			= test_probe,
+	.remove			= test_remove,
+	.err_handler		= &test_error_handlers,
+	.driver_managed_dma	= true,
+};
+
+#ifdef MDR_TEST_HAVE_pcie_do_recovery
+
+/* exported, but declared in drivers/pci/pci.h only */
+int pci_bus_error_reset(struct pci_dev *dev);
+pci_ers_result_t
+pcie_do_recovery(struct pci_dev *dev, pci_channel_state_t state,
+		 pci_ers_result_t (*reset_subordinates)(struct pci_dev *pdev));
+
+/* Of the run under way; test_recover_lock is held for all of it. */
+static DEFINE_MUTEX(test_recover_lock);
+static unsigned int test_reset_ms;
+
+static pci_ers_result_t test_reset_ok(struct pci_dev *port)
+{
+	msleep(test_reset_ms);
+	return pci_bus_error_reset(port) ? PCI_ERS_RESULT_DISCONNECT :
+					   PCI_ERS_RESULT_RECOVERED;
+}
+
+static pci_ers_result_t test_reset_fail(struct pci_dev *port)
+{
+	msleep(test_reset_ms);
+	return PCI_ERS_RESULT_DISCONNECT;
+}
+
+/* The port has contained and reset the link before anybody was told. */
+static pci_ers_result_t test_reset_dpc(struct pci_dev *port)
+{
+	msleep(test_reset_ms);
+	return PCI_ERS_RESULT_RECOVERED;
+}
+
+struct test_recovery {
+	struct pci_dev *port;
+	pci_channel_state_t state;
+	pci_ers_result_t (*reset)(struct pci_dev *port);
+	unsigned int ms;
+};
+
+static int test_recover_thread(void *data)
+{
+	struct test_recovery *recovery = data;
+
+	mutex_lock(&test_recover_lock);
+	test_reset_ms = recovery->ms;
+	if (recovery->reset == test_reset_dpc)
+		pci_bus_error_reset(recovery->port);
+	pcie_do_recovery(recovery->port, recovery->state, recovery->reset);
+	mutex_unlock(&test_recover_lock);
+
+	pci_dev_put(recovery->port);
+	kfree(recovery);
+	module_put_and_kthread_exit(0);
+	return 0;
+}
+
+static int test_parse(const char *text, struct test_recovery *recovery)
+{
+	unsigned int domain, bus, device, function;
+	char state[8], reset[8];
+
+	if (sscanf(text, "%x:%x:%x.%u %7s %7s %u", &domain, &bus, &device,
+		   &function, state, reset, &recovery->ms) != 7)
+		return -EINVAL;
+	recovery->state = !strcmp(state, "frozen") ? pci_channel_io_frozen :
+						     pci_channel_io_normal;
+	if (!strcmp(reset, "ok"))
+		recovery->reset = test_reset_ok;
+	else if (!strcmp(reset, "fail"))
+		recovery->reset = test_reset_fail;
+	else if (!strcmp(reset, "dpc"))
+		recovery->reset = test_reset_dpc;
+	else
+		return -EINVAL;
+	recovery->port = pci_get_domain_bus_and_slot(domain, bus,
+						     PCI_DEVFN(device, function));
+	return recovery->port ? 0 : -ENODEV;
+}
+
+static int test_recover_set(const char *text, const struct kernel_param *param)
+{
+	struct test_recovery *recovery;
+	struct task_struct *task;
+	int ret;
+
+	recovery = kzalloc(sizeof(*recovery), GFP_KERNEL);
+	if (!recovery)
+		return -ENOMEM;
+	ret = test_parse(text, recovery);
+	if (ret)
+		goto err_free;
+
+	__module_get(THIS_MODULE);
+	task = kthread_run(test_recover_thread, recovery, "mdr-test-recover");
+	if (!IS_ERR(task))
+		return 0;
+	ret = PTR_ERR(task);
+	module_put(THIS_MODULE);
+	pci_dev_put(recovery->port);
+err_free:
+	kfree(recovery);
+	return ret;
+}
+
+static const struct kernel_param_ops test_recover_ops = {
+	.set = test_recover_set,
+};
+module_param_cb(recover, &test_recover_ops, NULL, 0200);
+
+#endif
+
+module_pci_driver(test_driver);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The mdev-recovery authors");
+MODULE_DESCRIPTION("Recoveries that go wrong, for the tests of mdev_recovery");
