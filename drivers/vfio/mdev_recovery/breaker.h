@@ -10,8 +10,7 @@
 #include <linux/types.h>
 #else
 #include <stdbool.h>
-#include <stdint.h>
-typedef uint64_t u64;
+typedef unsigned long long u64;
 #endif
 
 /* The most errors in a window that can be asked for. */

@@ -387,25 +387,33 @@ struct mdr_group *mdr_group_get(struct pci_dev *pdev);
 void mdr_group_put(struct mdr_group *group);
 void mdr_group_add(struct mdr_group *group, struct mdr_function *function);
 void mdr_group_remove(struct mdr_group *group, struct mdr_function *function);
-bool mdr_group_step(struct mdr_group *group, enum mdr_event event,
-		    struct mdr_function *function);
 struct pci_dev *mdr_group_port(struct mdr_group *group, unsigned int index);
 bool mdr_group_pending(struct mdr_group *group);
+bool mdr_group_has_failed(struct mdr_group *group);
 enum mdr_policy mdr_group_policy(struct mdr_group *group, bool opened_only);
 bool mdr_group_acknowledged(struct mdr_group *group);
+unsigned int mdr_group_recovery_timeout(struct mdr_group *group);
+
+/* step.c */
+bool mdr_group_step(struct mdr_group *group, enum mdr_event event,
+		    struct mdr_function *function);
 bool mdr_group_reset_begin(struct mdr_group *group, enum mdr_event event,
 			   struct mdr_function *function);
 void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
 			 struct mdr_function *function);
+void mdr_group_timer(struct work_struct *work);
+
+/* wait.c */
 void mdr_group_drain(struct mdr_group *group, bool config_is_blocked);
 void mdr_group_zap(struct mdr_group *group);
-int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms);
 bool mdr_group_is_recovering(struct mdr_group *group);
 int mdr_group_wait_recovered(struct mdr_group *group, unsigned int timeout_ms);
+int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms);
 void mdr_group_wait_close(struct mdr_group *group);
-unsigned int mdr_group_recovery_timeout(struct mdr_group *group);
-void mdr_group_finish(struct work_struct *work);
 void mdr_group_account_stall(struct mdr_group *group, u64 ns);
+
+/* finish.c */
+void mdr_group_finish(struct work_struct *work);
 
 /* group_sysfs.c */
 extern const struct class mdr_class;

@@ -193,7 +193,7 @@ static void mdr_restore_power(struct pci_dev *pdev)
 		pci_write_config_word(pdev, pdev->pm_cap + PCI_PM_CTRL,
 				      control & ~PCI_PM_CTRL_STATE_MASK);
 		/* from D3hot 10 ms (PCI Power Management 1.2, 5.6.1) */
-		msleep(10);
+		usleep_range(10000, 11000);
 	}
 	pdev->current_state = PCI_D0;
 }

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Waiting for a group: the host for its users, users for the host. Every wait has
+ * a bound; Documentation/locking.rst lists who waits for whom.
+ */
+#include "mdr.h"
+#include "trace.h"
+
+/**
+ * mdr_group_drain - wait, with a bound, until no user is inside the gate
+ * @group: a group in state closing or resetting
+ * @config_is_blocked: see mdr_gate_drain()
+ *
+ * Past the bound the host goes on; that is counted, traced and logged.
+ *
+ * Context: process context, no lock of ours held, may sleep; a host callback.
+ */
+void mdr_group_drain(struct mdr_group *group, bool config_is_blocked)
+{
+	u64 start = ktime_get_ns();
+	bool drained;
+
+	drained = mdr_gate_drain(&group->gate, MDR_DRAIN_TIMEOUT_MS,
+				 config_is_blocked);
+	trace_mdr_drain(group, ktime_get_ns() - start, drained);
+
+	guard(mutex)(&group->lock);
+	group->drained = drained;
+	if (!drained) {
+		group->stats.drain_timeouts++;
+		dev_warn_ratelimited(&group->dev,
+				     "a user is still inside after %u ms, going on without it\n",
+				     MDR_DRAIN_TIMEOUT_MS);
+	}
+	if (group->machine.state == MDR_STATE_CLOSING)
+		mdr_group_step(group, drained ? MDR_EVENT_DRAINED :
+						MDR_EVENT_DRAIN_TIMEOUT, NULL);
+}
+
+/**
+ * mdr_group_zap - take the BAR mappings of all devices away
+ * @group: a group whose gate is closed
+ *
+ * Context: process context, may sleep; a host callback. Takes i_mmap_rwsem of
+ * the devices' mappings and page table locks, not mmap_lock.
+ */
+void mdr_group_zap(struct mdr_group *group)
+{
+	struct mdr_function *function;
+
+	guard(mutex)(&group->lock);
+	list_for_each_entry(function, &group->functions, group_item)
+		if (function->device)
+			mdr_device_zap(function->device);
+}
+
+/**
+ * mdr_group_is_recovering - is the host at work?
+ * @group: the group
+ *
+ * Context: any; without group->lock the answer may be old.
+ * Return: true in states closing and recovering.
+ */
+bool mdr_group_is_recovering(struct mdr_group *group)
+{
+	enum mdr_state state = READ_ONCE(group->machine.state);
+
+	return state == MDR_STATE_CLOSING || state == MDR_STATE_RECOVERING;
+}
+
+static bool mdr_group_is_resetting(struct mdr_group *group)
+{
+	return READ_ONCE(group->machine.state) == MDR_STATE_RESETTING;
+}
+
+static int mdr_group_waited(long left)
+{
+	if (left < 0)
+		return left;
+	return left ? 0 : -EAGAIN;
+}
+
+/**
+ * mdr_group_wait_recovered - wait for the end of the host's recovery
+ * @group: the group
+ * @timeout_ms: the bound, in milliseconds
+ *
+ * Does not wait for resets that users asked for: a hot reset wants the lock of
+ * the device set, with which vfio core calls open_device().
+ *
+ * Context: process context, not inside any gate, may sleep, killable.
+ * Return: 0, -EAGAIN if the bound passed, -ERESTARTSYS if killed.
+ */
+int mdr_group_wait_recovered(struct mdr_group *group, unsigned int timeout_ms)
+{
+	return mdr_group_waited(wait_event_killable_timeout(group->state_changed,
+				!mdr_group_is_recovering(group),
+				msecs_to_jiffies(timeout_ms)));
+}
+
+/**
+ * mdr_group_wait_settled - wait for the end of what the host or a user does
+ * @group: the group
+ * @timeout_ms: the bound, in milliseconds
+ *
+ * Context: process context, no lock of vfio core held, not inside any gate, may
+ * sleep, killable.
+ * Return: 0, -EAGAIN if the bound passed, -ERESTARTSYS if killed.
+ */
+int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms)
+{
+	return mdr_group_waited(wait_event_killable_timeout(group->state_changed,
+				!mdr_group_is_recovering(group) &&
+				!mdr_group_is_resetting(group),
+				msecs_to_jiffies(timeout_ms)));
+}
+
+/**
+ * mdr_group_wait_close - wait for the end of the recovery, whoever kills us
+ * @group: the group
+ *
+ * For close, which cannot fail and cannot be undone. Bounded by the group's
+ * watchdog.
+ *
+ * Context: process context, not inside any gate, may sleep.
+ */
+void mdr_group_wait_close(struct mdr_group *group)
+{
+	unsigned int ms;
+
+	scoped_guard(mutex, &group->lock)
+		ms = mdr_group_recovery_timeout(group) + MDR_DRAIN_TIMEOUT_MS;
+	wait_event_timeout(group->state_changed,
+			   !mdr_group_is_recovering(group),
+			   msecs_to_jiffies(ms));
+}
+
+/**
+ * mdr_group_account_stall - count an access that waited at the closed gate
+ * @group: the group
+ * @ns: how long, in nanoseconds
+ *
+ * Context: any; takes no lock.
+ */
+void mdr_group_account_stall(struct mdr_group *group, u64 ns)
+{
+	struct mdr_stats *stats = &group->stats;
+	s64 max = atomic64_read(&stats->stall_ns_max);
+
+	atomic64_inc(&stats->stalls);
+	atomic64_add(ns, &stats->stall_ns_total);
+	while (ns > max &&
+	       !atomic64_try_cmpxchg(&stats->stall_ns_max, &max, ns))
+		;
+}
