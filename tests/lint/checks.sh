@@ -106,11 +106,11 @@ check_checkpatch() {
 		echo "SKIP no checkpatch"
 		return 0
 	}
-	match 'drivers/*.[ch]' 'include/*.[ch]' | grep -v '/trace\.h$' |
-		checkpatch_some "$kernel_ignore"
+	match 'drivers/*.[ch]' 'include/*.[ch]' 'tests/vm/module/*.c' |
+		grep -v '/trace\.h$' | checkpatch_some "$kernel_ignore"
 	match 'drivers/*/trace.h' | checkpatch_some "$kernel_ignore,$trace_ignore"
 	match 'tests/*.[ch]' 'tools/*.[ch]' 'Documentation/*.[ch]' |
-		checkpatch_some "$program_ignore"
+		grep -v '^tests/vm/module/' | checkpatch_some "$program_ignore"
 }
 
 declare_check kernel_doc "kernel-doc -none has nothing to say"

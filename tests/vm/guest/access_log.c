@@ -68,13 +68,13 @@ static void record(struct access_log *log, const struct access_stall *a)
 	log->count++;
 	if (ms < ACCESS_MAX_MS)
 		log->ended_in_ms[ms]++;
-	if (a->error == EFAULT && log->kind <= ACCESS_MAP_WRITE)
+	if (a->error == EFAULT && log->kind <= ACCESS_MAP_WRITE) {
 		log->faults++;
-	else if (a->error)
+	} else if (a->error) {
 		log->errors++;
-	else if (is_read(log) && a->value == ~0u)
+	} else if (is_read(log) && a->value == ~0u) {
 		log->ones++;
-	else if (is_read(log) && a->value != log->value) {
+	} else if (is_read(log) && a->value != log->value) {
 		log->wrong++;
 		log->last_wrong = a->value;
 	}

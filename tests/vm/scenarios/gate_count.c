@@ -103,7 +103,8 @@ static void start(const char *policy)
 	REQUIRE(watch, "no second view of the memory");
 	map = vfio_user_map(&user, SHM_REGION);
 	REQUIRE(map, "cannot map");
-	map[MAPPED] = map[WRITTEN] = 0;
+	map[MAPPED] = 0;
+	map[WRITTEN] = 0;
 	pthread_create(&thread, NULL, count_mapped, (void *)&map[MAPPED]);
 	pthread_create(&thread, NULL, count_written, NULL);
 	REQUIRE(both_move(), "the user's accesses do not reach the device");

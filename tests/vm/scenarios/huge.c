@@ -149,7 +149,7 @@ SCENARIO(huge_fault_waits,
 }
 
 SCENARIO(huge_fault_dead,
-	 "after the stall time-out each page of a huge mapping shows 0xff; after opening the real one")
+	 "after the stall time-out each page of a huge mapping shows 0xff, after opening itself")
 {
 	struct touch dead, alive;
 	unsigned int written = 0;

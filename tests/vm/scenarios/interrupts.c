@@ -169,7 +169,8 @@ static void masked_intx(bool by_request)
 	nic_user_stop(&nic);
 }
 
-SCENARIO(interrupts_intx_masked, "INTx that its user masked before the error stays so until unmasked")
+SCENARIO(interrupts_intx_masked,
+	 "INTx that its user masked before the error stays so until unmasked")
 {
 	masked_intx(true);
 }

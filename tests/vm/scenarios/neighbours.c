@@ -95,7 +95,7 @@ static void strike_beside_blocker(struct shim *s, struct access_log *log, int *e
 }
 
 SCENARIO(neighbour_blocks_recovery,
-	 "the kernel abandons a recovery beside a function without a driver: the shim's own attempt saves it")
+	 "beside a function without a driver the kernel abandons: the shim's own attempt saves it")
 {
 	struct access_log log;
 	struct shim s;

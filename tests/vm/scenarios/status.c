@@ -272,8 +272,8 @@ SCENARIO(status_stats, "stalls and recoveries are counted and traced")
 	      log.longest_ns);
 	CHECK(max > recovery / 2, "stalled for %ju ns of %ju", max, recovery);
 	/* the slot reset is one step within recovering */
-	CHECK(!strcmp(points.story, "closing recovering recovering open "), "the trace says %s",
-	      points.story);
+	CHECK(!strcmp(points.story, "closing recovering " "recovering open "),
+	      "the trace says %s", points.story);
 	CHECK(points.stalls == 1, "%u stalls traced", points.stalls);
 	CHECK(points.drains == 1, "%u drains traced", points.drains);
 	MEASURE("stall_us", "%ju", max / 1000);
@@ -291,7 +291,8 @@ SCENARIO(status_correctable, "a correctable error is counted and disturbs nobody
 	int fd;
 
 	/* of the machine's devices only virtio tells its port of its own errors */
-	REQUIRE_OK(device_add("virtio-net-pci,id=plugged,bus=rp_empty,aer=on,disable-legacy=on,iommu_platform=on"));
+	REQUIRE_OK(device_add("virtio-net-pci,id=plugged,bus=rp_empty,"
+			      "aer=on,disable-legacy=on,iommu_platform=on"));
 	/* only now that the kernel has bound it, it is through with it */
 	REQUIRE(WAIT_FOR(!pci_below("rp_empty", 0, addr) &&
 			 pci_driver(addr, driver, sizeof(driver)) > 0, EVENT_MS),
