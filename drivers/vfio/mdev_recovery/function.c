@@ -26,7 +26,8 @@ static const struct mdr_parent_ops mdr_no_ops;
  * mdr_function_find - the function behind a PCI device
  * @pdev: the PCI device
  *
- * Context: the device lock of @pdev is held, which keeps what is returned.
+ * Context: the device lock of @pdev or mdr_registry_lock is held, or an RCU read
+ * section is entered; it keeps what is returned.
  * Return: the function, or NULL if it is not registered (yet, or any more).
  */
 struct mdr_function *mdr_function_find(struct pci_dev *pdev)
@@ -223,7 +224,7 @@ err_unpublish:
 err_free_pristine:
 	kfree(function->pristine);
 err_free:
-	kfree(function);
+	kfree_rcu(function, rcu);
 	pci_err(pdev, "cannot be offered as an mdev parent: %d\n", ret);
 	return ret;
 }
@@ -251,6 +252,6 @@ void mdr_unregister_function(struct pci_dev *pdev)
 		mdr_device_unregister(function->device);
 	mdr_function_unpublish(function);
 	kfree(function->pristine);
-	kfree(function);
+	kfree_rcu(function, rcu);
 }
 EXPORT_SYMBOL_GPL(mdr_unregister_function);

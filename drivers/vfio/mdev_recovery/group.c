@@ -16,7 +16,7 @@ static void mdr_group_release(struct device *dev)
 
 	iommu_group_put(group->iommu_group);
 	mutex_destroy(&group->lock);
-	kfree(group);
+	kfree_rcu(group, rcu);
 }
 
 static struct mdr_group *mdr_group_create(struct iommu_group *iommu_group)

@@ -159,6 +159,7 @@ struct mdr_stats {
  * @fallback_event: what follows if that does not help
  * @fallback: the shim's own attempt
  * @finish: opens the gate after the last resume
+ * @rcu: for freeing
  * @state_node: the attribute state, for poll()
  * @stats: counters
  */
@@ -190,6 +191,7 @@ struct mdr_group {
 	bool abandoned;
 	struct work_struct fallback;
 	struct work_struct finish;
+	struct rcu_head rcu;
 	struct kernfs_node *state_node;
 	struct mdr_stats stats;
 };
@@ -217,6 +219,7 @@ struct mdr_group {
  * @marked: still to be recovered in this round; group->lock
  * @in_host_reset: between reset_prepare() and reset_done(); device lock
  * @removing: the parent driver is being unbound
+ * @rcu: for freeing
  * @parent: mdev core's part
  * @types: our mdev types
  * @type_pointers: the same as mdev core wants them
@@ -240,6 +243,7 @@ struct mdr_function {
 	bool marked;
 	bool in_host_reset;
 	bool removing;
+	struct rcu_head rcu;
 	struct mdev_parent parent;
 	struct mdev_type types[MDR_POLICY_COUNT - 1];
 	struct mdev_type *type_pointers[MDR_POLICY_COUNT - 1];

@@ -163,26 +163,31 @@ int mdr_group_reset_due(struct mdr_group *group)
 	return mdr_recover_marked(group, true);
 }
 
+static bool mdr_recover_owns(struct mdr_group *group, struct pci_dev *pdev)
+{
+	struct mdr_function *function;
+
+	guard(rcu)();
+	function = mdr_function_find(pdev);
+	return function && (function->group == group ||
+			    !READ_ONCE(function->group->users));
+}
+
 /*
  * Does a reset of this bus hit only functions of this group, or parked and
- * unused ones of ours? for_each_pci_dev() takes no pci_bus_sem: the AER thread
- * holds that while it waits for device locks, and whoever unbinds a function
- * holds its device lock while it waits for us.
+ * unused ones of ours? Whoever unbinds a function holds its device lock and
+ * mdr_registry_lock while it waits for us. So neither that lock is taken here,
+ * nor pci_bus_sem (for_each_pci_dev() does without): the AER thread holds that
+ * one while it waits for device locks.
  */
 static bool mdr_recover_owns_bus(struct mdr_group *group, struct pci_bus *bus)
 {
 	struct pci_dev *sibling = NULL;
-	struct mdr_function *other;
 	bool owns = !pci_is_root_bus(bus);
 
-	guard(mutex)(&mdr_registry_lock);
-	for_each_pci_dev(sibling) {
-		if (sibling->bus != bus)
-			continue;
-		other = mdr_function_find(sibling);
-		owns &= other && (other->group == group ||
-				  !READ_ONCE(other->group->users));
-	}
+	for_each_pci_dev(sibling)
+		if (sibling->bus == bus)
+			owns &= mdr_recover_owns(group, sibling);
 	return owns;
 }
 
