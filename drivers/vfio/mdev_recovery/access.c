@@ -21,7 +21,7 @@
 int mdr_device_enter(struct mdr_device *device, enum mdr_entry_kind kind,
 		     struct mdr_gate_entry *entry)
 {
-	struct mdr_gate *gate = &device->function->group->gate;
+	struct mdr_gate *gate = device->gate;
 	int ret;
 
 	while (unlikely(!mdr_gate_enter(gate, kind, entry))) {
@@ -102,6 +102,27 @@ static ssize_t mdr_dead_access(struct mdr_device *device, char __user *buf,
 	return count;
 }
 
+/* The gate is not simply open, or this CPU's first slot is taken. */
+static noinline ssize_t mdr_read_slowly(struct vfio_device *vdev,
+					char __user *buf, size_t count,
+					loff_t *ppos)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+	struct mdr_gate_entry entry;
+	ssize_t ret;
+
+	ret = mdr_device_enter(device, mdr_access_kind(*ppos), &entry);
+	if (ret) {
+		if (ret != -ETIMEDOUT)
+			return ret;
+		return mdr_dead_access(device, buf, count, ppos, false);
+	}
+
+	ret = vfio_pci_core_read(vdev, buf, count, ppos);
+	mdr_gate_exit(&entry);
+	return ret;
+}
+
 /**
  * mdr_device_read - &vfio_device_ops.read
  * @vdev: the device
@@ -116,20 +137,69 @@ static ssize_t mdr_dead_access(struct mdr_device *device, char __user *buf,
 ssize_t mdr_device_read(struct vfio_device *vdev, char __user *buf,
 			size_t count, loff_t *ppos)
 {
-	struct mdr_device *device = to_mdr_device(vdev);
-	struct mdr_gate_entry entry;
+	struct mdr_gate *gate = to_mdr_device(vdev)->gate;
+	struct mdr_gate_slot *slot;
 	ssize_t ret;
 
-	ret = mdr_device_enter(device, mdr_access_kind(*ppos), &entry);
-	if (unlikely(ret)) {
-		if (ret != -ETIMEDOUT)
-			return ret;
-		return mdr_dead_access(device, buf, count, ppos, false);
-	}
+	if (unlikely(!mdr_gate_try_enter(gate, mdr_access_kind(*ppos), &slot)))
+		return mdr_read_slowly(vdev, buf, count, ppos);
 
 	ret = vfio_pci_core_read(vdev, buf, count, ppos);
+	mdr_gate_leave(slot);
+	return ret;
+}
+
+/* As mdr_read_slowly(); and writes to registers that are kept track of. */
+static noinline ssize_t mdr_write_slowly(struct vfio_device *vdev,
+					 const char __user *buf, size_t count,
+					 loff_t *ppos)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+	enum mdr_entry_kind kind = mdr_access_kind(*ppos);
+	struct mdr_gate_entry entry;
+	loff_t pos = *ppos;
+	ssize_t ret;
+
+	ret = mdr_device_enter(device, kind, &entry);
+	if (ret) {
+		if (ret != -ETIMEDOUT)
+			return ret;
+		return mdr_dead_access(device, (char __user *)buf, count, ppos,
+				       true);
+	}
+
+	ret = vfio_pci_core_write(vdev, buf, count, ppos);
+	if (kind == MDR_ENTRY_CONFIG && ret > 0)
+		mdr_user_registers_track(device, pos & VFIO_PCI_OFFSET_MASK,
+					 ret);
 	mdr_gate_exit(&entry);
 	return ret;
+}
+
+static __always_inline ssize_t
+mdr_write_quickly(struct vfio_device *vdev, const char __user *buf,
+		  size_t count, loff_t *ppos, enum mdr_entry_kind kind)
+{
+	struct mdr_gate *gate = to_mdr_device(vdev)->gate;
+	struct mdr_gate_slot *slot;
+	ssize_t ret;
+
+	if (unlikely(!mdr_gate_try_enter(gate, kind, &slot)))
+		return mdr_write_slowly(vdev, buf, count, ppos);
+
+	ret = vfio_pci_core_write(vdev, buf, count, ppos);
+	mdr_gate_leave(slot);
+	return ret;
+}
+
+/* Apart, so that it does not cost the BARs anything. */
+static noinline ssize_t mdr_config_write(struct vfio_device *vdev,
+					 const char __user *buf, size_t count,
+					 loff_t *ppos)
+{
+	if (mdr_user_registers_tracked(to_mdr_device(vdev), *ppos, count))
+		return mdr_write_slowly(vdev, buf, count, ppos);
+	return mdr_write_quickly(vdev, buf, count, ppos, MDR_ENTRY_CONFIG);
 }
 
 /**
@@ -146,24 +216,7 @@ ssize_t mdr_device_read(struct vfio_device *vdev, char __user *buf,
 ssize_t mdr_device_write(struct vfio_device *vdev, const char __user *buf,
 			 size_t count, loff_t *ppos)
 {
-	struct mdr_device *device = to_mdr_device(vdev);
-	enum mdr_entry_kind kind = mdr_access_kind(*ppos);
-	struct mdr_gate_entry entry;
-	loff_t pos = *ppos;
-	ssize_t ret;
-
-	ret = mdr_device_enter(device, kind, &entry);
-	if (unlikely(ret)) {
-		if (ret != -ETIMEDOUT)
-			return ret;
-		return mdr_dead_access(device, (char __user *)buf, count, ppos,
-				       true);
-	}
-
-	ret = vfio_pci_core_write(vdev, buf, count, ppos);
-	if (kind == MDR_ENTRY_CONFIG && ret > 0)
-		mdr_user_registers_track(device, pos & VFIO_PCI_OFFSET_MASK,
-					 ret);
-	mdr_gate_exit(&entry);
-	return ret;
+	if (mdr_access_kind(*ppos) == MDR_ENTRY_CONFIG)
+		return mdr_config_write(vdev, buf, count, ppos);
+	return mdr_write_quickly(vdev, buf, count, ppos, MDR_ENTRY_ACCESS);
 }

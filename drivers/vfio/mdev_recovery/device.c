@@ -319,6 +319,7 @@ static int mdr_device_register(struct mdr_function *function,
 	if (IS_ERR(device))
 		return PTR_ERR(device);
 	device->function = function;
+	device->gate = &function->group->gate;
 	device->policy = mdev->type - function->types + MDR_POLICY_RESUME;
 	strscpy(device->uuid, dev_name(&mdev->dev), sizeof(device->uuid));
 

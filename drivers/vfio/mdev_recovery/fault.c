@@ -36,7 +36,7 @@ static void mdr_fault_undo(struct vm_fault *vmf, unsigned int order)
 static vm_fault_t mdr_fault_substitute(struct mdr_device *device,
 				       struct vm_fault *vmf)
 {
-	struct mdr_gate *gate = &device->function->group->gate;
+	struct mdr_gate *gate = device->gate;
 	struct vm_area_struct *vma = vmf->vma;
 	vm_fault_t ret;
 
@@ -85,7 +85,7 @@ static vm_fault_t mdr_fault_wait(struct mdr_device *device,
 static vm_fault_t mdr_fault_closed(struct mdr_device *device,
 				   struct vm_fault *vmf, unsigned int order)
 {
-	struct mdr_gate *gate = &device->function->group->gate;
+	struct mdr_gate *gate = device->gate;
 
 	/* a buffer of our own read() or write(): its drain would wait for us */
 	if (mdr_gate_current_inside())
@@ -97,23 +97,51 @@ static vm_fault_t mdr_fault_closed(struct mdr_device *device,
 	return mdr_fault_wait(device, vmf);
 }
 
-static vm_fault_t mdr_fault_any(struct vm_fault *vmf, unsigned int order)
+/* The caller is inside the gate. */
+static __always_inline vm_fault_t mdr_fault_inside(struct mdr_device *device,
+						   struct vm_fault *vmf,
+						   unsigned int order)
 {
-	struct mdr_device *device = mdr_device_of(vmf);
-	struct mdr_gate *gate = &device->function->group->gate;
-	struct mdr_gate_entry entry;
 	vm_fault_t ret;
-
-	if (unlikely(!mdr_gate_enter(gate, MDR_ENTRY_ACCESS, &entry)))
-		return mdr_fault_closed(device, vmf, order);
 
 	if (order)
 		ret = device->core_vm_ops->huge_fault(vmf, order);
 	else
 		ret = device->core_vm_ops->fault(vmf);
-	if (unlikely(mdr_gate_closed(gate)) && (ret & VM_FAULT_NOPAGE))
+	if (unlikely(mdr_gate_closed(device->gate)) && (ret & VM_FAULT_NOPAGE))
 		mdr_fault_undo(vmf, order);
+	return ret;
+}
+
+/* The gate is not simply open, or this CPU's first slot is taken. */
+static noinline vm_fault_t mdr_fault_slowly(struct mdr_device *device,
+					    struct vm_fault *vmf,
+					    unsigned int order)
+{
+	struct mdr_gate_entry entry;
+	vm_fault_t ret;
+
+	if (!mdr_gate_enter(device->gate, MDR_ENTRY_ACCESS, &entry))
+		return mdr_fault_closed(device, vmf, order);
+
+	ret = mdr_fault_inside(device, vmf, order);
 	mdr_gate_exit(&entry);
+	return ret;
+}
+
+static __always_inline vm_fault_t mdr_fault_any(struct vm_fault *vmf,
+						unsigned int order)
+{
+	struct mdr_device *device = mdr_device_of(vmf);
+	struct mdr_gate_slot *slot;
+	vm_fault_t ret;
+
+	if (unlikely(!mdr_gate_try_enter(device->gate, MDR_ENTRY_ACCESS,
+					 &slot)))
+		return mdr_fault_slowly(device, vmf, order);
+
+	ret = mdr_fault_inside(device, vmf, order);
+	mdr_gate_leave(slot);
 	return ret;
 }
 

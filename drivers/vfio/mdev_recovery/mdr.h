@@ -307,7 +307,9 @@ struct mdr_tunables {
 /**
  * struct mdr_user_registers - what the user wrote to config space for real
  * @value: by index into the table in restore.c
- * @aer: offset of the AER capability, 0 if there is none
+ * @at: by the same index, their offset in config space; 0 if there is none
+ * @near: a bit for each four bytes of config space: a write of up to eight bytes
+ *	that begins there may reach one of them
  *
  * Of all registers that vfio-pci-core lets a user write through to the device,
  * those that a restore of the state saved at open would lose. Kept by reading
@@ -316,13 +318,15 @@ struct mdr_tunables {
  */
 struct mdr_user_registers {
 	u32 value[MDR_USER_REGISTERS];
-	u16 aer;
+	u16 at[MDR_USER_REGISTERS];
+	DECLARE_BITMAP(near, PCI_CFG_SPACE_EXP_SIZE / 4);
 };
 
 /**
  * struct mdr_device - an assigned function
  * @core: vfio-pci-core's part; first, vfio_alloc_device() wants that
  * @function: the function, outlives the device
+ * @gate: that of the function's group; here, since every access reads it
  * @uuid: name of the mdev
  * @policy: its type
  * @tunables: its attributes
@@ -344,6 +348,7 @@ struct mdr_user_registers {
 struct mdr_device {
 	struct vfio_pci_core_device core;
 	struct mdr_function *function;
+	struct mdr_gate *gate;
 	char uuid[UUID_STRING_LEN + 1];
 	enum mdr_policy policy;
 	struct mdr_tunables tunables;
@@ -368,6 +373,19 @@ static inline struct mdr_group *to_mdr_group(struct device *dev)
 static inline struct mdr_device *to_mdr_device(struct vfio_device *vdev)
 {
 	return container_of(vdev, struct mdr_device, core.vdev);
+}
+
+/*
+ * May a write to config space reach a register that is kept track of? On the way
+ * of every such write, so it may say yes too often.
+ */
+static inline bool mdr_user_registers_tracked(struct mdr_device *device,
+					      loff_t ppos, size_t count)
+{
+	/* what lies beyond config space is refused anyway */
+	u32 dword = (u32)ppos / 4 % (PCI_CFG_SPACE_EXP_SIZE / 4);
+
+	return count > 8 || test_bit(dword, device->registers.near);
 }
 
 /* main.c */

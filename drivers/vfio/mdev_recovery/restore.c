@@ -39,31 +39,33 @@ static const struct mdr_user_register {
 
 #define MDR_COMMAND 0
 
-/* Offset in config space; -1 if the device has no such register. */
-static int mdr_user_register_offset(struct mdr_device *device, unsigned int i)
+/* Offset in config space; 0 if the device has no such register. */
+static u16 mdr_user_register_find(struct pci_dev *pdev, unsigned int i)
 {
 	const struct mdr_user_register *reg = &mdr_user_register_table[i];
-	struct pci_dev *pdev = device->core.pdev;
+	u16 base;
 
 	switch (reg->base) {
 	case MDR_BASE_HEADER:
 		return reg->offset;
 	case MDR_BASE_EXPRESS:
-		return pci_is_pcie(pdev) ? pdev->pcie_cap + reg->offset : -1;
+		base = pci_is_pcie(pdev) ? pdev->pcie_cap : 0;
+		break;
 	default:
-		return device->registers.aer ?
-		       device->registers.aer + reg->offset : -1;
+		base = pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_ERR);
+		break;
 	}
+	return base ? base + reg->offset : 0;
 }
 
 static void mdr_user_register_read(struct mdr_device *device, unsigned int i)
 {
 	struct pci_dev *pdev = device->core.pdev;
-	int at = mdr_user_register_offset(device, i);
+	u16 at = device->registers.at[i];
 	u32 value;
 	u16 word;
 
-	if (at < 0)
+	if (!at)
 		return;
 	if (mdr_user_register_table[i].width == 2) {
 		if (pci_read_config_word(pdev, at, &word) ||
@@ -80,10 +82,10 @@ static void mdr_user_register_read(struct mdr_device *device, unsigned int i)
 static void mdr_user_register_write(struct mdr_device *device, unsigned int i)
 {
 	struct pci_dev *pdev = device->core.pdev;
-	int at = mdr_user_register_offset(device, i);
 	u32 value = device->registers.value[i];
+	u16 at = device->registers.at[i];
 
-	if (at < 0)
+	if (!at)
 		return;
 	if (mdr_user_register_table[i].width == 2)
 		pci_write_config_word(pdev, at, value);
@@ -99,13 +101,20 @@ static void mdr_user_register_write(struct mdr_device *device, unsigned int i)
  */
 void mdr_user_registers_init(struct mdr_device *device)
 {
-	unsigned int i;
+	struct mdr_user_registers *registers = &device->registers;
+	unsigned int i, dword;
 
-	memset(&device->registers, 0, sizeof(device->registers));
-	device->registers.aer = pci_find_ext_capability(device->core.pdev,
-							PCI_EXT_CAP_ID_ERR);
-	for (i = 0; i < MDR_USER_REGISTERS; i++)
+	memset(registers, 0, sizeof(*registers));
+	for (i = 0; i < MDR_USER_REGISTERS; i++) {
+		registers->at[i] = mdr_user_register_find(device->core.pdev, i);
+		if (!registers->at[i])
+			continue;
 		mdr_user_register_read(device, i);
+		/* eight bytes from up to two dwords before reach it */
+		dword = registers->at[i] / 4;
+		bitmap_set(registers->near, dword - min(dword, 2u),
+			   min(dword, 2u) + 1);
+	}
 }
 
 /**
@@ -124,9 +133,9 @@ void mdr_user_registers_track(struct mdr_device *device, loff_t pos,
 	unsigned int i;
 
 	for (i = 0; i < MDR_USER_REGISTERS; i++) {
-		int at = mdr_user_register_offset(device, i);
+		u16 at = device->registers.at[i];
 
-		if (at >= 0 && pos < at + mdr_user_register_table[i].width &&
+		if (at && pos < at + mdr_user_register_table[i].width &&
 		    pos + count > at)
 			mdr_user_register_read(device, i);
 	}
