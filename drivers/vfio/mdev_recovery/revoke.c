@@ -64,14 +64,17 @@ static bool mdr_task_has_mapping(struct task_struct *task,
 	return found;
 }
 
-/* All processes, referenced, in an array that ends with NULL; NULL: no memory. */
-static struct task_struct **mdr_get_processes(void)
+/*
+ * All threads, referenced, in an array that ends with NULL; NULL: no memory. Not
+ * just the first of each process, which may be gone with the others living on.
+ */
+static struct task_struct **mdr_get_tasks(void)
 {
-	struct task_struct **tasks, *task;
+	struct task_struct **tasks, *process, *task;
 	unsigned int room = 0, count = 0;
 
 	rcu_read_lock();
-	for_each_process(task)
+	for_each_process_thread(process, task)
 		room++;
 	rcu_read_unlock();
 
@@ -81,7 +84,7 @@ static struct task_struct **mdr_get_processes(void)
 		return NULL;
 
 	rcu_read_lock();
-	for_each_process(task)
+	for_each_process_thread(process, task)
 		if (count < room)
 			tasks[count++] = get_task_struct(task);
 	rcu_read_unlock();
@@ -93,13 +96,15 @@ static void mdr_kill_holders(struct mdr_device *device)
 	struct address_space *mapping = device->core.vdev.inode->i_mapping;
 	struct task_struct **tasks, **task;
 
-	tasks = mdr_get_processes();
+	tasks = mdr_get_tasks();
 	if (!tasks)
 		return; /* the next round may have more luck */
 
 	for (task = tasks; *task; task++) {
-		if (mdr_task_has_file(*task, mapping) ||
-		    mdr_task_has_mapping(*task, mapping)) {
+		/* one kill ends all threads of a process */
+		if (!fatal_signal_pending(*task) &&
+		    (mdr_task_has_file(*task, mapping) ||
+		     mdr_task_has_mapping(*task, mapping))) {
 			pci_warn(device->core.pdev,
 				 "mdev %s: killing %s (%d), which did not release it within %u ms\n",
 				 device->uuid, (*task)->comm, task_pid_nr(*task),
