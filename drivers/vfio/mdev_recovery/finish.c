@@ -23,12 +23,12 @@ static bool mdr_group_is_pristine(struct mdr_group *group)
 /* Is every function whole again, in time or late? */
 static bool mdr_group_has_resumed(struct mdr_group *group)
 {
-	/* whom the breaker gave up on, only an administrator takes back */
-	if (group->cause == MDR_CAUSE_BREAKER)
+	if (mdr_group_pending(group) || mdr_group_has_failed(group))
 		return false;
-	return (group->machine.state == MDR_STATE_RECOVERING ||
-		group->machine.state == MDR_STATE_FAILED) &&
-	       !mdr_group_pending(group) && !mdr_group_has_failed(group);
+	/* whom the breaker gave up on, only an administrator takes back */
+	if (group->machine.state == MDR_STATE_FAILED)
+		return group->cause != MDR_CAUSE_BREAKER;
+	return group->machine.state == MDR_STATE_RECOVERING;
 }
 
 /* The next open device whose INTx is out of line, with a reference. */
