@@ -154,12 +154,14 @@ static int mdr_device_open(struct vfio_device *vdev)
 static void mdr_device_close_gate(struct mdr_device *device,
 				  struct mdr_gate_entry *entry)
 {
-	struct mdr_group *group = device->function->group;
+	struct mdr_function *function = device->function;
+	struct mdr_group *group = function->group;
 
 	for (;;) {
-		mdr_group_wait_close(group);
+		mdr_group_wait_close(function);
 		mdr_gate_enter_exclusive(&group->gate, entry);
-		if (!mdr_group_is_recovering(group))
+		if (!mdr_group_is_recovering(group) ||
+		    READ_ONCE(function->removing))
 			return;
 		mdr_gate_exit(entry);
 	}

@@ -246,6 +246,8 @@ void mdr_unregister_function(struct pci_dev *pdev)
 	device_lock_assert(&pdev->dev);
 
 	WRITE_ONCE(function->removing, true);
+	/* a close that waits for the host: the host waits for our device lock */
+	wake_up_all(&function->group->state_changed);
 	mdev_unregister_parent(&function->parent);
 	/* an mdev removed meanwhile could not take the device lock: ours */
 	if (function->device)

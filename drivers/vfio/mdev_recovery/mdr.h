@@ -431,7 +431,7 @@ void mdr_group_zap(struct mdr_group *group);
 bool mdr_group_is_recovering(struct mdr_group *group);
 int mdr_group_wait_recovered(struct mdr_group *group, unsigned int timeout_ms);
 int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms);
-void mdr_group_wait_close(struct mdr_group *group);
+void mdr_group_wait_close(struct mdr_function *function);
 void mdr_group_account_stall(struct mdr_group *group, u64 ns);
 
 /* finish.c */

@@ -117,21 +117,24 @@ int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms)
 
 /**
  * mdr_group_wait_close - wait for the end of the recovery, whoever kills us
- * @group: the group
+ * @function: a function of the group
  *
  * For close, which cannot fail and cannot be undone. Bounded by the group's
- * watchdog.
+ * watchdog. Who unbinds the function holds its device lock and waits for the
+ * close, and the host's recovery waits for that lock: then nobody waits here.
  *
  * Context: process context, not inside any gate, may sleep.
  */
-void mdr_group_wait_close(struct mdr_group *group)
+void mdr_group_wait_close(struct mdr_function *function)
 {
+	struct mdr_group *group = function->group;
 	unsigned int ms;
 
 	scoped_guard(mutex, &group->lock)
 		ms = mdr_group_recovery_timeout(group) + MDR_DRAIN_TIMEOUT_MS;
 	wait_event_timeout(group->state_changed,
-			   !mdr_group_is_recovering(group),
+			   !mdr_group_is_recovering(group) ||
+			   READ_ONCE(function->removing),
 			   msecs_to_jiffies(ms));
 }
 
