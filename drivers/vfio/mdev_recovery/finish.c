@@ -68,7 +68,7 @@ void mdr_group_finish(struct work_struct *work)
 	mdr_gate_enter_exclusive(&group->gate, &entry);
 	due_failed = mdr_group_reset_due(group);
 	mutex_lock(&group->lock);
-	if (due_failed)
+	if (due_failed && due_failed != -ECANCELED)
 		mdr_group_step(group, MDR_EVENT_SLOT_RESET_FAILED, NULL);
 
 	while (!due_failed && mdr_group_has_resumed(group) &&

@@ -157,6 +157,8 @@ struct mdr_stats {
  * @abandoned: the host is provably done with @event without having resumed
  * @fallback_id: the latest event for which the shim's own attempt was decided
  * @fallback_event: what follows if that does not help
+ * @recoverer: the task that may reset functions on the shim's own account, until
+ *	the host is at work again; compared, never dereferenced
  * @fallback: the shim's own attempt
  * @finish: opens the gate after the last resume
  * @rcu: for freeing
@@ -189,6 +191,7 @@ struct mdr_group {
 	u64 fallback_id;
 	enum mdr_event fallback_event;
 	bool abandoned;
+	struct task_struct *recoverer;
 	struct work_struct fallback;
 	struct work_struct finish;
 	struct rcu_head rcu;
@@ -480,6 +483,7 @@ void mdr_reset_leave(struct mdr_device *device, struct mdr_gate_entry *entry,
 
 /* recover.c */
 int mdr_group_reset_due(struct mdr_group *group);
+void mdr_recover_stop(struct mdr_group *group);
 int mdr_group_recover(struct mdr_group *group);
 void mdr_group_abandon(struct mdr_group *group, enum mdr_event event,
 		       bool proven);

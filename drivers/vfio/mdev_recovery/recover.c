@@ -19,6 +19,35 @@
 #define MDR_RECOVER_LOCK_MS 5000
 
 /*
+ * Whoever resets on the shim's own account must not meet the host doing the same:
+ * the latter wins, at any time. It stops the former, which looks whether it still
+ * may whenever it gets a device lock, and while it waits for one: the host holds
+ * that while it waits until nobody is inside the gate.
+ */
+static void mdr_recover_start(struct mdr_group *group)
+{
+	lockdep_assert_held(&group->lock);
+	WRITE_ONCE(group->recoverer, current);
+}
+
+static bool mdr_recover_may(struct mdr_group *group)
+{
+	return READ_ONCE(group->recoverer) == current;
+}
+
+/**
+ * mdr_recover_stop - the host is at work: no reset of our own any more
+ * @group: the group
+ *
+ * Context: process context, group->lock held; a host callback.
+ */
+void mdr_recover_stop(struct mdr_group *group)
+{
+	lockdep_assert_held(&group->lock);
+	WRITE_ONCE(group->recoverer, NULL);
+}
+
+/*
  * Recovering all functions of a group takes their device locks, so the list
  * cannot be held meanwhile: each one is marked before, and taken by its mark.
  */
@@ -70,6 +99,8 @@ static int mdr_recover_lock(struct mdr_group *group, struct pci_dev *pdev)
 	while (!device_trylock(&pdev->dev)) {
 		if (mdr_recover_gone(group, pdev))
 			return -ENODEV;
+		if (!mdr_recover_may(group))
+			return -ECANCELED;
 		if (time_after(jiffies, deadline))
 			return -EBUSY;
 		usleep_range(500, 1000);
@@ -129,9 +160,12 @@ static int mdr_recover_one(struct mdr_group *group, struct pci_dev *pdev,
 	if (ret)
 		return ret;
 	function = mdr_function_find(pdev);
-	ret = function ? mdr_recover_function(function, reset) : 0;
+	if (!mdr_recover_may(group))
+		ret = -ECANCELED;
+	else
+		ret = function ? mdr_recover_function(function, reset) : 0;
 	device_unlock(&pdev->dev);
-	if (ret)
+	if (ret && ret != -ECANCELED)
 		pci_err(pdev, "does not come back: %d\n", ret);
 	return ret;
 }
@@ -155,10 +189,12 @@ static int mdr_recover_marked(struct mdr_group *group, bool reset)
  * @group: a group whose functions have all resumed
  *
  * Context: process context, present in the gate, may sleep.
- * Return: 0 or what failed.
+ * Return: 0; -ECANCELED if the host is at work again; or what failed.
  */
 int mdr_group_reset_due(struct mdr_group *group)
 {
+	scoped_guard(mutex, &group->lock)
+		mdr_recover_start(group);
 	mdr_recover_mark(group, true);
 	return mdr_recover_marked(group, true);
 }
@@ -223,7 +259,7 @@ static int mdr_recover_all(struct mdr_group *group)
 
 	mdr_recover_mark(group, false);
 	ret = mdr_recover_marked(group, true);
-	if (!ret || mdr_recover_bus(group))
+	if (!ret || !mdr_recover_may(group) || mdr_recover_bus(group))
 		return ret;
 	mdr_recover_mark(group, false);
 	return mdr_recover_marked(group, false);
@@ -252,10 +288,12 @@ int mdr_group_recover(struct mdr_group *group)
 	struct mdr_gate_entry entry;
 	int ret;
 
-	scoped_guard(mutex, &group->lock)
+	scoped_guard(mutex, &group->lock) {
 		if (!mdr_group_reset_begin(group, MDR_EVENT_ADMIN_RECOVER,
 					   NULL))
 			return -EINVAL;
+		mdr_recover_start(group);
+	}
 
 	mdr_gate_enter_exclusive(&group->gate, &entry);
 	ret = mdr_gate_drain(&group->gate, MDR_DRAIN_TIMEOUT_MS, false) ?
@@ -263,7 +301,7 @@ int mdr_group_recover(struct mdr_group *group)
 	mdr_gate_exit(&entry);
 
 	guard(mutex)(&group->lock);
-	if (!ret && group->resetter != current)
+	if (ret == -ECANCELED || group->resetter != current)
 		ret = -EAGAIN;
 	if (!ret) {
 		mdr_breaker_reset(&group->breaker);
@@ -338,7 +376,9 @@ void mdr_group_fallback(struct work_struct *work)
 			group->abandoned |= blocked;
 		proven = group->abandoned && id == group->event;
 		/* what was not tried can be tried when the host says more */
-		if (!proven)
+		if (proven)
+			mdr_recover_start(group);
+		else
 			group->fallback_id = 0;
 	}
 	if (proven)
@@ -346,7 +386,7 @@ void mdr_group_fallback(struct work_struct *work)
 	mdr_gate_exit(&entry);
 
 	guard(mutex)(&group->lock);
-	if (id != group->event ||
+	if (id != group->event || (proven && !mdr_recover_may(group)) ||
 	    (!mdr_group_is_recovering(group) &&
 	     group->machine.state != MDR_STATE_FAILED))
 		return; /* something newer has taken over */

@@ -59,8 +59,15 @@ static void mdr_group_error(struct mdr_function *function, u64 event,
 	function->reset_due = false;
 	if (function->device)
 		function->device->synced = false;
-	if (group->event == event || group->machine.state == MDR_STATE_FAILED)
+	mdr_recover_stop(group);
+	if (group->event == event)
 		return;
+	if (group->machine.state == MDR_STATE_FAILED) {
+		/* what the host gave up on before, it has taken up again */
+		group->abandoned = false;
+		group->fallback_id = 0;
+		return;
+	}
 
 	group->event = event;
 	group->abandoned = false;
@@ -78,21 +85,23 @@ static void mdr_group_error(struct mdr_function *function, u64 event,
 
 /*
  * The host goes on with a recovery that an administrator took for dead and ended
- * by hand. Keep users out again until it is done.
+ * by hand. Keep users out again until it is done. True if they were in.
  */
-static void mdr_group_close_again(struct mdr_function *function)
+static bool mdr_group_close_again(struct mdr_function *function)
 {
 	struct mdr_group *group = function->group;
 
 	scoped_guard(mutex, &group->lock) {
+		mdr_recover_stop(group);
 		if (group->machine.state == MDR_STATE_FAILED ||
 		    mdr_group_is_recovering(group))
-			return;
+			return false;
 		function->recovering = true;
 		mdr_group_step(group, MDR_EVENT_ERROR_FATAL, function);
 	}
 	mdr_group_zap(group);
 	mdr_group_drain(group, false);
+	return true;
 }
 
 static void mdr_permanent_failure(struct mdr_function *function)
@@ -101,7 +110,7 @@ static void mdr_permanent_failure(struct mdr_function *function)
 
 	guard(mutex)(&group->lock);
 	/* told function by function: the first one has started the attempt */
-	if (group->fallback_id == function->event)
+	if (group->fallback_id && group->fallback_id == group->event)
 		return;
 	function->failed = true;
 	function->recovering = false;
@@ -193,7 +202,7 @@ static pci_ers_result_t mdr_slot_reset(struct pci_dev *pdev)
 {
 	struct mdr_function *function = mdr_function_find(pdev);
 	struct mdr_group *group;
-	bool was_reset;
+	bool was_reset, touched;
 	int ret;
 
 	if (!function)
@@ -201,7 +210,7 @@ static pci_ers_result_t mdr_slot_reset(struct pci_dev *pdev)
 
 	mdr_domain_detected(function->domain);
 	was_reset = function->frozen || mdr_is_blank(pdev);
-	mdr_group_close_again(function);
+	touched = mdr_group_close_again(function);
 	ret = mdr_restore(function);
 	if (ret)
 		pci_err(pdev, "function does not come back after the reset: %d\n",
@@ -210,7 +219,7 @@ static pci_ers_result_t mdr_slot_reset(struct pci_dev *pdev)
 	group = function->group;
 	guard(mutex)(&group->lock);
 	function->failed = ret;
-	function->was_reset = was_reset;
+	function->was_reset = was_reset && !touched;
 	/*
 	 * Not every kernel resets something before it calls slot_reset after a
 	 * non-fatal error (6.12 does not, 7.3 does). Who asked for a reset gets
