@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The breaker: errors that come too often end in failed, not in a recovery. */
+#include <errno.h>
+
+#include "access_log.h"
+#include "clock.h"
+#include "klog.h"
+#include "mdev.h"
+#include "nic_user.h"
+#include "scenario.h"
+#include "shim.h"
+#include "strike.h"
+#include "sysfs.h"
+#include "vfio_irq.h"
+
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define PORT "rp_igb2"
+#define SETTLE_MS 3000
+#define QUIET_MS 50
+/* the stall time-out is far beyond */
+#define AT_ONCE_NS (500 * NS_PER_MS)
+#define SUCCESSFUL "device recovery successful"
+
+static struct vfio_user user;
+
+static void start(struct shim *s, const char *max, const char *window_ms)
+{
+	REQUIRE_OK(shim_make(s, PORT, 0, "resume"));
+	REQUIRE_OK(shim_set(s, "breaker_max", max));
+	REQUIRE_OK(shim_set(s, "breaker_window_ms", window_ms));
+	REQUIRE_OK(shim_set(s, "stall_timeout_ms", "20000"));
+	REQUIRE_OK(vfio_user_open(&user, s->uuid));
+}
+
+static void check_cause(const struct shim *s, const char *expected)
+{
+	char cause[32];
+
+	shim_status(s->group, "cause", cause, sizeof(cause));
+	CHECK(!strcmp(cause, expected), "cause is %s", cause);
+}
+
+static int recover(const struct shim *s)
+{
+	return sysfs_write("1", SHIM_CLASS "/group%d/recover", s->group);
+}
+
+SCENARIO(breaker_trips,
+	 "one error too many: failed, ERR once, users go on at once; only recover brings it back")
+{
+	struct access_log log = {
+		.u = &user, .kind = ACCESS_MAP_READ, .region = BAR0,
+		.off = NIC_STATUS, .pause_us = 200,
+	};
+	uint64_t fired = 0;
+	struct shim s;
+	int err;
+
+	start(&s, "2", "60000");
+	REQUIRE_OK(vfio_irq_enable(&user, VFIO_PCI_ERR_IRQ_INDEX, 1, &err));
+	log.value = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
+	CHECK(!vfio_irq_wait(err, 0, NULL), "ERR fired too early");
+
+	REQUIRE_OK(access_start(&log));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
+	CHECK(vfio_irq_wait(err, SETTLE_MS, &fired), "ERR did not fire");
+	check_cause(&s, "breaker");
+	CHECK_ERRNO(vfio_user_reset(&user), EIO);
+	/* the host goes on all the same, and nobody is to take that for a cure */
+	CHECK(WAIT_FOR(klog_count(SUCCESSFUL) == 3, SETTLE_MS), "the host did not go on");
+	sleep_ms(QUIET_MS);
+	CHECK(shim_is(s.group, "failed"), "not failed any more");
+	CHECK_ERRNO(vfio_user_reset(&user), EIO);
+	check_cause(&s, "breaker");
+	CHECK(fired == 1 && !vfio_irq_wait(err, 0, NULL), "ERR fired more than once");
+	access_stop(&log);
+	CHECK(log.ones && !log.wrong && !log.faults, "%ju all-ones, %ju wrong, %ju faults",
+	      log.ones, log.wrong, log.faults);
+	CHECK(log.longest_ns < AT_ONCE_NS, "held for %ju ns", log.longest_ns);
+	MEASURE("released_after_ms", "%ju", log.longest_ns / 1000000);
+
+	CHECK_OK(recover(&s));
+	CHECK(shim_is(s.group, "open"), "not open after recover");
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == log.value, "STATUS changed");
+	/* it has forgotten the errors, too */
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == log.value, "STATUS changed");
+	CHECK(shim_number(s.group, "stats/failures") == 1, "failures is %ju",
+	      shim_number(s.group, "stats/failures"));
+	CHECK(!vfio_irq_wait(err, 0, NULL), "ERR fired again");
+}
+
+SCENARIO(breaker_recover_before_host,
+	 "recover while the host is still at work: open in the end, with a whole device")
+{
+	uint32_t status;
+	struct shim s;
+	int ret;
+
+	start(&s, "1", "60000");
+	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
+	ret = recover(&s);
+	CHECK(!ret || ret == -EAGAIN || ret == -EBUSY, "recover: %s", strerror(-ret));
+	MEASURE("recover", "%d", ret);
+	CHECK(WAIT_FOR(klog_count(SUCCESSFUL) == 2, SETTLE_MS), "the host did not go on");
+	if (!shim_wait(s.group, "open", 200))
+		CHECK_OK(recover(&s));
+	CHECK(shim_is(s.group, "open"), "not open");
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+}
+
+SCENARIO(breaker_window, "errors further apart than the window never trip it")
+{
+	struct shim s;
+
+	start(&s, "1", "20");
+	for (int i = 0; i < 3; i++) {
+		REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
+		sleep_ms(30);
+	}
+	CHECK(shim_number(s.group, "stats/recoveries") == 3, "not three recoveries");
+	REQUIRE_OK(shim_set(&s, "breaker_window_ms", "60000"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
+}
+
+SCENARIO(breaker_off, "with breaker_max=0 no number of errors trips it")
+{
+	struct shim s;
+
+	start(&s, "0", "3600000");
+	for (int i = 0; i < 7; i++)
+		REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
+	CHECK(shim_number(s.group, "stats/recoveries") == 7, "recoveries is %ju",
+	      shim_number(s.group, "stats/recoveries"));
+}
+
+static void check_refused(const struct shim *s, const char *attr, const char *value,
+			  const char *kept)
+{
+	char now[32];
+
+	CHECK_ERRNO(shim_set(s, attr, value), EINVAL);
+	sysfs_read(now, sizeof(now), MDEV_DIR "/%s/recovery/%s", s->uuid, attr);
+	CHECK(!strcmp(now, kept), "%s: %s is %s after '%s'", attr, attr, now, value);
+}
+
+SCENARIO(breaker_bad_values, "numbers out of range are refused and change nothing")
+{
+	static const char * const max[] = { "-1", "64", "x", "1 2", "4294967296" };
+	static const char * const window[] = { "0", "-5", "3600001", "soon" };
+	struct shim s;
+
+	REQUIRE_OK(shim_make(&s, PORT, 0, "resume"));
+	REQUIRE_OK(shim_set(&s, "breaker_max", "63"));
+	REQUIRE_OK(shim_set(&s, "breaker_window_ms", "1"));
+	for (size_t i = 0; i < sizeof(max) / sizeof(max[0]); i++)
+		check_refused(&s, "breaker_max", max[i], "63");
+	for (size_t i = 0; i < sizeof(window) / sizeof(window[0]); i++)
+		check_refused(&s, "breaker_window_ms", window[i], "1");
+}

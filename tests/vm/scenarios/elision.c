@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * reset_elision=pristine: a reset is left out only where nothing at all has
+ * passed the gate since the host's own. One access makes it real again.
+ */
+#include "clock.h"
+#include "nic_user.h"
+#include "scenario.h"
+#include "shim.h"
+#include "strike.h"
+#include "waiter.h"
+
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define PORT "rp_igb2"
+#define JUNK 0x55
+#define CLASS_REVISION 0x08
+#define MASTER 0x4
+
+static struct vfio_user user;
+static struct shim shim;
+static uint32_t status;
+
+static void start(const char *policy, const char *elision)
+{
+	REQUIRE_OK(shim_make(&shim, PORT, 0, policy));
+	REQUIRE_OK(shim_set(&shim, "reset_elision", elision));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	REQUIRE_OK(vfio_user_bus_master(&user, true));
+	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	REQUIRE_OK(vfio_user_write(&user, BAR0, NIC_SCRATCH, 4, JUNK));
+	/* mapped and present, so that only the zap keeps loads away */
+	REQUIRE(vfio_user_map(&user, BAR0), "mmap");
+	CHECK(*(volatile uint32_t *)((char *)vfio_user_map(&user, BAR0) + NIC_SCRATCH) == JUNK,
+	      "no junk to clear");
+}
+
+/* The user's reset; how many milliseconds it took. */
+static uint64_t reset(uint64_t elided, uint64_t real)
+{
+	uint64_t begin = now_ns();
+
+	REQUIRE_OK(vfio_user_reset(&user));
+	begin = (now_ns() - begin) / NS_PER_MS;
+	CHECK(shim_number(shim.group, "stats/elided_resets") == elided, "elided are %ju, not %ju",
+	      shim_number(shim.group, "stats/elided_resets"), elided);
+	CHECK(shim_number(shim.group, "stats/user_resets") == real, "real are %ju, not %ju",
+	      shim_number(shim.group, "stats/user_resets"), real);
+	CHECK(shim_is(shim.group, "open"), "not open after the reset");
+	return begin;
+}
+
+static void check_device(void)
+{
+	CHECK(vfio_user_read(&user, BAR0, NIC_SCRATCH, 4) == 0, "SCRATCH is %#x",
+	      vfio_user_read(&user, BAR0, NIC_SCRATCH, 4));
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+}
+
+SCENARIO(elision_hold,
+	 "hold: the reset that answers the host's is left out, its effect is there all the same")
+{
+	uint64_t elided_ms, real_ms;
+	uint16_t command;
+
+	start("hold", "pristine");
+	REQUIRE_OK(strike(&shim, PORT, "DLP", "holding"));
+	elided_ms = reset(1, 0);
+	command = pci_command(shim.addr);
+	CHECK(!(command & MASTER), "COMMAND is %#x", command);
+	/* still as the host left it */
+	reset(2, 0);
+	check_device();
+
+	/* that was an access: now it is a real one, and the next one too */
+	real_ms = reset(2, 1);
+	CHECK(pci_command(shim.addr) == command, "COMMAND is %#x, %#x after the elided one",
+	      pci_command(shim.addr), command);
+	reset(2, 2);
+	check_device();
+	MEASURE("elided_ms", "%ju", elided_ms);
+	MEASURE("real_ms", "%ju", real_ms);
+}
+
+SCENARIO(elision_dead_access_is_none,
+	 "what met the closed gate and got all-ones has not touched the device")
+{
+	struct waiter w[] = {
+		{ .u = &user, .kind = WAITER_PREAD, .region = BAR0, .off = NIC_STATUS },
+		{ .u = &user, .kind = WAITER_STORE, .region = BAR0, .off = NIC_SCRATCH,
+		  .value = JUNK },
+	};
+
+	start("hold", "pristine");
+	REQUIRE_OK(shim_set(&shim, "stall_timeout_ms", "0"));
+	REQUIRE_OK(strike(&shim, PORT, "DLP", "holding"));
+	for (int i = 0; i < 2; i++) {
+		REQUIRE_OK(waiter_prepare(&w[i]));
+		waiter_run(&w[i]);
+		CHECK(!w[i].error, "access %d: error %d", i, w[i].error);
+	}
+	CHECK(w[0].value == ~0u, "STATUS is %#x at the closed gate", w[0].value);
+	reset(1, 0);
+	check_device();
+}
+
+SCENARIO(elision_one_access,
+	 "resume: elided if nothing passed the opened gate; after one access of any kind real")
+{
+	struct waiter w[] = {
+		{ .kind = WAITER_PREAD, .region = BAR0, .off = NIC_STATUS },
+		{ .kind = WAITER_PWRITE, .region = BAR0, .off = NIC_SCRATCH },
+		{ .kind = WAITER_LOAD, .region = BAR0, .off = NIC_STATUS },
+		{ .kind = WAITER_STORE, .region = BAR0, .off = NIC_SCRATCH },
+		{ .kind = WAITER_PREAD, .region = VFIO_CONFIG, .off = CLASS_REVISION },
+	};
+	int n = sizeof(w) / sizeof(w[0]);
+	uint16_t command;
+
+	start("resume", "pristine");
+	REQUIRE_OK(strike(&shim, PORT, "DLP", "open"));
+	command = pci_command(shim.addr);
+	reset(1, 0);
+	CHECK(pci_command(shim.addr) == command, "COMMAND is %#x, was %#x",
+	      pci_command(shim.addr), command);
+	check_device();
+	for (int i = 0; i < n; i++) {
+		REQUIRE_OK(strike(&shim, PORT, "DLP", "open"));
+		w[i].u = &user;
+		w[i].value = JUNK;
+		REQUIRE_OK(waiter_prepare(&w[i]));
+		waiter_run(&w[i]);
+		CHECK(!w[i].error, "access %d: error %d", i, w[i].error);
+		reset(1, i + 1);
+		CHECK(pci_command(shim.addr) == command, "COMMAND is %#x, was %#x",
+		      pci_command(shim.addr), command);
+		check_device();
+	}
+}
+
+SCENARIO(elision_never, "by default no reset is left out")
+{
+	start("hold", "never");
+	REQUIRE_OK(strike(&shim, PORT, "DLP", "holding"));
+	reset(0, 1);
+	check_device();
+	/* asking for it later does not make up for what was not watched */
+	REQUIRE_OK(strike(&shim, PORT, "DLP", "holding"));
+	reset(0, 2);
+	REQUIRE_OK(shim_set(&shim, "reset_elision", "pristine"));
+	reset(0, 3);
+	CHECK(shim_set(&shim, "reset_elision", "always") < 0, "a bad value was taken");
+	check_device();
+}
+
+SCENARIO(elision_nonfatal_is_real,
+	 "after an error that came without a reset of the device the user's reset is a real one")
+{
+	start("hold", "pristine");
+	REQUIRE_OK(strike(&shim, PORT, "POISON_TLP", "holding"));
+	reset(0, 1);
+	check_device();
+}
