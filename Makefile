@@ -9,6 +9,7 @@ help:
 	@echo 'make demo                one recovery as a story, in a virtual machine'
 	@echo 'make check               all checks: unit lint modules vm selftest'
 	@echo 'make check-PART          one of them'
+	@echo 'make bench               what the shim costs beside vfio-pci, by counting instructions'
 	@echo 'make clean               removes build/'
 
 lab:
@@ -30,7 +31,10 @@ $(PARTS:%=check-%): check-%: lab
 demo: modules
 	@tests/vm/run --demo
 
+bench: modules
+	@tests/bench/run
+
 clean:
 	rm -rf build
 
-.PHONY: help lab modules check $(PARTS:%=check-%) demo clean
+.PHONY: help lab modules check $(PARTS:%=check-%) demo bench clean

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The path of every access: the same calls on the same function, assigned by
+ * vfio-pci and by each type of ours.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "nic_user.h"
+#include "scenario.h"
+#include "shm.h"
+#include "sysfs.h"
+#include "vfio_irq.h"
+
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define PORT "rp_igb2"
+#define PAGE 4096ul
+#define HUGE (2ul << 20)
+
+#define ROUNDS 64
+#define SLOW_ROUNDS 16
+#define BURST 100
+
+/* Registers of config space that vfio-pci keeps for the user, and that do nothing. */
+#define CONFIG_BAR0 0x10
+#define CONFIG_COMMAND 0x04
+
+static struct bench_side side;
+static struct bench b;
+
+/* A burst, since one access is three instructions. */
+static inline void read_burst(volatile uint32_t *reg)
+{
+	for (int i = 0; i < BURST; i++)
+		(void)*reg;
+}
+
+static inline void write_burst(volatile uint32_t *reg)
+{
+	for (int i = 0; i < BURST; i++)
+		*reg = i;
+}
+
+static void measure_mapped(void)
+{
+	volatile uint32_t *reg;
+	uint8_t *map = vfio_user_map(&side.user, BAR0);
+
+	REQUIRE(map, "cannot map: %s", strerror(errno));
+	reg = (volatile uint32_t *)(map + NIC_SCRATCH);
+	*reg = 0;
+	BENCH(&b, ROUNDS, read_burst(reg));
+	bench_say(&b, &side, "instructions", "bar_mapped_read_x100");
+	BENCH(&b, ROUNDS, write_burst(reg));
+	bench_say(&b, &side, "instructions", "bar_mapped_write_x100");
+	vfio_user_unmap(&side.user, BAR0);
+}
+
+static void measure_region(const char *what, unsigned int region, uint64_t off)
+{
+	off_t pos = side.user.regions[region].offset + off;
+	int fd = side.user.device;
+	char metric[64];
+	uint64_t value = 0;
+	ssize_t len = 0;
+
+	for (unsigned int width = 1; width <= 8; width *= 2) {
+		REQUIRE(pread(fd, &value, width, pos) == width, "pread: %s", strerror(errno));
+		BENCH(&b, ROUNDS, len += pread(fd, &value, width, pos));
+		snprintf(metric, sizeof(metric), "%s_pread_%u", what, width);
+		bench_say(&b, &side, "instructions", metric);
+		BENCH(&b, ROUNDS, len += pwrite(fd, &value, width, pos));
+		snprintf(metric, sizeof(metric), "%s_pwrite_%u", what, width);
+		bench_say(&b, &side, "instructions", metric);
+		CHECK(len == 2 * ROUNDS * width, "%s: %zd bytes", metric, len);
+		len = 0;
+	}
+}
+
+/* The one register of which the shim keeps a copy whenever it is written. */
+static void measure_command(void)
+{
+	off_t pos = side.user.regions[VFIO_CONFIG].offset + CONFIG_COMMAND;
+	uint16_t command = vfio_user_command(&side.user);
+	ssize_t len = 0;
+
+	BENCH(&b, ROUNDS, len += pwrite(side.user.device, &command, 2, pos));
+	bench_say(&b, &side, "instructions", "config_pwrite_command");
+	CHECK(len == 2 * ROUNDS, "%zd bytes", len);
+}
+
+static void measure_touch(const char *metric, unsigned int region, uintptr_t step,
+			  size_t span)
+{
+	size_t size = side.user.regions[region].size;
+	uintptr_t area;
+	void *map;
+
+	REQUIRE(size >= span, "the BAR has only %#zx bytes", size);
+	area = (uintptr_t)mmap(NULL, size + step, PROT_NONE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	area = (area + step - 1) & ~(step - 1);
+	for (int i = 0; i < 4; i++) {
+		volatile uint8_t *p;
+
+		map = mmap((void *)area, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+			   side.user.device, side.user.regions[region].offset);
+		REQUIRE(map != MAP_FAILED, "cannot map: %s", strerror(errno));
+		p = map;
+		/* the first one makes a page table */
+		(void)*p;
+		for (size_t at = step; at < span; at += step)
+			BENCH(&b, 1, (void)p[at]);
+		munmap(map, size);
+	}
+	bench_say(&b, &side, "instructions", metric);
+}
+
+static void measure_irqs(void)
+{
+	struct vfio_irq_info info = {
+		.argsz = sizeof(info), .index = VFIO_PCI_MSIX_IRQ_INDEX,
+	};
+	struct nic_user nic;
+	int ret = 0, fd;
+
+	BENCH(&b, ROUNDS, ret |= ioctl(side.user.device, VFIO_DEVICE_GET_IRQ_INFO, &info));
+	bench_say(&b, &side, "instructions", "get_irq_info");
+	BENCH(&b, SLOW_ROUNDS,
+	      (ret |= vfio_irq_enable(&side.user, VFIO_PCI_MSIX_IRQ_INDEX, 1, &fd),
+	       ret |= vfio_irq_disable(&side.user, VFIO_PCI_MSIX_IRQ_INDEX),
+	       close(fd)));
+	bench_say(&b, &side, "instructions", "set_irqs_cycle");
+	CHECK(!ret, "SET_IRQS: %d", ret);
+
+	REQUIRE_OK(nic_user_start(&nic, &side.user, NIC_IGB, VFIO_PCI_MSIX_IRQ_INDEX));
+	BENCH(&b, ROUNDS,
+	      ret |= vfio_irq_loopback(&side.user, VFIO_PCI_MSIX_IRQ_INDEX, 0));
+	bench_say(&b, &side, "instructions", "set_irqs_loopback");
+	CHECK(!ret && vfio_irq_wait(nic.irq, 0, NULL), "no loopback");
+	nic_user_stop(&nic);
+	vfio_user_unmap(&side.user, BAR0);
+}
+
+/*
+ * The device raises it: from the write to its register until its handler has
+ * run, which is right behind that write. Not more than a few instructions of it
+ * are the loop's.
+ */
+static void measure_interrupt(void)
+{
+	struct nic_user nic;
+	bool fired = true;
+
+	REQUIRE_OK(nic_user_start(&nic, &side.user, NIC_IGB, VFIO_PCI_MSIX_IRQ_INDEX));
+	REQUIRE_OK(nic_user_interrupt(&nic, 5000));
+	for (int i = 0; i < ROUNDS; i++) {
+		nic_user_read(&nic, 0x1580);
+		nic_user_write(&nic, 0x1514, 0x10);
+		nic_user_write(&nic, 0x1524, 1);
+		BENCH(&b, 1, {
+			nic_user_write(&nic, 0x1520, 1);
+			for (int spin = 0; spin < 50; spin++)
+				asm volatile("");
+		});
+		nic_user_write(&nic, 0x1528, ~0u);
+		fired = fired && vfio_irq_wait(nic.irq, 0, NULL);
+	}
+	bench_say(&b, &side, "instructions", "interrupt_to_eventfd");
+	CHECK(fired, "an interrupt did not come right behind its cause");
+	nic_user_stop(&nic);
+	vfio_user_unmap(&side.user, BAR0);
+}
+
+static void measure_reset(void)
+{
+	for (int i = 0; i < 5; i++) {
+		uint64_t start = bench_running();
+
+		REQUIRE_OK(vfio_user_reset(&side.user));
+		bench_add(&b, bench_running() - start);
+	}
+	bench_say(&b, &side, "instructions", "reset");
+}
+
+static void measure_dma(void)
+{
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map), .iova = 0x10000000, .size = 16 * PAGE,
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+	};
+	struct vfio_iommu_type1_dma_unmap unmap = {
+		.argsz = sizeof(unmap), .iova = map.iova, .size = map.size,
+	};
+	int container = side.user.own.container, ret = 0;
+	void *area;
+
+	/* within a huge page: what pinning costs depends on what lies together */
+	area = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	REQUIRE(area != MAP_FAILED, "no memory: %s", strerror(errno));
+	madvise(area, 2 * HUGE, MADV_HUGEPAGE);
+	map.vaddr = ((uintptr_t)area + HUGE - 1) & ~(HUGE - 1);
+	memset((void *)(uintptr_t)map.vaddr, 0, map.size);
+	BENCH(&b, ROUNDS, (ret |= ioctl(container, VFIO_IOMMU_MAP_DMA, &map),
+			   ret |= ioctl(container, VFIO_IOMMU_UNMAP_DMA, &unmap)));
+	bench_say(&b, &side, "instructions", "dma_map_unmap_64k");
+	CHECK(!ret, "DMA: %s", strerror(errno));
+	munmap(area, 2 * HUGE);
+}
+
+/*
+ * The device's file; container and group stay open. Without the resets of first
+ * open and last close: they sleep, and are the same for both.
+ */
+static void measure_open(void)
+{
+	int group = side.user.own.groups[0].fd, fd = -1;
+
+	REQUIRE_OK(sysfs_write("\n", "/sys/bus/pci/devices/%s/reset_method",
+			       side.shim.addr));
+	close(side.user.device);
+	for (int i = 0; i < SLOW_ROUNDS; i++) {
+		uint64_t start = bench_running();
+
+		fd = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, bench_device(&side));
+		if (fd < 0)
+			break;
+		close(fd);
+		bench_add(&b, bench_running() - start);
+	}
+	CHECK(fd >= 0, "cannot open: %s", strerror(errno));
+	bench_say(&b, &side, "instructions", "open_close");
+	REQUIRE_OK(sysfs_write("default", "/sys/bus/pci/devices/%s/reset_method",
+			       side.shim.addr));
+	side.user.device = -1;
+}
+
+static void measure_nic(const char *name)
+{
+	bench_assign(&side, name, PORT, 0);
+	REQUIRE_OK(vfio_user_open(&side.user, bench_device(&side)));
+	measure_mapped();
+	measure_region("bar", BAR0, NIC_SCRATCH);
+	measure_region("config", VFIO_CONFIG, CONFIG_BAR0);
+	measure_command();
+	measure_touch("fault_page", BAR0, PAGE, 32 * PAGE);
+	measure_irqs();
+	measure_interrupt();
+	measure_dma();
+	measure_reset();
+	measure_open();
+	vfio_user_close(&side.user);
+}
+
+static void measure_shm(const char *name)
+{
+	bench_assign(&side, name, SHM_PORT, 0);
+	REQUIRE_OK(vfio_user_open(&side.user, bench_device(&side)));
+	measure_touch("fault_huge", SHM_REGION, HUGE, 32 * HUGE);
+	vfio_user_close(&side.user);
+}
+
+SCENARIO(access_vfio_pci, "what an access costs with vfio_pci", .limit_s = 120)
+{
+	measure_nic("vfio_pci");
+}
+
+SCENARIO(access_resume, "what an access costs with resume", .limit_s = 120)
+{
+	measure_nic("resume");
+}
+
+SCENARIO(access_hold, "what an access costs with hold", .limit_s = 120)
+{
+	measure_nic("hold");
+}
+
+SCENARIO(access_evict, "what an access costs with evict", .limit_s = 120)
+{
+	measure_nic("evict");
+}
+
+SCENARIO(huge_vfio_pci, "what a fault of 2 MiB costs with vfio_pci", .limit_s = 120)
+{
+	measure_shm("vfio_pci");
+}
+
+SCENARIO(huge_resume, "what a fault of 2 MiB costs with resume", .limit_s = 120)
+{
+	measure_shm("resume");
+}
+
+SCENARIO(huge_hold, "what a fault of 2 MiB costs with hold", .limit_s = 120)
+{
+	measure_shm("hold");
+}
+
+SCENARIO(huge_evict, "what a fault of 2 MiB costs with evict", .limit_s = 120)
+{
+	measure_shm("evict");
+}

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The phases of a recovery from a fatal error, from a trace. Time is the
+ * emulator's: an instruction is a nanosecond, and a sleep is as long as it says.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "access_log.h"
+#include "bench.h"
+#include "clock.h"
+#include "klog.h"
+#include "monitor.h"
+#include "nic_user.h"
+#include "scenario.h"
+#include "shm.h"
+#include "sysfs.h"
+#include "trace.h"
+
+#define TRACING "/sys/kernel/tracing"
+#define INSTANCE TRACING "/instances/mdr"
+#define PAGE 4096ul
+#define HUGE (2ul << 20)
+#define MAX_THREADS 64
+#define ROUNDS 3
+#define STATE_MS 10000
+#define PAUSE_US 1000
+
+static const char * const callbacks[] = {
+	"mdr_error_detected", "mdr_mmio_enabled", "mdr_slot_reset", "mdr_resume",
+};
+
+/*
+ * Many pages need the large BAR of ivshmem. How long the kernel takes is to be
+ * seen at a PCI Express function: its reset has the waits that the standard asks for.
+ */
+struct place {
+	const char *port;
+	unsigned int region;
+	uint64_t off;
+	bool pages;
+};
+
+static const struct place nic = {
+	"rp_igb2", VFIO_PCI_BAR0_REGION_INDEX, NIC_STATUS, false,
+};
+
+static const struct place shm = { SHM_PORT, SHM_REGION, 0, true };
+
+static const struct place *place;
+static struct bench_side side;
+static struct access_log logs[MAX_THREADS];
+
+/* In microseconds: that is what a trace tells. */
+struct phases {
+	double kernel_start, kernel;
+	double start[4], took[4];	/* as callbacks[] */
+	double drain;
+	double open;			/* when the gate opened */
+};
+
+static int probe(const char *line)
+{
+	int fd = open(TRACING "/kprobe_events", O_WRONLY | O_APPEND | O_CLOEXEC);
+	ssize_t len;
+
+	if (fd < 0)
+		return -errno;
+	len = write(fd, line, strlen(line));
+	close(fd);
+	return len < 0 ? -errno : 0;
+}
+
+static int probe_both(const char *function)
+{
+	char line[160];
+	int ret;
+
+	snprintf(line, sizeof(line), "p:mdr_calls/in_%s %s", function, function);
+	ret = probe(line);
+	snprintf(line, sizeof(line), "r:mdr_calls/out_%s %s", function, function);
+	return ret ? ret : probe(line);
+}
+
+static void trace_recovery(void)
+{
+	REQUIRE_OK(trace_start(NULL));
+	REQUIRE_OK(probe_both("pcie_do_recovery"));
+	for (size_t i = 0; i < sizeof(callbacks) / sizeof(callbacks[0]); i++)
+		REQUIRE_OK(probe_both(callbacks[i]));
+	REQUIRE_OK(sysfs_write("1", INSTANCE "/events/mdr_calls/enable"));
+}
+
+/* "  comm-123  [001] 1234.567890: entry" */
+static const char *split(const char *line, double *us)
+{
+	const char *p = line[0] == '#' ? NULL : strstr(line, "] ");
+
+	if (!p)
+		return NULL;
+	*us = strtod(p + 2, (char **)&p) * 1e6;
+	return p[0] == ':' ? p + 2 : NULL;
+}
+
+static void see(struct phases *ph, const char *entry, double us)
+{
+	const char *ns;
+
+	if (!strncmp(entry, "in_pcie_do_recovery", 19))
+		ph->kernel_start = us;
+	if (!strncmp(entry, "out_pcie_do_recovery", 20))
+		ph->kernel = us - ph->kernel_start;
+	if (!strncmp(entry, "mdr_state:", 10) && strstr(entry, "--> open"))
+		ph->open = us;
+	if (!strncmp(entry, "mdr_drain:", 10)) {
+		ns = strstr(entry, "ns=");
+		ph->drain = ns ? atoll(ns + 3) / 1000.0 : 0;
+	}
+	for (size_t i = 0; i < sizeof(callbacks) / sizeof(callbacks[0]); i++) {
+		const char *name = strchr(entry, '_') + 1;
+
+		if (strncmp(name, callbacks[i], strlen(callbacks[i])))
+			continue;
+		if (!strncmp(entry, "in_", 3))
+			ph->start[i] = us;
+		else if (!strncmp(entry, "out_", 4))
+			ph->took[i] += us - ph->start[i];
+	}
+}
+
+static struct phases read_phases(void)
+{
+	struct phases ph = { 0 };
+	const char *entry;
+	char line[512];
+	double us;
+	FILE *file;
+
+	trace_stop();
+	file = fopen(INSTANCE "/trace", "re");
+	REQUIRE(file, "no trace: %s", strerror(errno));
+	while (fgets(line, sizeof(line), file)) {
+		entry = split(line, &us);
+		if (entry && strchr(entry, '_'))
+			see(&ph, entry, us);
+	}
+	fclose(file);
+	trace_end();
+	return ph;
+}
+
+/* The BAR where no huge page fits, and the first pages of it touched. */
+static void map_small(unsigned int pages)
+{
+	size_t size = side.user.regions[place->region].size;
+	volatile uint8_t *map;
+	uintptr_t area;
+
+	area = (uintptr_t)mmap(NULL, size + 2 * HUGE, PROT_NONE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	area = ((area + HUGE - 1) & ~(HUGE - 1)) + PAGE;
+	map = mmap((void *)area, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		   side.user.device, side.user.regions[place->region].offset);
+	REQUIRE(map != MAP_FAILED, "cannot map: %s", strerror(errno));
+	side.user.regions[place->region].map = (void *)map;
+	for (unsigned int i = 0; i < pages; i++)
+		(void)map[i * PAGE];
+}
+
+/* What one recovery took, in nanoseconds. */
+struct cost {
+	struct bench kernel, detected, drain, slot_reset, callbacks, share;
+	struct bench until_open, until_access, excess;
+};
+
+static void add(struct bench *b, double us)
+{
+	bench_add(b, us > 0 ? us * 1000 + 0.5 : 0);
+}
+
+static void recover_once(struct cost *c, unsigned int pages, unsigned int threads)
+{
+	uint64_t stall = 0, back = 0;
+	struct phases ph;
+	uint32_t value;
+	double ours = 0;
+
+	map_small(pages);
+	value = vfio_user_read(&side.user, place->region, place->off, 4);
+	memset(logs, 0, sizeof(logs));
+	for (unsigned int i = 0; i < threads; i++) {
+		logs[i] = (struct access_log) {
+			.u = &side.user, .kind = ACCESS_MAP_READ,
+			.region = place->region, .off = place->off,
+			.value = value, .pause_us = PAUSE_US,
+		};
+		REQUIRE_OK(access_start(&logs[i]));
+	}
+	trace_recovery();
+	klog_mark();
+	REQUIRE_OK(aer_inject(place->port, "DLP"));
+	CHECK(klog_wait("device recovery successful", STATE_MS, NULL, 0),
+	      "not recovered");
+	if (bench_is_shim(&side))
+		CHECK(shim_wait(side.shim.group, "open", STATE_MS), "not open");
+	sleep_ms(20);
+	for (unsigned int i = 0; i < threads; i++)
+		access_stop(&logs[i]);
+	ph = read_phases();
+	vfio_user_unmap(&side.user, place->region);
+
+	CHECK(ph.kernel > 0, "no recovery in the trace");
+	add(&c->kernel, ph.kernel);
+	if (!bench_is_shim(&side))
+		return;
+	for (unsigned int i = 0; i < threads; i++) {
+		if (logs[i].longest_ns > stall)
+			stall = logs[i].longest_ns;
+		for (unsigned int s = 0; s < logs[i].nr_stalls; s++)
+			if (logs[i].stalls[s].end_ns > back)
+				back = logs[i].stalls[s].end_ns;
+		CHECK(!logs[i].wrong && !logs[i].ones && !logs[i].faults,
+		      "an access went wrong");
+	}
+	for (unsigned int i = 0; i < 4; i++)
+		ours += ph.took[i];
+	add(&c->detected, ph.took[0]);
+	add(&c->drain, ph.drain);
+	add(&c->slot_reset, ph.took[2]);
+	add(&c->callbacks, ours);
+	bench_add(&c->share, ours * 10000 / ph.kernel);
+	add(&c->until_open, ph.open - ph.start[3]);
+	if (back)
+		add(&c->until_access, back / 1000.0 - ph.open);
+	if (stall)
+		add(&c->excess, stall / 1000.0 - ph.kernel);
+}
+
+static void say(struct bench *b, const char *unit, const char *what, const char *when)
+{
+	char metric[64];
+
+	snprintf(metric, sizeof(metric), "recovery_%s%s", what, when);
+	if (b->rounds)
+		bench_say(b, &side, unit, metric);
+}
+
+static void measure_case(unsigned int pages, unsigned int threads)
+{
+	/* the user of vfio-pci has lost the device after the first */
+	unsigned int rounds = bench_is_shim(&side) ? ROUNDS : 1;
+	static struct cost c;
+	char when[32];
+
+	memset(&c, 0, sizeof(c));
+	for (unsigned int i = 0; i < rounds; i++)
+		recover_once(&c, pages, threads);
+	if (place->pages) {
+		snprintf(when, sizeof(when), "_%u_pages", pages);
+		say(&c.detected, "ns", "error_detected", when);
+		return;
+	}
+	snprintf(when, sizeof(when), "_%u_threads", threads);
+	say(&c.kernel, "ns", "kernel", when);
+	say(&c.detected, "ns", "error_detected", when);
+	say(&c.drain, "ns", "drain", when);
+	say(&c.slot_reset, "ns", "slot_reset", when);
+	say(&c.callbacks, "ns", "callbacks", when);
+	say(&c.share, "1/10000", "share", when);
+	say(&c.until_open, "ns", "resume_to_open", when);
+	say(&c.until_access, "ns", "open_to_access", when);
+	say(&c.excess, "ns", "stall_excess", when);
+}
+
+static void assign(const char *name, const struct place *at)
+{
+	place = at;
+	bench_assign(&side, name, place->port, 0);
+	REQUIRE_OK(vfio_user_open(&side.user, bench_device(&side)));
+}
+
+SCENARIO(recovery_vfio_pci, "how long the kernel's recovery takes", .limit_s = 120)
+{
+	assign("vfio_pci", &nic);
+	measure_case(1, 0);
+}
+
+SCENARIO(recovery_resume, "how long the phases of a recovery take", .limit_s = 120)
+{
+	assign("resume", &nic);
+	measure_case(1, 0);
+	measure_case(1, 1);
+	measure_case(1, 64);
+}
+
+SCENARIO(recovery_pages, "what mapped pages add to the closing", .limit_s = 120)
+{
+	assign("resume", &shm);
+	measure_case(1, 0);
+	measure_case(64, 0);
+	measure_case(4096, 0);
+}
