@@ -104,26 +104,28 @@ static bool mdr_group_close_again(struct mdr_function *function)
 	return true;
 }
 
-static void mdr_permanent_failure(struct mdr_function *function)
+/* True if users had to be kept out for it. */
+static bool mdr_permanent_failure(struct mdr_function *function)
 {
 	struct mdr_group *group = function->group;
 
 	guard(mutex)(&group->lock);
 	/* told function by function: the first one has started the attempt */
 	if (group->fallback_id && group->fallback_id == group->event)
-		return;
+		return false;
 	function->failed = true;
 	function->recovering = false;
 	if (mdr_group_is_recovering(group) ||
 	    (group->machine.state == MDR_STATE_FAILED &&
 	     group->cause != MDR_CAUSE_BREAKER)) {
 		mdr_group_abandon(group, MDR_EVENT_ERROR_PERMANENT, true);
-		return;
+		return false;
 	}
 	if (group->machine.state == MDR_STATE_FAILED)
-		return;
+		return false;
 	group->cause = MDR_CAUSE_PERMANENT;
 	mdr_group_step(group, MDR_EVENT_ERROR_PERMANENT, function);
+	return true;
 }
 
 /* Does this function want a reset for an error that left the link alone? */
@@ -144,9 +146,11 @@ static pci_ers_result_t mdr_error_detected(struct pci_dev *pdev,
 	if (!function) /* being bound or unbound: nobody has access */
 		return PCI_ERS_RESULT_CAN_RECOVER;
 	if (state == pci_channel_io_perm_failure) {
-		mdr_permanent_failure(function);
-		mdr_group_zap(function->group);
-		mdr_group_drain(function->group, false);
+		/* the own attempt is inside the gate, and waits for us */
+		if (mdr_permanent_failure(function)) {
+			mdr_group_zap(function->group);
+			mdr_group_drain(function->group, false);
+		}
 		return PCI_ERS_RESULT_DISCONNECT;
 	}
 
@@ -232,8 +236,11 @@ static pci_ers_result_t mdr_slot_reset(struct pci_dev *pdev)
 	if (!ret)
 		return PCI_ERS_RESULT_RECOVERED;
 	/* the kernel gives up on all functions if one votes against it */
-	return list_is_singular(&pdev->bus->devices) ?
-	       PCI_ERS_RESULT_DISCONNECT : PCI_ERS_RESULT_NONE;
+	if (!list_is_singular(&pdev->bus->devices))
+		return PCI_ERS_RESULT_NONE;
+	/* and not every kernel says so: there is no resume to wait for */
+	function->recovering = false;
+	return PCI_ERS_RESULT_DISCONNECT;
 }
 
 static void mdr_resume(struct pci_dev *pdev)
