@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Recoveries that go wrong: a device that stays dead, a host that takes too long,
+ * one that never comes to an end, and on kernels that export it the kernel's own
+ * recovery with resets that fail or take their time.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "access_log.h"
+#include "clock.h"
+#include "klog.h"
+#include "monitor.h"
+#include "nic_user.h"
+#include "scenario.h"
+#include "shim.h"
+#include "strike.h"
+#include "sysfs.h"
+#include "vfio_irq.h"
+
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define PORT "rp_igb2"
+#define SETTLE_MS 3000
+#define WATCHDOG "150"
+#define WATCHDOG_MS 150
+#define LATE "600"
+#define JUNK 0x55
+
+static struct vfio_user user;
+static int err;
+
+static struct access_log log_ = {
+	.u = &user, .kind = ACCESS_MAP_READ, .region = BAR0, .off = NIC_STATUS,
+	.pause_us = 200,
+};
+
+static void start(struct shim *s, const char *port, unsigned int n, const char *policy)
+{
+	REQUIRE_OK(shim_bind_test(s, port, n));
+	REQUIRE_OK(shim_create(s, policy));
+	REQUIRE_OK(shim_set(s, "stall_timeout_ms", "20000"));
+	REQUIRE_OK(vfio_user_open(&user, s->uuid));
+	REQUIRE_OK(vfio_irq_enable(&user, VFIO_PCI_ERR_IRQ_INDEX, 1, &err));
+	log_.value = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	REQUIRE_OK(access_start(&log_));
+}
+
+static int recover(const struct shim *s)
+{
+	return sysfs_write("1", SHIM_CLASS "/group%d/recover", s->group);
+}
+
+static void check_cause(const struct shim *s, const char *expected)
+{
+	char cause[32];
+
+	shim_status(s->group, "cause", cause, sizeof(cause));
+	CHECK(!strcmp(cause, expected), "cause is %s, not %s", cause, expected);
+}
+
+static void check_err_once(void)
+{
+	uint64_t fired = 0;
+
+	CHECK(vfio_irq_wait(err, SETTLE_MS, &fired), "ERR did not fire");
+	sleep_ms(30);
+	CHECK(fired == 1 && !vfio_irq_wait(err, 0, NULL), "ERR fired more than once");
+}
+
+static void check_alive(const struct shim *s)
+{
+	CHECK(shim_wait(s->group, "open", SETTLE_MS), "not open");
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == log_.value, "STATUS is %#x, was %#x",
+	      vfio_user_read(&user, BAR0, NIC_STATUS, 4), log_.value);
+	CHECK(pci_command(s->addr) & 0x2, "COMMAND is %#x", pci_command(s->addr));
+	CHECK(shim_number(s->group, "stats/drain_timeouts") == 0, "drain_timeouts is %ju",
+	      shim_number(s->group, "stats/drain_timeouts"));
+}
+
+/* The user saw the value or all-ones, never anything else. */
+static void stop_log(bool was_lost)
+{
+	access_stop(&log_);
+	CHECK(!log_.wrong && !log_.faults, "%ju wrong (last %#x), %ju faults", log_.wrong,
+	      log_.last_wrong, log_.faults);
+	CHECK(!!log_.ones == was_lost, "%ju all-ones", log_.ones);
+	MEASURE("held_ms", "%ju", log_.longest_ns / 1000000);
+}
+
+/* A device that stays dead after the reset is lost; repaired, it comes back. */
+static void lose_and_heal(const char *parameter, const char *value)
+{
+	struct shim s;
+
+	start(&s, PORT, 0, "resume");
+	REQUIRE_OK(shim_test_set(parameter, value));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
+	check_err_once();
+	CHECK(recover(&s) < 0, "recover of a dead device succeeded");
+	CHECK(shim_is(s.group, "failed"), "not failed any more");
+	CHECK(vfio_user_reset(&user) < 0, "reset of a dead device succeeded");
+	CHECK(shim_is(s.group, "failed"), "not failed any more");
+	CHECK(!vfio_irq_wait(err, 0, NULL), "ERR fired again");
+	stop_log(true);
+
+	REQUIRE_OK(shim_test_set(parameter, "0"));
+	CHECK_OK(recover(&s));
+	check_alive(&s);
+
+	REQUIRE_OK(shim_test_set(parameter, value));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
+	check_err_once();
+	REQUIRE_OK(shim_test_set(parameter, "0"));
+	CHECK(WAIT_FOR(!vfio_user_reset(&user), SETTLE_MS), "no reset heals it");
+	check_alive(&s);
+
+	/* and an error finds it as if nothing had been */
+	REQUIRE(shim_is(s.group, "open"), "not open");
+	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
+	check_alive(&s);
+	CHECK(shim_number(s.group, "stats/failures") == 2, "failures is %ju",
+	      shim_number(s.group, "stats/failures"));
+}
+
+SCENARIO(misbehave_unhealthy,
+	 "not well after the reset: failed, ERR once; repaired, recover or a reset heal")
+{
+	lose_and_heal("unhealthy", "1");
+}
+
+SCENARIO(misbehave_restore_error,
+	 "a restore that fails: failed, ERR once; repaired, recover or a reset heal")
+{
+	lose_and_heal("restore_error", "-5");
+}
+
+SCENARIO(misbehave_failed_then_error,
+	 "an error in failed is recovered by the host, which proves the device: open again")
+{
+	struct shim s;
+
+	start(&s, PORT, 0, "resume");
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+	REQUIRE_OK(aer_inject(PORT, "DLP"));
+	check_alive(&s);
+	stop_log(true);
+}
+
+/* A host that is slower than the watchdog, but comes to an end. */
+static void late_host(const char *parameter, const char *policy, const char *state)
+{
+	uint64_t begin, failed_ms;
+	struct shim s;
+
+	start(&s, PORT, 0, policy);
+	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", WATCHDOG));
+	REQUIRE_OK(shim_test_set(parameter, LATE));
+	begin = now_ns();
+	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
+	failed_ms = (now_ns() - begin) / 1000000;
+	check_cause(&s, "watchdog");
+	/* the host may reset the function any moment */
+	CHECK_ERRNO(vfio_user_reset(&user), EIO);
+	check_err_once();
+	REQUIRE(shim_wait(s.group, state, SETTLE_MS), "not %s after the late end", state);
+	MEASURE("failed_after_ms", "%ju", failed_ms);
+	MEASURE("back_after_ms", "%ju", (now_ns() - begin) / 1000000);
+	CHECK(failed_ms >= WATCHDOG_MS, "failed after %ju ms", failed_ms);
+	REQUIRE_OK(shim_test_set(parameter, "0"));
+	if (!strcmp(state, "holding"))
+		CHECK_OK(vfio_user_reset(&user));
+	check_alive(&s);
+	stop_log(true);
+	CHECK(log_.longest_ns < 500 * NS_PER_MS, "released after %ju ns only", log_.longest_ns);
+	CHECK(shim_number(s.group, "stats/failures") == 1, "failures is %ju",
+	      shim_number(s.group, "stats/failures"));
+}
+
+SCENARIO(misbehave_late_slot_reset,
+	 "slot_reset after the watchdog: failed meanwhile, user's reset refused, then open")
+{
+	late_host("slot_reset_ms", "resume", "open");
+}
+
+SCENARIO(misbehave_late_resume_hold,
+	 "resume after the watchdog: failed meanwhile, user's reset refused, then holding")
+{
+	late_host("resume_ms", "hold", "holding");
+}
+
+SCENARIO(misbehave_no_resume,
+	 "a host that never says that it is done: failed by the watchdog; recover ends it")
+{
+	struct shim s;
+
+	start(&s, PORT, 0, "resume");
+	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", WATCHDOG));
+	REQUIRE_OK(shim_test_set("drop_resume", "1"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
+	check_cause(&s, "watchdog");
+	check_err_once();
+	CHECK_ERRNO(vfio_user_reset(&user), EIO);
+	CHECK(WAIT_FOR(klog_count("device recovery successful"), SETTLE_MS), "not done");
+	CHECK_OK(recover(&s));
+	check_alive(&s);
+	check_cause(&s, "none");
+	CHECK_OK(vfio_user_reset(&user));
+	stop_log(true);
+	REQUIRE_OK(shim_test_set("drop_resume", "0"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
+	check_alive(&s);
+}
+
+SCENARIO(misbehave_recover_in_hung_recovery,
+	 "recover while the host hangs in slot_reset: whatever it says, open in the end")
+{
+	struct shim s;
+	int ret;
+
+	start(&s, PORT, 0, "resume");
+	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", WATCHDOG));
+	REQUIRE_OK(shim_test_set("slot_reset_ms", LATE));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
+	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", "20000"));
+	ret = recover(&s);
+	CHECK(!ret || ret == -EAGAIN || ret == -EBUSY, "recover: %s", strerror(-ret));
+	CHECK(WAIT_FOR(klog_count("device recovery successful"), SETTLE_MS), "not done");
+	check_alive(&s);
+	stop_log(true);
+	MEASURE("recover", "%d", ret);
+}
+
+SCENARIO(misbehave_sibling,
+	 "a function that stays dead does not keep the one next to it from recovering")
+{
+	struct vfio_user other;
+	uint32_t status;
+	struct shim s, well;
+
+	REQUIRE_OK(shim_make(&well, "rp_igb", 1, "resume"));
+	REQUIRE_OK(vfio_user_open(&other, well.uuid));
+	status = vfio_user_read(&other, BAR0, NIC_STATUS, 4);
+	start(&s, "rp_igb", 0, "resume");
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	REQUIRE_OK(strike(&well, "rp_igb", "DLP", "open"));
+	CHECK(vfio_user_read(&other, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+	CHECK(shim_wait(s.group, "failed", SETTLE_MS), "the dead one is not failed");
+	check_err_once();
+	CHECK(shim_number(well.group, "event") == shim_number(s.group, "event"), "two ids");
+	MEASURE("recovery_ms", "%ju", shim_number(well.group, "stats/recovery_ns_last") / 1000000);
+
+	/* to heal the one must not harm the other */
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+	CHECK_OK(recover(&s));
+	check_alive(&s);
+	stop_log(true);
+	CHECK(shim_is(well.group, "open"), "not open any more");
+	CHECK(vfio_user_read(&other, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+}
+
+/* The kernel's own recovery, with a reset of ours. */
+static void recover_by_kernel(const char *state, const char *reset, unsigned int ms)
+{
+	char text[64];
+
+	if (!sysfs_exists("/sys/module/mdev_recovery_test/parameters/recover"))
+		SKIP("this kernel does not export pcie_do_recovery()");
+	snprintf(text, sizeof(text), "%s %s %s %u", pci_port_addr(PORT), state, reset, ms);
+	REQUIRE_OK(shim_test_set("recover", text));
+}
+
+/* Held for as long as it takes, then as ever. */
+static void check_held(struct shim *s, const char *state, const char *reset, unsigned int ms,
+		       bool own)
+{
+	uint64_t event = shim_number(s->group, "event"), held_ms, begin = now_ns();
+	char name[24];
+
+	log_.longest_ns = 0;
+	recover_by_kernel(state, reset, ms);
+	CHECK(WAIT_FOR(shim_number(s->group, "event") != event, SETTLE_MS), "no new event");
+	CHECK(!event || shim_number(s->group, "event") == event + 1, "events %ju and %ju",
+	      event, shim_number(s->group, "event"));
+	check_alive(s);
+	held_ms = (now_ns() - begin) / 1000000;
+	CHECK(held_ms >= ms, "open after %ju ms of %u", held_ms, ms);
+	CHECK(shim_number(s->group, "stats/own_resets") == own, "%s %s: own_resets is %ju", state,
+	      reset, shim_number(s->group, "stats/own_resets"));
+	snprintf(name, sizeof(name), "%s_%s_ms", state, reset);
+	MEASURE(name, "%ju", held_ms);
+}
+
+SCENARIO(misbehave_kernel_resets,
+	 "resets that take their time, or have been made before: the user is held and goes on")
+{
+	struct shim s;
+
+	start(&s, PORT, 0, "resume");
+	check_held(&s, "frozen", "ok", 500, false);
+	check_held(&s, "normal", "ok", 0, false);
+	REQUIRE_OK(shim_set(&s, "nonfatal_action", "reset"));
+	check_held(&s, "normal", "ok", 200, false);
+	stop_log(false);
+	/* the port has cut the link before the host knows: no word of that to the user */
+	check_held(&s, "frozen", "dpc", 200, false);
+	CHECK(!vfio_irq_wait(err, 0, NULL), "ERR fired");
+}
+
+SCENARIO(misbehave_kernel_reset_fails,
+	 "a reset that fails, after a second: the shim's own attempt saves the user")
+{
+	struct shim s;
+
+	start(&s, PORT, 0, "resume");
+	check_held(&s, "frozen", "fail", 1000, true);
+	stop_log(false);
+	CHECK(!vfio_irq_wait(err, 0, NULL), "ERR fired");
+	CHECK(shim_number(s.group, "stats/failures") == 0, "failures is %ju",
+	      shim_number(s.group, "stats/failures"));
+}
+
+SCENARIO(misbehave_kernel_gives_up,
+	 "a reset that fails, and a device that stays dead: failed, cause permanent, ERR once")
+{
+	struct shim s;
+
+	start(&s, PORT, 0, "resume");
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	recover_by_kernel("frozen", "fail", 100);
+	REQUIRE(shim_wait(s.group, "failed", SETTLE_MS), "not failed");
+	check_cause(&s, "permanent");
+	check_err_once();
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+	CHECK_OK(vfio_user_reset(&user));
+	check_alive(&s);
+	stop_log(true);
+}
+
+SCENARIO(misbehave_kernel_recover_then_late,
+	 "recover while the kernel hangs: the gate closes again, and nothing is elided")
+{
+	struct shim s;
+
+	start(&s, PORT, 0, "resume");
+	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", WATCHDOG));
+	REQUIRE_OK(shim_set(&s, "reset_elision", "pristine"));
+	recover_by_kernel("frozen", "dpc", 1500);
+	REQUIRE(shim_wait(s.group, "failed", SETTLE_MS), "not failed");
+	access_stop(&log_);
+	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", "20000"));
+	CHECK_OK(recover(&s));
+	CHECK(shim_is(s.group, "open"), "not open after recover");
+	/* the host's reset is over, this comes after it */
+	REQUIRE_OK(vfio_user_write(&user, BAR0, NIC_SCRATCH, 4, JUNK));
+	CHECK(WAIT_FOR(klog_count("device recovery successful"), SETTLE_MS), "not done");
+	CHECK(shim_wait(s.group, "open", SETTLE_MS), "not open");
+	CHECK(shim_number(s.group, "stats/recoveries") == 2, "recoveries is %ju",
+	      shim_number(s.group, "stats/recoveries"));
+	REQUIRE_OK(vfio_user_reset(&user));
+	CHECK(vfio_user_read(&user, BAR0, NIC_SCRATCH, 4) == 0, "SCRATCH is %#x",
+	      vfio_user_read(&user, BAR0, NIC_SCRATCH, 4));
+	check_alive(&s);
+}
