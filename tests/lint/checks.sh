@@ -106,7 +106,7 @@ check_checkpatch() {
 		echo "SKIP no checkpatch"
 		return 0
 	}
-	match 'drivers/*.[ch]' 'include/*.[ch]' 'tests/vm/module/*.c' |
+	match 'drivers/*.[ch]' 'include/*.[ch]' 'tests/vm/module/*.[ch]' |
 		grep -v '/trace\.h$' | checkpatch_some "$kernel_ignore"
 	match 'drivers/*/trace.h' | checkpatch_some "$kernel_ignore,$trace_ignore"
 	match 'tests/*.[ch]' 'tools/*.[ch]' 'Documentation/*.[ch]' |

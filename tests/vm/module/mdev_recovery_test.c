@@ -32,6 +32,8 @@
 #include <linux/pci.h>
 #include <linux/slab.h>
 
+#include "pci_private.h"
+
 static int restore_error;
 module_param(restore_error, int, 0644);
 static bool unhealthy;
@@ -139,12 +141,6 @@ static struct pci_driver test_driver = {
 };
 
 #ifdef MDR_TEST_HAVE_pcie_do_recovery
-
-/* exported, but declared in drivers/pci/pci.h only */
-int pci_bus_error_reset(struct pci_dev *dev);
-pci_ers_result_t
-pcie_do_recovery(struct pci_dev *dev, pci_channel_state_t state,
-		 pci_ers_result_t (*reset_subordinates)(struct pci_dev *pdev));
 
 /* Of the run under way; test_recover_lock is held for all of it. */
 static DEFINE_MUTEX(test_recover_lock);

@@ -47,6 +47,12 @@ static void check_file(const char *file, const char *want)
 	CHECK(!strcmp(value, want), "%s is '%s', not '%s'", file, value, want);
 }
 
+#define PLUGGED "virtio-net-pci,id=plugged,bus=rp_empty"
+
+/* Of one fatal error; the slot reset is a step within recovering. */
+#define STEP "recovering "
+static const char story[] = "closing " STEP STEP "open ";
+
 SCENARIO(status_files, "the files and links of a group say what it is made of")
 {
 	char target[64];
@@ -271,8 +277,7 @@ SCENARIO(status_stats, "stalls and recoveries are counted and traced")
 	CHECK(max <= log.longest_ns, "stalled for %ju ns, the user saw %ju", max,
 	      log.longest_ns);
 	CHECK(max > recovery / 2, "stalled for %ju ns of %ju", max, recovery);
-	/* the slot reset is one step within recovering */
-	CHECK(!strcmp(points.story, "closing recovering " "recovering open "),
+	CHECK(!strcmp(points.story, story),
 	      "the trace says %s", points.story);
 	CHECK(points.stalls == 1, "%u stalls traced", points.stalls);
 	CHECK(points.drains == 1, "%u drains traced", points.drains);
@@ -291,8 +296,7 @@ SCENARIO(status_correctable, "a correctable error is counted and disturbs nobody
 	int fd;
 
 	/* of the machine's devices only virtio tells its port of its own errors */
-	REQUIRE_OK(device_add("virtio-net-pci,id=plugged,bus=rp_empty,"
-			      "aer=on,disable-legacy=on,iommu_platform=on"));
+	REQUIRE_OK(device_add(PLUGGED ",aer=on,disable-legacy=on,iommu_platform=on"));
 	/* only now that the kernel has bound it, it is through with it */
 	REQUIRE(WAIT_FOR(!pci_below("rp_empty", 0, addr) &&
 			 pci_driver(addr, driver, sizeof(driver)) > 0, EVENT_MS),
