@@ -89,8 +89,12 @@ static int mdr_device_enable(struct mdr_device *device)
 	}
 
 	ret = vfio_pci_core_enable(&device->core);
-	if (ret)
+	if (ret) {
+		/* whatever it said of a device that an error has just hit */
+		if (mdr_gate_closed(&group->gate))
+			ret = -EAGAIN;
 		goto out_exit;
+	}
 
 	mdr_user_registers_init(device);
 
