@@ -58,7 +58,6 @@ machine_args() {
 
 	# ttyS0: kernel log. ttyS1: this QEMU's own monitor, for the guest to
 	# inject errors and plug devices. Port 0xe9: the test results.
-	# Port 0xf4: the guest asks for another machine.
 	printf '%s\n' \
 		-chardev "file,id=console,path=$dir/console" \
 		-device isa-serial,chardev=console,index=0 \
@@ -67,8 +66,7 @@ machine_args() {
 		-chardev "socket,id=guestmon,path=$dir/qmp" \
 		-device isa-serial,chardev=guestmon,index=1 \
 		-chardev "file,id=tap,path=$dir/tap" \
-		-device isa-debugcon,iobase=0xe9,chardev=tap \
-		-device isa-debug-exit,iobase=0xf4,iosize=1
+		-device isa-debugcon,iobase=0xe9,chardev=tap
 }
 
 # What the guest's kernel is told of the ports.

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "clean.h"
-#include "cpu.h"
 #include "klog.h"
 #include "module.h"
 #include "monitor.h"
@@ -96,8 +95,6 @@ int main(void)
 	step("open the result port", tap_open());
 	step("mount", mount_all());
 	tune_kernel();
-	if (cpu_check_timers())
-		tap_restart();
 	step("read the command line",
 	     sysfs_read(cmdline, sizeof(cmdline), "/proc/cmdline"));
 	argument("mdr.ports", ports, sizeof(ports));

@@ -13,10 +13,4 @@ int tap_open(void);
 __attribute__((format(printf, 1, 2)))
 void tap_line(const char *fmt, ...);
 
-/*
- * Ends the machine at once, and asks for another in its place: this one is not
- * fit to show anything. Only before the plan.
- */
-void tap_restart(void);
-
 #endif
