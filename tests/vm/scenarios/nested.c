@@ -93,7 +93,8 @@ SCENARIO(nested_holding,
 	for (int i = 0; i < 4; i++)
 		hit(&s, PORT, !i);
 	REQUIRE(shim_wait(s.group, "holding", SETTLE_MS), "not holding");
-	REQUIRE_OK(vfio_user_reset(&user));
+	/* the host may still hold the function: EAGAIN, as with vfio-pci */
+	CHECK(WAIT_FOR(!vfio_user_reset(&user), 5000), "no reset works in the end");
 	check_whole(&s);
 	MEASURE("recoveries", "%ju", shim_number(s.group, "stats/recoveries"));
 }
