@@ -18,6 +18,7 @@
 #define VALUE 0x13579bdf
 #define JUNK 0x2468ace0
 #define STALL_MS 400
+#define MAX_ERRORS 20
 /* less than the stall time-out, and more than a busy machine adds */
 #define AT_ONCE_MS 300
 
@@ -172,10 +173,9 @@ SCENARIO(dead_access_fault,
 SCENARIO(dead_access_without_reset,
 	 "a substitute page goes by itself when the gate opens, without a reset by the user")
 {
-	struct access_log log = {
-		.u = &user, .kind = ACCESS_MAP_READ, .region = SHM_REGION, .value = VALUE,
-	};
 	volatile uint32_t *watch, *map;
+	struct access_log log;
+	unsigned int errors;
 	struct shim s;
 
 	watch = shm_watch();
@@ -183,17 +183,28 @@ SCENARIO(dead_access_without_reset,
 	watch[0] = VALUE;
 	REQUIRE_OK(shim_make(&s, PORT, 0, "resume"));
 	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "0"));
+	REQUIRE_OK(shim_set(&s, "breaker_max", "0"));
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
-	REQUIRE_OK(access_start(&log));
-	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
-	access_stop(&log);
+	/* the reader's CPU may not run at all while the gate is closed */
+	for (errors = 1; errors <= MAX_ERRORS; errors++) {
+		log = (struct access_log) {
+			.u = &user, .kind = ACCESS_MAP_READ, .region = SHM_REGION,
+			.value = VALUE,
+		};
+		REQUIRE_OK(access_start(&log));
+		REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
+		access_stop(&log);
+		CHECK(!log.wrong && !log.faults, "%ju wrong, last %#x; %ju faults",
+		      log.wrong, log.last_wrong, log.faults);
+		if (log.ones)
+			break;
+	}
 
 	map = vfio_user_map(&user, SHM_REGION);
 	CHECK(log.ones, "the mapping was never seen to give all-ones");
-	CHECK(!log.wrong && !log.faults, "%ju wrong, last %#x; %ju faults", log.wrong,
-	      log.last_wrong, log.faults);
 	CHECK(map[0] == VALUE, "the mapping gives %#x", map[0]);
 	map[2] = JUNK;
 	CHECK(watch[2] == JUNK, "a write does not reach the device any more");
 	MEASURE("ones", "%ju", log.ones);
+	MEASURE("errors", "%u", errors);
 }
