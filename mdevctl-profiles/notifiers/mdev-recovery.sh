@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Notifier of mdevctl for the types of mdev-recovery: one line in the system log
+# for each thing that was done to an mdev, or tried. mdevctl runs it as
+#
+#   mdev-recovery.sh -t TYPE -e notify -a ACTION -s STATE -u UUID -p PARENT
+#
+# STATE is success, failure, or none: refused before it began, or a live change.
+# Below $MDEVCTL_ENV_ROOT if that is set, as mdevctl.
+set -eu
+
+root=${MDEVCTL_ENV_ROOT:-}
+root=${root%/}
+
+type='' action='' state='' uuid='' parent=''
+while [ $# -ge 2 ]; do
+	case $1 in
+	-t) type=$2 ;;
+	-a) action=$2 ;;
+	-s) state=$2 ;;
+	-u) uuid=$2 ;;
+	-p) parent=$2 ;;
+	esac
+	shift 2
+done
+
+number=$(readlink "$root/sys/bus/pci/devices/$parent/iommu_group" 2>/dev/null) || number=''
+group=$root/sys/class/mdev_recovery/group${number##*/}
+
+case $type in
+mdr-pci-*) ;;
+*-resume | *-hold | *-evict) [ -n "$number" ] && [ -e "$group/$parent" ] || exit 0 ;;
+*) exit 0 ;;
+esac
+
+case $state-$action in
+success-*) priority=info outcome='done' ;;
+none-modify) priority=info outcome='changed live, or refused' ;;
+none-*) priority=warning outcome=refused ;;
+*) priority=warning outcome=failed ;;
+esac
+
+now=''
+if [ -n "$number" ] && [ -e "$group/state" ]; then
+	now="; ${group##*/} is $(cat "$group/state"), policy $(cat "$group/policy")"
+fi
+
+logger -t mdev-recovery -p "daemon.$priority" \
+	"$action of mdev $uuid ($type on $parent): $outcome$now"
