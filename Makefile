@@ -7,7 +7,7 @@ help:
 	@echo 'make modules KDIR=DIR    the modules for the kernel build folder DIR'
 	@echo 'make lab                 the Debian root that all else runs in (made once, outside the tree)'
 	@echo 'make demo                one recovery as a story, in a virtual machine'
-	@echo 'make check               all checks: unit lint modules vm selftest'
+	@echo 'make check               all checks: unit lint mdevctl modules vm selftest'
 	@echo 'make check-PART          one of them'
 	@echo 'make bench               what the shim costs beside vfio-pci, by counting instructions'
 	@echo 'make clean               removes build/'
@@ -24,7 +24,7 @@ check: lab
 # the machines load what was built
 check-vm check-selftest: modules
 
-PARTS := unit lint modules vm selftest
+PARTS := unit lint mdevctl modules vm selftest
 $(PARTS:%=check-%): check-%: lab
 	@tests/check $*
 

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # host.sh and run set and use the rest
+#
+# What cases are made of. An expectation that does not hold ends its case: cases
+# run with set -e in effect, through "fail".
+
+declare -A proves
+all_cases=()
+
+# proves NAME WHAT: NAME is a case
+declare_case() {
+	all_cases+=("$1")
+	proves[$1]=$2
+}
+
+fail() {
+	printf '%s\n' "$@"
+	exit 1
+}
+
+# accepted CMD...: it succeeds; what it says is in $said
+accepted() {
+	said=$("$@" 2>&1) || fail "refused: $*" "$said"
+}
+
+# quietly CMD...: it succeeds, and warns of nothing
+quietly() {
+	accepted "$@"
+	case $said in *mdev-recovery.sh*) fail "it said:" "$said" ;; esac
+}
+
+# refused CMD...: it fails; what it says is in $said
+refused() {
+	! said=$("$@" 2>&1) || fail "not refused: $*" "$said"
+}
+
+# says TEXT...: the last command said all of these
+says() {
+	local text
+	for text; do
+		case $said in *"$text"*) ;; *) fail "it did not say: $text" "but: $said" ;; esac
+	done
+}
+
+# is WHAT GOT EXPECTED
+is() {
+	[ "$2" = "$3" ] || fail "$1 is '$2', not '$3'"
+}
+
+# profile TYPE [NAME=VALUE]...: a file with it; prints its name
+profile() {
+	local file type=$1
+	shift
+	file=$(mktemp -p "$work" --suffix .json)
+	jq -n --arg type "$type" '{mdev_type: $type, start: "manual",
+		attrs: [$ARGS.positional[] | capture("(?<n>[^=]*)=(?<v>.*)"; "m") |
+			{("recovery/" + .n): .v}]}' --args "$@" >"$file"
+	printf '%s' "$file"
+}
+
+# define PROFILE [ARGUMENT...]
+define() {
+	local file=$1
+	shift
+	mdevctl define --uuid "$uuid" --parent "$dev" --jsonfile "$file" "$@"
+}
