@@ -10,6 +10,7 @@
 #include "scenario.h"
 #include "sysfs.h"
 
+/* The exit code, or -errno. */
 static int run_mdevctl(char *out, unsigned int size, const char *arguments)
 {
 	char command[1024];
@@ -26,7 +27,12 @@ static int run_mdevctl(char *out, unsigned int size, const char *arguments)
 	while (!feof(p) && fgetc(p) != EOF)
 		;
 	status = pclose(p);
-	if (WIFEXITED(status) && !WEXITSTATUS(status))
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
+}
+
+static int run_noted(char *out, unsigned int size, const char *arguments)
+{
+	if (!run_mdevctl(out, size, arguments))
 		return 0;
 	note("mdevctl %s: %s", arguments, out);
 	return -EIO;
@@ -40,10 +46,21 @@ int mdevctl(const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(arguments, sizeof(arguments), fmt, args);
 	va_end(args);
-	return run_mdevctl(out, sizeof(out), arguments);
+	return run_noted(out, sizeof(out), arguments);
 }
 
 int mdevctl_output(char *out, unsigned int size, const char *fmt, ...)
+{
+	char arguments[900];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(arguments, sizeof(arguments), fmt, args);
+	va_end(args);
+	return run_noted(out, size, arguments);
+}
+
+int mdevctl_try(char *out, unsigned int size, const char *fmt, ...)
 {
 	char arguments[900];
 	va_list args;

@@ -16,6 +16,10 @@ int mdevctl(const char *fmt, ...);
 __attribute__((format(printf, 3, 4)))
 int mdevctl_output(char *out, unsigned int size, const char *fmt, ...);
 
+/* As mdevctl_output, for what may be refused: 0, or the exit code; no note. */
+__attribute__((format(printf, 3, 4)))
+int mdevctl_try(char *out, unsigned int size, const char *fmt, ...);
+
 int mdev_create(const char *parent, const char *type, const char *uuid);
 int mdev_remove(const char *uuid);
 int mdev_remove_all(void);
