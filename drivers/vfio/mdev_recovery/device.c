@@ -236,7 +236,7 @@ static int mdr_device_init(struct vfio_device *vdev)
 	 * An idle function takes part in the recovery of its neighbours, and
 	 * cannot be woken over a link that is down: it stays in D0.
 	 */
-	device->core.disable_idle_d3 = true;
+	vfio_pci_core_stay_in_d0(&device->core);
 	mutex_init(&device->core_lock);
 	init_waitqueue_head(&device->released);
 	mdr_tunables_init(&device->tunables);
@@ -247,6 +247,7 @@ static void mdr_device_release(struct vfio_device *vdev)
 {
 	struct mdr_device *device = to_mdr_device(vdev);
 
+	vfio_pci_core_stay_in_d0_end(&device->core);
 	vfio_pci_core_release_dev(vdev);
 	mutex_destroy(&device->core_lock);
 	__free_page(device->ones);

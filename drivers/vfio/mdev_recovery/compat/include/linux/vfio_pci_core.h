@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Members of vfio_device_ops that not every kernel has. VFIO_OPS_x(function)
- * stands in an initialiser of that structure.
+ * Members of structures that not every kernel has. VFIO_OPS_x(function)
+ * stands in an initialiser of vfio_device_ops.
  */
 #ifndef MDR_COMPAT_LINUX_VFIO_PCI_CORE_H
 #define MDR_COMPAT_LINUX_VFIO_PCI_CORE_H
 
 #include_next <linux/vfio_pci_core.h>
+#include <linux/pm_runtime.h>
 
 /*
  * Without it GET_REGION_INFO is an ioctl like the others, and nobody calls the
@@ -30,6 +31,35 @@ vfio_pci_ioctl_get_region_info(struct vfio_device *vdev,
 #define VFIO_OPS_MATCH_TOKEN(function_) .match_token_uuid = (function_),
 #else
 #define VFIO_OPS_MATCH_TOKEN(function_)
+#endif
+
+/*
+ * Without it a module cannot speak for its own devices: a reference keeps the
+ * function in D0, also when its user asks for low power. Can go with 6.12.
+ */
+#ifdef MDR_HAVE_disable_idle_d3
+static inline void
+vfio_pci_core_stay_in_d0(struct vfio_pci_core_device *core)
+{
+	core->disable_idle_d3 = true;
+}
+
+static inline void
+vfio_pci_core_stay_in_d0_end(struct vfio_pci_core_device *core)
+{
+}
+#else
+static inline void
+vfio_pci_core_stay_in_d0(struct vfio_pci_core_device *core)
+{
+	pm_runtime_get_noresume(&core->pdev->dev);
+}
+
+static inline void
+vfio_pci_core_stay_in_d0_end(struct vfio_pci_core_device *core)
+{
+	pm_runtime_put_noidle(&core->pdev->dev);
+}
 #endif
 
 #endif
