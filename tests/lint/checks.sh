@@ -247,6 +247,17 @@ check_languages() {
 	done
 }
 
+declare_check manual "mandoc has nothing to say on any manual page"
+
+check_manual() {
+	command -v mandoc >/dev/null || {
+		echo "SKIP no mandoc"
+		return 0
+	}
+	match '*.[1-8]' | tr '\n' '\0' |
+		xargs -0 -r mandoc -T lint -W warning 2>&1 || true
+}
+
 declare_check states "Documentation/states.md says what machine.c does"
 
 check_states() {

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A directory of the test's own, with a sysfs that has groups in it. */
+#ifndef TESTS_TOOLS_FAKE_ROOT_H
+#define TESTS_TOOLS_FAKE_ROOT_H
+
+#define MDEV_A "11111111-2222-4333-8444-55555555aaaa"
+#define MDEV_B "11111111-2222-4333-8444-55555555bbbb"
+#define DOMAIN_A "aaaaaaaa-0000-4000-8000-000000000001"
+
+extern char fake_root[64];
+
+void fake_root_make(void);
+void fake_root_remove(void);
+
+/* Formats a path below the root; the result holds until the next call. */
+const char *fake_path(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Writes a file below the root, with the directories that it is in. */
+void fake_write(const char *path, const char *text);
+
+/* What is in a file below the root; "" if there is none. */
+const char *fake_read(const char *path);
+
+/* A group with that state and that mdev, and event id 7. */
+void fake_group(const char *group, const char *state, const char *mdev);
+void fake_group_remove(const char *group);
+
+#endif

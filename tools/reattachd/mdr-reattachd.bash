@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Completion of mdr-reattachd for bash.
+
+_mdr_reattachd() {
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+
+	COMPREPLY=()
+	case $before in
+	-c | --connect)
+		mapfile -t COMPREPLY < <(compgen -W 'qemu:///system' -- "$word")
+		return
+		;;
+	-s | --state)
+		mapfile -t COMPREPLY < <(compgen -d -- "$word")
+		return
+		;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W '--connect= --state= --help --version' -- "$word")
+	[[ ${COMPREPLY[0]:-} != *= ]] || compopt -o nospace
+}
+complete -F _mdr_reattachd mdr-reattachd
