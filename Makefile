@@ -7,9 +7,13 @@ help:
 	@echo 'make modules KDIR=DIR    the modules for the kernel build folder DIR'
 	@echo 'make lab                 the Debian root that all else runs in (made once, outside the tree)'
 	@echo 'make demo                one recovery as a story, in a virtual machine'
-	@echo 'make check               all checks: unit lint mdevctl modules vm selftest'
-	@echo 'make check-PART          one of them'
+	@echo 'make check               all checks: unit lint tools mdevctl modules vm selftest'
+	@echo 'make check-PART          one of them; check-packages is not among all'
 	@echo 'make bench               what the shim costs beside vfio-pci, by counting instructions'
+	@echo 'make tools               the programs, for this machine, in build/tools'
+	@echo 'make install             programs, profiles and the DKMS tree; DESTDIR=, prefix=/usr; make uninstall'
+	@echo 'make dkms                the tree that DKMS builds the modules from, in build/dkms'
+	@echo 'make deb                 the Debian packages, in build/deb'
 	@echo 'make clean               removes build/'
 
 lab:
@@ -24,7 +28,7 @@ check: lab
 # the machines load what was built
 check-vm check-selftest: modules
 
-PARTS := unit lint mdevctl modules vm selftest
+PARTS := unit lint tools mdevctl modules vm selftest packages
 $(PARTS:%=check-%): check-%: lab
 	@tests/check $*
 
@@ -34,7 +38,18 @@ demo: modules
 bench: modules
 	@tests/bench/run
 
+tools:
+	@$(if $(wildcard tools/Makefile),$(MAKE) -C tools)
+
+install: tools
+install uninstall dkms:
+	@$(MAKE) --no-print-directory -C packaging $@
+
+deb: lab
+	@$(MAKE) --no-print-directory -C packaging deb
+
 clean:
 	rm -rf build
 
-.PHONY: help lab modules check $(PARTS:%=check-%) demo bench clean
+.PHONY: help lab modules check $(PARTS:%=check-%) demo bench clean \
+	tools install uninstall dkms deb
