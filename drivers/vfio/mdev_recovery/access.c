@@ -192,14 +192,12 @@ mdr_write_quickly(struct vfio_device *vdev, const char __user *buf,
 	return ret;
 }
 
-/* Apart, so that it does not cost the BARs anything. */
-static noinline ssize_t mdr_config_write(struct vfio_device *vdev,
-					 const char __user *buf, size_t count,
-					 loff_t *ppos)
+/* Apart: what config space needs first would cost both some registers. */
+static noinline ssize_t mdr_bar_write(struct vfio_device *vdev,
+				      const char __user *buf, size_t count,
+				      loff_t *ppos)
 {
-	if (mdr_user_registers_tracked(to_mdr_device(vdev), *ppos, count))
-		return mdr_write_slowly(vdev, buf, count, ppos);
-	return mdr_write_quickly(vdev, buf, count, ppos, MDR_ENTRY_CONFIG);
+	return mdr_write_quickly(vdev, buf, count, ppos, MDR_ENTRY_ACCESS);
 }
 
 /**
@@ -216,7 +214,9 @@ static noinline ssize_t mdr_config_write(struct vfio_device *vdev,
 ssize_t mdr_device_write(struct vfio_device *vdev, const char __user *buf,
 			 size_t count, loff_t *ppos)
 {
-	if (mdr_access_kind(*ppos) == MDR_ENTRY_CONFIG)
-		return mdr_config_write(vdev, buf, count, ppos);
-	return mdr_write_quickly(vdev, buf, count, ppos, MDR_ENTRY_ACCESS);
+	if (mdr_access_kind(*ppos) != MDR_ENTRY_CONFIG)
+		return mdr_bar_write(vdev, buf, count, ppos);
+	if (mdr_user_registers_tracked(to_mdr_device(vdev), *ppos, count))
+		return mdr_write_slowly(vdev, buf, count, ppos);
+	return mdr_write_quickly(vdev, buf, count, ppos, MDR_ENTRY_CONFIG);
 }

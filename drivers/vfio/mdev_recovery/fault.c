@@ -97,14 +97,15 @@ static vm_fault_t mdr_fault_closed(struct mdr_device *device,
 	return mdr_fault_wait(device, vmf);
 }
 
-/* The caller is inside the gate. */
+/* The caller is inside the gate. @huge is order != 0, to a compiler's eye. */
 static __always_inline vm_fault_t mdr_fault_inside(struct mdr_device *device,
 						   struct vm_fault *vmf,
-						   unsigned int order)
+						   unsigned int order,
+						   bool huge)
 {
 	vm_fault_t ret;
 
-	if (order)
+	if (huge)
 		ret = device->core_vm_ops->huge_fault(vmf, order);
 	else
 		ret = device->core_vm_ops->fault(vmf);
@@ -124,13 +125,13 @@ static noinline vm_fault_t mdr_fault_slowly(struct mdr_device *device,
 	if (!mdr_gate_enter(device->gate, MDR_ENTRY_ACCESS, &entry))
 		return mdr_fault_closed(device, vmf, order);
 
-	ret = mdr_fault_inside(device, vmf, order);
+	ret = mdr_fault_inside(device, vmf, order, order);
 	mdr_gate_exit(&entry);
 	return ret;
 }
 
 static __always_inline vm_fault_t mdr_fault_any(struct vm_fault *vmf,
-						unsigned int order)
+						unsigned int order, bool huge)
 {
 	struct mdr_device *device = mdr_device_of(vmf);
 	struct mdr_gate_slot *slot;
@@ -140,14 +141,14 @@ static __always_inline vm_fault_t mdr_fault_any(struct vm_fault *vmf,
 					 &slot)))
 		return mdr_fault_slowly(device, vmf, order);
 
-	ret = mdr_fault_inside(device, vmf, order);
+	ret = mdr_fault_inside(device, vmf, order, huge);
 	mdr_gate_leave(slot);
 	return ret;
 }
 
 static vm_fault_t mdr_fault(struct vm_fault *vmf)
 {
-	return mdr_fault_any(vmf, 0);
+	return mdr_fault_any(vmf, 0, false);
 }
 
 static const struct vm_operations_struct mdr_vm_ops = {
@@ -156,7 +157,7 @@ static const struct vm_operations_struct mdr_vm_ops = {
 
 static vm_fault_t mdr_huge_fault(struct vm_fault *vmf, unsigned int order)
 {
-	return mdr_fault_any(vmf, order);
+	return mdr_fault_any(vmf, order, true);
 }
 
 static const struct vm_operations_struct mdr_huge_vm_ops = {

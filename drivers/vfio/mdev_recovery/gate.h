@@ -20,7 +20,9 @@
 #ifndef MDR_GATE_H
 #define MDR_GATE_H
 
+#include <linux/build_bug.h>
 #include <linux/cache.h>
+#include <linux/compiler.h>
 #include <linux/list.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
@@ -94,6 +96,9 @@ struct mdr_gate_slot {
 struct mdr_gate_slots {
 	struct mdr_gate_slot slot[MDR_GATE_SLOTS];
 };
+
+/* No CPU's slots share a cache line with anything else. */
+static_assert(sizeof(struct mdr_gate_slots) % SMP_CACHE_BYTES == 0);
 
 DECLARE_PER_CPU_ALIGNED(struct mdr_gate_slots, mdr_gate_slots);
 
@@ -207,11 +212,16 @@ static __always_inline bool mdr_gate_try_enter(struct mdr_gate *gate,
 
 	preempt_disable();
 	slot = this_cpu_ptr(mdr_gate_slots.slot);
-	if (unlikely(READ_ONCE(slot->gate))) {
+	/*
+	 * Other CPUs only ever free this slot, and only this CPU claims it: read
+	 * as free it stays so until the store below, read as taken it may have
+	 * been freed since. A plain read, since a marked one is a load by itself.
+	 */
+	if (unlikely(data_race(__this_cpu_read(mdr_gate_slots.slot[0].gate)))) {
 		preempt_enable();
 		return false;
 	}
-	WRITE_ONCE(slot->owner, owner);
+	__this_cpu_write(mdr_gate_slots.slot[0].owner, owner);
 	/* as in mdr_gate_claim() */
 	smp_store_release(&slot->gate, gate);
 	preempt_enable();

@@ -11,8 +11,9 @@
  */
 #include "mdr.h"
 
-static long mdr_ioctl_gated(struct mdr_device *device, unsigned int cmd,
-			    unsigned long arg)
+/* The gate is not simply open, or this CPU's first slot is taken. */
+static noinline long mdr_ioctl_slowly(struct mdr_device *device,
+				      unsigned int cmd, unsigned long arg)
 {
 	struct mdr_gate_entry entry;
 	long ret;
@@ -22,6 +23,21 @@ static long mdr_ioctl_gated(struct mdr_device *device, unsigned int cmd,
 		return ret == -ETIMEDOUT ? -EIO : ret;
 	ret = vfio_pci_core_ioctl(&device->core.vdev, cmd, arg);
 	mdr_gate_exit(&entry);
+	return ret;
+}
+
+static long mdr_ioctl_gated(struct mdr_device *device, unsigned int cmd,
+			    unsigned long arg)
+{
+	struct mdr_gate_slot *slot;
+	long ret;
+
+	if (unlikely(!mdr_gate_try_enter(device->gate, MDR_ENTRY_ACCESS,
+					 &slot)))
+		return mdr_ioctl_slowly(device, cmd, arg);
+
+	ret = vfio_pci_core_ioctl(&device->core.vdev, cmd, arg);
+	mdr_gate_leave(slot);
 	return ret;
 }
 
