@@ -4,12 +4,9 @@
  * emulator's: an instruction is a nanosecond, and a sleep is as long as it says.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "access_log.h"
 #include "bench.h"
@@ -17,23 +14,16 @@
 #include "klog.h"
 #include "monitor.h"
 #include "nic_user.h"
+#include "phases.h"
 #include "scenario.h"
 #include "shm.h"
-#include "sysfs.h"
-#include "trace.h"
 
-#define TRACING "/sys/kernel/tracing"
-#define INSTANCE TRACING "/instances/mdr"
 #define PAGE 4096ul
 #define HUGE (2ul << 20)
 #define MAX_THREADS 64
 #define ROUNDS 3
 #define STATE_MS 10000
 #define PAUSE_US 1000
-
-static const char * const callbacks[] = {
-	"mdr_error_detected", "mdr_mmio_enabled", "mdr_slot_reset", "mdr_resume",
-};
 
 /*
  * Many pages need the large BAR of ivshmem. How long the kernel takes is to be
@@ -56,104 +46,6 @@ static const struct place *place;
 static struct bench_side side;
 static struct access_log logs[MAX_THREADS];
 
-/* In microseconds: that is what a trace tells. */
-struct phases {
-	double kernel_start, kernel;
-	double start[4], took[4];	/* as callbacks[] */
-	double drain;
-	double open;			/* when the gate opened */
-};
-
-static int probe(const char *line)
-{
-	int fd = open(TRACING "/kprobe_events", O_WRONLY | O_APPEND | O_CLOEXEC);
-	ssize_t len;
-
-	if (fd < 0)
-		return -errno;
-	len = write(fd, line, strlen(line));
-	close(fd);
-	return len < 0 ? -errno : 0;
-}
-
-static int probe_both(const char *function)
-{
-	char line[160];
-	int ret;
-
-	snprintf(line, sizeof(line), "p:mdr_calls/in_%s %s", function, function);
-	ret = probe(line);
-	snprintf(line, sizeof(line), "r:mdr_calls/out_%s %s", function, function);
-	return ret ? ret : probe(line);
-}
-
-static void trace_recovery(void)
-{
-	REQUIRE_OK(trace_start(NULL));
-	REQUIRE_OK(probe_both("pcie_do_recovery"));
-	for (size_t i = 0; i < sizeof(callbacks) / sizeof(callbacks[0]); i++)
-		REQUIRE_OK(probe_both(callbacks[i]));
-	REQUIRE_OK(sysfs_write("1", INSTANCE "/events/mdr_calls/enable"));
-}
-
-/* "  comm-123  [001] 1234.567890: entry" */
-static const char *split(const char *line, double *us)
-{
-	const char *p = line[0] == '#' ? NULL : strstr(line, "] ");
-
-	if (!p)
-		return NULL;
-	*us = strtod(p + 2, (char **)&p) * 1e6;
-	return p[0] == ':' ? p + 2 : NULL;
-}
-
-static void see(struct phases *ph, const char *entry, double us)
-{
-	const char *ns;
-
-	if (!strncmp(entry, "in_pcie_do_recovery", 19))
-		ph->kernel_start = us;
-	if (!strncmp(entry, "out_pcie_do_recovery", 20))
-		ph->kernel = us - ph->kernel_start;
-	if (!strncmp(entry, "mdr_state:", 10) && strstr(entry, "--> open"))
-		ph->open = us;
-	if (!strncmp(entry, "mdr_drain:", 10)) {
-		ns = strstr(entry, "ns=");
-		ph->drain = ns ? atoll(ns + 3) / 1000.0 : 0;
-	}
-	for (size_t i = 0; i < sizeof(callbacks) / sizeof(callbacks[0]); i++) {
-		const char *name = strchr(entry, '_') + 1;
-
-		if (strncmp(name, callbacks[i], strlen(callbacks[i])))
-			continue;
-		if (!strncmp(entry, "in_", 3))
-			ph->start[i] = us;
-		else if (!strncmp(entry, "out_", 4))
-			ph->took[i] += us - ph->start[i];
-	}
-}
-
-static struct phases read_phases(void)
-{
-	struct phases ph = { 0 };
-	const char *entry;
-	char line[512];
-	double us;
-	FILE *file;
-
-	trace_stop();
-	file = fopen(INSTANCE "/trace", "re");
-	REQUIRE(file, "no trace: %s", strerror(errno));
-	while (fgets(line, sizeof(line), file)) {
-		entry = split(line, &us);
-		if (entry && strchr(entry, '_'))
-			see(&ph, entry, us);
-	}
-	fclose(file);
-	trace_end();
-	return ph;
-}
-
 /* The BAR where no huge page fits, and the first pages of it touched. */
 static void map_small(unsigned int pages)
 {
@@ -174,8 +66,8 @@ static void map_small(unsigned int pages)
 
 /* What one recovery took, in nanoseconds. */
 struct cost {
-	struct bench kernel, detected, drain, slot_reset, callbacks, share;
-	struct bench until_open, until_access, excess;
+	struct bench kernel, closed, detected, drain, reset, slot_reset;
+	struct bench callbacks, share, until_open, until_access, excess;
 };
 
 static void add(struct bench *b, double us)
@@ -188,7 +80,7 @@ static void recover_once(struct cost *c, unsigned int pages, unsigned int thread
 	uint64_t stall = 0, back = 0;
 	struct phases ph;
 	uint32_t value;
-	double ours = 0;
+	double ours;
 
 	map_small(pages);
 	value = vfio_user_read(&side.user, place->region, place->off, 4);
@@ -201,7 +93,7 @@ static void recover_once(struct cost *c, unsigned int pages, unsigned int thread
 		};
 		REQUIRE_OK(access_start(&logs[i]));
 	}
-	trace_recovery();
+	phases_start();
 	klog_mark();
 	REQUIRE_OK(aer_inject(place->port, "DLP"));
 	CHECK(klog_wait("device recovery successful", STATE_MS, NULL, 0),
@@ -211,7 +103,7 @@ static void recover_once(struct cost *c, unsigned int pages, unsigned int thread
 	sleep_ms(20);
 	for (unsigned int i = 0; i < threads; i++)
 		access_stop(&logs[i]);
-	ph = read_phases();
+	ph = phases_read();
 	vfio_user_unmap(&side.user, place->region);
 
 	CHECK(ph.kernel > 0, "no recovery in the trace");
@@ -227,14 +119,15 @@ static void recover_once(struct cost *c, unsigned int pages, unsigned int thread
 		CHECK(!logs[i].wrong && !logs[i].ones && !logs[i].faults,
 		      "an access went wrong");
 	}
-	for (unsigned int i = 0; i < 4; i++)
-		ours += ph.took[i];
-	add(&c->detected, ph.took[0]);
+	ours = phases_callbacks(&ph);
+	add(&c->closed, ph.last[ERROR_DETECTED] - ph.interrupt);
+	add(&c->detected, ph.took[ERROR_DETECTED]);
 	add(&c->drain, ph.drain);
-	add(&c->slot_reset, ph.took[2]);
+	add(&c->reset, ph.first[SLOT_RESET] - ph.last[ERROR_DETECTED]);
+	add(&c->slot_reset, ph.took[SLOT_RESET]);
 	add(&c->callbacks, ours);
 	bench_add(&c->share, ours * 10000 / ph.kernel);
-	add(&c->until_open, ph.open - ph.start[3]);
+	add(&c->until_open, ph.open - ph.first[RESUME]);
 	if (back)
 		add(&c->until_access, back / 1000.0 - ph.open);
 	if (stall)
@@ -267,8 +160,10 @@ static void measure_case(unsigned int pages, unsigned int threads)
 	}
 	snprintf(when, sizeof(when), "_%u_threads", threads);
 	say(&c.kernel, "ns", "kernel", when);
+	say(&c.closed, "ns", "interrupt_to_closed", when);
 	say(&c.detected, "ns", "error_detected", when);
 	say(&c.drain, "ns", "drain", when);
+	say(&c.reset, "ns", "kernel_reset", when);
 	say(&c.slot_reset, "ns", "slot_reset", when);
 	say(&c.callbacks, "ns", "callbacks", when);
 	say(&c.share, "1/10000", "share", when);

@@ -89,7 +89,7 @@ static void step(const char *what, int ret)
 int main(void)
 {
 	struct suite suite = { 0 };
-	char ports[512], demo[8];
+	char ports[512], demo[8], monitor[8];
 
 	setenv("PATH", "/sbin:/bin:/usr/sbin:/usr/bin", 1);
 	step("open the result port", tap_open());
@@ -100,10 +100,13 @@ int main(void)
 	argument("mdr.ports", ports, sizeof(ports));
 	argument("mdr.only", suite.only, sizeof(suite.only));
 	argument("mdr.demo", demo, sizeof(demo));
+	argument("mdr.monitor", monitor, sizeof(monitor));
 	suite.demo = demo[0] == '1';
 
 	step("understand mdr.ports", pci_ports_parse(ports));
-	step("reach the monitor", monitor_init());
+	/* its answers come when the host likes: not where instructions count */
+	if (monitor[0] != '0')
+		step("reach the monitor", monitor_init());
 	step("load modules", load_modules());
 	step("look at the machine", clean_init());
 	step("run scenarios", suite_run(&suite));

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Many functions in as many groups, each with a user, that all fail at once: 32
+ * below a switch (machine in run), whose root port meets the error.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "access_log.h"
+#include "bench.h"
+#include "clock.h"
+#include "klog.h"
+#include "mdev.h"
+#include "monitor.h"
+#include "phases.h"
+#include "scenario.h"
+#include "sysfs.h"
+
+#define PORT "rp_scale"
+#define MAX_FUNCTIONS 32
+#define STATE_MS 20000
+#define ROUNDS 3
+#define PAUSE_US 1000
+/* nothing but a closed gate makes a read of a mapped BAR last that long */
+#define STALLED_NS (2 * NS_PER_MS)
+
+/* virtio's common configuration: no vector and one queue, after a reset too. */
+#define VIRTIO_BAR VFIO_PCI_BAR4_REGION_INDEX
+#define VIRTIO_QUEUES 0x10
+
+static struct bench_side sides[MAX_FUNCTIONS];
+static struct access_log logs[MAX_FUNCTIONS];
+static unsigned int nr_functions;
+
+static int is_virtio_rng(const struct dirent *e)
+{
+	return sysfs_read_number("/sys/bus/pci/devices/%s/vendor", e->d_name) == 0x1af4 &&
+	       sysfs_read_number("/sys/bus/pci/devices/%s/device", e->d_name) == 0x1044;
+}
+
+static void find_functions(void)
+{
+	struct dirent **entries;
+	int count = scandir("/sys/bus/pci/devices", &entries, is_virtio_rng, alphasort);
+
+	REQUIRE(count == MAX_FUNCTIONS, "%d functions, not %d", count, MAX_FUNCTIONS);
+	for (int i = 0; i < count; i++) {
+		snprintf(sides[i].shim.addr, PCI_ADDR_LEN, "%.15s", entries[i]->d_name);
+		free(entries[i]);
+	}
+	free(entries);
+	nr_functions = count;
+}
+
+/* Only so many stay: the others are unplugged, and the kernel has less to do. */
+static void keep(unsigned int n)
+{
+	while (nr_functions > n)
+		REQUIRE_OK(pci_remove(sides[--nr_functions].shim.addr));
+}
+
+static void assign(const char *name)
+{
+	bool ours = strcmp(name, "vfio_pci");
+
+	for (unsigned int i = 0; i < nr_functions; i++) {
+		struct bench_side *s = &sides[i];
+
+		s->name = name;
+		s->shim.driver = ours ? "mdr-pci" : "vfio-pci";
+		REQUIRE_OK(pci_bind(s->shim.addr, s->shim.driver));
+		s->shim.group = pci_iommu_group(s->shim.addr);
+		for (unsigned int k = 0; k < i; k++)
+			REQUIRE(sides[k].shim.group != s->shim.group,
+				"%s shares a group", s->shim.addr);
+		if (ours)
+			REQUIRE_OK(shim_create(&s->shim, name));
+		REQUIRE_OK(vfio_user_open(&s->user, bench_device(s)));
+	}
+}
+
+static void say(const char *what, const char *unit, struct bench *b)
+{
+	char metric[64];
+
+	snprintf(metric, sizeof(metric), "scale_%s_%u_functions", what, nr_functions);
+	if (b->rounds)
+		bench_say(b, &sides[0], unit, metric);
+}
+
+static void start_users(void)
+{
+	memset(logs, 0, sizeof(logs));
+	for (unsigned int i = 0; i < nr_functions; i++) {
+		struct vfio_user *u = &sides[i].user;
+
+		REQUIRE(vfio_user_map(u, VIRTIO_BAR), "cannot map: %s", strerror(errno));
+		logs[i] = (struct access_log) {
+			.u = u, .kind = ACCESS_MAP_READ, .region = VIRTIO_BAR,
+			.off = VIRTIO_QUEUES, .pause_us = PAUSE_US,
+			.value = vfio_user_read(u, VIRTIO_BAR, VIRTIO_QUEUES, 4),
+		};
+		REQUIRE_OK(access_start(&logs[i]));
+	}
+}
+
+/* The longest stall of any user, in nanoseconds. */
+static uint64_t stop_users(void)
+{
+	uint64_t stall = 0;
+
+	for (unsigned int i = 0; i < nr_functions; i++) {
+		access_stop(&logs[i]);
+		vfio_user_unmap(&sides[i].user, VIRTIO_BAR);
+		CHECK(!logs[i].wrong && !logs[i].ones && !logs[i].faults,
+		      "function %u: an access went wrong", i);
+		CHECK(logs[i].longest_ns > STALLED_NS,
+		      "function %u: its user did not wait", i);
+		if (logs[i].longest_ns > stall)
+			stall = logs[i].longest_ns;
+	}
+	return stall;
+}
+
+/* All fail, all come back: what the host spent on it. */
+static void measure_failure(struct bench *kernel, struct bench *close,
+			    struct bench *callbacks, struct bench *share,
+			    struct bench *excess)
+{
+	uint64_t id = shim_number(sides[0].shim.group, "event"), stall;
+	struct phases ph;
+	double ours;
+
+	start_users();
+	phases_start();
+	klog_mark();
+	REQUIRE_OK(aer_inject(PORT, "DLP"));
+	CHECK(klog_wait("device recovery successful", STATE_MS, NULL, 0), "not recovered");
+	for (unsigned int i = 0; i < nr_functions; i++)
+		CHECK(shim_wait(sides[i].shim.group, "open", STATE_MS),
+		      "function %u: not open", i);
+	sleep_ms(20);
+	stall = stop_users();
+	ph = phases_read();
+	CHECK(ph.opened == nr_functions, "%u of %u gates opened", ph.opened, nr_functions);
+	CHECK(shim_number(sides[0].shim.group, "event") != id, "no new event");
+
+	ours = phases_callbacks(&ph);
+	bench_add(kernel, ph.kernel * 1000);
+	bench_add(close, ph.took[ERROR_DETECTED] * 1000);
+	bench_add(callbacks, ours * 1000);
+	bench_add(share, ours * 10000 / ph.kernel);
+	bench_add(excess, stall / 1000.0 > ph.kernel ? stall - ph.kernel * 1000 : 0);
+}
+
+static const char * const status_files[] = {
+	"state", "event", "cause", "policy", "functions", "domain", "blockers",
+	"stats/recoveries", "stats/failures", "stats/stalls",
+};
+
+static void measure_status(void)
+{
+	static struct bench b;
+	char buf[256];
+	bool ok = true;
+
+	for (int round = 0; round < 16; round++) {
+		uint64_t start = bench_now();
+
+		for (unsigned int i = 0; i < nr_functions; i++)
+			for (size_t k = 0; k < sizeof(status_files) / sizeof(char *); k++)
+				ok = shim_status(sides[i].shim.group, status_files[k],
+						 buf, sizeof(buf)) >= 0 && ok;
+		bench_add(&b, bench_now() - start);
+	}
+	CHECK(ok, "a file of the status cannot be read");
+	say("status", "instructions", &b);
+}
+
+/* What closing took, for each function, in nanoseconds. */
+static uint64_t measure_size(void)
+{
+	static struct bench kernel, close, callbacks, share, excess, each;
+	uint64_t least;
+
+	for (int i = 0; i < ROUNDS; i++)
+		measure_failure(&kernel, &close, &callbacks, &share, &excess);
+	least = close.sample[0];
+	for (unsigned int i = 1; i < close.rounds; i++)
+		if (close.sample[i] < least)
+			least = close.sample[i];
+	bench_add(&each, least / nr_functions);
+	say("kernel", "ns", &kernel);
+	say("close", "ns", &close);
+	say("close_each", "ns", &each);
+	say("callbacks", "ns", &callbacks);
+	say("share", "1/10000", &share);
+	say("stall_excess", "ns", &excess);
+	measure_status();
+	return least / nr_functions;
+}
+
+SCENARIO(scale_resume, "what the failure of many functions at once costs", .limit_s = 200)
+{
+	static const unsigned int sizes[] = { 32, 8, 2, 1 };
+	uint64_t each[4];
+
+	find_functions();
+	assign("resume");
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		while (nr_functions > sizes[i]) {
+			struct bench_side *s = &sides[nr_functions - 1];
+
+			vfio_user_close(&s->user);
+			REQUIRE_OK(mdev_remove(s->shim.uuid));
+			keep(nr_functions - 1);
+		}
+		each[i] = measure_size();
+	}
+	/* in percent: 100 if it takes four times as long for four times as many */
+	bench_say_one(&sides[0], "percent", "scale_close_growth",
+		      each[0] * 100 / each[1]);
+}
+
+/* Through sysfs; mdevctl, a process each, would be most of it. */
+SCENARIO(scale_mdevs, "how long creation and removal of an mdev take")
+{
+	static struct bench create, remove;
+	struct shim shim;
+
+	sides[0].name = "resume";
+	REQUIRE_OK(shim_bind(&shim, "rp_igb2", 0));
+	for (int i = 0; i < 32; i++) {
+		uint64_t start = now_ns();
+
+		REQUIRE_OK(shim_create(&shim, "resume"));
+		bench_add(&create, now_ns() - start);
+		start = now_ns();
+		REQUIRE_OK(mdev_remove(shim.uuid));
+		bench_add(&remove, now_ns() - start);
+	}
+	bench_say(&create, &sides[0], "ns", "mdev_create");
+	bench_say(&remove, &sides[0], "ns", "mdev_remove");
+}
