@@ -72,8 +72,8 @@ static uint64_t symbol(const char *name)
 /* One recovery tells where the gate is; the offsets of the CPUs come along. */
 static void find_gate(void)
 {
-	static const char probe[] = "p:mdr_calls/watch mdr_gate_close gate=%di:x64"
-		" off0=@__per_cpu_offset:x64 off1=@__per_cpu_offset+8:x64";
+	static const char probe[] =
+		"p:mdr_calls/watch mdr_gate_close gate=%di:x64 off0=@__per_cpu_offset:x64 off1=@__per_cpu_offset+8:x64";
 	uint64_t base = symbol("mdr_gate_slots");
 
 	REQUIRE(base, "no symbol mdr_gate_slots");
