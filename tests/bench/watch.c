@@ -72,12 +72,15 @@ static uint64_t symbol(const char *name)
 /* One recovery tells where the gate is; the offsets of the CPUs come along. */
 static void find_gate(void)
 {
-	static const char probe[] =
-		"p:mdr_calls/watch mdr_gate_close gate=%di:x64 off0=@__per_cpu_offset:x64 off1=@__per_cpu_offset+8:x64";
+	static const char offsets[] = "__per_cpu_offset";
+	char probe[160];
 	uint64_t base = symbol("mdr_gate_slots");
 
 	REQUIRE(base, "no symbol mdr_gate_slots");
 	REQUIRE_OK(trace_start(NULL));
+	snprintf(probe, sizeof(probe),
+		 "p:mdr_calls/watch mdr_gate_close gate=%%di:x64 off0=@%s:x64 off1=@%s+8:x64",
+		 offsets, offsets);
 	REQUIRE_OK(phases_probe(probe));
 	REQUIRE_OK(sysfs_write("1", "/sys/kernel/tracing/instances/mdr/events/mdr_calls/enable"));
 	REQUIRE_OK(aer_inject(PORT, "DLP"));
