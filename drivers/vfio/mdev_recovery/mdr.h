@@ -502,6 +502,7 @@ void mdr_device_zap(struct mdr_device *device);
 void mdr_device_unsubstitute(struct mdr_device *device);
 
 /* restore.c */
+bool mdr_function_answers(struct pci_dev *pdev);
 int mdr_restore(struct mdr_function *function);
 void mdr_restore_interrupts(struct mdr_device *device);
 void mdr_user_registers_init(struct mdr_device *device);

@@ -169,7 +169,7 @@ long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
 	}
 	if (failed)
 		ret = mdr_reset_revive(device);
-	if (!ret && !pci_device_is_present(device->core.pdev))
+	if (!ret && !mdr_function_answers(device->core.pdev))
 		ret = -EIO;
 	return ret;
 }

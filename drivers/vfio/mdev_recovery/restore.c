@@ -172,18 +172,29 @@ static void mdr_restore_user_registers(struct mdr_device *device)
 	mdr_restore_command(device);
 }
 
-static bool mdr_answers(struct pci_dev *pdev)
+/**
+ * mdr_function_answers - is there a live function behind this device?
+ * @pdev: the function
+ *
+ * A VF has no IDs of its own (SR-IOV 1.1, 3.4.1.1), and the PCI core looks at its
+ * PF in place of it. But what the PF has lost, a VF loses with it: without VF
+ * Enable nothing answers, and the class code, which every VF has, reads as ones.
+ *
+ * Context: process context.
+ * Return: true if its config space is that of the function.
+ */
+bool mdr_function_answers(struct pci_dev *pdev)
 {
-	u32 id;
+	u32 value;
 
 	if (!pci_device_is_present(pdev))
 		return false;
-	/* a VF has no IDs of its own (SR-IOV 1.1, 3.4.1.1) */
 	if (pdev->is_virtfn)
-		return true;
-	if (pci_read_config_dword(pdev, PCI_VENDOR_ID, &id))
+		return !pci_read_config_dword(pdev, PCI_CLASS_REVISION, &value) &&
+		       !PCI_POSSIBLE_ERROR(value);
+	if (pci_read_config_dword(pdev, PCI_VENDOR_ID, &value))
 		return false;
-	return id == ((u32)pdev->device << 16 | pdev->vendor);
+	return value == ((u32)pdev->device << 16 | pdev->vendor);
 }
 
 /*
@@ -226,7 +237,7 @@ int mdr_restore(struct mdr_function *function)
 
 	device_lock_assert(&pdev->dev);
 
-	if (!mdr_answers(pdev))
+	if (!mdr_function_answers(pdev))
 		return -ENODEV;
 
 	if (opened && device->core.pci_saved_state)
@@ -248,7 +259,7 @@ int mdr_restore(struct mdr_function *function)
 		if (ret)
 			return ret;
 	}
-	if (!mdr_answers(pdev))
+	if (!mdr_function_answers(pdev))
 		return -ENODEV;
 	if (function->ops->healthy && !function->ops->healthy(pdev))
 		return -ENODEV;
