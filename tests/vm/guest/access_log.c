@@ -74,7 +74,7 @@ static void record(struct access_log *log, const struct access_stall *a)
 		log->errors++;
 	} else if (is_read(log) && a->value == ~0u) {
 		log->ones++;
-	} else if (is_read(log) && a->value != log->value) {
+	} else if (is_read(log) && ((a->value ^ log->value) & ~log->ignore)) {
 		log->wrong++;
 		log->last_wrong = a->value;
 	}

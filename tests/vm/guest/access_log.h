@@ -37,6 +37,7 @@ struct access_log {
 	unsigned int region;
 	uint64_t off;
 	uint32_t value;		/* to write; or what a read must give */
+	uint32_t ignore;	/* bits of a read that may be anything */
 	unsigned int pause_us;	/* between two accesses */
 
 	/* read by the caller after access_stop() */

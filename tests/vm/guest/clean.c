@@ -4,10 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "aer_fault.h"
 #include "clean.h"
 #include "mdev.h"
 #include "monitor.h"
 #include "pci.h"
+#include "shim.h"
+#include "slot.h"
+#include "sriov.h"
 
 #define MAX_FUNCTIONS 4
 #define SCAN_MS 5000
@@ -49,12 +53,12 @@ int clean_init(void)
 	return 0;
 }
 
-static int unbind_below(const struct pci_port *port)
+static int unbind_below(const struct pci_port *port, unsigned int first)
 {
 	char addr[PCI_ADDR_LEN];
 	int ret;
 
-	for (unsigned int n = 0; !pci_below(port->id, n, addr); n++) {
+	for (unsigned int n = first; !pci_below(port->id, n, addr); n++) {
 		ret = pci_unbind(addr);
 		if (ret)
 			return ret;
@@ -85,7 +89,7 @@ static int plug_back(const struct pci_port *port, const struct below *now)
 	int ret;
 
 	if (!strcmp(port->id, EMPTY_PORT) && now->count) {
-		ret = device_del(EMPTY_ID);
+		ret = slot_unplug(EMPTY_PORT, EMPTY_ID);
 		if (ret)
 			return ret;
 		return pci_wait_below(port->id, 0, UNPLUG_MS) ? 0 : -EBUSY;
@@ -99,12 +103,15 @@ static int plug_back(const struct pci_port *port, const struct below *now)
 	return 0;
 }
 
-static int clean_port(const struct pci_port *port, const struct below *boot)
+static int clean_port(const struct pci_port *port, const struct below *boot, bool vfs)
 {
 	struct below now;
 	int ret;
 
-	ret = unbind_below(port);
+	if (vfs && sriov_is_on(port->id))
+		return unbind_below(port, 1);
+
+	ret = unbind_below(port, 0);
 	if (ret)
 		return ret;
 	look_below(port, &now);
@@ -117,7 +124,7 @@ static int clean_port(const struct pci_port *port, const struct below *boot)
 	return enumerate_again(port, boot->count);
 }
 
-int clean_machine(char *why, size_t size)
+int clean_machine(bool vfs, char *why, size_t size)
 {
 	int ret, first = 0;
 
@@ -126,13 +133,27 @@ int clean_machine(char *why, size_t size)
 		snprintf(why, size, "an mdev cannot be removed: %s", strerror(-ret));
 		return ret;
 	}
+	ret = aer_fault_end();
+	if (ret) {
+		snprintf(why, size, "aer_inject does not go: %s", strerror(-ret));
+		return ret;
+	}
+	ret = vfs ? 0 : sriov_end();
+	if (ret) {
+		snprintf(why, size, "the driver of the PF does not go: %s", strerror(-ret));
+		return ret;
+	}
 	for (unsigned int i = 0; i < pci_port_count(); i++) {
-		ret = clean_port(pci_port(i), &at_boot[i]);
+		ret = clean_port(pci_port(i), &at_boot[i], vfs);
 		if (ret && !first) {
 			snprintf(why, size, "functions below %s: %s",
 				 pci_port(i)->id, strerror(-ret));
 			first = ret;
 		}
+	}
+	if (!first && shim_groups()) {
+		snprintf(why, size, "%d groups are left in " SHIM_CLASS, shim_groups());
+		first = -EBUSY;
 	}
 	return first;
 }

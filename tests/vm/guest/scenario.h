@@ -19,6 +19,7 @@
 #define MDR_SCENARIO_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 struct scenario {
@@ -31,6 +32,8 @@ struct scenario {
 	bool demo;
 	/* run when asked for by name only: it fails on purpose */
 	bool selftest;
+	/* leaves a PF with VFs (sriov.h) to the next one, if that wants it too */
+	bool vfs;
 };
 
 /* Further fields of struct scenario may follow: SCENARIO(x, "...", .limit_s = 60) */
@@ -96,6 +99,17 @@ void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 })
 
 #define MEASURE(name, fmt, ...) scenario_measure(name, fmt, ##__VA_ARGS__)
+
+/* A whole number that must not exceed a bound: both appear, and it is a check. */
+#define MEASURE_BOUND(name, value, bound) ({				\
+	uintmax_t measured_ = (value), bound_ = (bound);		\
+									\
+	scenario_measure(name, "%ju<=%ju", measured_, bound_);		\
+	if (measured_ > bound_)						\
+		scenario_fail(__FILE__, __LINE__, "%s is %ju, its bound %ju", name, \
+			      measured_, bound_);			\
+	measured_ <= bound_;						\
+})
 #define SKIP(fmt, ...) scenario_skip(fmt, ##__VA_ARGS__)
 
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -53,11 +54,22 @@ int shim_test_set(const char *parameter, const char *value)
 			   parameter);
 }
 
+int shim_test_recover(const char *port, const char *state, const char *reset,
+		      unsigned int ms)
+{
+	char text[64];
+
+	if (!sysfs_exists("/sys/module/mdev_recovery_test/parameters/recover"))
+		return -EOPNOTSUPP;
+	snprintf(text, sizeof(text), "%s %s %s %u", pci_port_addr(port), state, reset, ms);
+	return shim_test_set("recover", text);
+}
+
 int shim_bind_test(struct shim *s, const char *port, unsigned int n)
 {
 	static const char * const parameters[] = {
-		"restore_error", "unhealthy", "prepare_ms", "slot_reset_ms",
-		"resume_ms", "drop_resume", "swallow",
+		"restore_error", "restore_ms", "unhealthy", "prepare_ms",
+		"slot_reset_ms", "resume_ms", "drop_resume", "swallow",
 	};
 	int ret = module_load("mdev_recovery_test");
 
@@ -89,6 +101,19 @@ int shim_make(struct shim *s, const char *port, unsigned int n, const char *poli
 int shim_set(const struct shim *s, const char *attr, const char *value)
 {
 	return sysfs_write(value, MDEV_DIR "/%s/recovery/%s", s->uuid, attr);
+}
+
+int shim_groups(void)
+{
+	DIR *dir = opendir(SHIM_CLASS);
+	struct dirent *e;
+	int count = 0;
+
+	while (dir && (e = readdir(dir)))
+		count += e->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	return count;
 }
 
 int shim_status(int group, const char *file, char *buf, unsigned int size)

@@ -34,6 +34,12 @@ int shim_bind(struct shim *s, const char *port, unsigned int n);
  */
 int shim_bind_test(struct shim *s, const char *port, unsigned int n);
 int shim_test_set(const char *parameter, const char *value);
+/*
+ * The kernel's own recovery of a port with a reset of the test module's; returns
+ * while it runs. -EOPNOTSUPP if this kernel does not export it.
+ */
+int shim_test_recover(const char *port, const char *state, const char *reset,
+		      unsigned int ms);
 
 /*
  * policy: "resume", "hold" or "evict". The mdev's breaker is off: scenarios strike
@@ -46,6 +52,9 @@ int shim_make(struct shim *s, const char *port, unsigned int n, const char *poli
 
 /* An attribute in the mdev's recovery/. */
 int shim_set(const struct shim *s, const char *attr, const char *value);
+
+/* How many groups there are. */
+int shim_groups(void);
 
 /* A file of the group's status. */
 int shim_status(int group, const char *file, char *buf, unsigned int size);

@@ -108,15 +108,17 @@ static void say_verdict(const struct scenario *s, unsigned int number)
 		tap_line("#   and %u more", result->failures - RESULT_MAX_WHY);
 }
 
-static void run_one(const struct scenario *s, unsigned int number)
+/* next: the one that will follow, or NULL */
+static void run_one(const struct scenario *s, unsigned int number, const struct scenario *next)
 {
+	bool vfs = s->vfs && next && next->vfs;
 	char line[256];
 
 	result_reset();
 	klog_say("mdr: scenario %s: %s", s->name, s->proves);
 	klog_mark();
 	run_processes(s);
-	if (clean_machine(line, sizeof(line)))
+	if (clean_machine(vfs && !result->failures, line, sizeof(line)))
 		result_fail("the machine is not clean afterwards: %s", line);
 	/* a message that the kernel left open shows when the next begins */
 	klog_say("mdr: end of %s", s->name);
@@ -146,7 +148,7 @@ static bool selected(const struct scenario *s, const struct suite *suite)
 int suite_run(const struct suite *suite)
 {
 	unsigned int planned = 0, number = 0;
-	const struct scenario *s;
+	const struct scenario *s, *last = NULL;
 	int ret;
 
 	ret = result_init();
@@ -156,8 +158,14 @@ int suite_run(const struct suite *suite)
 		planned += selected(s, suite);
 	tap_line("TAP version 13");
 	tap_line("1..%u", planned);
-	for (s = __start_scenarios; s < __stop_scenarios; s++)
-		if (selected(s, suite))
-			run_one(s, ++number);
+	for (s = __start_scenarios; s < __stop_scenarios; s++) {
+		if (!selected(s, suite))
+			continue;
+		if (last)
+			run_one(last, ++number, s);
+		last = s;
+	}
+	if (last)
+		run_one(last, ++number, NULL);
 	return 0;
 }

@@ -7,6 +7,7 @@
  * wrong in the recovery of all its functions:
  *
  *	restore_error		what the restore hook returns (0: nothing wrong)
+ *	restore_ms		how long the restore hook takes
  *	unhealthy		the healthy hook says no
  *	prepare_ms		how long the prepare hook takes
  *	slot_reset_ms		how long slot_reset takes before the shim sees it
@@ -36,6 +37,8 @@
 
 static int restore_error;
 module_param(restore_error, int, 0644);
+static unsigned int restore_ms;
+module_param(restore_ms, uint, 0644);
 static bool unhealthy;
 module_param(unhealthy, bool, 0644);
 static unsigned int prepare_ms;
@@ -56,6 +59,7 @@ static void test_prepare(struct pci_dev *pdev)
 
 static int test_restore(struct pci_dev *pdev)
 {
+	msleep(restore_ms);
 	return restore_error;
 }
 

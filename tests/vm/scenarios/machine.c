@@ -5,6 +5,7 @@
 #include "monitor.h"
 #include "pci.h"
 #include "scenario.h"
+#include "slot.h"
 
 SCENARIO(machine_igb_two_groups, "two igb functions of one device have an IOMMU group each")
 {
@@ -44,6 +45,6 @@ SCENARIO(machine_hotplug, "a function can be plugged in and out while the machin
 	CHECK(pci_below("rp_empty", 0, addr) < 0, "%s is there at boot", addr);
 	REQUIRE_OK(device_add("igb,id=plugged,bus=rp_empty"));
 	REQUIRE(pci_wait_below("rp_empty", 1, 10000), "it does not appear");
-	REQUIRE_OK(device_del("plugged"));
+	REQUIRE_OK(slot_unplug("rp_empty", "plugged"));
 	CHECK(pci_wait_below("rp_empty", 0, 15000), "it does not go");
 }

@@ -3,24 +3,23 @@
  * Functions and mdevs that go away under a user: with revoke=kill within a bound,
  * without it never at the expense of the functions next to them.
  */
-#include <dirent.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "clock.h"
+#include "holder.h"
 #include "klog.h"
 #include "mdev.h"
 #include "monitor.h"
 #include "nic_user.h"
 #include "scenario.h"
 #include "shim.h"
+#include "slot.h"
 #include "strike.h"
 #include "sysfs.h"
-#include "vfio_irq.h"
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb2"
@@ -30,62 +29,14 @@
 #define REVOKE_MS 300
 /* beyond the bound: what it takes to look for holders, and to die */
 #define SLACK_MS 2500
+#define REMOVED_MS (REVOKE_MS + SLACK_MS)
 #define UNPLUG_MS 15000
+/* and the second that the kernel waits after it has turned the slot off */
+#define UNPLUGGED_MS (REVOKE_MS + 1000 + SLACK_MS)
+/* a neighbour's recovery that nobody delays */
+#define NEIGHBOUR_MS 2500
 
 static struct vfio_user user, other;
-
-enum grip {
-	GRIP_FILE,	/* the open device */
-	GRIP_MAPPING,	/* a mapping, all files closed */
-	GRIP_THREAD,	/* the open device, in a thread that outlived the first one */
-	GRIP_LEAVES,	/* closes when asked to */
-};
-
-static void *wait_for_ever(void *arg)
-{
-	for (;;)
-		pause();
-	return arg;
-}
-
-static void hold_on(enum grip grip, const char *uuid, atomic_bool *ready)
-{
-	pthread_t thread;
-	int req;
-
-	REQUIRE_OK(vfio_user_open(&user, uuid));
-	REQUIRE(vfio_user_map(&user, BAR0), "mmap");
-	REQUIRE_OK(vfio_irq_enable(&user, VFIO_PCI_REQ_IRQ_INDEX, 1, &req));
-	if (grip == GRIP_MAPPING) {
-		close(user.device);
-		close(user.own.groups[0].fd);
-		close(user.own.container);
-	}
-	atomic_store(ready, true);
-	if (grip == GRIP_LEAVES) {
-		vfio_irq_wait(req, 20000, NULL);
-		vfio_user_close(&user);
-		_exit(0);
-	}
-	if (grip == GRIP_THREAD) {
-		pthread_create(&thread, NULL, wait_for_ever, NULL);
-		pthread_exit(NULL);
-	}
-	wait_for_ever(NULL);
-}
-
-/* A child that has the device and does not let go (or does, if it leaves). */
-static pid_t fork_holder(enum grip grip, const char *uuid)
-{
-	atomic_bool *ready = mmap(NULL, sizeof(*ready), PROT_READ | PROT_WRITE,
-				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	pid_t pid = fork();
-
-	if (!pid)
-		hold_on(grip, uuid, ready);
-	REQUIRE(WAIT_FOR(atomic_load(ready), SETTLE_MS), "no user");
-	return pid;
-}
 
 static void check_killed(pid_t pid)
 {
@@ -96,41 +47,6 @@ static void check_killed(pid_t pid)
 	CHECK(klog_count("which did not release it") == 1, "%u lines", klog_count("which did not"));
 }
 
-/* Something that waits for the user, in a thread. */
-struct removal {
-	int (*remove)(const char *name);
-	const char *name;
-	pthread_t thread;
-	uint64_t ns;
-	int ret;
-	atomic_bool done;
-};
-
-static void *removal_thread(void *arg)
-{
-	struct removal *r = arg;
-	uint64_t begin = now_ns();
-
-	r->ret = r->remove(r->name);
-	r->ns = now_ns() - begin;
-	atomic_store(&r->done, true);
-	return NULL;
-}
-
-static void removal_start(struct removal *r)
-{
-	pthread_create(&r->thread, NULL, removal_thread, r);
-}
-
-static uint64_t removal_ms(struct removal *r, unsigned int bound_ms)
-{
-	bool done = WAIT_FOR(atomic_load(&r->done), bound_ms);
-
-	REQUIRE(done, "the removal does not end within %u ms", bound_ms);
-	CHECK_OK(r->ret);
-	return r->ns / 1000000;
-}
-
 static void make(struct shim *s, const char *port, unsigned int n, const char *revoke)
 {
 	REQUIRE_OK(shim_make(s, port, n, "resume"));
@@ -138,25 +54,13 @@ static void make(struct shim *s, const char *port, unsigned int n, const char *r
 	REQUIRE_OK(shim_set(s, "revoke_timeout_ms", REVOKE));
 }
 
-static int number_of_groups(void)
-{
-	struct dirent *e;
-	int count = 0;
-	DIR *dir = opendir(SHIM_CLASS);
-
-	while (dir && (e = readdir(dir)))
-		count += e->d_name[0] != '.';
-	if (dir)
-		closedir(dir);
-	return count;
-}
-
 /* The neighbour below the port still recovers, and soon. */
 static void check_neighbour(struct shim *s, const char *port, uint32_t status)
 {
 	REQUIRE_OK(strike(s, port, "DLP", "open"));
 	CHECK(vfio_user_read(&other, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
-	MEASURE("neighbour_ms", "%ju", shim_number(s->group, "stats/recovery_ns_last") / 1000000);
+	MEASURE_BOUND("neighbour_ms", shim_number(s->group, "stats/recovery_ns_last") / NS_PER_MS,
+		      NEIGHBOUR_MS);
 }
 
 static uint32_t open_neighbour(struct shim *s, const char *port)
@@ -170,17 +74,17 @@ static uint32_t open_neighbour(struct shim *s, const char *port)
 static void kill_by(int (*remove)(const char *), enum grip grip, bool by_uuid)
 {
 	struct shim s, neighbour;
-	struct removal r;
+	struct background r;
 	uint64_t ms;
 	pid_t pid;
 
 	make(&s, "rp_igb", 0, "kill");
-	pid = fork_holder(grip, s.uuid);
-	r = (struct removal){ .remove = remove, .name = by_uuid ? s.uuid : s.addr };
-	removal_start(&r);
-	ms = removal_ms(&r, REVOKE_MS + SLACK_MS);
+	pid = holder_fork(grip, s.uuid);
+	r = (struct background){ .call = remove, .name = by_uuid ? s.uuid : s.addr };
+	background_start(&r);
+	ms = background_ms(&r, REMOVED_MS);
 	CHECK(ms >= REVOKE_MS, "removed after %ju ms", ms);
-	MEASURE("removed_ms", "%ju", ms);
+	MEASURE_BOUND("removed_ms", ms, REMOVED_MS);
 	check_killed(pid);
 	if (!by_uuid) {
 		CHECK(!sysfs_exists(SHIM_CLASS "/group%d", s.group), "the group is there");
@@ -212,25 +116,24 @@ SCENARIO(removal_mdev_delays_nobody,
 {
 	struct shim s, neighbour;
 	uint32_t status;
-	struct removal r;
+	struct background r;
 	int child;
 	pid_t pid;
 
 	make(&s, "rp_igb", 0, "wait");
 	status = open_neighbour(&neighbour, "rp_igb");
-	pid = fork_holder(GRIP_FILE, s.uuid);
+	pid = holder_fork(GRIP_FILE, s.uuid);
 	check_neighbour(&neighbour, "rp_igb", status);
-	r = (struct removal){ .remove = mdev_remove, .name = s.uuid };
-	removal_start(&r);
+	r = (struct background){ .call = mdev_remove, .name = s.uuid };
+	background_start(&r);
 	sleep_ms(100);
 	CHECK(!atomic_load(&r.done), "the removal did not wait");
 	check_neighbour(&neighbour, "rp_igb", status);
-	CHECK(shim_number(neighbour.group, "stats/recovery_ns_last") < 1000 * NS_PER_MS, "delayed");
 	CHECK(shim_wait(s.group, "open", SETTLE_MS), "its own group does not recover");
 	CHECK(!atomic_load(&r.done), "the removal did not wait");
 	kill(pid, SIGKILL);
 	waitpid(pid, &child, 0);
-	MEASURE("removed_ms", "%ju", removal_ms(&r, SLACK_MS));
+	MEASURE_BOUND("removed_ms", background_ms(&r, REMOVED_MS), REMOVED_MS);
 }
 
 SCENARIO(removal_unbind_delays_by_bound,
@@ -238,7 +141,7 @@ SCENARIO(removal_unbind_delays_by_bound,
 {
 	struct shim s, neighbour;
 	uint32_t status;
-	struct removal r;
+	struct background r;
 	uint64_t begin;
 	pid_t pid;
 
@@ -246,17 +149,17 @@ SCENARIO(removal_unbind_delays_by_bound,
 	status = open_neighbour(&neighbour, "rp_igb");
 	/* the only way in which some kernels say that they gave up */
 	REQUIRE_OK(shim_set(&neighbour, "recovery_timeout_ms", "1500"));
-	pid = fork_holder(GRIP_FILE, s.uuid);
-	r = (struct removal){ .remove = pci_unbind, .name = s.addr };
-	removal_start(&r);
+	pid = holder_fork(GRIP_FILE, s.uuid);
+	r = (struct background){ .call = pci_unbind, .name = s.addr };
+	background_start(&r);
 	sleep_ms(50);
 	begin = now_ns();
 	/* the first function is told of it only when it is gone: recovered or not */
 	REQUIRE_OK(aer_inject("rp_igb", "DLP"));
-	MEASURE("removed_ms", "%ju", removal_ms(&r, REVOKE_MS + SLACK_MS));
+	MEASURE_BOUND("removed_ms", background_ms(&r, REMOVED_MS), REMOVED_MS);
 	check_killed(pid);
 	CHECK(WAIT_FOR(klog_count("device recovery "), SETTLE_MS), "no recovery");
-	MEASURE("host_done_ms", "%ju", (uint64_t)((now_ns() - begin) / 1000000));
+	MEASURE_BOUND("host_done_ms", (now_ns() - begin) / NS_PER_MS, REMOVED_MS + NEIGHBOUR_MS);
 	CHECK(shim_wait(neighbour.group, "open", SETTLE_MS), "the neighbour does not recover");
 	CHECK(vfio_user_read(&other, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
 }
@@ -265,25 +168,26 @@ SCENARIO(removal_unbind_delays_by_bound,
 static void remove_in_recovery(enum grip grip, int (*remove)(const char *))
 {
 	struct shim s, neighbour;
-	struct removal r;
+	struct background r;
 	uint32_t status;
 	int child;
 	pid_t pid;
 
 	make(&s, "rp_igb", 0, "kill");
 	status = open_neighbour(&neighbour, "rp_igb");
-	pid = fork_holder(grip, s.uuid);
+	pid = holder_fork(grip, s.uuid);
 	REQUIRE_OK(shim_catch_closed(&s, "rp_igb"));
-	r = (struct removal){ .remove = remove, .name = s.addr };
-	removal_start(&r);
-	MEASURE("removed_ms", "%ju", removal_ms(&r, REVOKE_MS + SLACK_MS));
+	r = (struct background){ .call = remove, .name = s.addr };
+	background_start(&r);
+	MEASURE_BOUND("removed_ms", background_ms(&r, REMOVED_MS), REMOVED_MS);
 	CHECK(waitpid(pid, &child, 0) == pid, "the user is still there");
 	CHECK(shim_wait(neighbour.group, "open", SETTLE_MS), "the neighbour does not recover");
 	CHECK(vfio_user_read(&other, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
 	CHECK(!sysfs_exists(SHIM_CLASS "/group%d", s.group), "the group is there");
-	CHECK(number_of_groups() == 1, "%d groups", number_of_groups());
-	MEASURE("neighbour_ms", "%ju",
-		shim_number(neighbour.group, "stats/recovery_ns_last") / 1000000);
+	CHECK(shim_groups() == 1, "%d groups", shim_groups());
+	MEASURE_BOUND("neighbour_ms",
+		      shim_number(neighbour.group, "stats/recovery_ns_last") / NS_PER_MS,
+		      REMOVED_MS + NEIGHBOUR_MS);
 }
 
 SCENARIO(removal_unbind_in_recovery_user_leaves,
@@ -304,11 +208,66 @@ SCENARIO(removal_surprise_in_recovery,
 	remove_in_recovery(GRIP_FILE, pci_remove);
 }
 
+/* Removal in a state whose user waits at the gate; the next one has a whole device. */
+static void remove_in_state(const char *policy, const char *state, bool by_uuid)
+{
+	bool dead = !strcmp(state, "failed");
+	struct background r;
+	uint32_t status;
+	struct shim s;
+	pid_t pid;
+
+	REQUIRE_OK(shim_bind_test(&s, PORT, 0));
+	REQUIRE_OK(shim_create(&s, policy));
+	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "60000"));
+	REQUIRE_OK(shim_set(&s, "hold_timeout_ms", "60000"));
+	REQUIRE_OK(shim_set(&s, "revoke", "kill"));
+	REQUIRE_OK(shim_set(&s, "revoke_timeout_ms", REVOKE));
+	pid = holder_fork(GRIP_READS, s.uuid);
+	REQUIRE_OK(shim_test_set("unhealthy", dead ? "1" : "0"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", state));
+	r = (struct background){
+		.call = by_uuid ? mdev_remove : pci_unbind,
+		.name = by_uuid ? s.uuid : s.addr,
+	};
+	background_start(&r);
+	MEASURE_BOUND("removed_ms", background_ms(&r, REMOVED_MS), REMOVED_MS);
+	check_killed(pid);
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+
+	if (!by_uuid)
+		REQUIRE_OK(shim_bind(&s, PORT, 0));
+	CHECK(shim_is(s.group, "open"), "%s: not open afterwards", state);
+	REQUIRE_OK(shim_create(&s, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	CHECK(status && status != ~0u, "%s: STATUS is %#x", state, status);
+	CHECK(pci_command(s.addr) & 0x2, "%s: COMMAND is %#x", state, pci_command(s.addr));
+}
+
+SCENARIO(removal_mdev_while_holding,
+	 "an mdev removed while holding, its user at the gate: killed within the bound; then open")
+{
+	remove_in_state("hold", "holding", true);
+}
+
+SCENARIO(removal_mdev_while_evicting,
+	 "an mdev removed while evicting, its user at the gate: killed within the bound; open")
+{
+	remove_in_state("evict", "evicting", true);
+}
+
+SCENARIO(removal_unbind_while_failed,
+	 "a failed function unbound, its user stays: killed within the bound; bound again, whole")
+{
+	remove_in_state("resume", "failed", false);
+}
+
 static void check_gone(const struct shim *s)
 {
 	CHECK(!sysfs_exists(SHIM_CLASS "/group%d", s->group), "the group is there");
 	CHECK(!sysfs_exists(MDEV_DIR "/%s", s->uuid), "the mdev is there");
-	CHECK(number_of_groups() == 0, "%d groups", number_of_groups());
+	CHECK(shim_groups() == 0, "%d groups", shim_groups());
 }
 
 static void check_back(void)
@@ -327,15 +286,15 @@ static void check_back(void)
 SCENARIO(removal_surprise,
 	 "a function vanishes under a user who does not leave; rescanned it works as ever")
 {
-	struct removal r;
+	struct background r;
 	struct shim s;
 	pid_t pid;
 
 	make(&s, PORT, 0, "kill");
-	pid = fork_holder(GRIP_FILE, s.uuid);
-	r = (struct removal){ .remove = pci_remove, .name = s.addr };
-	removal_start(&r);
-	MEASURE("removed_ms", "%ju", removal_ms(&r, REVOKE_MS + SLACK_MS));
+	pid = holder_fork(GRIP_FILE, s.uuid);
+	r = (struct background){ .call = pci_remove, .name = s.addr };
+	background_start(&r);
+	MEASURE_BOUND("removed_ms", background_ms(&r, REMOVED_MS), REMOVED_MS);
 	check_killed(pid);
 	check_gone(&s);
 	REQUIRE_OK(pci_rescan(PORT));
@@ -350,13 +309,43 @@ SCENARIO(removal_unplug,
 	pid_t pid;
 
 	make(&s, PORT, 0, "kill");
-	pid = fork_holder(GRIP_FILE, s.uuid);
-	REQUIRE_OK(device_del("igb2"));
+	pid = holder_fork(GRIP_FILE, s.uuid);
 	begin = now_ns();
+	REQUIRE_OK(slot_unplug(PORT, "igb2"));
 	REQUIRE(pci_wait_below(PORT, 0, UNPLUG_MS), "the slot does not empty");
-	MEASURE("unplugged_ms", "%ju", (uint64_t)((now_ns() - begin) / 1000000));
+	MEASURE_BOUND("unplugged_ms", (now_ns() - begin) / NS_PER_MS, UNPLUGGED_MS);
 	check_killed(pid);
 	check_gone(&s);
 	REQUIRE(WAIT_FOR(!device_add(DEVICE), UNPLUG_MS), "device_add");
 	check_back();
+}
+
+static int unplug_igb2(const char *port)
+{
+	return slot_unplug(port, "igb2");
+}
+
+SCENARIO(removal_unplug_in_recovery,
+	 "pulled from its slot in its recovery, user stays: bounded; another port recovers")
+{
+	struct background r = { .call = unplug_igb2, .name = PORT };
+	struct shim s, neighbour, parked;
+	uint32_t status;
+	pid_t pid;
+
+	REQUIRE_OK(shim_bind(&parked, "rp_igb", 0));
+	status = open_neighbour(&neighbour, "rp_igb");
+	make(&s, PORT, 0, "kill");
+	pid = holder_fork(GRIP_FILE, s.uuid);
+	REQUIRE_OK(shim_catch_closed(&s, PORT));
+	background_start(&r);
+	check_neighbour(&neighbour, "rp_igb", status);
+	MEASURE_BOUND("unplugged_ms", background_ms(&r, UNPLUGGED_MS + NEIGHBOUR_MS),
+		      UNPLUGGED_MS + NEIGHBOUR_MS);
+	REQUIRE(pci_wait_below(PORT, 0, UNPLUG_MS), "the slot does not empty");
+	check_killed(pid);
+	CHECK(!sysfs_exists(SHIM_CLASS "/group%d", s.group), "the group is there");
+	CHECK(shim_groups() == 2, "%d groups", shim_groups());
+	/* and the port that was emptied does not hold up the others later on */
+	check_neighbour(&neighbour, "rp_igb", status);
 }

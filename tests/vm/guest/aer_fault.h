@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Errors of functions for which QEMU can inject none: the kernel's aer_inject
+ * makes the port report one, and the function's registers show it.
+ */
+#ifndef MDR_AER_FAULT_H
+#define MDR_AER_FAULT_H
+
+#include <stdint.h>
+
+/* Bits of the Uncorrectable Error Status register. */
+#define AER_FAULT_DLP 0x10		/* fatal by default */
+#define AER_FAULT_POISON_TLP 0x1000	/* non-fatal by default */
+
+/* Both 0 or -errno. Until the end the port hides real errors. */
+int aer_fault(const char *addr, uint32_t status);
+int aer_fault_end(void);
+
+#endif

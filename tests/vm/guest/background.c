@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stddef.h>
+
+#include "background.h"
+#include "clock.h"
+#include "scenario.h"
+
+static void *background_thread(void *arg)
+{
+	struct background *b = arg;
+	uint64_t begin = now_ns();
+
+	b->ret = b->call(b->name);
+	b->ns = now_ns() - begin;
+	atomic_store(&b->done, true);
+	return NULL;
+}
+
+void background_start(struct background *b)
+{
+	pthread_create(&b->thread, NULL, background_thread, b);
+}
+
+uint64_t background_ms(struct background *b, unsigned int bound_ms)
+{
+	bool done = WAIT_FOR(atomic_load(&b->done), bound_ms);
+
+	REQUIRE(done, "the removal of %s does not end within %u ms", b->name, bound_ms);
+	CHECK_OK(b->ret);
+	return b->ns / 1000000;
+}

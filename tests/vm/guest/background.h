@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A call that may wait for somebody, in a thread of its own. */
+#ifndef MDR_BACKGROUND_H
+#define MDR_BACKGROUND_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct background {
+	/* set by the caller */
+	int (*call)(const char *name);
+	const char *name;
+
+	/* once done */
+	uint64_t ns;
+	int ret;
+
+	pthread_t thread;
+	atomic_bool done;
+};
+
+void background_start(struct background *b);
+
+/* How long it took; ends the scenario if that is longer than the bound. */
+uint64_t background_ms(struct background *b, unsigned int bound_ms);
+
+#endif

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <string.h>
+
+#include "clock.h"
+#include "klog.h"
+#include "monitor.h"
+#include "pci.h"
+#include "slot.h"
+#include "sysfs.h"
+
+#define PRESSED "will power off in 5 sec"
+#define PRESSED_MS 5000
+
+/* machine.sh numbers the slots in the order of the ports, from 1 */
+static int slot_number(const char *port_id)
+{
+	for (unsigned int i = 0; i < pci_port_count(); i++)
+		if (!strcmp(pci_port(i)->id, port_id))
+			return i + 1;
+	return -ENODEV;
+}
+
+int slot_unplug(const char *port_id, const char *device_id)
+{
+	unsigned int pressed = klog_count(PRESSED);
+	int number = slot_number(port_id);
+	int ret;
+
+	if (number < 0)
+		return number;
+	ret = device_del(device_id);
+	if (ret)
+		return ret;
+	if (!WAIT_FOR(klog_count(PRESSED) > pressed, PRESSED_MS))
+		return -ETIMEDOUT;
+	return sysfs_write("0", "/sys/bus/pci/slots/%d/power", number);
+}

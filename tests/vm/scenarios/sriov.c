@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * SR-IOV: virtual functions in the hands of users, below a physical function that
+ * stays with its driver in the host (igb).
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+
+#include "access_log.h"
+#include "aer_fault.h"
+#include "background.h"
+#include "clock.h"
+#include "holder.h"
+#include "hot_reset.h"
+#include "klog.h"
+#include "monitor.h"
+#include "nic_user.h"
+#include "scenario.h"
+#include "shim.h"
+#include "sriov.h"
+#include "strike.h"
+#include "sysfs.h"
+
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define PORT "rp_igb2"
+#define VFS 2
+#define MAX_VFS 7
+#define SETTLE_MS 3000
+#define IRQ_MS 1000
+#define HELD_NS (20 * NS_PER_MS)
+#define MASTER 0x4
+/* the address of a VF's receive ring: kept until its PF is reset, used by nobody here */
+#define VF_RING 0x2800
+#define JUNK 0x1000
+/* in STATUS: the PF's link, which comes and goes */
+#define LINK_UP 0x2
+/* the host's own recovery, with the PF's driver in it */
+#define STALL_MS 5000
+#define REVOKE "300"
+/*
+ * One user after the other, 300 ms each; 1 s that the kernel waits after it has
+ * turned VFs off, 0.6 s that igb waits; and 5 s for a slow machine.
+ */
+#define TAKE_MS (VFS * 300 + 1600 + 5000)
+/* SR-IOV control of igb's PF, and VF Enable in it */
+#define SRIOV_CTRL 0x168
+#define VFE 0x1
+
+static struct vfio_user user[VFS];
+static struct nic_user nic[VFS];
+static struct access_log log_[VFS];
+static struct shim vf[VFS];
+static char pf[PCI_ADDR_LEN];
+
+static void open_vf(int i, const char *policy)
+{
+	REQUIRE_OK(shim_create(&vf[i], policy));
+	REQUIRE_OK(shim_set(&vf[i], "stall_timeout_ms", "20000"));
+	REQUIRE_OK(vfio_user_open(&user[i], vf[i].uuid));
+	REQUIRE_OK(nic_user_start(&nic[i], &user[i], NIC_IGB, VFIO_PCI_MSIX_IRQ_INDEX));
+	nic_user_write(&nic[i], VF_RING, JUNK);
+	REQUIRE(nic_user_read(&nic[i], VF_RING) == JUNK, "VF %d: no junk to clear", i);
+	log_[i] = (struct access_log) {
+		.u = &user[i], .kind = ACCESS_MAP_READ, .region = BAR0,
+		.off = NIC_STATUS, .pause_us = 200, .ignore = LINK_UP,
+		.value = nic_user_read(&nic[i], NIC_STATUS),
+	};
+	REQUIRE(log_[i].value != ~0u, "VF %d does not answer", i);
+	REQUIRE_OK(access_start(&log_[i]));
+}
+
+static void bind_vfs(void)
+{
+	REQUIRE_OK(sriov_start(PORT, VFS));
+	REQUIRE_OK(pci_below(PORT, 0, pf));
+	for (int i = 0; i < VFS; i++)
+		REQUIRE_OK(shim_bind(&vf[i], PORT, i + 1));
+}
+
+/* Two VFs, each with a user that reads a register of its BAR all the time. */
+static void start(const char *first, const char *second)
+{
+	bind_vfs();
+	open_vf(0, first);
+	open_vf(1, second);
+}
+
+/* The user was held or not, saw nothing wrong, and has a VF that works. */
+static void check_vf(int i, bool held)
+{
+	struct access_log *log = &log_[i];
+
+	access_stop(log);
+	CHECK(!log->wrong && !log->ones && !log->faults,
+	      "VF %d: of %ju reads %ju wrong (last %#x), %ju all-ones, %ju faults", i,
+	      log->count, log->wrong, log->last_wrong, log->ones, log->faults);
+	CHECK((log->longest_ns > HELD_NS) == held, "VF %d: longest wait %ju ns", i,
+	      log->longest_ns);
+	CHECK(pci_command(vf[i].addr) & MASTER, "VF %d: COMMAND is %#x", i,
+	      pci_command(vf[i].addr));
+	CHECK_OK(nic_user_interrupt(&nic[i], IRQ_MS));
+	CHECK(shim_number(vf[i].group, "stats/drain_timeouts") == 0, "VF %d: drain_timeouts", i);
+}
+
+static void check_pf(void)
+{
+	CHECK(sriov_is_on(PORT), "the PF has lost its driver");
+	CHECK(sriov_number(pf) == VFS, "the PF has %d VFs", sriov_number(pf));
+	CHECK(pci_command(pf) & MASTER, "COMMAND of the PF is %#x", pci_command(pf));
+}
+
+static void measure_stalls(void)
+{
+	MEASURE_BOUND("stall_a_ms", log_[0].longest_ns / NS_PER_MS, STALL_MS);
+	MEASURE_BOUND("stall_b_ms", log_[1].longest_ns / NS_PER_MS, STALL_MS);
+}
+
+SCENARIO(sriov_port_error,
+	 "fatal error on the port of a PF: VFs, a group each, are held, come back, one event id",
+	 .vfs = true)
+{
+	start("resume", "resume");
+	CHECK(vf[0].group != vf[1].group, "both VFs are in group %d", vf[0].group);
+	CHECK(vf[0].group != pci_iommu_group(pf) && vf[1].group != pci_iommu_group(pf),
+	      "a VF shares group %d with its PF", pci_iommu_group(pf));
+	REQUIRE_OK(strike(&vf[0], PORT, "DLP", "open"));
+	REQUIRE(shim_wait(vf[1].group, "open", SETTLE_MS), "second VF is not open");
+	CHECK(WAIT_FOR(klog_count("device recovery successful"), SETTLE_MS), "host: no success");
+	for (int i = 0; i < VFS; i++) {
+		check_vf(i, true);
+		CHECK(nic_user_read(&nic[i], VF_RING) == 0, "VF %d was not reset", i);
+	}
+	CHECK(shim_number(vf[0].group, "event") == shim_number(vf[1].group, "event"), "two ids");
+	check_pf();
+	measure_stalls();
+}
+
+/* An error that a function reports by itself: all below the port are told. */
+static void report(const char *addr, uint32_t status)
+{
+	uint64_t before[VFS];
+
+	for (int i = 0; i < VFS; i++)
+		before[i] = shim_number(vf[i].group, "event");
+	REQUIRE_OK(aer_fault(addr, status));
+	for (int i = 0; i < VFS; i++) {
+		CHECK(WAIT_FOR(shim_number(vf[i].group, "event") != before[i], SETTLE_MS),
+		      "VF %d was not told", i);
+		CHECK(shim_wait(vf[i].group, "open", SETTLE_MS), "VF %d is not open", i);
+	}
+	CHECK(shim_number(vf[0].group, "event") == shim_number(vf[1].group, "event"), "two ids");
+}
+
+SCENARIO(sriov_function_error,
+	 "fatal and non-fatal, reported by the PF itself and by one VF: both VFs come back",
+	 .vfs = true)
+{
+	start("resume", "resume");
+	report(pf, AER_FAULT_DLP);
+	report(pf, AER_FAULT_POISON_TLP);
+	report(vf[1].addr, AER_FAULT_DLP);
+	report(vf[1].addr, AER_FAULT_POISON_TLP);
+	for (int i = 0; i < VFS; i++) {
+		check_vf(i, true);
+		CHECK(shim_number(vf[i].group, "stats/recoveries") == 4, "VF %d: recoveries", i);
+	}
+	check_pf();
+	measure_stalls();
+}
+
+SCENARIO(sriov_policies,
+	 "one VF of type hold, one of type resume: that goes on while the first waits for its reset",
+	 .vfs = true)
+{
+	uint64_t reads;
+
+	start("hold", "resume");
+	REQUIRE_OK(strike(&vf[0], PORT, "DLP", "holding"));
+	REQUIRE(shim_wait(vf[1].group, "open", SETTLE_MS), "second VF is not open");
+	reads = access_count(&log_[0]);
+	check_vf(1, true);
+	CHECK(access_count(&log_[0]) == reads, "reads while holding");
+	/* the host may still hold the function: EAGAIN, as with vfio-pci */
+	REQUIRE(WAIT_FOR(!vfio_user_reset(&user[0]), SETTLE_MS), "its reset does not work");
+	REQUIRE(shim_wait(vf[0].group, "open", SETTLE_MS), "not open after its reset");
+	REQUIRE_OK(vfio_user_bus_master(&user[0], true));
+	check_vf(0, true);
+	measure_stalls();
+}
+
+SCENARIO(sriov_vf_reset,
+	 "a user's reset of its VF: not felt next door; a hot reset: refused, nothing changed",
+	 .vfs = true)
+{
+	start("resume", "resume");
+	REQUIRE_OK(vfio_user_reset(&user[0]));
+	CHECK(hot_reset(&user[0]) < 0, "hot reset of a VF was allowed");
+	CHECK(shim_is(vf[0].group, "open"), "first VF is not open");
+	CHECK(shim_number(vf[0].group, "stats/user_resets") == 1, "user_resets is %ju",
+	      shim_number(vf[0].group, "stats/user_resets"));
+	CHECK(shim_number(vf[1].group, "stats/host_resets") == 0, "second VF was told of a reset");
+	CHECK(nic_user_read(&nic[1], VF_RING) == JUNK, "second VF was reset");
+	check_vf(0, true);
+	check_vf(1, false);
+	MEASURE_BOUND("reset_ms", log_[0].longest_ns / NS_PER_MS, STALL_MS);
+}
+
+SCENARIO(sriov_pf_reset,
+	 "PF reset: no kernel tells its VFs; not gated, and lost until PF and VFs are set up anew",
+	 .vfs = true)
+{
+	start("resume", "resume");
+	REQUIRE_OK(pci_reset(pf));
+	for (int i = 0; i < VFS; i++) {
+		access_stop(&log_[i]);
+		CHECK(log_[i].wrong || log_[i].ones, "VF %d: no read went wrong: is it told?", i);
+		CHECK(shim_number(vf[i].group, "stats/host_resets") == 0, "VF %d was told", i);
+		CHECK(!(pci_command(vf[i].addr) & MASTER), "VF %d: COMMAND is %#x", i,
+		      pci_command(vf[i].addr));
+	}
+	MEASURE("wrong_reads", "%ju",
+		log_[0].wrong + log_[0].ones + log_[1].wrong + log_[1].ones);
+
+	/* the driver of the PF, which was not told either, then the users */
+	REQUIRE_OK(sriov_restart(pf));
+	for (int i = 0; i < VFS; i++) {
+		REQUIRE_OK(vfio_user_reset(&user[i]));
+		REQUIRE_OK(vfio_user_bus_master(&user[i], true));
+		CHECK(((nic_user_read(&nic[i], NIC_STATUS) ^ log_[i].value) & ~LINK_UP) == 0,
+		      "VF %d: STATUS is %#x, was %#x", i, nic_user_read(&nic[i], NIC_STATUS),
+		      log_[i].value);
+		CHECK_OK(nic_user_interrupt(&nic[i], IRQ_MS));
+	}
+	check_pf();
+}
+
+static int enable_vfs(bool on)
+{
+	uint32_t control = pci_config_read(pf, SRIOV_CTRL, 2);
+
+	return pci_config_write(pf, SRIOV_CTRL, 2, on ? control | VFE : control & ~VFE);
+}
+
+SCENARIO(sriov_vf_gone,
+	 "a VF that its PF does not bring back: failed, not taken for alive; back again: recover",
+	 .vfs = true)
+{
+	bind_vfs();
+	REQUIRE_OK(shim_bind_test(&vf[0], PORT, 1));
+	open_vf(0, "resume");
+	REQUIRE_OK(shim_test_set("slot_reset_ms", "400"));
+	REQUIRE_OK(aer_inject(PORT, "DLP"));
+	/* the reset takes VF Enable away, the PF's driver brings it back, before the VF's turn */
+	REQUIRE(WAIT_FOR(!(pci_config_read(pf, SRIOV_CTRL, 2) & VFE), SETTLE_MS), "no reset");
+	REQUIRE(WAIT_FOR(pci_config_read(pf, SRIOV_CTRL, 2) & VFE, SETTLE_MS), "no restore");
+	REQUIRE_OK(enable_vfs(false));
+	REQUIRE(shim_wait(vf[0].group, "failed", SETTLE_MS), "not failed");
+	CHECK(vfio_user_reset(&user[0]) < 0, "the reset of a VF that is gone succeeded");
+	CHECK(shim_is(vf[0].group, "failed"), "not failed any more");
+
+	CHECK(WAIT_FOR(klog_count("device recovery "), SETTLE_MS), "the host is not done");
+	REQUIRE_OK(enable_vfs(true));
+	sleep_ms(100);
+	CHECK_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", vf[0].group));
+	CHECK(shim_is(vf[0].group, "open"), "not open after recover");
+	access_stop(&log_[0]);
+	CHECK(log_[0].ones && !log_[0].wrong, "%ju all-ones, %ju wrong", log_[0].ones,
+	      log_[0].wrong);
+	CHECK_OK(nic_user_interrupt(&nic[0], IRQ_MS));
+	check_pf();
+}
+
+static int take_vfs(const char *addr)
+{
+	return sriov_set(addr, 0);
+}
+
+static pid_t hold_vf(int i, const char *revoke, enum grip grip)
+{
+	REQUIRE_OK(shim_create(&vf[i], "resume"));
+	REQUIRE_OK(shim_set(&vf[i], "revoke", revoke));
+	REQUIRE_OK(shim_set(&vf[i], "revoke_timeout_ms", REVOKE));
+	return holder_fork(grip, vf[i].uuid);
+}
+
+static void check_taken(void)
+{
+	char addr[PCI_ADDR_LEN];
+
+	for (int i = 0; i < VFS; i++) {
+		CHECK(!sysfs_exists(SHIM_CLASS "/group%d", vf[i].group), "group of VF %d", i);
+		CHECK(waitpid(-1, NULL, WNOHANG) > 0, "user %d is still there", i);
+	}
+	CHECK(pci_below(PORT, 1, addr) < 0, "%s is still there", addr);
+}
+
+SCENARIO(sriov_vfs_taken,
+	 "sriov_numvfs=0 under users: waits for one who stays, and kills where revoke=kill",
+	 .vfs = true)
+{
+	struct background b = { .call = take_vfs, .name = pf };
+	uint64_t ms;
+	pid_t pid;
+
+	bind_vfs();
+	pid = hold_vf(0, "wait", GRIP_FILE);
+	hold_vf(1, "kill", GRIP_FILE);
+	background_start(&b);
+	sleep_ms(200);
+	CHECK(!atomic_load(&b.done) && sysfs_exists(SHIM_CLASS "/group%d", vf[0].group),
+	      "the first user was not waited for");
+	kill(pid, SIGKILL);
+	ms = background_ms(&b, TAKE_MS);
+	check_taken();
+	CHECK(klog_count("which did not release it") == 1, "%u users were killed",
+	      klog_count("which did not release it"));
+	CHECK(sriov_is_on(PORT) && sriov_number(pf) == 0, "the PF has %d VFs", sriov_number(pf));
+	MEASURE_BOUND("taken_ms", ms, TAKE_MS);
+}
+
+SCENARIO(sriov_pf_unbound,
+	 "the PF loses its driver, and so its VFs, under a user who leaves and one who stays",
+	 .vfs = true)
+{
+	struct background b = { .call = pci_unbind, .name = pf };
+
+	bind_vfs();
+	hold_vf(0, "wait", GRIP_LEAVES);
+	hold_vf(1, "kill", GRIP_FILE);
+	background_start(&b);
+	MEASURE_BOUND("taken_ms", background_ms(&b, TAKE_MS), TAKE_MS);
+	check_taken();
+	CHECK(klog_count("which did not release it") == 1, "%u users were killed",
+	      klog_count("which did not release it"));
+}
+
+/*
+ * Why no scenario takes VFs away in the middle of a recovery: the kernel deadlocks
+ * by itself. Who writes sriov_numvfs holds the PF's device lock and wants
+ * pci_bus_sem, the AER thread the other way round. Without a module of ours, and
+ * only when asked for by name: the machine is lost.
+ */
+SCENARIO(kernel_limit_sriov,
+	 "VFs taken away from vfio-pci in a recovery (fails where the kernel has the deadlock)",
+	 .selftest = true)
+{
+	struct background b = { .call = take_vfs, .name = pf };
+	char addr[PCI_ADDR_LEN];
+
+	REQUIRE_OK(sriov_start(PORT, MAX_VFS));
+	REQUIRE_OK(pci_below(PORT, 0, pf));
+	for (int i = 1; i <= MAX_VFS; i++) {
+		REQUIRE_OK(pci_below(PORT, i, addr));
+		REQUIRE_OK(pci_bind(addr, "vfio-pci"));
+	}
+	background_start(&b);
+	for (int i = 0; i < 20; i++) {
+		REQUIRE_OK(aer_inject(PORT, "DLP"));
+		sleep_ms(5);
+	}
+	MEASURE_BOUND("taken_ms", background_ms(&b, 2 * TAKE_MS), 2 * TAKE_MS);
+}
