@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Two functions in one IOMMU group, and trouble with one of them, or for both in
+ * the middle of something that takes them one after the other.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "access_log.h"
+#include "background.h"
+#include "clock.h"
+#include "hot_reset.h"
+#include "klog.h"
+#include "monitor.h"
+#include "nic_user.h"
+#include "scenario.h"
+#include "shim.h"
+#include "strike.h"
+#include "sysfs.h"
+#include "vfio_irq.h"
+
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define PORT "rp_e1000e"
+#define SETTLE_MS 5000
+/* a restore so slow that an error can come before the second function's turn */
+#define RESTORE "300"
+/* the host's recovery with two such restores, and what was in its way before */
+#define BACK_MS 5000
+
+static struct vfio_user user[2];
+static struct access_log log_[2];
+static struct shim s[2];
+static int err[2];
+
+/* The first function can misbehave; both have the same user, who reads always. */
+static void start(void)
+{
+	REQUIRE_OK(shim_bind_test(&s[0], PORT, 0));
+	REQUIRE_OK(shim_bind(&s[1], PORT, 1));
+	REQUIRE(s[0].group == s[1].group, "groups %d and %d", s[0].group, s[1].group);
+	for (int i = 0; i < 2; i++) {
+		REQUIRE_OK(shim_create(&s[i], "resume"));
+		REQUIRE_OK(shim_set(&s[i], "stall_timeout_ms", "20000"));
+		REQUIRE_OK(vfio_user_open_in(&user[i], s[i].uuid, i ? user[0].space : NULL));
+		REQUIRE_OK(vfio_irq_enable(&user[i], VFIO_PCI_ERR_IRQ_INDEX, 1, &err[i]));
+		log_[i] = (struct access_log) {
+			.u = &user[i], .kind = ACCESS_MAP_READ, .region = BAR0,
+			.off = NIC_STATUS, .pause_us = 300,
+			.value = vfio_user_read(&user[i], BAR0, NIC_STATUS, 4),
+		};
+		REQUIRE_OK(access_start(&log_[i]));
+	}
+}
+
+static int recover(const char *group)
+{
+	return sysfs_write("1", SHIM_CLASS "/%s/recover", group);
+}
+
+static const char *group_name(void)
+{
+	static char name[16];
+
+	snprintf(name, sizeof(name), "group%d", s[0].group);
+	return name;
+}
+
+/* Both functions are whole, and nobody saw anything but right values and ones. */
+static void check_back(bool were_lost)
+{
+	CHECK(shim_wait(s[0].group, "open", SETTLE_MS), "not open in the end");
+	for (int i = 0; i < 2; i++) {
+		access_stop(&log_[i]);
+		CHECK(!log_[i].wrong && !log_[i].faults, "function %d: %ju wrong (last %#x)", i,
+		      log_[i].wrong, log_[i].last_wrong);
+		CHECK(were_lost || !log_[i].ones, "function %d: %ju all-ones", i, log_[i].ones);
+		CHECK(vfio_user_read(&user[i], BAR0, NIC_STATUS, 4) == log_[i].value,
+		      "function %d: STATUS changed", i);
+		CHECK(pci_command(s[i].addr) & 0x2, "function %d: COMMAND is %#x", i,
+		      pci_command(s[i].addr));
+	}
+	CHECK(shim_number(s[0].group, "stats/drain_timeouts") == 0, "drain_timeouts is %ju",
+	      shim_number(s[0].group, "stats/drain_timeouts"));
+}
+
+SCENARIO(pair_one_dead,
+	 "one function stays dead: the group of both is failed, ERR once each; recover heals both")
+{
+	uint64_t fired;
+
+	start();
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	REQUIRE_OK(strike(&s[0], PORT, "DLP", "failed"));
+	for (int i = 0; i < 2; i++) {
+		CHECK(vfio_irq_wait(err[i], SETTLE_MS, &fired), "ERR %d did not fire", i);
+		CHECK(fired == 1, "ERR %d fired %ju times", i, fired);
+	}
+	CHECK(recover(group_name()) < 0, "recover of a dead function succeeded");
+	CHECK(shim_is(s[0].group, "failed"), "not failed any more");
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+	CHECK_OK(recover(group_name()));
+	check_back(true);
+	for (int i = 0; i < 2; i++)
+		CHECK(!vfio_irq_wait(err[i], 0, NULL), "ERR %d fired again", i);
+}
+
+/* A new error while the shim restores one function after the other. */
+static void strike_in_attempt(void)
+{
+	uint64_t event = shim_number(s[0].group, "event"), begin;
+
+	/* the first restore has begun, the second has not ended */
+	sleep_ms(100);
+	begin = now_ns();
+	REQUIRE_OK(aer_inject(PORT, "DLP"));
+	REQUIRE(WAIT_FOR(shim_number(s[0].group, "event") != event ||
+			 klog_count("device recovery successful"), SETTLE_MS), "no error seen");
+	CHECK(klog_wait("device recovery successful", SETTLE_MS, NULL, 0), "no success");
+	CHECK(shim_wait(s[0].group, "open", SETTLE_MS), "not open");
+	MEASURE_BOUND("back_ms", (now_ns() - begin) / NS_PER_MS, BACK_MS);
+	REQUIRE_OK(shim_test_set("restore_ms", "0"));
+}
+
+SCENARIO(pair_error_in_recover,
+	 "an error between two functions that recover brings back: the host's recovery wins")
+{
+	struct background r = { .call = recover };
+
+	start();
+	r.name = group_name();
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	REQUIRE_OK(strike(&s[0], PORT, "DLP", "failed"));
+	/* that one has its end, in the log too */
+	REQUIRE(WAIT_FOR(klog_count("device recovery "), SETTLE_MS), "the host is not done");
+	klog_mark();
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+	REQUIRE_OK(shim_test_set("restore_ms", RESTORE));
+	background_start(&r);
+	REQUIRE(shim_wait(s[0].group, "resetting", SETTLE_MS), "recover does not begin");
+	strike_in_attempt();
+	REQUIRE(WAIT_FOR(atomic_load(&r.done), SETTLE_MS), "recover does not end");
+	CHECK(!r.ret || r.ret == -EAGAIN || r.ret == -EBUSY, "recover: %s", strerror(-r.ret));
+	check_back(true);
+	MEASURE("recover", "%d", r.ret);
+}
+
+SCENARIO(pair_error_in_own_attempt,
+	 "an error in the middle of the shim's own attempt at two functions: the host's wins")
+{
+	int ret;
+
+	start();
+	REQUIRE_OK(shim_test_set("restore_ms", RESTORE));
+	ret = shim_test_recover(PORT, "frozen", "fail", 0);
+	if (ret == -EOPNOTSUPP)
+		SKIP("this kernel does not export pcie_do_recovery()");
+	REQUIRE_OK(ret);
+	REQUIRE(WAIT_FOR(klog_count("device recovery failed"), SETTLE_MS), "it did not fail");
+	strike_in_attempt();
+	check_back(false);
+	CHECK(shim_number(s[0].group, "stats/own_resets") == 0, "own_resets is %ju",
+	      shim_number(s[0].group, "stats/own_resets"));
+	CHECK(shim_number(s[0].group, "stats/failures") == 0, "failures is %ju",
+	      shim_number(s[0].group, "stats/failures"));
+}
+
+static int hot_reset_first(const char *name)
+{
+	(void)name;
+	return hot_reset(&user[0]);
+}
+
+/* A hot reset of both functions, and in its middle something of the host's. */
+static void hot_reset_against(int (*disturb)(void))
+{
+	struct background r = { .call = hot_reset_first, .name = PORT };
+
+	start();
+	background_start(&r);
+	REQUIRE(shim_wait(s[0].group, "resetting", SETTLE_MS), "the hot reset does not begin");
+	REQUIRE_OK(disturb());
+	REQUIRE(WAIT_FOR(atomic_load(&r.done), SETTLE_MS), "the hot reset does not end");
+	CHECK(!r.ret || r.ret == -EAGAIN, "hot reset: %s", strerror(-r.ret));
+	MEASURE("hot_reset", "%d", r.ret);
+	MEASURE_BOUND("hot_reset_ms", r.ns / NS_PER_MS, BACK_MS);
+}
+
+static int error_below_port(void)
+{
+	int ret = aer_inject(PORT, "DLP");
+
+	if (ret)
+		return ret;
+	return WAIT_FOR(klog_count("device recovery successful"), SETTLE_MS) ? 0 : -ETIMEDOUT;
+}
+
+static int reset_second(void)
+{
+	return pci_reset(s[1].addr);
+}
+
+SCENARIO(pair_error_in_hot_reset,
+	 "an error in the middle of a user's hot reset of two functions: both whole in the end")
+{
+	hot_reset_against(error_below_port);
+	check_back(false);
+	CHECK(shim_number(s[0].group, "stats/recoveries") == 1, "recoveries is %ju",
+	      shim_number(s[0].group, "stats/recoveries"));
+}
+
+SCENARIO(pair_reset_in_hot_reset,
+	 "the host resets one function in a user's hot reset of both: one after the other, whole")
+{
+	hot_reset_against(reset_second);
+	check_back(false);
+	CHECK(shim_number(s[0].group, "stats/host_resets") == 1, "host_resets is %ju",
+	      shim_number(s[0].group, "stats/host_resets"));
+}
