@@ -9,6 +9,7 @@ help:
 	@echo 'make demo                one recovery as a story, in a virtual machine'
 	@echo 'make check               all checks: unit lint tools mdevctl modules vm selftest'
 	@echo 'make check-PART          one of them; check-packages is not among all'
+	@echo 'make doc-scenarios       writes what the last check-vm measured to Documentation/scenarios.md'
 	@echo 'make bench               what the shim costs beside vfio-pci, by counting instructions'
 	@echo 'make tools               the programs, for this machine, in build/tools'
 	@echo 'make install             programs, profiles and the DKMS tree; DESTDIR=, prefix=/usr; make uninstall'
@@ -32,6 +33,9 @@ PARTS := unit lint tools mdevctl modules vm selftest packages
 $(PARTS:%=check-%): check-%: lab
 	@tests/check $*
 
+doc-scenarios:
+	@Documentation/scenarios.sh
+
 demo: modules
 	@tests/vm/run --demo
 
@@ -52,4 +56,4 @@ clean:
 	rm -rf build
 
 .PHONY: help lab modules check $(PARTS:%=check-%) demo bench clean \
-	tools install uninstall dkms deb
+	doc-scenarios tools install uninstall dkms deb

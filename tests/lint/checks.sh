@@ -264,3 +264,10 @@ check_states() {
 	[ ! -e Documentation/states.sh ] ||
 		Documentation/states.sh --check 2>&1 | grep -v 'is current$' || true
 }
+
+declare_check scenarios "Documentation/scenarios.md has every scenario, and what it shows"
+
+check_scenarios() {
+	[ ! -e Documentation/scenarios.sh ] ||
+		Documentation/scenarios.sh --check 2>&1 | grep -v 'is current$' || true
+}

@@ -79,7 +79,7 @@ SCENARIO(breaker_trips,
 	CHECK(log.ones && !log.wrong && !log.faults, "%ju all-ones, %ju wrong, %ju faults",
 	      log.ones, log.wrong, log.faults);
 	CHECK(log.longest_ns < AT_ONCE_NS, "held for %ju ns", log.longest_ns);
-	MEASURE("released_after_ms", "%ju", log.longest_ns / 1000000);
+	MEASURE_BOUND("released_after_ms", log.longest_ns / NS_PER_MS, AT_ONCE_NS / NS_PER_MS);
 
 	CHECK_OK(recover(&s));
 	CHECK(shim_is(s.group, "open"), "not open after recover");

@@ -68,7 +68,7 @@ SCENARIO(killed_waiters_die_at_once,
 	REQUIRE_OK(vfio_user_reset(&user));
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
 	for (int i = 0; i < 4; i++)
-		MEASURE(names[i], "%jums", ms[i]);
+		MEASURE_BOUND(names[i], ms[i], AT_ONCE_MS);
 }
 
 SCENARIO(killed_user_gives_back,
@@ -96,7 +96,7 @@ SCENARIO(killed_user_gives_back,
 	kill(pid, SIGKILL);
 	died = WAIT_FOR(waitpid(pid, &status, WNOHANG) == pid, 5000);
 	REQUIRE(died, "it survives");
-	MEASURE("died_ms", "%ju", (now_ns() - start) / 1000000);
+	MEASURE_BOUND("died_ms", (now_ns() - start) / NS_PER_MS, AT_ONCE_MS);
 	CHECK(shim_wait(s.group, "open", 1000), "not open after the last close");
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) != ~0u, "the device is dead");

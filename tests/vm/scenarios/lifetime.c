@@ -44,7 +44,7 @@ SCENARIO(lifetime_close_during_recovery,
 	REQUIRE_OK(errors);
 	begin = now_ns();
 	vfio_user_close(&user);
-	MEASURE("close_ms", "%ju", (now_ns() - begin) / 1000000);
+	MEASURE_BOUND("close_ms", (now_ns() - begin) / NS_PER_MS, SETTLE_MS);
 	CHECK(shim_is(s.group, "open"), "not open after the close");
 	CHECK((long)shim_number(s.group, "stats/recoveries") == errors, "it did not end");
 	open_works(&s);
@@ -63,7 +63,7 @@ SCENARIO(lifetime_open_during_recovery,
 	REQUIRE_OK(errors);
 	begin = now_ns();
 	open_works(&s);
-	MEASURE("open_ms", "%ju", (now_ns() - begin) / 1000000);
+	MEASURE_BOUND("open_ms", (now_ns() - begin) / NS_PER_MS, SETTLE_MS);
 	CHECK((long)shim_number(s.group, "stats/recoveries") == errors, "it did not end");
 }
 
@@ -96,7 +96,7 @@ SCENARIO(lifetime_remove_unused_during_recovery,
 	REQUIRE_OK(errors);
 	begin = now_ns();
 	CHECK_OK(mdev_remove(s.uuid));
-	MEASURE("remove_ms", "%ju", (now_ns() - begin) / 1000000);
+	MEASURE_BOUND("remove_ms", (now_ns() - begin) / NS_PER_MS, SETTLE_MS);
 	CHECK(shim_wait(s.group, "open", SETTLE_MS), "the recovery does not end");
 	REQUIRE_OK(shim_create(&s, "hold"));
 	open_works(&s);
@@ -145,7 +145,7 @@ SCENARIO(lifetime_remove_used_during_recovery,
 	CHECK(mdev_remove(s.uuid) < 0, "the mdev is still there");
 	REQUIRE_OK(shim_create(&s, "resume"));
 	open_works(&s);
-	MEASURE("stall_ms", "%ju", w.ns / 1000000);
+	MEASURE_BOUND("stall_ms", w.ns / NS_PER_MS, SETTLE_MS);
 }
 
 SCENARIO(lifetime_unbind_during_recovery,
