@@ -8,7 +8,7 @@ help:
 	@echo 'make lab                 the Debian root that all else runs in (made once, outside the tree)'
 	@echo 'make demo                one recovery as a story, in a virtual machine'
 	@echo 'make check               all checks: unit lint tools mdevctl modules vm selftest'
-	@echo 'make check-PART          one of them; check-packages is not among all'
+	@echo 'make check-PART          one of them; check-packages and check-libvirt are not among all'
 	@echo 'make doc-scenarios       writes what the last check-vm measured to Documentation/scenarios.md'
 	@echo 'make bench               what the shim costs beside vfio-pci, by counting instructions'
 	@echo 'make tools               the programs, for this machine, in build/tools'
@@ -27,9 +27,9 @@ check: lab
 	@tests/check
 
 # the machines load what was built
-check-vm check-selftest: modules
+check-vm check-selftest check-libvirt: modules
 
-PARTS := unit lint tools mdevctl modules vm selftest packages
+PARTS := unit lint tools mdevctl modules vm selftest packages libvirt
 $(PARTS:%=check-%): check-%: lab
 	@tests/check $*
 

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Lines on the guest's console, which the host reads. */
+#ifndef MDR_LIBVIRT_SAY_H
+#define MDR_LIBVIRT_SAY_H
+
+#include <stdint.h>
+
+/* One line, at once, with seconds since boot in front. */
+void __attribute__((format(printf, 1, 2))) say(const char *fmt, ...);
+
+uint64_t now_ms(void);
+
+#endif

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# The domain "guest", what its console tells, and the functions it is given.
+
+guest_log=/run/guest.log
+marked=1
+
+# domain_define MIB: with a disk's worker that writes that much
+domain_define() {
+	: >"$guest_log"
+	marked=1
+	cp -n "/boot/vmlinuz-$(uname -r)" vmlinuz
+	sed "s/MIB<\/cmdline/$1<\/cmdline/" guest.xml >/run/guest.xml
+	virsh -q define /run/guest.xml
+}
+
+domain_end() {
+	virsh -q destroy guest
+	virsh -q undefine guest
+}
+
+state_is() { [[ $(virsh -q domstate guest --reason) == "$1"* ]]; }
+
+# The guest's console in the machine's log.
+guest_follow() {
+	tail -F -n +1 -s 0.5 "$guest_log" 2>/dev/null | while IFS= read -r line; do
+		log "guest: $line"
+	done
+}
+
+# What the console says from now on is what said and last look at.
+mark() { marked=$(($(wc -l <"$guest_log") + 1)); }
+lines() { tail -n "+$marked" "$guest_log"; }
+
+# said PATTERN: there is a line that matches
+said() { lines | grep -aE "$1"; }
+
+# last NAME PATTERN: the last value of NAME= in lines that match PATTERN, or 0
+last() {
+	lines | grep -aE "$2" | grep -aoE "\b$1=[0-9]+" | tail -n 1 | cut -d= -f2 | grep . || echo 0
+}
+
+# written MIB, exchanged DRIVER MESSAGES: at least so much
+written() { [ "$(last mib 'disk mib')" -ge "$1" ]; }
+exchanged() { [ "$(last messages "net $1 messages")" -ge "$2" ]; }
+
+# bind_to DRIVER DEVICE
+bind_to() {
+	local dir=/sys/bus/pci/devices/$2
+	[ ! -e "$dir/driver" ] || echo "$2" >"$dir/driver/unbind"
+	echo "$1" >"$dir/driver_override"
+	echo "$2" >/sys/bus/pci/drivers_probe
+	[ "$(basename "$(readlink "$dir/driver")")" = "$1" ]
+}
+
+# hostdev attach-device|detach-device UUID: now, of the running domain
+hostdev() {
+	cat >"/run/$2.xml" <<-EOF
+		<hostdev mode='subsystem' type='mdev' model='vfio-pci'>
+		  <source><address uuid='$2'/></source>
+		</hostdev>
+	EOF
+	virsh -q "$1" guest "/run/$2.xml" --live
+}
+
+has_hostdev() { virsh -q dumpxml guest | grep -q "$1"; }
+no_hostdev() { ! has_hostdev "$1"; }
+
+# group DEVICE FILE: of the status of the group
+group() {
+	cat "/sys/class/mdev_recovery/group$(basename "$(readlink "/sys/bus/pci/devices/$1/iommu_group")")/$2"
+}
+group_is() { [ "$(group "$1" state)" = "$2" ]; }
+
+# strike PORT DEVICE: a fatal error; recovered DEVICE: it is over
+strike() {
+	event=$(group "$2" event)
+	inject "$1"
+}
+recovered() { [ "$(group "$1" event)" -gt "$event" ] && group_is "$1" open; }
+struck() { [ "$(group "$1" event)" -gt "$event" ]; }

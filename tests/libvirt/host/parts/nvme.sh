@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2154,SC2016
+#
+# The walk-through of Documentation/libvirt.md as it is written, then three
+# fatal errors while the guest writes to its disk.
+
+nvme=0000:01:00.0
+
+# walk SCRIPT...: the guide's commands, in a directory with its files
+walk() {
+	local script
+	mkdir -p /run/walk
+	cp doc/*.xml /run/walk
+	for script; do
+		script=$PWD/$script
+		log "guide: ${script##*/}"
+		(cd /run/walk && bash -eux "$script") >/run/walk.log 2>&1 || {
+			cat /run/walk.log
+			return 1
+		}
+		log_file /run/walk.log
+	done
+}
+
+domain_define 320
+check "the guide's commands run as they are written" walk doc/[1-5]*.sh || bail "no domain"
+check "libvirt lists the mdev as active" eval 'virsh -q nodedev-list --cap mdev | grep -q mdev_b2b0d1d4'
+check "the domain is running" state_is running
+check "its guest boots" wait_for 300 said 'guest ready' || bail "no guest"
+check "the guest mounts its disk" wait_for 60 said 'disk mounted: Success'
+survived=0
+for n in 1 2 3; do
+	check "nvme, resume: $((n * 72)) MiB written, read back and compared" \
+		wait_for 120 written $((n * 72))
+	mark
+	start=$(seconds)
+	strike rp_nvme $nvme
+	check "nvme, resume: error $n: the group is open again" wait_for 30 recovered $nvme
+	check "nvme, resume: error $n: the domain is running" state_is running
+	check "nvme, resume: error $n: the guest's driver resets its controller" \
+		wait_for 120 said 'nvme.*(reset controller|disable controller)'
+	check "nvme, resume: error $n: the guest goes on" \
+		wait_for 120 written $((n * 72 + 16)) && survived=$((survived + 1))
+	note "error $n: the guest wrote on after $(($(seconds) - start)) s"
+done
+check "nvme, resume: all 320 MiB are written, and the disk is unmounted" \
+	wait_for 120 said 'disk done'
+check "nvme, resume: not a word was wrong" eval '[ "$(last wrong "disk mib")" = 0 ] && ! said "disk failed"'
+check "nvme, resume: QEMU was told of no error" \
+	eval '! grep -q "Unrecoverable error" /var/log/libvirt/qemu/guest.log'
+[ "$survived" = 3 ] && verdict nvme resume "resets its controller, all I/O completes"
+virsh -q destroy guest
+check "the guide's commands that undo it" walk doc/9*.sh
+check "no mdev is left" test -z "$(ls -A /sys/bus/mdev/devices)" -a -z "$(virsh -q nodedev-list --cap mdev)"
+virsh -q undefine guest

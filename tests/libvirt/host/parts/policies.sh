@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2154,SC2016
+#
+# One guest, and functions that come and go under it: which of its drivers lives
+# with which policy. (nvme with resume is in nvme.sh.)
+
+nvme=0000:01:00.0 nvme_uuid=11111111-0000-4000-8000-000000000001
+igb=0000:02:00.0 igb_uuid=11111111-0000-4000-8000-000000000002
+virtio=0000:03:00.0 virtio_uuid=11111111-0000-4000-8000-000000000003
+
+# at_work DRIVER: the guest uses the function, and what comes back is right
+at_work() {
+	case $1 in
+	nvme) written 16 && [ "$(last wrong 'disk mib')" = 0 ] ;;
+	*) exchanged "$1" 5 && [ "$(last wrong "net $1 messages")" = 0 ] ;;
+	esac
+}
+
+# give DRIVER DEVICE UUID POLICY: to the running domain, until its guest uses it
+give() {
+	local what="$1, $4"
+	bind_to mdr-pci "$2"
+	mdevctl start --uuid "$3" --parent "$2" --type "mdr-pci-$4"
+	mark
+	check "$what: attached to the running domain" hostdev attach-device "$3"
+	check "$what: the guest uses it" wait_for 120 at_work "$1"
+}
+
+# take DRIVER DEVICE UUID POLICY: back, by asking the guest
+take() {
+	local what="$1, $4"
+	check "$what: detach-device is accepted" hostdev detach-device "$3"
+	check "$what: the domain has let go of it" wait_for 90 no_hostdev "$3"
+	check "$what: the domain is running" state_is running
+	mdevctl stop --uuid "$3"
+}
+
+# resumes DRIVER DEVICE PORT N: the domain runs on across an error
+resumes() {
+	strike "$3" "$2"
+	check "$1, resume: error $4: the group is open again" wait_for 30 recovered "$2"
+	check "$1, resume: error $4: the domain is running" state_is running
+}
+
+# evicted DRIVER DEVICE UUID PORT: an error takes the function from the domain
+evicted() {
+	strike "$4" "$2"
+	check "$1, evict: the domain has let go of it" wait_for 90 no_hostdev "$3"
+	check "$1, evict: the domain is running" state_is running
+	check "$1, evict: the group is open again" wait_for 30 recovered "$2"
+	mark
+	check "$1, evict: attached again" hostdev attach-device "$3"
+	check "$1, evict: the guest uses it again" wait_for 120 at_work "$1" &&
+		verdict "$1" evict "goes by hot-unplug, works again once it is attached again"
+}
+
+domain_define 400
+check "a domain without the functions starts" virsh -q start guest
+check "its guest boots" wait_for 300 said 'guest ready' || bail "no guest"
+
+give igb $igb $igb_uuid resume
+survived=0
+for n in 1 2; do
+	resumes igb $igb rp_igb "$n"
+	had=$(last messages 'net igb messages')
+	check "igb, resume: error $n: the connection goes on" \
+		wait_for 120 exchanged igb $((had + 30)) && survived=$((survived + 1))
+done
+check "igb, resume: its driver reset the adapter" said 'igb.*Reset adapter'
+check "igb, resume: it is the same connection" eval '! said "net igb failed"'
+check "igb, resume: not a word was wrong" test "$(last wrong 'net igb messages')" = 0
+[ "$survived" = 2 ] && verdict igb resume \
+	"resets the adapter when its transmit queue is full and does not move for 5 s; connections go on"
+take igb $igb $igb_uuid resume
+
+# Its driver never looks whether the device was reset.
+give virtio_net $virtio $virtio_uuid resume
+resumes virtio_net $virtio rp_virtio 1
+sleep 5
+had=$(last messages 'net virtio_net messages')
+check "virtio_net, resume: the driver does not notice, nothing goes on" \
+	eval '! wait_for 40 exchanged virtio_net $((had + 5))' &&
+	verdict virtio_net resume "does not notice: nothing is sent any more until the driver is bound anew"
+take virtio_net $virtio $virtio_uuid resume
+
+give virtio_net $virtio $virtio_uuid evict
+evicted virtio_net $virtio $virtio_uuid rp_virtio
+take virtio_net $virtio $virtio_uuid evict
+
+give igb $igb $igb_uuid evict
+evicted igb $igb $igb_uuid rp_igb
+take igb $igb $igb_uuid evict
+
+give nvme $nvme $nvme_uuid evict
+evicted nvme $nvme $nvme_uuid rp_nvme
+take nvme $nvme $nvme_uuid evict
+
+domain_end

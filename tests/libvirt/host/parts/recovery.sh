@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2154,SC2016
+#
+# detach-device and destroy in the middle of a recovery. The tests' own parent
+# driver, mdr-test, makes it last for 8 s.
+
+igb=0000:02:00.0 igb_uuid=11111111-0000-4000-8000-000000000002
+long_ms=8000
+
+# striking: an error, until the recovery is under way
+striking() {
+	strike rp_igb $igb
+	wait_for 10 group_is $igb recovering
+}
+
+insmod modules/mdev_recovery_test.ko slot_reset_ms=$long_ms
+bind_to mdr-test $igb
+mdevctl start --uuid $igb_uuid --parent $igb --type mdr-test-resume
+domain_define 64
+check "recovery: a domain starts" virsh -q start guest
+check "recovery: its guest boots" wait_for 300 said 'guest ready' || bail "no guest"
+
+check "recovery: attach-device" hostdev attach-device $igb_uuid
+check "recovery: the guest talks to its peer" wait_for 120 exchanged igb 5
+check "recovery: a long one is under way" striking
+start=$(seconds)
+check "detach-device during it is accepted" hostdev detach-device $igb_uuid
+note "detach-device took $(($(seconds) - start)) s, the group was $(group $igb state) then"
+check "detach-device during it: the domain lets go" wait_for 90 no_hostdev $igb_uuid
+check "detach-device during it: the domain is running" state_is running
+check "detach-device during it: the group is open again" wait_for 30 recovered $igb
+
+mark
+check "attach-device afterwards" hostdev attach-device $igb_uuid
+check "attach-device afterwards: the guest talks to its peer" wait_for 120 exchanged igb 5
+check "recovery: the next long one is under way" striking
+start=$(seconds)
+check "destroy during it" virsh -q destroy guest
+note "destroy took $(($(seconds) - start)) s, the group was $(group $igb state) then"
+check "destroy during it: the domain is gone" state_is 'shut off'
+check "destroy during it: the group is open again" wait_for 60 recovered $igb
+check "destroy during it: no process of it is left" \
+	wait_for 30 eval '! grep -l guest=guest /proc/[0-9]*/cmdline 2>/dev/null'
+cat >"/run/$igb_uuid.xml" <<-EOF
+	<hostdev mode='subsystem' type='mdev' model='vfio-pci'>
+	  <source><address uuid='$igb_uuid'/></source>
+	</hostdev>
+EOF
+check "destroy during it: the next domain opens the function" eval \
+	'virsh -q attach-device guest "/run/$igb_uuid.xml" --config && virsh -q start guest --paused'
+domain_end
+check "destroy during it: mdevctl stop" timeout 60 mdevctl stop --uuid $igb_uuid

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# The machine that libvirtd runs in. Sourced by run.
+#
+# Three functions to assign, each below a root port of its own. The first ports
+# of the bus get the first bus numbers, so these are 0000:01:00.0 and so on, the
+# addresses that Documentation/libvirt.md has in its examples. The two network
+# functions have a peer each: another one of this machine, on the same wire.
+
+# machine_args DIR IMAGE: prints QEMU's arguments, one a line
+machine_args() {
+	local dir=$1 image=$2 n=0 port
+
+	# One CPU: see accel in tests/vm/run. Another thread would not be faster
+	# either, the time goes into the one CPU of the domain.
+	printf '%s\n' -nodefaults -no-user-config -display none -no-reboot \
+		-accel tcg,thread=single,tb-size=1024 -cpu max -m 2560 -smp 1 \
+		-M q35,kernel-irqchip=split \
+		-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
+		-device intel-iommu,intremap=on
+
+	for port in rp_nvme rp_igb rp_virtio; do
+		n=$((n + 1))
+		printf '%s\n' -device "pcie-root-port,id=$port,bus=pcie.0,chassis=$n,slot=$n,addr=0x1$((n - 1))"
+	done
+	printf '%s\n' \
+		-blockdev "driver=file,node-name=disk,filename=$dir/disk.img,cache.no-flush=on" \
+		-device nvme,id=nvme0,bus=rp_nvme,drive=disk,serial=mdr-nvme-0 \
+		-netdev hubport,id=g1,hubid=1 -netdev hubport,id=p1,hubid=1 \
+		-netdev hubport,id=g2,hubid=2 -netdev hubport,id=p2,hubid=2 \
+		-device igb,id=igb0,bus=rp_igb,netdev=g1,mac=52:54:00:00:01:02 \
+		-device virtio-net-pci,id=virtio0,bus=rp_virtio,netdev=g2,mac=52:54:00:00:02:02,aer=on,disable-legacy=on,iommu_platform=on \
+		-device virtio-net-pci,bus=pcie.0,addr=0x8,netdev=p1,mac=52:54:00:00:01:01 \
+		-device virtio-net-pci,bus=pcie.0,addr=0x9,netdev=p2,mac=52:54:00:00:02:01 \
+		-blockdev "driver=file,node-name=root,filename=$image,read-only=on" \
+		-device virtio-blk-pci,bus=pcie.0,addr=0xa,drive=root
+
+	# ttyS0: the results. ttyS1: this QEMU's own monitor, for the machine to
+	# inject errors. ttyS2: the kernel's log.
+	printf '%s\n' \
+		-chardev "file,id=tap,path=$dir/tap" \
+		-device isa-serial,chardev=tap,index=0 \
+		-chardev "socket,id=monitor,path=$dir/qmp,server=on,wait=off" \
+		-mon chardev=monitor,mode=control \
+		-chardev "socket,id=guestmon,path=$dir/qmp" \
+		-device isa-serial,chardev=guestmon,index=1 \
+		-chardev "file,id=console,path=$dir/console" \
+		-device isa-serial,chardev=console,index=2
+}
