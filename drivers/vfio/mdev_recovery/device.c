@@ -264,7 +264,7 @@ static const struct vfio_device_ops mdr_device_ops = {
 	.ioctl		= mdr_device_ioctl,
 	.device_feature	= mdr_device_feature,
 	.mmap		= mdr_device_mmap,
-	.request	= vfio_pci_core_request,
+	.request	= mdr_device_request,
 	.match		= mdr_device_match,
 	VFIO_OPS_REGION_INFO(mdr_device_region_info)
 	VFIO_OPS_MATCH_TOKEN(vfio_pci_core_match_token_uuid)

@@ -495,6 +495,7 @@ long mdr_device_hot_reset(struct mdr_device *device, unsigned int cmd,
 
 /* revoke.c */
 void mdr_device_revoke(struct mdr_device *device);
+void mdr_device_request(struct vfio_device *vdev, unsigned int count);
 
 /* fault.c */
 int mdr_device_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);

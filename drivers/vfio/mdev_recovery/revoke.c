@@ -21,6 +21,9 @@
 /* After a kill, how long until the next look for holders. */
 #define MDR_KILL_PERIOD_MS 1000
 
+/* How often to look whether the last file is closed: nothing tells. */
+#define MDR_HELD_PERIOD_MS 10
+
 static int mdr_is_device_file(const void *mapping, struct file *file,
 			      unsigned int fd)
 {
@@ -149,18 +152,29 @@ static long mdr_revoke_press(struct mdr_revocation *revocation)
 	return period;
 }
 
-static void mdr_revoke_wait(struct mdr_revocation *revocation, long period)
+/*
+ * Does anybody have a file of the device? One of /dev/vfio/devices that is not
+ * bound to an iommufd is no use of the device, but vfio core would wait for it
+ * in the end, with the device lock held.
+ */
+static bool mdr_device_is_held(struct mdr_device *device)
+{
+	return READ_ONCE(device->in_use) ||
+	       refcount_read(&device->core.vdev.refcount) > 1;
+}
+
+static void mdr_revoke_wait_slice(struct mdr_revocation *revocation, long slice)
 {
 	struct mdr_device *device = revocation->device;
 
 	if (revocation->interrupted) {
 		wait_event_timeout(device->released,
-				   !READ_ONCE(device->in_use), period);
+				   !mdr_device_is_held(device), slice);
 		return;
 	}
 	if (wait_event_interruptible_timeout(device->released,
-					     !READ_ONCE(device->in_use),
-					     period) >= 0)
+					     !mdr_device_is_held(device),
+					     slice) >= 0)
 		return;
 	revocation->interrupted = true;
 	pci_warn(device->core.pdev,
@@ -168,9 +182,40 @@ static void mdr_revoke_wait(struct mdr_revocation *revocation, long period)
 		 device->uuid, current->comm, task_pid_nr(current));
 }
 
+static void mdr_revoke_wait(struct mdr_revocation *revocation, long period)
+{
+	unsigned long end = jiffies + period;
+
+	do {
+		mdr_revoke_wait_slice(revocation,
+				      msecs_to_jiffies(MDR_HELD_PERIOD_MS));
+	} while (mdr_device_is_held(revocation->device) &&
+		 time_before(jiffies, end));
+}
+
+/**
+ * mdr_device_request - vfio core waits for the last file to be closed
+ * @vdev: the device
+ * @count: how often it has asked in vain
+ *
+ * The users have left before that, so this is one who opened
+ * /dev/vfio/devices just then.
+ *
+ * Context: process context, device lock of the function held, may sleep.
+ */
+void mdr_device_request(struct vfio_device *vdev, unsigned int count)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+
+	if (count && READ_ONCE(device->tunables.revoke) == MDR_REVOKE_KILL)
+		mdr_kill_holders(device);
+	else
+		vfio_pci_core_request(vdev, count);
+}
+
 /**
  * mdr_device_revoke - take a device away from its user
- * @device: the device; nobody can open it any more from here on
+ * @device: the device; nobody can use it anew from here on
  *
  * The device lock of the function is not held on this way, unless the parent
  * driver itself is being unbound: a user who stays must not keep the host from
@@ -191,6 +236,6 @@ void mdr_device_revoke(struct mdr_device *device)
 	scoped_guard(mutex, &group->lock)
 		device->removing = true;
 
-	while (READ_ONCE(device->in_use))
+	while (mdr_device_is_held(device))
 		mdr_revoke_wait(&revocation, mdr_revoke_press(&revocation));
 }
