@@ -41,15 +41,15 @@ int mdr_device_stall(struct mdr_device *device, bool interruptible)
 }
 
 /*
- * Take the open gate for opening the device, waiting for a recovery to end. The
- * stall time-out counts from the first look, however many recoveries follow.
+ * Take the open gate for opening the device, waiting for a recovery to end. At
+ * the deadline, in jiffies, a recovery is waited for no more.
  */
 static int mdr_device_open_gate(struct mdr_device *device,
+				unsigned long deadline,
 				struct mdr_gate_entry *entry)
 {
 	struct mdr_group *group = device->function->group;
 	unsigned int timeout_ms = READ_ONCE(device->tunables.stall_timeout_ms);
-	unsigned long deadline = jiffies + msecs_to_jiffies(timeout_ms);
 	enum mdr_state state;
 	int ret;
 
@@ -72,13 +72,13 @@ static int mdr_device_open_gate(struct mdr_device *device,
 	}
 }
 
-static int mdr_device_enable(struct mdr_device *device)
+static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 {
 	struct mdr_group *group = device->function->group;
 	struct mdr_gate_entry entry;
 	int ret;
 
-	ret = mdr_device_open_gate(device, &entry);
+	ret = mdr_device_open_gate(device, deadline, &entry);
 	if (ret) {
 		dev_warn_ratelimited(&device->function->pdev->dev,
 				     "open of %s: group is %s: %d\n",
@@ -126,11 +126,17 @@ static void mdr_device_release_use(struct mdr_device *device)
 	wake_up_all(&device->released);
 }
 
+/*
+ * An error may hit the open in its middle: it starts anew when the recovery has
+ * ended. The stall time-out counts from the first look, however many recoveries
+ * follow.
+ */
 static int mdr_device_open(struct vfio_device *vdev)
 {
 	struct mdr_device *device = to_mdr_device(vdev);
 	struct mdr_group *group = device->function->group;
 	unsigned int timeout_ms = READ_ONCE(device->tunables.stall_timeout_ms);
+	unsigned long deadline = jiffies + msecs_to_jiffies(timeout_ms);
 	int ret;
 
 	scoped_guard(mutex, &group->lock) {
@@ -140,8 +146,9 @@ static int mdr_device_open(struct vfio_device *vdev)
 	}
 
 	do {
-		ret = mdr_device_enable(device);
-	} while (ret == -EAGAIN && mdr_group_is_recovering(group) &&
+		ret = mdr_device_enable(device, deadline);
+	} while (ret == -EAGAIN && time_before(jiffies, deadline) &&
+		 mdr_group_is_recovering(group) &&
 		 !mdr_group_wait_recovered(group, timeout_ms));
 
 	if (ret)
