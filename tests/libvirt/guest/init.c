@@ -38,7 +38,7 @@ static void parameters(const char *file, char *out, size_t size)
 	len = strlen(name);
 	out[0] = 0;
 	memcpy(words, cmdline, sizeof(words));
-	for (word = strtok_r(words, " \n", &save); word; word = strtok_r(NULL, " \n", &save))
+	for (word = strtok_r(words, "\n ", &save); word; word = strtok_r(NULL, "\n ", &save))
 		if (!strncmp(word, name, len) && word[len] == '.')
 			snprintf(out + strlen(out), size - strlen(out), "%s%s",
 				 out[0] ? " " : "", word + len + 1);

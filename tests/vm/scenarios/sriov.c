@@ -253,7 +253,7 @@ SCENARIO(sriov_vf_gone,
 	REQUIRE_OK(shim_test_set("slot_reset_ms", "400"));
 	REQUIRE_OK(aer_inject(PORT, "DLP"));
 	/* the reset takes VF Enable away, the PF's driver brings it back, before the VF's turn */
-	REQUIRE(WAIT_FOR(!(pci_config_read(pf, SRIOV_CTRL, 2) & VFE), SETTLE_MS), "no reset");
+	REQUIRE(WAIT_FOR(klog_count("link has been reset"), SETTLE_MS), "no reset");
 	REQUIRE(WAIT_FOR(pci_config_read(pf, SRIOV_CTRL, 2) & VFE, SETTLE_MS), "no restore");
 	REQUIRE_OK(enable_vfs(false));
 	REQUIRE(shim_wait(vf[0].group, "failed", SETTLE_MS), "not failed");
