@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -83,6 +84,24 @@ static uint64_t take_turn(struct bench_side *s, unsigned int cpus)
 	return count ? took / count : UINT64_MAX;
 }
 
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/*
+ * The median: how the CPUs share a turn with the timer and with who ends it is not
+ * the same in each.
+ */
+static void say(struct bench *times, const struct bench_side *s, const char *metric)
+{
+	qsort(times->sample, times->rounds, sizeof(times->sample[0]), by_value);
+	bench_say_one(s, "instructions", metric, times->sample[times->rounds / 2]);
+	times->rounds = 0;
+}
+
 static void measure(unsigned int cpus)
 {
 	static struct bench times[2];
@@ -105,8 +124,8 @@ static void measure(unsigned int cpus)
 	}
 	pthread_barrier_destroy(&barrier);
 	snprintf(metric, sizeof(metric), "cpus_%u_config_pread_4", cpus);
-	bench_say(&times[0], &sides[0], "instructions", metric);
-	bench_say(&times[1], &sides[1], "instructions", metric);
+	say(&times[0], &sides[0], metric);
+	say(&times[1], &sides[1], metric);
 }
 
 SCENARIO(cpus_pread, "an access of one CPU takes nothing from another", .limit_s = 120)

@@ -117,11 +117,11 @@ static uint64_t stop_users(void)
 		vfio_user_unmap(&sides[i].user, VIRTIO_BAR);
 		CHECK(!logs[i].wrong && !logs[i].ones && !logs[i].faults,
 		      "function %u: an access went wrong", i);
-		CHECK(logs[i].longest_ns > STALLED_NS,
-		      "function %u: its user did not wait", i);
 		if (logs[i].longest_ns > stall)
 			stall = logs[i].longest_ns;
 	}
+	/* all share one CPU, so not each of them ran while its gate was closed */
+	CHECK(stall > STALLED_NS, "no user waited");
 	return stall;
 }
 
@@ -223,6 +223,10 @@ SCENARIO(scale_resume, "what the failure of many functions at once costs", .limi
 	/* in percent: 100 if it takes four times as long for four times as many */
 	bench_say_one(&sides[0], "percent", "scale_close_growth",
 		      each[0] * 100 / each[1]);
+	/* below a switch: out of reach of who cleans up after a scenario */
+	vfio_user_close(&sides[0].user);
+	REQUIRE_OK(mdev_remove(sides[0].shim.uuid));
+	keep(0);
 }
 
 /* Through sysfs; mdevctl, a process each, would be most of it. */
