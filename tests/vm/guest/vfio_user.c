@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "sysfs.h"
+#include "vfio_cdev.h"
 #include "vfio_user.h"
 
 int vfio_group_number(const char *name)
@@ -27,6 +28,7 @@ static int space_init(struct vfio_space *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->next_iova = 0x10000000;
+	s->iommufd = -1;
 	s->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
 	return s->container < 0 ? -errno : 0;
 }
@@ -36,7 +38,10 @@ static void space_close(struct vfio_space *s)
 	for (unsigned int i = 0; i < s->nr_groups; i++)
 		close(s->groups[i].fd);
 	s->nr_groups = 0;
-	close(s->container);
+	if (s->container >= 0)
+		close(s->container);
+	if (s->iommufd >= 0)
+		close(s->iommufd);
 }
 
 /* Opens the group into the container. */
@@ -91,6 +96,14 @@ static int read_regions(struct vfio_user *u)
 	return 0;
 }
 
+int vfio_user_learn(struct vfio_user *u)
+{
+	u->info.argsz = sizeof(u->info);
+	if (ioctl(u->device, VFIO_DEVICE_GET_INFO, &u->info))
+		return -errno;
+	return read_regions(u);
+}
+
 static int open_device(struct vfio_user *u)
 {
 	int number, group;
@@ -102,12 +115,7 @@ static int open_device(struct vfio_user *u)
 	if (group < 0)
 		return group;
 	u->device = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, u->name);
-	if (u->device < 0)
-		return -errno;
-	u->info.argsz = sizeof(u->info);
-	if (ioctl(u->device, VFIO_DEVICE_GET_INFO, &u->info))
-		return -errno;
-	return read_regions(u);
+	return u->device < 0 ? -errno : vfio_user_learn(u);
 }
 
 int vfio_user_open_in(struct vfio_user *u, const char *name, struct vfio_space *space)
@@ -218,40 +226,55 @@ int vfio_user_reset(struct vfio_user *u)
 	return ioctl(u->device, VFIO_DEVICE_RESET) ? -errno : 0;
 }
 
-int vfio_user_dma_map(struct vfio_user *u, struct vfio_dma *dma, uint64_t size)
+static int space_map(struct vfio_space *s, const struct vfio_dma *dma)
 {
 	struct vfio_iommu_type1_dma_map map = {
 		.argsz = sizeof(map),
 		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
-		.iova = u->space->next_iova,
-		.size = size,
+		.vaddr = (uintptr_t)dma->va,
+		.iova = dma->iova,
+		.size = dma->size,
 	};
+
+	if (s->iommufd >= 0)
+		return vfio_cdev_dma_map(s, dma);
+	return ioctl(s->container, VFIO_IOMMU_MAP_DMA, &map) ? -errno : 0;
+}
+
+static int space_unmap(struct vfio_space *s, const struct vfio_dma *dma)
+{
+	struct vfio_iommu_type1_dma_unmap unmap = {
+		.argsz = sizeof(unmap), .iova = dma->iova, .size = dma->size,
+	};
+
+	if (s->iommufd >= 0)
+		return vfio_cdev_dma_unmap(s, dma);
+	return ioctl(s->container, VFIO_IOMMU_UNMAP_DMA, &unmap) ? -errno : 0;
+}
+
+int vfio_user_dma_map(struct vfio_user *u, struct vfio_dma *dma, uint64_t size)
+{
 	void *va;
-	int err;
+	int ret;
 
 	va = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (va == MAP_FAILED)
 		return -errno;
-	map.vaddr = (uintptr_t)va;
-	if (ioctl(u->space->container, VFIO_IOMMU_MAP_DMA, &map)) {
-		err = -errno;
+	*dma = (struct vfio_dma){ .va = va, .iova = u->space->next_iova, .size = size };
+	ret = space_map(u->space, dma);
+	if (ret) {
 		munmap(va, size);
-		return err;
+		return ret;
 	}
 	u->space->next_iova += size;
-	*dma = (struct vfio_dma){ .va = va, .iova = map.iova, .size = size };
 	return 0;
 }
 
 int vfio_user_dma_unmap(struct vfio_user *u, struct vfio_dma *dma)
 {
-	struct vfio_iommu_type1_dma_unmap unmap = {
-		.argsz = sizeof(unmap), .iova = dma->iova, .size = dma->size,
-	};
-	int ret;
+	int ret = space_unmap(u->space, dma);
 
-	ret = ioctl(u->space->container, VFIO_IOMMU_UNMAP_DMA, &unmap) ? -errno : 0;
 	munmap(dma->va, dma->size);
 	return ret;
 }

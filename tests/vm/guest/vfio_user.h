@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A user of a VFIO device through group and type1 container. The device is
- * named by PCI address (vfio-pci) or by mdev UUID (ours). Functions return 0
- * or more, or -errno.
+ * A user of a VFIO device through group and type1 container, or through the
+ * character device and iommufd (vfio_cdev.h). The device is named by PCI address
+ * (vfio-pci) or by mdev UUID (ours). Functions return 0 or more, or -errno.
  */
 #ifndef MDR_VFIO_USER_H
 #define MDR_VFIO_USER_H
@@ -15,9 +15,14 @@
 #define VFIO_USER_REGIONS VFIO_PCI_NUM_REGIONS
 #define VFIO_CONFIG VFIO_PCI_CONFIG_REGION_INDEX
 
-/* Container and groups: one for several devices of a process, or one each. */
+/*
+ * Container and groups, or an iommufd with one address space: one for several
+ * devices of a process, or one each. -1 is what there is not.
+ */
 struct vfio_space {
 	int container;
+	int iommufd;
+	uint32_t ioas;
 	uint64_t next_iova;
 	unsigned int nr_groups;
 	struct {
@@ -52,6 +57,8 @@ struct vfio_dma {
  */
 int vfio_user_open(struct vfio_user *u, const char *name);
 int vfio_user_open_in(struct vfio_user *u, const char *name, struct vfio_space *space);
+/* What a device that is open says of itself. */
+int vfio_user_learn(struct vfio_user *u);
 /* Unmaps and closes; the space too if it is its own. */
 void vfio_user_close(struct vfio_user *u);
 

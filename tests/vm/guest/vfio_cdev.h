@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The other way to a VFIO device: /dev/vfio/devices/vfioN, bound to an iommufd.
+ * Debian's kernels do not have it, the debug kernel does. Functions return 0 or
+ * more, or -errno.
+ */
+#ifndef MDR_VFIO_CDEV_H
+#define MDR_VFIO_CDEV_H
+
+#include "vfio_user.h"
+
+/*
+ * Opens the character device that the vfio-dev directory of the mdev or function
+ * names, and no more: it is bound to nothing yet.
+ */
+int vfio_cdev_open(const char *name);
+
+/*
+ * Opens it, binds it to an iommufd and attaches it to an address space, both of
+ * its own or of another user's. vfio_user_close() closes all of it.
+ */
+int vfio_cdev_user_open_in(struct vfio_user *u, const char *name, struct vfio_space *space);
+int vfio_cdev_user_open(struct vfio_user *u, const char *name);
+
+int vfio_cdev_bind(int device, int iommufd);
+int vfio_cdev_attach(int device, uint32_t ioas);
+int vfio_cdev_detach(int device);
+
+/* What vfio_user_dma_map() and _unmap() do in such a space. */
+int vfio_cdev_dma_map(struct vfio_space *s, const struct vfio_dma *dma);
+int vfio_cdev_dma_unmap(struct vfio_space *s, const struct vfio_dma *dma);
+
+#endif
