@@ -20,17 +20,18 @@ machine_ports=(
 	rp_noiommu=40:00.0   # a function that no IOMMU translates
 )
 
-# machine_args WORKDIR ACCEL: prints QEMU's arguments, one a line.
+# machine_args WORKDIR ACCEL [MEMORY [CPU]]: prints QEMU's arguments, one a line.
+# MEMORY is in MiB, CPU is added to the CPU model.
 machine_args() {
-	local dir=$1 accel=$2 port id addr chassis=0 bus
+	local dir=$1 accel=$2 memory=${3:-1024} cpu=${4:-} port id addr chassis=0 bus
 
 	printf '%s\n' -nodefaults -no-user-config -display none -no-reboot \
-		-accel "$accel" -m 1024 -smp 2 \
+		-accel "$accel" -m "$memory" -smp 2 \
 		-M q35,kernel-irqchip=split \
 		-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
 		-device intel-iommu,intremap=on \
 		-device pxb-pcie,id=pxb,bus=pcie.0,bus_nr=0x40,addr=0x1e,bypass_iommu=on
-	[ "$accel" = kvm ] && printf '%s\n' -cpu host || printf '%s\n' -cpu max
+	[ "$accel" = kvm ] && printf '%s\n' -cpu "host$cpu" || printf '%s\n' -cpu "max$cpu"
 
 	for port in "${machine_ports[@]}"; do
 		id=${port%%=*} addr=${port#*=}

@@ -8,6 +8,18 @@
 
 #define NS_PER_MS 1000000ull
 
+/*
+ * How many times longer than a stock kernel this one may take: mdr.patience on
+ * the kernel's command line, 1 unless told. All bounds of waits are multiplied
+ * with it: a bound tells what hangs, it measures nothing.
+ */
+extern unsigned int patience;
+
+static inline unsigned int patient_ms(unsigned int ms)
+{
+	return ms * patience;
+}
+
 static inline uint64_t now_ns(void)
 {
 	struct timespec ts;
@@ -30,11 +42,11 @@ static inline void sleep_ms(unsigned int ms)
 }
 
 /*
- * Evaluates cond until it is true or ms have passed; the value is whether it
- * became true.
+ * Evaluates cond until it is true or patient_ms(ms) have passed; the value is
+ * whether it became true.
  */
 #define WAIT_FOR(cond, ms) ({					\
-	uint64_t wait_end_ = now_ms() + (ms);			\
+	uint64_t wait_end_ = now_ms() + patient_ms(ms);		\
 	bool wait_ok_;						\
 								\
 	while (!(wait_ok_ = !!(cond)) && now_ms() < wait_end_)	\

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "clean.h"
+#include "clock.h"
 #include "klog.h"
 #include "module.h"
 #include "monitor.h"
@@ -25,7 +26,11 @@
 
 static const char * const modules[] = { "vfio_iommu_type1", "vfio-pci", "mdev" };
 
+#define HUNG_TASK_S 15
+
 static char cmdline[2048];
+
+unsigned int patience = 1;
 
 static int mount_all(void)
 {
@@ -73,7 +78,10 @@ static int load_modules(void)
 /* A task that hangs is to be told before the machine's time is over. */
 static void tune_kernel(void)
 {
-	sysfs_write("15", "/proc/sys/kernel/hung_task_timeout_secs");
+	char seconds[16];
+
+	snprintf(seconds, sizeof(seconds), "%u", HUNG_TASK_S * patience);
+	sysfs_write(seconds, "/proc/sys/kernel/hung_task_timeout_secs");
 	sysfs_write("on", "/proc/sys/kernel/printk_devkmsg");
 }
 
@@ -89,12 +97,11 @@ static void step(const char *what, int ret)
 int main(void)
 {
 	struct suite suite = { 0 };
-	char ports[512], demo[8], monitor[8];
+	char ports[512], demo[8], monitor[8], debug[8], factor[8];
 
 	setenv("PATH", "/sbin:/bin:/usr/sbin:/usr/bin", 1);
 	step("open the result port", tap_open());
 	step("mount", mount_all());
-	tune_kernel();
 	step("read the command line",
 	     sysfs_read(cmdline, sizeof(cmdline), "/proc/cmdline"));
 	argument("mdr.ports", ports, sizeof(ports));
@@ -102,6 +109,12 @@ int main(void)
 	argument("mdr.demo", demo, sizeof(demo));
 	argument("mdr.monitor", monitor, sizeof(monitor));
 	suite.demo = demo[0] == '1';
+	argument("mdr.debug", debug, sizeof(debug));
+	suite.debug = debug[0] == '1';
+	argument("mdr.patience", factor, sizeof(factor));
+	if (atoi(factor) > 1)
+		patience = atoi(factor);
+	tune_kernel();
 
 	step("understand mdr.ports", pci_ports_parse(ports));
 	/* its answers come when the host likes: not where instructions count */

@@ -29,7 +29,7 @@ static int tty = -1;
 /* The answer to id, as a line of JSON. */
 static int read_answer(unsigned int id, char *line, size_t size, unsigned int ms)
 {
-	uint64_t end = now_ms() + ms;
+	uint64_t end = now_ms() + patient_ms(ms);
 	struct pollfd p = { .fd = tty, .events = POLLIN };
 	char want[32];
 	size_t len = 0;

@@ -22,6 +22,19 @@
 #include <stdint.h>
 #include <string.h>
 
+/*
+ * Scenarios run phase by phase, and in the order of their source within one.
+ * Lockdep is silent after its first report, and the PCI core's hotplug makes one
+ * of its own (klog.c): so what plugs comes after all the rest.
+ */
+enum scenario_phase {
+	PHASE_FIRST,		/* unless told */
+	PHASE_BEFORE_PLUGS,
+	PHASE_PLUGS,		/* for scenarios that use the monitor's device_add, device_del */
+	PHASE_LAST,
+	NR_SCENARIO_PHASES
+};
+
 struct scenario {
 	const char *name;
 	const char *proves;
@@ -34,6 +47,9 @@ struct scenario {
 	bool selftest;
 	/* leaves a PF with VFs (sriov.h) to the next one, if that wants it too */
 	bool vfs;
+	/* run on the debug kernel only, it needs what others do not have */
+	bool debug;
+	enum scenario_phase phase;
 };
 
 /* Further fields of struct scenario may follow: SCENARIO(x, "...", .limit_s = 60) */

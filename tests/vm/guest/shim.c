@@ -139,7 +139,7 @@ bool shim_is(int group, const char *state)
 
 bool shim_wait(int group, const char *state, unsigned int ms)
 {
-	uint64_t end = now_ns() + ms * 1000000ull;
+	uint64_t end = now_ns() + patient_ms(ms) * NS_PER_MS;
 	char path[64], buf[32];
 	struct pollfd p = { .events = POLLPRI };
 	bool is = false;

@@ -10,6 +10,8 @@ struct suite {
 	char only[256];
 	/* the scenarios of "make demo" instead */
 	bool demo;
+	/* this is the debug kernel */
+	bool debug;
 };
 
 /* Says plan and results on the result channel. 0 or -errno. */

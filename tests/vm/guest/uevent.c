@@ -42,7 +42,7 @@ bool uevent_wait(int fd, const char *key, const char *value, unsigned int ms,
 		 struct uevent *event)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	uint64_t now, end = now_ms() + ms;
+	uint64_t now, end = now_ms() + patient_ms(ms);
 	const char *got;
 	ssize_t len;
 

@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "vfio_irq.h"
 
 #define MAX_VECTORS 32
@@ -91,7 +92,7 @@ bool vfio_irq_wait(int eventfd, unsigned int ms, uint64_t *count)
 	struct pollfd p = { .fd = eventfd, .events = POLLIN };
 	uint64_t fired;
 
-	if (poll(&p, 1, ms) != 1)
+	if (poll(&p, 1, patient_ms(ms)) != 1)
 		return false;
 	if (read(eventfd, &fired, sizeof(fired)) != sizeof(fired))
 		return false;

@@ -38,7 +38,8 @@ SCENARIO(machine_function_without_group, "a function behind no IOMMU has no grou
 	CHECK_ERRNO(pci_iommu_group(addr), ENOENT);
 }
 
-SCENARIO(machine_hotplug, "a function can be plugged in and out while the machine runs")
+SCENARIO(machine_hotplug, "a function can be plugged in and out while the machine runs",
+	 .phase = PHASE_PLUGS)
 {
 	char addr[PCI_ADDR_LEN];
 

@@ -302,7 +302,8 @@ SCENARIO(removal_surprise,
 }
 
 SCENARIO(removal_unplug,
-	 "pulled from its slot under a user who stays: the slot empties; plugged it works")
+	 "pulled from its slot under a user who stays: the slot empties; plugged it works",
+	 .phase = PHASE_PLUGS)
 {
 	struct shim s;
 	uint64_t begin;

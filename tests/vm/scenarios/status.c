@@ -286,7 +286,8 @@ SCENARIO(status_stats, "stalls and recoveries are counted and traced")
 	MEASURE("recovery_us", "%ju", recovery / 1000);
 }
 
-SCENARIO(status_correctable, "a correctable error is counted and disturbs nobody", .limit_s = 60)
+SCENARIO(status_correctable, "a correctable error is counted and disturbs nobody", .limit_s = 60,
+	 .phase = PHASE_PLUGS)
 {
 	struct access_log log = {
 		.u = &user, .kind = ACCESS_PREAD, .region = VFIO_CONFIG, .off = 0x08,
