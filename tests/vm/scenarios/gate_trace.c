@@ -21,7 +21,8 @@
 
 /* The ways into vfio-pci-core, and from there to the device. */
 static const char * const functions[] = {
-	"vfio_pci_core_read", "vfio_pci_core_write", "vfio_pci_mmap_huge_fault",
+	"vfio_pci_core_read", "vfio_pci_core_write",
+	"vfio_pci_mmap_page_fault", "vfio_pci_mmap_huge_fault",
 	"vfio_pci_bar_rw", "pci_user_read_config_dword", "pci_user_write_config_dword",
 	NULL,
 };
@@ -74,7 +75,7 @@ static void see(const char *entry, void *arg)
 	if (!strncmp(entry, "mdr_", 4))
 		return;
 	calls->of[calls->phase]++;
-	calls->faults[calls->phase] += !strncmp(entry, "vfio_pci_mmap_huge_fault", 24);
+	calls->faults[calls->phase] += !strncmp(entry, "vfio_pci_mmap_", 14);
 	if (calls->phase == CLOSED && !calls->first[0])
 		snprintf(calls->first, sizeof(calls->first), "%s", entry);
 }
