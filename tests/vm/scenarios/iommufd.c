@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The same promises to a user who comes by /dev/vfio/devices and an iommufd, as
+ * newer VMMs do. There a file can be open without being bound to anything: it
+ * gives no access, and must stand in nobody's way.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "access_log.h"
+#include "clock.h"
+#include "hot_reset.h"
+#include "klog.h"
+#include "mdev.h"
+#include "nic_user.h"
+#include "nvme_user.h"
+#include "scenario.h"
+#include "shim.h"
+#include "strike.h"
+#include "vfio_cdev.h"
+#include "vfio_irq.h"
+#include "waiter.h"
+
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define PORT "rp_igb2"
+#define SETTLE_MS 3000
+#define IRQ_MS 2000
+#define REVOKE_MS 300
+#define ATTACHING_MS 1500
+
+static struct vfio_user user, other;
+static struct shim shim;
+
+static void start(const char *port, const char *policy)
+{
+	REQUIRE_OK(shim_make(&shim, port, 0, policy));
+	REQUIRE_OK(shim_set(&shim, "stall_timeout_ms", "20000"));
+	REQUIRE_OK(vfio_cdev_user_open(&user, shim.uuid));
+}
+
+static void identify(struct nvme_user *nvme, const char *what)
+{
+	struct nvme_identity id;
+	uint64_t begin = now_ns();
+
+	REQUIRE_OK(nvme_user_restart(nvme));
+	REQUIRE_OK(nvme_user_identify(nvme, &id, IRQ_MS));
+	CHECK(!strcmp(id.serial, "mdr-nvme-0"), "serial is '%s'", id.serial);
+	MEASURE(what, "%ju", (now_ns() - begin) / 1000);
+}
+
+SCENARIO(iommufd_dma_across_fatal,
+	 "nvme does DMA through an iommufd before a fatal error and after it, with old and new memory",
+	 .debug = true)
+{
+	struct nvme_user nvme = { 0 };
+	struct vfio_dma before, after;
+
+	start("rp_nvme", "resume");
+	REQUIRE_OK(nvme_user_start(&nvme, &user));
+	identify(&nvme, "before_us");
+	REQUIRE_OK(strike(&shim, "rp_nvme", "DLP", "open"));
+	identify(&nvme, "old_memory_us");
+
+	before = nvme.dma;
+	REQUIRE_OK(vfio_user_dma_map(&user, &after, before.size));
+	REQUIRE_OK(vfio_user_dma_unmap(&user, &before));
+	nvme.dma = after;
+	identify(&nvme, "new_memory_us");
+	nvme_user_stop(&nvme);
+}
+
+SCENARIO(iommufd_bar_across_fatal,
+	 "a user of an iommufd that reads its mapped BAR waits, and then reads the right value",
+	 .debug = true)
+{
+	struct access_log log = {
+		.u = &user, .kind = ACCESS_MAP_READ, .region = BAR0, .off = NIC_STATUS,
+	};
+
+	start(PORT, "resume");
+	log.value = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	REQUIRE_OK(access_start(&log));
+	for (int i = 0; i < 3; i++)
+		REQUIRE_OK(strike(&shim, PORT, i == 1 ? "POISON_TLP" : "DLP", "open"));
+	access_stop(&log);
+	CHECK(!log.wrong && !log.ones && !log.faults, "%ju wrong, %ju ones, %ju faults",
+	      log.wrong, log.ones, log.faults);
+	CHECK(shim_number(shim.group, "stats/recoveries") == 3, "not three recoveries");
+	MEASURE("reads", "%ju", log.count);
+	MEASURE("stall_ms", "%ju", log.longest_ns / 1000000);
+}
+
+SCENARIO(iommufd_hold, "type hold under an iommufd: closed until the user's reset", .debug = true)
+{
+	struct waiter w = { .u = &user, .kind = WAITER_LOAD, .region = BAR0, .off = NIC_STATUS };
+	uint32_t status;
+
+	start(PORT, "hold");
+	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	REQUIRE_OK(strike(&shim, PORT, "DLP", "holding"));
+	REQUIRE_OK(waiter_start(&w));
+	CHECK(!waiter_ended(&w, 50), "a load ended while holding");
+	REQUIRE_OK(vfio_user_reset(&user));
+	CHECK(shim_is(shim.group, "open"), "not open after the reset");
+	REQUIRE(waiter_ended(&w, SETTLE_MS), "the load does not end");
+	CHECK(!w.error && w.value == status, "error %d, STATUS %#x", w.error, w.value);
+}
+
+SCENARIO(iommufd_evict,
+	 "type evict under an iommufd: REQ, and once it is closed the next user gets it whole",
+	 .debug = true)
+{
+	uint32_t status;
+	int req;
+
+	start(PORT, "evict");
+	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	REQUIRE_OK(vfio_irq_enable(&user, VFIO_PCI_REQ_IRQ_INDEX, 1, &req));
+	REQUIRE_OK(strike(&shim, PORT, "DLP", "evicting"));
+	CHECK(vfio_irq_wait(req, SETTLE_MS, NULL), "REQ did not fire");
+	vfio_user_close(&user);
+	CHECK(shim_wait(shim.group, "open", SETTLE_MS), "not open after the close");
+	REQUIRE_OK(vfio_cdev_user_open(&user, shim.uuid));
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+}
+
+SCENARIO(iommufd_bind_during_recovery,
+	 "to bind a device during its recovery waits for the end, and then works",
+	 .debug = true)
+{
+	uint32_t status;
+
+	start(PORT, "resume");
+	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	vfio_user_close(&user);
+	REQUIRE_OK(shim_catch_closed(&shim, PORT));
+	REQUIRE_OK(vfio_cdev_user_open(&user, shim.uuid));
+	CHECK(shim_is(shim.group, "open"), "bound while the group is closed");
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+}
+
+struct attacher {
+	pthread_t thread;
+	atomic_bool stop;
+	unsigned int done;
+	unsigned int refused;
+	int error;
+};
+
+static void *attach_again(void *arg)
+{
+	struct attacher *a = arg;
+	int ret;
+
+	while (!atomic_load(&a->stop) && !a->error) {
+		ret = vfio_cdev_detach(user.device);
+		if (!ret)
+			ret = vfio_cdev_attach(user.device, user.own.ioas);
+		/* the kernel may refuse it in the middle of a reset */
+		for (; ret == -EBUSY && !atomic_load(&a->stop); a->refused++) {
+			sleep_ms(1);
+			ret = vfio_cdev_attach(user.device, user.own.ioas);
+		}
+		a->done += !ret;
+		a->error = ret == -EBUSY ? 0 : ret;
+	}
+	return NULL;
+}
+
+SCENARIO(iommufd_attach_during_recovery,
+	 "the address space attached and detached all through errors: each ends, and DMA works",
+	 .debug = true)
+{
+	struct nvme_user nvme = { 0 };
+	struct attacher a = { 0 };
+	unsigned int errors = 0;
+	uint64_t end;
+	int ret;
+
+	start("rp_nvme", "resume");
+	end = now_ms() + patient_ms(ATTACHING_MS);
+	pthread_create(&a.thread, NULL, attach_again, &a);
+	while (now_ms() < end && errors < 5) {
+		REQUIRE_OK(strike(&shim, "rp_nvme", "DLP", "open"));
+		errors++;
+	}
+	atomic_store(&a.stop, true);
+	pthread_join(a.thread, NULL);
+	CHECK(!a.error, "%s", strerror(-a.error));
+	CHECK(a.done && errors, "%u attached, %u errors", a.done, errors);
+	/* it may have been stopped while it was refused */
+	ret = vfio_cdev_attach(user.device, user.own.ioas);
+	CHECK(!ret || ret == -EINVAL, "attach: %s", strerror(-ret));
+	REQUIRE_OK(nvme_user_start(&nvme, &user));
+	identify(&nvme, "identify_us");
+	nvme_user_stop(&nvme);
+	MEASURE("errors", "%u", errors);
+	MEASURE("attached", "%u", a.done);
+	MEASURE("refused", "%u", a.refused);
+}
+
+SCENARIO(iommufd_hot_reset,
+	 "a hot reset with no file: run if all it hits is bound to one's own iommufd, else refused",
+	 .debug = true)
+{
+	uint32_t status;
+	struct shim s[2];
+
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(shim_make(&s[i], "rp_igb", i, "resume"));
+	REQUIRE_OK(vfio_cdev_user_open(&user, s[0].uuid));
+	REQUIRE_OK(vfio_cdev_user_open(&other, s[1].uuid));
+	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	REQUIRE_OK(vfio_user_write(&other, BAR0, NIC_SCRATCH, 4, 0x55));
+	CHECK_ERRNO(hot_reset(&user), EPERM);
+	CHECK(vfio_user_read(&other, BAR0, NIC_SCRATCH, 4) == 0x55, "the other was reset");
+	CHECK(shim_is(s[0].group, "open") && shim_is(s[1].group, "open"), "not open");
+
+	vfio_user_close(&other);
+	REQUIRE_OK(vfio_cdev_user_open_in(&other, s[1].uuid, user.space));
+	REQUIRE_OK(vfio_user_write(&other, BAR0, NIC_SCRATCH, 4, 0x55));
+	CHECK_OK(hot_reset(&user));
+	CHECK(!vfio_user_read(&other, BAR0, NIC_SCRATCH, 4), "the other was not reset");
+	CHECK(shim_is(s[0].group, "open") && shim_is(s[1].group, "open"), "not open");
+
+	/* vfio's own rule: what nobody has bound, in another group, is not the caller's */
+	vfio_user_close(&other);
+	REQUIRE_OK(vfio_user_write(&user, BAR0, NIC_SCRATCH, 4, 0x66));
+	CHECK_ERRNO(hot_reset(&user), EINVAL);
+	CHECK(vfio_user_read(&user, BAR0, NIC_SCRATCH, 4) == 0x66, "refused, and yet reset");
+	CHECK(shim_is(s[0].group, "open") && shim_is(s[1].group, "open"), "not open");
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+}
+
+SCENARIO(iommufd_unbound,
+	 "a file that is bound to nothing gives no access, and sees no error; then it can be bound",
+	 .debug = true)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+	uint32_t value;
+	int device;
+
+	start(PORT, "hold");
+	value = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	vfio_user_close(&user);
+	device = vfio_cdev_open(shim.uuid);
+	REQUIRE_OK(device);
+	CHECK(ioctl(device, VFIO_DEVICE_GET_INFO, &info) && errno == EINVAL, "an ioctl");
+	CHECK(ioctl(device, VFIO_DEVICE_RESET) && errno == EINVAL, "a reset");
+	CHECK(pread(device, &value, 4, 0) == -1 && errno == EINVAL, "a read");
+	CHECK(mmap(NULL, 4096, PROT_READ, MAP_SHARED, device, 0) == MAP_FAILED &&
+	      errno == EINVAL, "a mapping");
+	/* nobody uses it: nothing to hold it for */
+	REQUIRE_OK(strike(&shim, PORT, "DLP", "open"));
+	close(device);
+	REQUIRE_OK(vfio_cdev_user_open(&user, shim.uuid));
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == value, "STATUS changed");
+}
+
+/* A child that opens the device, binds it or not, and stays. */
+static pid_t fork_holder(const char *uuid, bool bound)
+{
+	atomic_int *ready = mmap(NULL, sizeof(*ready), PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid = fork();
+	int ret;
+
+	if (!pid) {
+		ret = bound ? vfio_cdev_user_open(&user, uuid) : vfio_cdev_open(uuid);
+		if (!ret && !vfio_user_map(&user, BAR0))
+			ret = -errno;
+		atomic_store(ready, ret < 0 ? ret : 1);
+		for (;;)
+			pause();
+	}
+	REQUIRE(WAIT_FOR(atomic_load(ready), SETTLE_MS), "no user");
+	REQUIRE_OK(atomic_load(ready));
+	return pid;
+}
+
+struct removal {
+	const char *uuid;
+	pthread_t thread;
+	int ret;
+	atomic_bool done;
+};
+
+static void *remove_mdev(void *arg)
+{
+	struct removal *r = arg;
+
+	r->ret = mdev_remove(r->uuid);
+	atomic_store(&r->done, true);
+	return NULL;
+}
+
+/* The mdev goes under a user who stays; the neighbour recovers meanwhile. */
+static void remove_under(bool bound)
+{
+	struct shim neighbour;
+	struct removal r = { 0 };
+	uint64_t begin;
+	int status;
+	pid_t pid;
+
+	REQUIRE_OK(shim_make(&shim, "rp_igb", 0, "resume"));
+	REQUIRE_OK(shim_make(&neighbour, "rp_igb", 1, "resume"));
+	pid = fork_holder(shim.uuid, bound);
+
+	/* revoke=wait: it waits, and the host does not wait for it */
+	r.uuid = shim.uuid;
+	pthread_create(&r.thread, NULL, remove_mdev, &r);
+	sleep_ms(200);
+	CHECK(!atomic_load(&r.done), "the removal did not wait");
+	REQUIRE_OK(strike(&neighbour, "rp_igb", "DLP", "open"));
+	CHECK(shim_wait(shim.group, "open", SETTLE_MS), "its own group does not recover");
+	CHECK(!atomic_load(&r.done), "the removal did not wait");
+	CHECK(!kill(pid, SIGKILL) && waitpid(pid, &status, 0) == pid, "the user stays");
+	REQUIRE(WAIT_FOR(atomic_load(&r.done), SETTLE_MS), "the removal does not end");
+	CHECK_OK(r.ret);
+
+	/* revoke=kill: bounded */
+	REQUIRE_OK(shim_create(&shim, "resume"));
+	REQUIRE_OK(shim_set(&shim, "revoke", "kill"));
+	REQUIRE_OK(shim_set(&shim, "revoke_timeout_ms", "300"));
+	pid = fork_holder(shim.uuid, bound);
+	atomic_store(&r.done, false);
+	begin = now_ns();
+	pthread_create(&r.thread, NULL, remove_mdev, &r);
+	REQUIRE(WAIT_FOR(atomic_load(&r.done), REVOKE_MS + SETTLE_MS), "not bounded");
+	CHECK_OK(r.ret);
+	MEASURE("removed_ms", "%ju", (now_ns() - begin) / 1000000);
+	CHECK(now_ns() - begin >= REVOKE_MS * NS_PER_MS, "the user had no time to leave");
+	CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
+	      WTERMSIG(status) == SIGKILL, "status %#x", status);
+}
+
+SCENARIO(iommufd_remove,
+	 "an mdev is removed under a user of an iommufd: within the bound, and delays no neighbour",
+	 .debug = true)
+{
+	remove_under(true);
+}
+
+SCENARIO(iommufd_remove_unbound,
+	 "the same under one who opened the device and bound it to nothing",
+	 .debug = true)
+{
+	remove_under(false);
+}
