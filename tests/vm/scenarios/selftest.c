@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "klog.h"
+#include "module.h"
 #include "scenario.h"
 #include "sysfs.h"
 
@@ -63,4 +64,32 @@ SCENARIO(selftest_skip, "a skip is told as a skip", .selftest = true)
 SCENARIO(selftest_pass, "a scenario that holds passes", .selftest = true)
 {
 	MEASURE("answer", "%d", 42);
+}
+
+/* What only a debug kernel notices; see module/mdev_recovery_plant.c. */
+static void plant(const char *what)
+{
+	if (!module_loaded("mdev_recovery_plant"))
+		REQUIRE_OK(module_load("mdev_recovery_plant"));
+	CHECK_OK(sysfs_write(what, "/sys/module/mdev_recovery_plant/parameters/plant"));
+}
+
+SCENARIO(selftest_plant_leak, "memory that is lost is found by debug_no_leak", .selftest = true)
+{
+	plant("leak");
+}
+
+SCENARIO(selftest_plant_use, "memory used after it was freed ends the machine", .selftest = true)
+{
+	plant("use");
+}
+
+SCENARIO(selftest_plant_locks, "locks taken in both orders are a failure", .selftest = true)
+{
+	plant("locks");
+}
+
+SCENARIO(selftest_plant_sleep, "sleeping where one must not is a failure", .selftest = true)
+{
+	plant("sleep");
 }
