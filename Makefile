@@ -9,6 +9,8 @@ help:
 	@echo 'make demo                one recovery as a story, in a virtual machine'
 	@echo 'make check               all checks: unit lint tools mdevctl modules vm selftest'
 	@echo 'make check-PART          one of them; check-packages and check-libvirt are not among all'
+	@echo 'make lab-debug           the debug kernel that check-debug runs on (made once, outside the tree)'
+	@echo 'make check-debug         the scenarios on a kernel that checks itself; not part of make check'
 	@echo 'make doc-scenarios       writes what the last check-vm measured to Documentation/scenarios.md'
 	@echo 'make bench               what the shim costs beside vfio-pci, by counting instructions'
 	@echo 'make tools               the programs, for this machine, in build/tools'
@@ -19,6 +21,9 @@ help:
 
 lab:
 	@tests/lab/build
+
+lab-debug:
+	@tests/lab/debug/build
 
 modules: $(if $(KDIR),,lab)
 	@tests/lab/modules $(KDIR)
@@ -32,6 +37,9 @@ check-vm check-selftest check-libvirt: modules
 PARTS := unit lint tools mdevctl modules vm selftest packages libvirt
 $(PARTS:%=check-%): check-%: lab
 	@tests/check $*
+
+check-debug: lab lab-debug
+	@tests/check modules-debug debug selftest-debug
 
 doc-scenarios:
 	@Documentation/scenarios.sh
@@ -55,5 +63,5 @@ deb: lab
 clean:
 	rm -rf build
 
-.PHONY: help lab modules check $(PARTS:%=check-%) demo bench clean \
+.PHONY: help lab lab-debug modules check $(PARTS:%=check-%) check-debug demo bench clean \
 	doc-scenarios tools install uninstall dkms deb
