@@ -119,9 +119,12 @@ bool klog_wait(const char *text, unsigned int ms, char *line, size_t size)
  * The one report that is known and not ours: lockdep's, of the locks that the PCI
  * core's native hotplug takes in one order when a slot is reset after an error,
  * and in another when a function is plugged. It is this report only with exactly
- * these locks, and with nothing of ours or of vfio in any of its call chains.
+ * these locks, all of the PCI core, and with nothing of ours or of vfio in the
+ * path that closes the circle. The other paths are those that lockdep happened to
+ * see first: a user's hot reset leads to the reset of a slot as well.
  */
 #define LOCKDEP_FIRST "possible circular locking dependency detected"
+#define LOCKDEP_PATH "stack backtrace:"
 #define LOCKDEP_LAST "</TASK>"
 #define KNOWN_CHAIN "  pci_rescan_remove_lock --> pci_slot_mutex --> &ctrl->reset_lock"
 
@@ -133,6 +136,7 @@ struct splat {
 	unsigned int known;
 	bool in_report;
 	bool chain;
+	bool path;
 	bool foreign;
 };
 
@@ -147,8 +151,9 @@ static bool has_one_of(const char *text, const char * const *what, size_t count)
 /* A report of lockdep, line by line; true if it is none that is known. */
 static bool see_report(const char *text, struct splat *s)
 {
-	s->chain |= strstr(text, KNOWN_CHAIN) != NULL;
-	s->foreign |= has_one_of(text, never_in_known,
+	s->chain |= !!strstr(text, KNOWN_CHAIN);
+	s->path |= !!strstr(text, LOCKDEP_PATH);
+	s->foreign |= s->path && has_one_of(text, never_in_known,
 				 sizeof(never_in_known) / sizeof(never_in_known[0]));
 	if (!strstr(text, LOCKDEP_LAST))
 		return false;
@@ -168,8 +173,10 @@ static bool see_splat(const char *text, void *arg)
 	if (!has_one_of(text, splats, sizeof(splats) / sizeof(splats[0])))
 		return false;
 	snprintf(s->line, s->size, "%s", text);
-	s->in_report = strstr(text, LOCKDEP_FIRST) != NULL;
-	s->chain = s->foreign = false;
+	s->in_report = !!strstr(text, LOCKDEP_FIRST);
+	s->chain = false;
+	s->path = false;
+	s->foreign = false;
 	return !s->in_report;
 }
 
