@@ -35,7 +35,7 @@ list_scenarios() {
 		reading { text = text $0 }
 		reading && /\)$/ {
 			reading = 0
-			if (text ~ /\.(selftest|demo) = true/)
+			if (text ~ /\.(selftest|demo|debug) = true/)
 				next
 			name = text
 			sub(/^SCENARIO\(/, "", name)
