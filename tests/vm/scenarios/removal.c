@@ -327,7 +327,8 @@ static int unplug_igb2(const char *port)
 }
 
 SCENARIO(removal_unplug_in_recovery,
-	 "pulled from its slot in its recovery, user stays: bounded; another port recovers")
+	 "pulled from its slot in its recovery, user stays: bounded; another port recovers",
+	 .phase = PHASE_PLUGS)
 {
 	struct background r = { .call = unplug_igb2, .name = PORT };
 	struct shim s, neighbour, parked;
