@@ -111,8 +111,9 @@ static int clean_port(const struct pci_port *port, const struct below *boot, boo
 	if (vfs && sriov_is_on(port->id))
 		return unbind_below(port, 1);
 
+	/* a function that goes just now needs no unbind */
 	ret = unbind_below(port, 0);
-	if (ret)
+	if (ret && ret != -ENOENT && ret != -ENODEV)
 		return ret;
 	look_below(port, &now);
 	ret = plug_back(port, &now);
