@@ -94,12 +94,8 @@ static int plug_back(const struct pci_port *port, const struct below *now)
 			return ret;
 		return pci_wait_below(port->id, 0, UNPLUG_MS) ? 0 : -EBUSY;
 	}
-	if (!strcmp(port->id, PLUG_PORT) && !now->count) {
-		ret = device_add(PLUG_DEVICE);
-		if (ret)
-			return ret;
-		return pci_wait_below(port->id, 1, UNPLUG_MS) ? 0 : -ENODEV;
-	}
+	if (!strcmp(port->id, PLUG_PORT) && !now->count)
+		return slot_plug(PLUG_PORT, PLUG_DEVICE);
 	return 0;
 }
 

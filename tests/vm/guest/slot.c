@@ -11,6 +11,7 @@
 
 #define PRESSED "will power off in 5 sec"
 #define PRESSED_MS 5000
+#define PLUG_MS 15000
 
 /* machine.sh numbers the slots in the order of the ports, from 1 */
 static int slot_number(const char *port_id)
@@ -35,4 +36,19 @@ int slot_unplug(const char *port_id, const char *device_id)
 	if (!WAIT_FOR(klog_count(PRESSED) > pressed, PRESSED_MS))
 		return -ETIMEDOUT;
 	return sysfs_write("0", "/sys/bus/pci/slots/%d/power", number);
+}
+
+int slot_plug(const char *port_id, const char *arguments)
+{
+	/* as long as the device of before is there, QEMU says no */
+	if (!WAIT_FOR(!device_add(arguments), PLUG_MS))
+		return -EBUSY;
+	if (!pci_wait_below(port_id, 1, PLUG_MS))
+		return -ENODEV;
+	/*
+	 * A function is in sysfs before its BARs are assigned. pciehp holds the
+	 * kernel's rescan lock until all is done (pciehp_configure_device()), and
+	 * a rescan takes it.
+	 */
+	return pci_rescan(port_id);
 }

@@ -11,4 +11,11 @@
  */
 int slot_unplug(const char *port_id, const char *device_id);
 
+/*
+ * Plugs a device (arguments as after QEMU's -device) into an empty slot, also one
+ * that QEMU has yet to empty. On return the kernel is through with it: BARs
+ * assigned, drivers asked. 0 or -errno.
+ */
+int slot_plug(const char *port_id, const char *arguments);
+
 #endif

@@ -18,6 +18,7 @@
 #include "monitor.h"
 #include "nic_user.h"
 #include "scenario.h"
+#include "slot.h"
 #include "slow_page.h"
 #include "strike.h"
 #include "sysfs.h"
@@ -292,16 +293,11 @@ SCENARIO(status_correctable, "a correctable error is counted and disturbs nobody
 	struct access_log log = {
 		.u = &user, .kind = ACCESS_PREAD, .region = VFIO_CONFIG, .off = 0x08,
 	};
-	char addr[PCI_ADDR_LEN], driver[32];
 	struct uevent event;
 	int fd;
 
 	/* of the machine's devices only virtio tells its port of its own errors */
-	REQUIRE_OK(device_add(PLUGGED ",aer=on,disable-legacy=on,iommu_platform=on"));
-	/* only now that the kernel has bound it, it is through with it */
-	REQUIRE(WAIT_FOR(!pci_below("rp_empty", 0, addr) &&
-			 pci_driver(addr, driver, sizeof(driver)) > 0, EVENT_MS),
-		"it does not appear");
+	REQUIRE_OK(slot_plug("rp_empty", PLUGGED ",aer=on,disable-legacy=on,iommu_platform=on"));
 	REQUIRE_OK(shim_make(&shim, "rp_empty", 0, "resume"));
 	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
 	fd = uevent_listen();
