@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Many functions in as many groups, each with a user, that all fail at once: 32
- * below a switch (machine in run), whose root port meets the error.
+ * below a switch (machine in run), whose root port meets the error. The switch has
+ * no power management, by which the kernel knows how long a device needs after a
+ * reset: it does not wait the 100 ms that it waits for others. So what our callbacks
+ * take is not compared with this recovery, but with those 100 ms.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -24,6 +27,8 @@
 #define STATE_MS 20000
 #define ROUNDS 3
 #define PAUSE_US 1000
+/* what the PCI Express standard has software wait after a reset of a bus (6.6.1) */
+#define STANDARD_NS (100 * NS_PER_MS)
 /* nothing but a closed gate makes a read of a mapped BAR last that long */
 #define STALLED_NS (2 * NS_PER_MS)
 
@@ -41,10 +46,14 @@ static int is_virtio_rng(const struct dirent *e)
 	       sysfs_read_number("/sys/bus/pci/devices/%s/device", e->d_name) == 0x1044;
 }
 
+/* Who was here before us has left a bus without functions. */
 static void find_functions(void)
 {
 	struct dirent **entries;
-	int count = scandir("/sys/bus/pci/devices", &entries, is_virtio_rng, alphasort);
+	int count;
+
+	REQUIRE_OK(sysfs_write("1", "/sys/bus/pci/rescan"));
+	count = scandir("/sys/bus/pci/devices", &entries, is_virtio_rng, alphasort);
 
 	REQUIRE(count == MAX_FUNCTIONS, "%d functions, not %d", count, MAX_FUNCTIONS);
 	for (int i = 0; i < count; i++) {
@@ -58,8 +67,14 @@ static void find_functions(void)
 /* Only so many stay: the others are unplugged, and the kernel has less to do. */
 static void keep(unsigned int n)
 {
-	while (nr_functions > n)
-		REQUIRE_OK(pci_remove(sides[--nr_functions].shim.addr));
+	while (nr_functions > n) {
+		struct bench_side *s = &sides[--nr_functions];
+
+		vfio_user_close(&s->user);
+		if (bench_is_shim(s))
+			REQUIRE_OK(mdev_remove(s->shim.uuid));
+		REQUIRE_OK(pci_remove(s->shim.addr));
+	}
 }
 
 static void assign(const char *name)
@@ -125,6 +140,14 @@ static uint64_t stop_users(void)
 	return stall;
 }
 
+static void fail_all(void)
+{
+	phases_start();
+	klog_mark();
+	REQUIRE_OK(aer_inject(PORT, "DLP"));
+	CHECK(klog_wait("device recovery successful", STATE_MS, NULL, 0), "not recovered");
+}
+
 /* All fail, all come back: what the host spent on it. */
 static void measure_failure(struct bench *kernel, struct bench *close,
 			    struct bench *callbacks, struct bench *share,
@@ -135,10 +158,7 @@ static void measure_failure(struct bench *kernel, struct bench *close,
 	double ours;
 
 	start_users();
-	phases_start();
-	klog_mark();
-	REQUIRE_OK(aer_inject(PORT, "DLP"));
-	CHECK(klog_wait("device recovery successful", STATE_MS, NULL, 0), "not recovered");
+	fail_all();
 	for (unsigned int i = 0; i < nr_functions; i++)
 		CHECK(shim_wait(sides[i].shim.group, "open", STATE_MS),
 		      "function %u: not open", i);
@@ -152,7 +172,7 @@ static void measure_failure(struct bench *kernel, struct bench *close,
 	bench_add(kernel, ph.kernel * 1000);
 	bench_add(close, ph.took[ERROR_DETECTED] * 1000);
 	bench_add(callbacks, ours * 1000);
-	bench_add(share, ours * 10000 / ph.kernel);
+	bench_add(share, ours * 1000 * 10000 / STANDARD_NS);
 	bench_add(excess, stall / 1000.0 > ph.kernel ? stall - ph.kernel * 1000 : 0);
 }
 
@@ -177,7 +197,8 @@ static void measure_status(void)
 		bench_add(&b, bench_now() - start);
 	}
 	CHECK(ok, "a file of the status cannot be read");
-	say("status", "instructions", &b);
+	/* not unit instructions: here the host has a say in what else runs */
+	say("status", "ns", &b);
 }
 
 /* What closing took, for each function, in nanoseconds. */
@@ -197,35 +218,51 @@ static uint64_t measure_size(void)
 	say("close", "ns", &close);
 	say("close_each", "ns", &each);
 	say("callbacks", "ns", &callbacks);
-	say("share", "1/10000", &share);
+	say("share_of_100_ms", "1/10000", &share);
 	say("stall_excess", "ns", &excess);
 	measure_status();
 	return least / nr_functions;
 }
 
+static const unsigned int sizes[] = { MAX_FUNCTIONS, 8, 2, 1 };
+
+#define NR_SIZES (sizeof(sizes) / sizeof(sizes[0]))
+
+/* One failure a size: its users have lost their devices then. */
+SCENARIO(scale_vfio_pci, "how long the kernel takes to recover many functions",
+	 .limit_s = 200)
+{
+	static struct bench kernel;
+
+	find_functions();
+	assign("vfio_pci");
+	for (size_t i = 0; i < NR_SIZES; i++) {
+		struct phases ph;
+
+		keep(sizes[i]);
+		fail_all();
+		ph = phases_read();
+		CHECK(ph.kernel > 0, "no recovery in the trace");
+		bench_add(&kernel, ph.kernel * 1000);
+		say("kernel", "ns", &kernel);
+	}
+	/* below a switch: out of reach of who cleans up after a scenario */
+	keep(0);
+}
+
 SCENARIO(scale_resume, "what the failure of many functions at once costs", .limit_s = 200)
 {
-	static const unsigned int sizes[] = { 32, 8, 2, 1 };
-	uint64_t each[4];
+	uint64_t each[NR_SIZES];
 
 	find_functions();
 	assign("resume");
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		while (nr_functions > sizes[i]) {
-			struct bench_side *s = &sides[nr_functions - 1];
-
-			vfio_user_close(&s->user);
-			REQUIRE_OK(mdev_remove(s->shim.uuid));
-			keep(nr_functions - 1);
-		}
+	for (size_t i = 0; i < NR_SIZES; i++) {
+		keep(sizes[i]);
 		each[i] = measure_size();
 	}
 	/* in percent: 100 if it takes four times as long for four times as many */
 	bench_say_one(&sides[0], "percent", "scale_close_growth",
 		      each[0] * 100 / each[1]);
-	/* below a switch: out of reach of who cleans up after a scenario */
-	vfio_user_close(&sides[0].user);
-	REQUIRE_OK(mdev_remove(sides[0].shim.uuid));
 	keep(0);
 }
 
