@@ -97,7 +97,7 @@ static void step(const char *what, int ret)
 int main(void)
 {
 	struct suite suite = { 0 };
-	char ports[512], demo[8], monitor[8], debug[8], factor[8];
+	char ports[512], demo[8], monitor[8], debug[8], factor[8], share[16];
 
 	setenv("PATH", "/sbin:/bin:/usr/sbin:/usr/bin", 1);
 	step("open the result port", tap_open());
@@ -111,6 +111,9 @@ int main(void)
 	suite.demo = demo[0] == '1';
 	argument("mdr.debug", debug, sizeof(debug));
 	suite.debug = debug[0] == '1';
+	argument("mdr.share", share, sizeof(share));
+	if (sscanf(share, "%u/%u", &suite.share, &suite.shares) != 2)
+		suite.shares = 1;
 	argument("mdr.patience", factor, sizeof(factor));
 	if (atoi(factor) > 1)
 		patience = atoi(factor);

@@ -25,13 +25,14 @@
 /*
  * Scenarios run phase by phase, and in the order of their source within one.
  * Lockdep is silent after its first report, and the PCI core's hotplug makes one
- * of its own (klog.c): so what plugs comes after all the rest.
+ * of its own (klog.c): so what plugs comes after all the rest. Machines that share
+ * the scenarios each run those that look back at what the machine has run.
  */
 enum scenario_phase {
 	PHASE_FIRST,		/* unless told */
-	PHASE_BEFORE_PLUGS,
+	PHASE_BEFORE_PLUGS,	/* looks back */
 	PHASE_PLUGS,		/* for scenarios that use the monitor's device_add, device_del */
-	PHASE_LAST,
+	PHASE_LAST,		/* looks back */
 	NR_SCENARIO_PHASES
 };
 

@@ -149,29 +149,44 @@ static bool selected(const struct scenario *s, const struct suite *suite)
 	return !s->selftest && s->demo == suite->demo && (!s->debug || suite->debug);
 }
 
+static bool looks_back(const struct scenario *s)
+{
+	return s->phase == PHASE_BEFORE_PLUGS || s->phase == PHASE_LAST;
+}
+
+/*
+ * The scenarios of this machine in the order in which they run, in an array that
+ * holds all there are. Returns how many.
+ */
+static unsigned int choose(const struct suite *suite, const struct scenario **chosen)
+{
+	unsigned int dealt = 0, count = 0;
+
+	for (unsigned int phase = 0; phase < NR_SCENARIO_PHASES; phase++) {
+		for (const struct scenario *s = __start_scenarios; s < __stop_scenarios; s++) {
+			if (s->phase != phase || !selected(s, suite))
+				continue;
+			if (looks_back(s) || dealt++ % suite->shares == suite->share)
+				chosen[count++] = s;
+		}
+	}
+	return count;
+}
+
 int suite_run(const struct suite *suite)
 {
-	unsigned int planned = 0, number = 0;
-	const struct scenario *s, *last = NULL;
+	const struct scenario *chosen[__stop_scenarios - __start_scenarios + 1];
+	unsigned int count;
 	int ret;
 
 	ret = result_init();
 	if (ret)
 		return ret;
-	for (s = __start_scenarios; s < __stop_scenarios; s++)
-		planned += selected(s, suite);
+	count = choose(suite, chosen);
+	chosen[count] = NULL;
 	tap_line("TAP version 13");
-	tap_line("1..%u", planned);
-	for (unsigned int phase = 0; phase < NR_SCENARIO_PHASES; phase++) {
-		for (s = __start_scenarios; s < __stop_scenarios; s++) {
-			if (s->phase != phase || !selected(s, suite))
-				continue;
-			if (last)
-				run_one(last, ++number, s);
-			last = s;
-		}
-	}
-	if (last)
-		run_one(last, ++number, NULL);
+	tap_line("1..%u", count);
+	for (unsigned int i = 0; i < count; i++)
+		run_one(chosen[i], i + 1, chosen[i + 1]);
 	return 0;
 }

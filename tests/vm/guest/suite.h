@@ -12,6 +12,8 @@ struct suite {
 	bool demo;
 	/* this is the debug kernel */
 	bool debug;
+	/* of these, those of this machine: share 0..shares-1 */
+	unsigned int share, shares;
 };
 
 /* Says plan and results on the result channel. 0 or -errno. */

@@ -15,6 +15,12 @@
 
 static struct vfio_user user;
 
+/* It stands on the shim as well; other scenarios may have loaded it. */
+static void unload_test_driver(void)
+{
+	module_unload("mdev_recovery_test");
+}
+
 SCENARIO(unload_not_while_in_use,
 	 "no module can be unloaded under an open device; all can when all is undone")
 {
@@ -24,8 +30,7 @@ SCENARIO(unload_not_while_in_use,
 	REQUIRE_OK(shim_make(&s, PORT, 0, "resume"));
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
 	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
-	/* stands on the shim as well; other scenarios may have loaded it */
-	module_unload("mdev_recovery_test");
+	unload_test_driver();
 	CHECK_ERRNO(module_unload("mdev_recovery_pci"), EWOULDBLOCK);
 	CHECK_ERRNO(module_unload("mdev_recovery"), EWOULDBLOCK);
 	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
@@ -51,6 +56,7 @@ SCENARIO(unload_undoes_unused,
 {
 	struct shim s[2];
 
+	unload_test_driver();
 	for (int i = 0; i < 2; i++)
 		REQUIRE_OK(shim_make(&s[i], "rp_e1000e", i, "hold"));
 	REQUIRE_OK(module_unload("mdev_recovery_pci"));
