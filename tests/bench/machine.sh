@@ -33,7 +33,10 @@ counting_args() {
 		-device isa-debugcon,iobase=0xe9,chardev=tap
 }
 
-# What the guest's kernel is told of the ports.
+# What the guest's kernel is told: the ports; no monitor; and no accounting of memory by
+# control group, which takes eight instructions less of a page fault while its
+# statistics wait to be added up, every other second.
 counting_cmdline() {
-	echo "mdr.ports=rp_igb=00:10.0,rp_igb2=00:14.0,rp_shm=00:16.0 mdr.monitor=0"
+	echo "mdr.ports=rp_igb=00:10.0,rp_igb2=00:14.0,rp_shm=00:16.0" \
+		"mdr.monitor=0 cgroup_disable=memory"
 }
