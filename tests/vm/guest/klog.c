@@ -119,14 +119,27 @@ bool klog_wait(const char *text, unsigned int ms, char *line, size_t size)
  * The one report that is known and not ours: lockdep's, of the locks that the PCI
  * core's native hotplug takes in one order when a slot is reset after an error,
  * and in another when a function is plugged. It is this report only with exactly
- * these locks, all of the PCI core, and with nothing of ours or of vfio in the
- * path that closes the circle. The other paths are those that lockdep happened to
- * see first: a user's hot reset leads to the reset of a slot as well.
+ * these paths, and with no function of ours or of vfio in any line of it: neither
+ * in a path nor among those that took the locks that are held. init.c lets the PCI
+ * core reset a slot before there is anything of ours, for otherwise the path on
+ * record could be that of a user's hot reset.
  */
 #define LOCKDEP_FIRST "possible circular locking dependency detected"
-#define LOCKDEP_PATH "stack backtrace:"
 #define LOCKDEP_LAST "</TASK>"
-#define KNOWN_CHAIN "  pci_rescan_remove_lock --> pci_slot_mutex --> &ctrl->reset_lock"
+#define LOCKDEP_PATH "-> #"
+/*
+ * A line with a function and where in it. Others are no part of the report, and
+ * with a question mark it is only what an earlier call left on the stack.
+ */
+#define FUNCTION "+0x"
+#define LEFTOVER " ? "
+
+static const char * const known_paths[] = {
+	"-> #2 (&ctrl->reset_lock){", "-> #1 (pci_slot_mutex){",
+	"-> #0 (pci_rescan_remove_lock){",
+};
+
+#define NR_KNOWN_PATHS (sizeof(known_paths) / sizeof(known_paths[0]))
 
 static const char * const never_in_known[] = { "mdr_", "mdev", "vfio" };
 
@@ -135,8 +148,7 @@ struct splat {
 	size_t size;
 	unsigned int known;
 	bool in_report;
-	bool chain;
-	bool path;
+	unsigned int paths;
 	bool foreign;
 };
 
@@ -151,14 +163,18 @@ static bool has_one_of(const char *text, const char * const *what, size_t count)
 /* A report of lockdep, line by line; true if it is none that is known. */
 static bool see_report(const char *text, struct splat *s)
 {
-	s->chain |= !!strstr(text, KNOWN_CHAIN);
-	s->path |= !!strstr(text, LOCKDEP_PATH);
-	s->foreign |= s->path && has_one_of(text, never_in_known,
-				 sizeof(never_in_known) / sizeof(never_in_known[0]));
+	if (strstr(text, LOCKDEP_PATH)) {
+		s->foreign |= s->paths >= NR_KNOWN_PATHS ||
+			      !strstr(text, known_paths[s->paths]);
+		s->paths++;
+	}
+	if (strstr(text, FUNCTION) && !strstr(text, LEFTOVER))
+		s->foreign |= has_one_of(text, never_in_known,
+				sizeof(never_in_known) / sizeof(never_in_known[0]));
 	if (!strstr(text, LOCKDEP_LAST))
 		return false;
 	s->in_report = false;
-	if (!s->chain || s->foreign)
+	if (s->paths != NR_KNOWN_PATHS || s->foreign)
 		return true;
 	s->known++;
 	return false;
@@ -166,16 +182,19 @@ static bool see_report(const char *text, struct splat *s)
 
 static bool see_splat(const char *text, void *arg)
 {
+	bool splat = has_one_of(text, splats, sizeof(splats) / sizeof(splats[0]));
 	struct splat *s = arg;
 
-	if (s->in_report)
+	if (s->in_report && !splat)
 		return see_report(text, s);
-	if (!has_one_of(text, splats, sizeof(splats) / sizeof(splats[0])))
+	if (!splat)
 		return false;
 	snprintf(s->line, s->size, "%s", text);
+	/* one in the middle of another is none that is known */
+	if (s->in_report)
+		return true;
 	s->in_report = !!strstr(text, LOCKDEP_FIRST);
-	s->chain = false;
-	s->path = false;
+	s->paths = 0;
 	s->foreign = false;
 	return !s->in_report;
 }

@@ -12,6 +12,7 @@
 #define PRESSED "will power off in 5 sec"
 #define PRESSED_MS 5000
 #define PLUG_MS 15000
+#define RESET_MS 10000
 
 /* machine.sh numbers the slots in the order of the ports, from 1 */
 static int slot_number(const char *port_id)
@@ -51,4 +52,13 @@ int slot_plug(const char *port_id, const char *arguments)
 	 * a rescan takes it.
 	 */
 	return pci_rescan(port_id);
+}
+
+int slot_reset_empty(void)
+{
+	int ret = aer_inject("rp_empty", "DLP");
+
+	if (ret)
+		return ret;
+	return klog_wait("device recovery ", RESET_MS, NULL, 0) ? 0 : -ETIMEDOUT;
 }
