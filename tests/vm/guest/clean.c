@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "aer_fault.h"
+#include "aer_thread.h"
 #include "clean.h"
 #include "mdev.h"
 #include "monitor.h"
@@ -15,6 +16,8 @@
 
 #define MAX_FUNCTIONS 4
 #define SCAN_MS 5000
+/* many errors may be in the queue of a port, and each one takes a recovery */
+#define IDLE_MS 15000
 #define BARS 0x10
 #define NR_BARS 6
 
@@ -139,6 +142,14 @@ int clean_machine(bool vfs, char *why, size_t size)
 	if (ret) {
 		snprintf(why, size, "the driver of the PF does not go: %s", strerror(-ret));
 		return ret;
+	}
+	/*
+	 * The PCI core must not reset a slot while a function is removed below it:
+	 * see "The debug kernel" in Documentation/testing.md.
+	 */
+	if (!aer_wait_idle(IDLE_MS)) {
+		snprintf(why, size, "the host's recovery of a port does not end");
+		return -EBUSY;
 	}
 	for (unsigned int i = 0; i < pci_port_count(); i++) {
 		ret = clean_port(pci_port(i), &at_boot[i], vfs);
