@@ -69,7 +69,7 @@ int shim_bind_test(struct shim *s, const char *port, unsigned int n)
 {
 	static const char * const parameters[] = {
 		"restore_error", "restore_ms", "unhealthy", "prepare_ms",
-		"slot_reset_ms", "resume_ms", "drop_resume", "swallow",
+		"slot_reset_ms", "resume_ms", "drop_resume", "permanent_once", "swallow",
 	};
 	int ret = module_load("mdev_recovery_test");
 
@@ -128,6 +128,11 @@ uint64_t shim_number(int group, const char *file)
 	if (shim_status(group, file, buf, sizeof(buf)) < 0)
 		return UINT64_MAX;
 	return strtoull(buf, NULL, 10);
+}
+
+uint64_t shim_recovery_ms(int group)
+{
+	return shim_number(group, "stats/recovery_ns_last") / NS_PER_MS;
 }
 
 bool shim_is(int group, const char *state)

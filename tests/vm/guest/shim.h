@@ -59,6 +59,8 @@ int shim_groups(void);
 /* A file of the group's status. */
 int shim_status(int group, const char *file, char *buf, unsigned int size);
 uint64_t shim_number(int group, const char *file);
+/* How long the host took for the last recovery. */
+uint64_t shim_recovery_ms(int group);
 bool shim_is(int group, const char *state);
 /* Polls the file as a program would; false if it is not so within ms. */
 bool shim_wait(int group, const char *state, unsigned int ms);

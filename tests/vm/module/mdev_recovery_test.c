@@ -13,8 +13,14 @@
  *	slot_reset_ms		how long slot_reset takes before the shim sees it
  *	resume_ms		how long resume takes before the shim sees it
  *	drop_resume		the shim never sees resume
+ *	permanent_once		only the first function of a device hears that the
+ *				kernel gives up
  *	swallow			error_detected and all that follows never reach the
  *				shim's neighbours: votes DISCONNECT by itself
+ *
+ * and one counts:
+ *
+ *	restores		how many restore hooks have begun
  *
  * The source: write "PORT STATE RESET MS" to the parameter recover, for example
  * "0000:00:10.0 frozen fail 0". It runs the kernel's own pcie_do_recovery() on
@@ -39,6 +45,7 @@ static int restore_error;
 module_param(restore_error, int, 0644);
 static unsigned int restore_ms;
 module_param(restore_ms, uint, 0644);
+static atomic_t restores;
 static bool unhealthy;
 module_param(unhealthy, bool, 0644);
 static unsigned int prepare_ms;
@@ -49,6 +56,8 @@ static unsigned int resume_ms;
 module_param(resume_ms, uint, 0644);
 static bool drop_resume;
 module_param(drop_resume, bool, 0644);
+static bool permanent_once;
+module_param(permanent_once, bool, 0644);
 static bool swallow;
 module_param(swallow, bool, 0644);
 
@@ -57,8 +66,19 @@ static void test_prepare(struct pci_dev *pdev)
 	msleep(prepare_ms);
 }
 
+static int test_restores_get(char *text, const struct kernel_param *param)
+{
+	return sysfs_emit(text, "%d\n", atomic_read(&restores));
+}
+
+static const struct kernel_param_ops test_restores_ops = {
+	.get = test_restores_get,
+};
+module_param_cb(restores, &test_restores_ops, NULL, 0444);
+
 static int test_restore(struct pci_dev *pdev)
 {
+	atomic_inc(&restores);
 	msleep(restore_ms);
 	return restore_error;
 }
@@ -79,6 +99,9 @@ static pci_ers_result_t test_error_detected(struct pci_dev *pdev,
 {
 	pci_ers_result_t vote;
 
+	if (permanent_once && state == pci_channel_io_perm_failure &&
+	    PCI_FUNC(pdev->devfn))
+		return PCI_ERS_RESULT_DISCONNECT;
 	vote = mdr_pci_error_handlers.error_detected(pdev, state);
 	return swallow ? PCI_ERS_RESULT_DISCONNECT : vote;
 }
