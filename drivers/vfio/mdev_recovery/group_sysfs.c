@@ -123,11 +123,16 @@ static ssize_t recover_store(struct device *dev, struct device_attribute *attr,
 	int ret;
 
 	ret = kstrtobool(buf, &recover);
-	if (ret || !recover)
+	if (ret || !recover) {
+		dev_notice_ratelimited(dev, "recover: only 1 can be written, nothing done\n");
 		return -EINVAL;
+	}
 	ret = mdr_group_recover(group);
 	if (ret == -EINVAL)
 		dev_notice_ratelimited(dev, "recover: state is not failed, nothing done\n");
+	else if (ret)
+		dev_notice_ratelimited(dev, "recover: not recovered: %d; see state, then write 1 again\n",
+				       ret);
 	return ret ?: count;
 }
 static DEVICE_ATTR_WO(recover);

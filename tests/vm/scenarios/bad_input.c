@@ -26,6 +26,9 @@ static const char * const bad_values[][2] = {
 	{ "stall_timeout_ms", "0x10" },
 	{ "recovery_timeout_ms", "5" },
 	{ "hold_timeout_ms", "18446744073709551617" },
+	{ "reset_elision", "always" },
+	{ "revoke", "please" },
+	{ "revoke_timeout_ms", "-1" },
 };
 
 static const char * const good_values[][2] = {
@@ -34,6 +37,9 @@ static const char * const good_values[][2] = {
 	{ "stall_timeout_ms", "0" },
 	{ "hold_timeout_ms", "3600000" },
 	{ "recovery_timeout_ms", "100" },
+	{ "reset_elision", "pristine" },
+	{ "revoke", "kill" },
+	{ "revoke_timeout_ms", "0" },
 };
 
 static unsigned int complaints(void)
@@ -70,7 +76,12 @@ SCENARIO(bad_input_attributes,
 		CHECK(!strcmp(after, good_values[i][1]), "%s is %s", good_values[i][0], after);
 	}
 	CHECK_ERRNO(sysfs_write("maybe", SHIM_CLASS "/group%d/recover", s.group), EINVAL);
+	CHECK_ERRNO(sysfs_write("0", SHIM_CLASS "/group%d/recover", s.group), EINVAL);
+	CHECK(klog_count("recover: only 1 can be written") == 2, "%u lines",
+	      klog_count("recover: only 1 can be written"));
 	CHECK_ERRNO(sysfs_write("1", SHIM_CLASS "/group%d/recover", s.group), EINVAL);
+	CHECK(klog_count("recover: state is not failed") == 1, "%u lines",
+	      klog_count("recover: state is not failed"));
 	CHECK(shim_is(s.group, "open"), "not open any more");
 	MEASURE("refused", "%u", nr_bad);
 }
