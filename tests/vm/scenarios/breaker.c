@@ -18,7 +18,7 @@
 #define SETTLE_MS 3000
 #define QUIET_MS 50
 /* the stall time-out is far beyond */
-#define AT_ONCE_NS (500 * NS_PER_MS)
+#define AT_ONCE_MS 500
 #define SUCCESSFUL "device recovery successful"
 
 static struct vfio_user user;
@@ -78,8 +78,7 @@ SCENARIO(breaker_trips,
 	access_stop(&log);
 	CHECK(log.ones && !log.wrong && !log.faults, "%ju all-ones, %ju wrong, %ju faults",
 	      log.ones, log.wrong, log.faults);
-	CHECK(log.longest_ns < AT_ONCE_NS, "held for %ju ns", log.longest_ns);
-	MEASURE_BOUND("released_after_ms", log.longest_ns / NS_PER_MS, AT_ONCE_NS / NS_PER_MS);
+	MEASURE_BOUND("released_after_ms", log.longest_ns / NS_PER_MS, AT_ONCE_MS);
 
 	CHECK_OK(recover(&s));
 	CHECK(shim_is(s.group, "open"), "not open after recover");
@@ -96,6 +95,7 @@ SCENARIO(breaker_trips,
 SCENARIO(breaker_recover_before_host,
 	 "recover while the host is still at work: open in the end, with a whole device")
 {
+	uint64_t begin;
 	uint32_t status;
 	struct shim s;
 	int ret;
@@ -104,7 +104,9 @@ SCENARIO(breaker_recover_before_host,
 	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
 	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
 	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
+	begin = now_ns();
 	ret = recover(&s);
+	MEASURE_BOUND("recover_ms", (now_ns() - begin) / NS_PER_MS, SETTLE_MS);
 	CHECK(!ret || ret == -EAGAIN || ret == -EBUSY, "recover: %s", strerror(-ret));
 	MEASURE("recover", "%d", ret);
 	CHECK(WAIT_FOR(klog_count(SUCCESSFUL) == 2, SETTLE_MS), "the host did not go on");
@@ -124,6 +126,7 @@ SCENARIO(breaker_window, "errors further apart than the window never trip it")
 		sleep_ms(30);
 	}
 	CHECK(shim_number(s.group, "stats/recoveries") == 3, "not three recoveries");
+	MEASURE_BOUND("recovery_ms", shim_recovery_ms(s.group), SETTLE_MS);
 	REQUIRE_OK(shim_set(&s, "breaker_window_ms", "60000"));
 	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
 }
@@ -137,6 +140,7 @@ SCENARIO(breaker_off, "with breaker_max=0 no number of errors trips it")
 		REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
 	CHECK(shim_number(s.group, "stats/recoveries") == 7, "recoveries is %ju",
 	      shim_number(s.group, "stats/recoveries"));
+	MEASURE_BOUND("recovery_ms", shim_recovery_ms(s.group), SETTLE_MS);
 }
 
 static void check_refused(const struct shim *s, const char *attr, const char *value,

@@ -73,9 +73,8 @@ static void check_times(const struct waiter w[NR_ACCESSES])
 
 	for (unsigned int i = 1; i < NR_ACCESSES; i++)
 		later = w[i].ns > later ? w[i].ns : later;
-	CHECK(later / 1000000 < AT_ONCE_MS, "a later access took %ju ms", later / 1000000);
 	MEASURE_BOUND("first_ms", w[0].ns / NS_PER_MS, STALL_MS + SLOW_MS);
-	MEASURE("longest_later_us", "%ju", later / 1000);
+	MEASURE_BOUND("longest_later_ms", later / NS_PER_MS, AT_ONCE_MS);
 }
 
 /* An error that comes to an open gate starts the time-out anew. */

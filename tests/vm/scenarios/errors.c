@@ -17,6 +17,8 @@
 #define CACHE_LINE_SIZE 0x0c	/* vfio writes it to the device */
 #define MAGIC 0x5a17c0de
 #define MORE_MS 2000
+/* an access is held for a recovery, and no longer */
+#define STALL_MS 4000
 
 static struct vfio_user user;
 static struct shim shim;
@@ -128,11 +130,10 @@ static void strike_under_each(const char *status, const char *nonfatal_action,
 		char name[32];
 
 		strike_under(&kind, 1, status, resets);
-		snprintf(name, sizeof(name), "%s_us", kind->name);
-		MEASURE(name, "%ju", longest_ns[i] / 1000);
+		snprintf(name, sizeof(name), "%s_ms", kind->name);
+		MEASURE_BOUND(name, longest_ns[i] / NS_PER_MS, STALL_MS);
 	}
-	MEASURE("recovery_us", "%ju",
-		shim_number(shim.group, "stats/recovery_ns_last") / 1000);
+	MEASURE_BOUND("recovery_ms", shim_recovery_ms(shim.group), STALL_MS);
 }
 
 static void strike_under_all(const char *status, const char *nonfatal_action,
@@ -152,12 +153,11 @@ static void strike_under_all(const char *status, const char *nonfatal_action,
 			longest = logs[i].longest_ns;
 	}
 	MEASURE("accesses", "%ju", count);
-	MEASURE("stall_us", "%ju", longest / 1000);
+	MEASURE_BOUND("stall_ms", longest / NS_PER_MS, STALL_MS);
 	MEASURE("stalls", "%ju", shim_number(shim.group, "stats/stalls"));
 	MEASURE("drain_timeouts", "%ju",
 		shim_number(shim.group, "stats/drain_timeouts"));
-	MEASURE("recovery_us", "%ju",
-		shim_number(shim.group, "stats/recovery_ns_last") / 1000);
+	MEASURE_BOUND("recovery_ms", shim_recovery_ms(shim.group), STALL_MS);
 	CHECK(!shim_number(shim.group, "stats/drain_timeouts"), "a drain timed out");
 }
 

@@ -75,4 +75,5 @@ SCENARIO(evict_second_error, "an error while evicting is a new event, and REQ fi
 	vfio_user_close(&user);
 	CHECK(shim_is(s.group, "open"), "not open after the close");
 	MEASURE("ids", "%ju,%ju", first, second);
+	MEASURE_BOUND("recovery_ms", shim_recovery_ms(s.group), SETTLE_MS);
 }

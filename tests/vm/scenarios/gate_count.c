@@ -25,6 +25,7 @@
 #define STRIKES 10
 #define MAX_STRIKES 50
 #define DRAIN_MS 300
+#define CLOSED_MS 3000
 #define PCI_COMMAND_MEMORY 0x2
 
 /* Counters in the device's memory, one a thread. */
@@ -186,7 +187,7 @@ static void judge(const struct closed *closed)
 	atomic_store(&stop, true);
 	MEASURE("closings", "%u", closed->closings);
 	MEASURE("samples", "%u", closed->samples);
-	MEASURE("closed_us", "%ju", closed->ns / 1000);
+	MEASURE_BOUND("closed_ms", closed->ns / NS_PER_MS, closed->closings * CLOSED_MS);
 	MEASURE("moved", "%u", closed->moves[MAPPED] + closed->moves[WRITTEN]);
 	MEASURE("moved_while_open", "%u", watch[MAPPED] + watch[WRITTEN]);
 }

@@ -77,7 +77,7 @@ static void interrupt_comes_back(const char *port, enum nic_kind kind,
 	before = handled(action);
 	start = now_ns();
 	CHECK_OK(nic_user_interrupt(&nic, IRQ_MS));
-	MEASURE("first_us", "%ju", (now_ns() - start) / 1000);
+	MEASURE_BOUND("first_ms", (now_ns() - start) / NS_PER_MS, IRQ_MS);
 	CHECK_OK(nic_user_interrupt(&nic, IRQ_MS));
 	sleep_ms(SILENCE_MS);
 	after = handled(action);

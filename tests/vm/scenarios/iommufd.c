@@ -52,7 +52,7 @@ static void identify(struct nvme_user *nvme, const char *what)
 	REQUIRE_OK(nvme_user_restart(nvme));
 	REQUIRE_OK(nvme_user_identify(nvme, &id, IRQ_MS));
 	CHECK(!strcmp(id.serial, "mdr-nvme-0"), "serial is '%s'", id.serial);
-	MEASURE(what, "%ju", (now_ns() - begin) / 1000);
+	MEASURE_BOUND(what, (now_ns() - begin) / NS_PER_MS, 2 * IRQ_MS);
 }
 
 SCENARIO(iommufd_dma_across_fatal,
@@ -64,15 +64,15 @@ SCENARIO(iommufd_dma_across_fatal,
 
 	start("rp_nvme", "resume");
 	REQUIRE_OK(nvme_user_start(&nvme, &user));
-	identify(&nvme, "before_us");
+	identify(&nvme, "before_ms");
 	REQUIRE_OK(strike(&shim, "rp_nvme", "DLP", "open"));
-	identify(&nvme, "old_memory_us");
+	identify(&nvme, "old_memory_ms");
 
 	before = nvme.dma;
 	REQUIRE_OK(vfio_user_dma_map(&user, &after, before.size));
 	REQUIRE_OK(vfio_user_dma_unmap(&user, &before));
 	nvme.dma = after;
-	identify(&nvme, "new_memory_us");
+	identify(&nvme, "new_memory_ms");
 	nvme_user_stop(&nvme);
 }
 
@@ -94,7 +94,7 @@ SCENARIO(iommufd_bar_across_fatal,
 	      log.wrong, log.ones, log.faults);
 	CHECK(shim_number(shim.group, "stats/recoveries") == 3, "not three recoveries");
 	MEASURE("reads", "%ju", log.count);
-	MEASURE("stall_ms", "%ju", log.longest_ns / 1000000);
+	MEASURE_BOUND("stall_ms", log.longest_ns / NS_PER_MS, SETTLE_MS);
 }
 
 SCENARIO(iommufd_hold, "type hold under an iommufd: closed until the user's reset", .debug = true)
@@ -199,7 +199,7 @@ SCENARIO(iommufd_attach_during_recovery,
 	ret = vfio_cdev_attach(user.device, user.own.ioas);
 	CHECK(!ret || ret == -EINVAL, "attach: %s", strerror(-ret));
 	REQUIRE_OK(nvme_user_start(&nvme, &user));
-	identify(&nvme, "identify_us");
+	identify(&nvme, "identify_ms");
 	nvme_user_stop(&nvme);
 	MEASURE("errors", "%u", errors);
 	MEASURE("attached", "%u", a.done);
@@ -336,7 +336,7 @@ static void remove_under(bool bound)
 	pthread_create(&r.thread, NULL, remove_mdev, &r);
 	REQUIRE(WAIT_FOR(atomic_load(&r.done), REVOKE_MS + SETTLE_MS), "not bounded");
 	CHECK_OK(r.ret);
-	MEASURE("removed_ms", "%ju", (now_ns() - begin) / 1000000);
+	MEASURE_BOUND("removed_ms", (now_ns() - begin) / NS_PER_MS, REVOKE_MS + SETTLE_MS);
 	CHECK(now_ns() - begin >= REVOKE_MS * NS_PER_MS, "the user had no time to leave");
 	CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
 	      WTERMSIG(status) == SIGKILL, "status %#x", status);

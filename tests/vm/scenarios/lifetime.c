@@ -152,13 +152,17 @@ SCENARIO(lifetime_unbind_during_recovery,
 	 "a function is unbound during a recovery; the one next to it recovers")
 {
 	struct shim s[2];
+	uint64_t begin;
 
 	for (int i = 0; i < 2; i++)
 		REQUIRE_OK(shim_make(&s[i], "rp_igb", i, "resume"));
 	REQUIRE_OK(vfio_user_open(&user, s[1].uuid));
 	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
 	REQUIRE_OK(shim_catch_closed(&s[1], "rp_igb"));
+	begin = now_ns();
 	CHECK_OK(pci_unbind(s[0].addr));
+	MEASURE_BOUND("unbind_ms", (now_ns() - begin) / NS_PER_MS, SETTLE_MS);
 	CHECK(shim_wait(s[1].group, "open", SETTLE_MS), "the recovery does not end");
+	MEASURE_BOUND("recovery_ms", shim_recovery_ms(s[1].group), 2 * SETTLE_MS);
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
 }

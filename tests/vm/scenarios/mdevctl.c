@@ -315,7 +315,7 @@ SCENARIO(mdevctl_autostart,
 	begin = now_ns();
 	REQUIRE_OK(shim_bind(&s, PORT, 0));
 	CHECK(WAIT_FOR(running(UUID), SETTLE_MS), "it is not started");
-	MEASURE("started_ms", "%ju", (uint64_t)((now_ns() - begin) / 1000000));
+	MEASURE_BOUND("started_ms", (now_ns() - begin) / NS_PER_MS, SETTLE_MS);
 	CHECK(WAIT_FOR(log_has(log, "mdev-recovery: start of mdev " UUID, "done"), SETTLE_MS),
 	      "not in the log");
 	CHECK_SETTING(UUID, "stall_timeout_ms", "100");
@@ -343,6 +343,7 @@ SCENARIO(mdevctl_stop_in_recovery,
 	 "mdevctl stop during a recovery waits for the user, and the next start gets it whole")
 {
 	struct stop stop = { 0 };
+	uint64_t begin;
 	uint32_t status;
 	struct shim s;
 	int req;
@@ -361,7 +362,9 @@ SCENARIO(mdevctl_stop_in_recovery,
 	REQUIRE(vfio_irq_wait(req, SETTLE_MS, NULL), "the user is not asked to leave");
 	CHECK(!atomic_load(&stop.done), "it did not wait for the user");
 	vfio_user_close(&user);
+	begin = now_ns();
 	REQUIRE(WAIT_FOR(atomic_load(&stop.done), SETTLE_MS), "mdevctl stop does not end");
+	MEASURE_BOUND("stopped_ms", (now_ns() - begin) / NS_PER_MS, SETTLE_MS);
 	CHECK(!stop.ret, "%.300s", said);
 	CHECK(!running(UUID), "it is still there");
 	CHECK(shim_wait(s.group, "open", SETTLE_MS), "the group is not open");

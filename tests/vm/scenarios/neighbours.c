@@ -178,6 +178,7 @@ SCENARIO(neighbour_parked,
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
 	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
 	CHECK(shim_wait(parked.group, "open", SETTLE_MS), "the parked one is not open");
+	MEASURE_BOUND("recovery_ms", shim_recovery_ms(s.group), SETTLE_MS);
 }
 
 SCENARIO(neighbour_hot_reset_in_failed,

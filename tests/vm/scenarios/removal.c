@@ -59,8 +59,7 @@ static void check_neighbour(struct shim *s, const char *port, uint32_t status)
 {
 	REQUIRE_OK(strike(s, port, "DLP", "open"));
 	CHECK(vfio_user_read(&other, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
-	MEASURE_BOUND("neighbour_ms", shim_number(s->group, "stats/recovery_ns_last") / NS_PER_MS,
-		      NEIGHBOUR_MS);
+	MEASURE_BOUND("neighbour_ms", shim_recovery_ms(s->group), NEIGHBOUR_MS);
 }
 
 static uint32_t open_neighbour(struct shim *s, const char *port)
@@ -185,8 +184,7 @@ static void remove_in_recovery(enum grip grip, int (*remove)(const char *))
 	CHECK(vfio_user_read(&other, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
 	CHECK(!sysfs_exists(SHIM_CLASS "/group%d", s.group), "the group is there");
 	CHECK(shim_groups() == 1, "%d groups", shim_groups());
-	MEASURE_BOUND("neighbour_ms",
-		      shim_number(neighbour.group, "stats/recovery_ns_last") / NS_PER_MS,
+	MEASURE_BOUND("neighbour_ms", shim_recovery_ms(neighbour.group),
 		      REMOVED_MS + NEIGHBOUR_MS);
 }
 

@@ -31,6 +31,7 @@
 #define AER_COR_MASK 0x14
 #define AER_UNSUPPORTED 0x00100000
 #define AER_REPLAY 0x00001000
+#define RECOVERY_MS 3000
 
 static struct vfio_user user;
 static struct shim shim;
@@ -167,6 +168,7 @@ static void config_comes_back(const char *port, int irq_index)
 	read_user(&user_after);
 	read_host(&host_after);
 
+	MEASURE_BOUND("recovery_ms", shim_recovery_ms(shim.group), RECOVERY_MS);
 	MEASURE("dwords", "%u", user_before.size / 4);
 	for (unsigned int at = 0; at < user_before.size; at += 4)
 		zero += !host_before.dword[at / 4];

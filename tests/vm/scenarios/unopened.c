@@ -13,6 +13,8 @@
 #define CONFIG_SIZE 256
 #define STATUS_REGISTER 0x06
 
+#define RECOVERY_MS 3000
+
 static struct vfio_user user;
 
 static void read_config(const struct shim *s, uint16_t words[CONFIG_SIZE / 2])
@@ -60,6 +62,7 @@ SCENARIO(unopened_without_mdev,
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) != ~0u, "the function is dead");
 	MEASURE("words_differ", "%u", differ);
+	MEASURE_BOUND("recovery_ms", shim_recovery_ms(s.group), RECOVERY_MS);
 }
 
 static void unopened_mdev(const char *policy)
@@ -80,6 +83,7 @@ static void unopened_mdev(const char *policy)
 	      vfio_user_read(&user, BAR0, NIC_STATUS, 4), status);
 	CHECK(vfio_user_command(&user) == command, "COMMAND is %#x, was %#x",
 	      vfio_user_command(&user), command);
+	MEASURE_BOUND("recovery_ms", shim_recovery_ms(s.group), RECOVERY_MS);
 }
 
 SCENARIO(unopened_mdev_resume, "after an error the next open of an mdev nobody had open works")
