@@ -76,6 +76,7 @@ static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 {
 	struct mdr_group *group = device->function->group;
 	struct mdr_gate_entry entry;
+	unsigned long let_go;
 	int ret;
 
 	ret = mdr_device_open_gate(device, deadline, &entry);
@@ -88,7 +89,11 @@ static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 		return ret;
 	}
 
-	ret = vfio_pci_core_enable(&device->core);
+	let_go = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
+	do {
+		ret = vfio_pci_core_enable(&device->core);
+	} while (ret == -EAGAIN && !mdr_gate_closed(&group->gate) &&
+		 mdr_wait_host_lets_go(let_go));
 	if (ret) {
 		/* whatever it said of a device that an error has just hit */
 		if (mdr_gate_closed(&group->gate))

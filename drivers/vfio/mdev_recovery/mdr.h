@@ -32,6 +32,8 @@
 
 /* How long a host callback waits for users to leave the gate: 1 s. */
 #define MDR_DRAIN_TIMEOUT_MS 1000
+/* how long the end of a callback is waited for: less, as a drain may wait for it */
+#define MDR_LET_GO_MS 500
 
 /* Without an mdev there is nobody to ask; see Documentation/ABI. */
 #define MDR_DEFAULT_STALL_TIMEOUT_MS 2000
@@ -435,6 +437,7 @@ bool mdr_group_is_recovering(struct mdr_group *group);
 int mdr_group_wait_recovered(struct mdr_group *group, unsigned int timeout_ms);
 int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms);
 void mdr_group_wait_close(struct mdr_function *function);
+bool mdr_wait_host_lets_go(unsigned long deadline);
 void mdr_group_account_stall(struct mdr_group *group, u64 ns);
 
 /* finish.c */

@@ -143,6 +143,30 @@ static bool mdr_reset_is_elided(struct mdr_device *device)
 	return true;
 }
 
+/*
+ * Neither an error has come nor a reset from outside: both hold the function and
+ * wait for us.
+ */
+static bool mdr_reset_is_alone(struct mdr_group *group)
+{
+	return READ_ONCE(group->resetter) == current &&
+	       READ_ONCE(group->resets) == 1;
+}
+
+static long mdr_reset_core(struct mdr_device *device, unsigned int cmd,
+			   unsigned long arg)
+{
+	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
+	struct mdr_group *group = device->function->group;
+	long ret;
+
+	do {
+		ret = vfio_pci_core_ioctl(&device->core.vdev, cmd, arg);
+	} while (ret == -EAGAIN && mdr_reset_is_alone(group) &&
+		 mdr_wait_host_lets_go(deadline));
+	return ret;
+}
+
 /**
  * mdr_reset_run - let vfio-pci-core reset, and see whether the device answers
  * @device: the device
@@ -159,7 +183,7 @@ long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
 	bool failed;
 	long ret;
 
-	ret = vfio_pci_core_ioctl(&device->core.vdev, cmd, arg);
+	ret = mdr_reset_core(device, cmd, arg);
 	if (ret)
 		return ret; /* nothing was reset */
 
@@ -186,7 +210,8 @@ long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
  *
  * Context: process context, not inside any gate, may sleep, killable.
  * Return: 0; -EAGAIN if a recovery is under way and does not end within
- * stall_timeout_ms, or began meanwhile; -EBUSY if another access does not end;
+ * stall_timeout_ms, or began meanwhile, or if somebody else holds the function for
+ * longer than MDR_LET_GO_MS; -EBUSY if another access does not end;
  * -EIO if the user has been asked to give the device back, if the group is failed
  * and the host may still be at work or the breaker gave up on it, or if the device
  * does not answer after the reset; otherwise as vfio_pci_core_ioctl().

@@ -3,6 +3,9 @@
  * Waiting for a group: the host for its users, users for the host. Every wait has
  * a bound; Documentation/locking.rst lists who waits for whom.
  */
+#include <linux/delay.h>
+#include <linux/sched/signal.h>
+
 #include "mdr.h"
 #include "trace.h"
 
@@ -136,6 +139,24 @@ void mdr_group_wait_close(struct mdr_function *function)
 			   !mdr_group_is_recovering(group) ||
 			   READ_ONCE(function->removing),
 			   msecs_to_jiffies(ms));
+}
+
+/**
+ * mdr_wait_host_lets_go - a pause before the next try at what the host holds
+ * @deadline: no more tries after it, in jiffies
+ *
+ * A recovery is over in the last callback of the host, which has the function's
+ * device_lock until that returns. vfio-pci-core only tries to take it.
+ *
+ * Context: process context, may sleep.
+ * Return: whether to try again.
+ */
+bool mdr_wait_host_lets_go(unsigned long deadline)
+{
+	if (time_after(jiffies, deadline) || fatal_signal_pending(current))
+		return false;
+	usleep_range(500, 1000);
+	return true;
 }
 
 /**

@@ -13,6 +13,7 @@
  *	slot_reset_ms		how long slot_reset takes before the shim sees it
  *	resume_ms		how long resume takes before the shim sees it
  *	drop_resume		the shim never sees resume
+ *	linger_ms		how long resume takes after the shim has seen it
  *	permanent_once		only the first function of a device hears that the
  *				kernel gives up
  *	swallow			error_detected and all that follows never reach the
@@ -54,6 +55,8 @@ static unsigned int slot_reset_ms;
 module_param(slot_reset_ms, uint, 0644);
 static unsigned int resume_ms;
 module_param(resume_ms, uint, 0644);
+static unsigned int linger_ms;
+module_param(linger_ms, uint, 0644);
 static bool drop_resume;
 module_param(drop_resume, bool, 0644);
 static bool permanent_once;
@@ -122,6 +125,7 @@ static void test_resume(struct pci_dev *pdev)
 	msleep(resume_ms);
 	if (!drop_resume)
 		mdr_pci_error_handlers.resume(pdev);
+	msleep(linger_ms);
 }
 
 static void test_reset_prepare(struct pci_dev *pdev)

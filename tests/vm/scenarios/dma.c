@@ -68,7 +68,7 @@ SCENARIO(dma_across_many, "nvme does DMA after each of five fatal and non-fatal 
 	start();
 	for (unsigned int i = 0; i < 5; i++) {
 		REQUIRE_OK(strike(&shim, PORT, status[i], "open"));
-		identify("ms");
+		identify("dma_ms");
 	}
 	CHECK(shim_number(shim.group, "stats/recoveries") == 5, "recoveries are %ju",
 	      shim_number(shim.group, "stats/recoveries"));

@@ -14,6 +14,9 @@
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb2"
 #define SETTLE_MS 3000
+/* how long the host is waited for (MDR_LET_GO_MS), and what a busy machine adds */
+#define LET_GO_MS 500
+#define SLOW_MS 1500
 #define JUNK 0x55
 
 static struct vfio_user user;
@@ -154,4 +157,40 @@ SCENARIO(user_held_in_host_reset,
 	      shim_number(s.group, "stats/host_resets"));
 	CHECK(shim_number(s.group, "stats/user_resets") == 0, "counted as the user's");
 	check_announced(uevents, "host_reset");
+}
+
+/* One error; the host holds the function for that long after the gate has opened. */
+static int reset_while_lingering(const struct shim *s, const char *linger_ms, uint64_t *ms)
+{
+	uint64_t begin;
+	int ret;
+
+	REQUIRE_OK(shim_test_set("linger_ms", linger_ms));
+	REQUIRE_OK(strike(s, PORT, "DLP", "open"));
+	begin = now_ns();
+	ret = vfio_user_reset(&user);
+	*ms = (now_ns() - begin) / NS_PER_MS;
+	return ret;
+}
+
+SCENARIO(user_reset_host_lingers,
+	 "a user's reset at the end of a recovery waits until the host lets go, with a bound")
+{
+	uint32_t status;
+	struct shim s;
+	uint64_t ms;
+
+	REQUIRE_OK(shim_bind_test(&s, PORT, 0));
+	REQUIRE_OK(shim_create(&s, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	CHECK_OK(reset_while_lingering(&s, "200", &ms));
+	MEASURE_BOUND("reset_ms", ms, SETTLE_MS);
+	CHECK(shim_number(s.group, "stats/user_resets") == 1, "not one reset");
+
+	CHECK_ERRNO(reset_while_lingering(&s, "3000", &ms), EAGAIN);
+	MEASURE_BOUND("refused_ms", ms, LET_GO_MS + SLOW_MS);
+	CHECK(shim_number(s.group, "stats/user_resets") == 1, "not one reset");
+	CHECK(shim_is(s.group, "open"), "not open any more");
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
 }
