@@ -12,7 +12,11 @@
 #define AER_FAULT_DLP 0x10		/* fatal by default */
 #define AER_FAULT_POISON_TLP 0x1000	/* non-fatal by default */
 
-/* Both 0 or -errno. Until the end the port hides real errors. */
+/*
+ * Both 0 or -errno. Until the end the port hides real errors, and nobody is to
+ * read config space through sysfs: aer_inject takes a lock there that the debug
+ * kernel reports, as one that may sleep below one that must not.
+ */
 int aer_fault(const char *addr, uint32_t status);
 int aer_fault_end(void);
 

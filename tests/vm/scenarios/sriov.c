@@ -10,6 +10,7 @@
 
 #include "access_log.h"
 #include "aer_fault.h"
+#include "aer_thread.h"
 #include "background.h"
 #include "clock.h"
 #include "holder.h"
@@ -162,6 +163,8 @@ SCENARIO(sriov_function_error,
 	report(pf, AER_FAULT_POISON_TLP);
 	report(vf[1].addr, AER_FAULT_DLP);
 	report(vf[1].addr, AER_FAULT_POISON_TLP);
+	REQUIRE(aer_wait_idle(SETTLE_MS), "the host is not done");
+	REQUIRE_OK(aer_fault_end());
 	for (int i = 0; i < VFS; i++) {
 		check_vf(i, true);
 		CHECK(shim_number(vf[i].group, "stats/recoveries") == 4, "VF %d: recoveries", i);
