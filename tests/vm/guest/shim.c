@@ -69,7 +69,8 @@ int shim_bind_test(struct shim *s, const char *port, unsigned int n)
 {
 	static const char * const parameters[] = {
 		"restore_error", "restore_ms", "unhealthy", "prepare_ms",
-		"slot_reset_ms", "resume_ms", "linger_ms", "drop_resume", "permanent_once", "swallow",
+		"slot_reset_ms", "resume_ms", "linger_ms", "drop_resume",
+		"permanent_once", "swallow",
 	};
 	int ret = module_load("mdev_recovery_test");
 
