@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Tests with cmocka, under ASan and UBSan. Included, with these set:
+#
+#   OUT      where to build, RESULTS where the TAP file goes
+#   SOURCE   the sources under test
+#   TESTS    the programs; NAME_test is of NAME_test.c
+#   OBJECTS  what each is linked with
+#   FLAGS    more for the compiler, LIBS more for the linker
+
+CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -Wmissing-prototypes \
+	-Wstrict-prototypes -Wshadow \
+	-fsanitize=address,undefined -fno-sanitize-recover=all \
+	-I$(SOURCE) $(FLAGS)
+
+all: $(TESTS:%=$(OUT)/%)
+
+check: all
+	@./run $(OUT) $(RESULTS) $(TESTS)
+
+$(OUT)/%_test: $(OUT)/%_test.o $(OBJECTS:%=$(OUT)/%.o)
+	$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) -lcmocka $(LIBS)
+
+$(OUT)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OUT)/%.o: $(SOURCE)/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+clean:
+	rm -rf $(OUT)
+
+.PHONY: all check clean
+.PRECIOUS: $(OUT)/%.o
+-include $(wildcard $(OUT)/*.d)
