@@ -56,9 +56,9 @@ declare_case modify_live_defined "a live change with --defined changes the defin
 modify_live_defined() {
 	host_running
 	quietly define mdevctl-profiles/resume.json
-	quietly mdevctl modify -u "$uuid" --live --defined --jsonfile mdevctl-profiles/network.json
-	is stall_timeout_ms "$(recovery stall_timeout_ms)" 5000
-	is definition "$(jq -cS . "$(definition)")" "$(jq -cS . mdevctl-profiles/network.json)"
+	quietly mdevctl modify -u "$uuid" --live --defined --jsonfile mdevctl-profiles/nvme.json
+	is stall_timeout_ms "$(recovery stall_timeout_ms)" 10000
+	is definition "$(jq -cS . "$(definition)")" "$(jq -cS . mdevctl-profiles/nvme.json)"
 }
 
 declare_case modify_live_stdin "a live change as libvirt asks for it, from stdin"

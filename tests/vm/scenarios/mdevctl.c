@@ -172,20 +172,20 @@ SCENARIO(mdevctl_modify_live,
 	CHECK_SETTING(UUID, "stall_timeout_ms", "2000");
 
 	REQUIRE(!mdevctl_try(said, sizeof(said), "modify -u " UUID
-			     " --live --defined --jsonfile " PROFILES "/network.json"),
+			     " --live --defined --jsonfile " PROFILES "/nvme.json"),
 		"%.300s", said);
 	CHECK_QUIET();
-	CHECK_SETTING(UUID, "stall_timeout_ms", "5000");
-	CHECK_SETTING(UUID, "breaker_max", "10");
+	CHECK_SETTING(UUID, "stall_timeout_ms", "10000");
+	CHECK_SETTING(UUID, "breaker_window_ms", "600000");
 	REQUIRE(!mdevctl_try(said, sizeof(said), "list -d --dumpjson -u " UUID), "%s", said);
-	CHECK_SAYS("\"recovery/stall_timeout_ms\": \"5000\"");
+	CHECK_SAYS("\"recovery/stall_timeout_ms\": \"10000\"");
 
 	write_profile("mdr-pci-resume", "auto",
 		      "{\"recovery/stall_timeout_ms\":\"1\"},{\"recovery/breaker_max\":\"64\"}");
 	CHECK(mdevctl_try(said, sizeof(said), "modify -u " UUID " --live --jsonfile " SCRATCH),
 	      "not refused");
 	CHECK_SAYS("recovery/breaker_max: '64' is not a number from 0 to 63");
-	CHECK_SETTING(UUID, "stall_timeout_ms", "5000");
+	CHECK_SETTING(UUID, "stall_timeout_ms", "10000");
 	CHECK(!klog_count("not a number from"), "the kernel was asked");
 
 	/* a callout that does not know the bound: then the kernel's word counts */
@@ -197,8 +197,8 @@ SCENARIO(mdevctl_modify_live,
 		"sed");
 	CHECK_SAYS("the kernel refuses recovery/breaker_max=64");
 	CHECK(klog_count("not a number from") == 1, "the kernel was not asked");
-	CHECK_SETTING(UUID, "stall_timeout_ms", "5000");
-	CHECK_SETTING(UUID, "breaker_max", "10");
+	CHECK_SETTING(UUID, "stall_timeout_ms", "10000");
+	CHECK_SETTING(UUID, "breaker_window_ms", "600000");
 
 	vfio_user_close(&user);
 	REQUIRE_OK(mdevctl("stop --uuid " UUID));
