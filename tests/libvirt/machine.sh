@@ -5,12 +5,12 @@
 #
 # Three functions to assign, each below a root port of its own. The first ports
 # of the bus get the first bus numbers, so these are 0000:01:00.0 and so on, the
-# addresses that Documentation/libvirt.md has in its examples. The two network
+# addresses that Documentation/libvirt.md has in its examples. The network
 # functions have a peer each: another one of this machine, on the same wire.
 
-# machine_args DIR IMAGE: prints QEMU's arguments, one a line
+# machine_args DIR IMAGE INSTALLED: prints QEMU's arguments, one a line
 machine_args() {
-	local dir=$1 image=$2 n=0 port
+	local dir=$1 image=$2 installed=$3 n=0 port
 
 	# One CPU: see accel in tests/vm/run. Another thread would not be faster
 	# either, the time goes into the one CPU of the domain.
@@ -34,7 +34,9 @@ machine_args() {
 		-device virtio-net-pci,bus=pcie.0,addr=0x8,netdev=p1,mac=52:54:00:00:01:01 \
 		-device virtio-net-pci,bus=pcie.0,addr=0x9,netdev=p2,mac=52:54:00:00:02:01 \
 		-blockdev "driver=file,node-name=root,filename=$image,read-only=on" \
-		-device virtio-blk-pci,bus=pcie.0,addr=0xa,drive=root
+		-device virtio-blk-pci,bus=pcie.0,addr=0xa,drive=root \
+		-blockdev "driver=file,node-name=installed,filename=$installed,read-only=on" \
+		-device virtio-blk-pci,bus=pcie.0,addr=0xb,drive=installed
 
 	# ttyS0: the results. ttyS1: this QEMU's own monitor, for the machine to
 	# inject errors. ttyS2: the kernel's log.

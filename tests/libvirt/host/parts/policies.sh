@@ -42,18 +42,21 @@ resumes() {
 	check "$1, resume: error $4: the domain is running" state_is running
 }
 
-# evicted DRIVER DEVICE UUID PORT: an error takes the function from the domain
+# evicted DRIVER DEVICE UUID PORT: an error takes the function from the domain,
+# and the agent gives it back
 evicted() {
+	agent_mark
 	strike "$4" "$2"
-	check "$1, evict: the domain has let go of it" wait_for 90 no_hostdev "$3"
-	check "$1, evict: the domain is running" state_is running
-	check "$1, evict: the group is open again" wait_for 30 recovered "$2"
+	check "$1, evict: the domain lets go of it" wait_for 90 agent_said "$3: detached from domain guest"
+	check "$1, evict: the agent attaches it again" wait_for 90 agent_said "$3: re-attached to domain guest"
 	mark
-	check "$1, evict: attached again" hostdev attach-device "$3"
+	check "$1, evict: the group is open again" recovered "$2"
+	check "$1, evict: the domain is running" state_is running
 	check "$1, evict: the guest uses it again" wait_for 120 at_work "$1" &&
 		verdict "$1" evict "goes by hot-unplug, works again once it is attached again"
 }
 
+agent_follow
 domain_define 400
 check "a domain without the functions starts" virsh -q start guest
 check "its guest boots" wait_for 300 said 'guest ready' || bail "no guest"
