@@ -53,6 +53,7 @@ host_start() {
 	udevadm settle
 	peer 52:54:00:00:01:01 1 || return 1
 	peer 52:54:00:00:02:01 2 || return 1
+	peer 52:54:00:00:03:01 3 || return 1
 	check "installed: the module was loaded at boot" loaded
 	check "installed: the installation guide's commands run as they are written" \
 		walk installation 20-load.sh 30-service.sh || return 1
