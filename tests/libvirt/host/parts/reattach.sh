@@ -13,8 +13,12 @@ guest_uses() { exchanged igb 5 && [ "$(last wrong 'net igb messages')" = 0 ]; }
 # where the guest has the device
 place() { virsh -q dumpxml guest | sed -n '/<hostdev/,/<\/hostdev/p' | grep 'address type'; }
 
+is_placed() { [ "$(place)" = "$placed" ]; }
+
+# libvirtd, just started anew, was seen to show the device without its address
+# for a moment
 as_placed() {
-	[ "$(place)" = "$placed" ] || {
+	wait_for 10 is_placed || {
 		virsh dumpxml guest
 		return 1
 	}
