@@ -37,6 +37,19 @@ static const char *find(void)
 	return NULL;
 }
 
+/* A disk that has just been plugged is in /dev before it can be opened. */
+static int mount_disk(const char *disk)
+{
+	for (int tries = 0; tries < 50; tries++) {
+		if (!mount(disk, DIR, "ext4", 0, NULL))
+			return 0;
+		if (errno != ENXIO)
+			return -errno;
+		usleep(200000);
+	}
+	return -ENXIO;
+}
+
 static int write_file(const char *path, unsigned int file)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), ret = 0;
@@ -104,7 +117,7 @@ void disk_work(unsigned int mib)
 	for (;;) {
 		while (!(disk = find()))
 			usleep(200000);
-		ret = mount(disk, DIR, "ext4", 0, NULL) ? -errno : 0;
+		ret = mount_disk(disk);
 		say("disk mounted: %s", strerror(-ret));
 		if (!ret)
 			ret = fill(mib);
