@@ -84,6 +84,12 @@ static void tune_kernel(void)
 	snprintf(seconds, sizeof(seconds), "%u", HUNG_TASK_S * patience);
 	sysfs_write(seconds, "/proc/sys/kernel/hung_task_timeout_secs");
 	sysfs_write("on", "/proc/sys/kernel/printk_devkmsg");
+	/*
+	 * igb resets its adapter, and the VFs with it, if the link fails while it has
+	 * something to send: so the kernel sends nothing by itself.
+	 */
+	sysfs_write("1", "/proc/sys/net/ipv6/conf/all/disable_ipv6");
+	sysfs_write("1", "/proc/sys/net/ipv6/conf/default/disable_ipv6");
 }
 
 static void step(const char *what, int ret)
