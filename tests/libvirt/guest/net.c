@@ -85,26 +85,15 @@ static int dial(unsigned int subnet)
 	return fd;
 }
 
-/* The interface in use. Another one may have its name soon after it has gone. */
-struct interface {
-	char name[IFNAMSIZ];
-	unsigned int index;
-};
-
-static int is_there(const struct interface *interface)
-{
-	return if_nametoindex(interface->name) == interface->index;
-}
-
 /* Waits for fd; says so if that takes long. -ENODEV if the interface is gone. */
-static int patience(int fd, short events, const char *driver, const struct interface *interface)
+static int patience(int fd, short events, const char *driver, const char *name)
 {
 	struct pollfd p = { .fd = fd, .events = events };
 	uint64_t start = now_ms();
 	int said = 0;
 
 	while (poll(&p, 1, REPORT_MS) <= 0) {
-		if (!is_there(interface))
+		if (!if_nametoindex(name))
 			return -ENODEV;
 		if (!said++)
 			say("net %s waits", driver);
@@ -114,15 +103,13 @@ static int patience(int fd, short events, const char *driver, const struct inter
 	return 0;
 }
 
-static int transfer(int fd, char *buf, int out, const char *driver,
-		    const struct interface *interface)
+static int transfer(int fd, char *buf, int out, const char *driver, const char *name)
 {
 	ssize_t n;
 	int ret;
 
 	for (size_t done = 0; done < MESSAGE; done += n) {
-		ret = patience(fd, out ? POLLOUT : POLLIN, driver,
-			       interface);
+		ret = patience(fd, out ? POLLOUT : POLLIN, driver, name);
 		if (ret)
 			return ret;
 		n = out ? send(fd, buf + done, MESSAGE - done, MSG_NOSIGNAL | MSG_DONTWAIT) :
@@ -135,7 +122,7 @@ static int transfer(int fd, char *buf, int out, const char *driver,
 	return 0;
 }
 
-static int exchange(int fd, const char *driver, const struct interface *interface)
+static int exchange(int fd, const char *driver, const char *name)
 {
 	static uint64_t buf[MESSAGE / sizeof(uint64_t)];
 	uint64_t said = 0;
@@ -144,10 +131,10 @@ static int exchange(int fd, const char *driver, const struct interface *interfac
 
 	for (uint64_t n = 1;; n++) {
 		pattern_fill(buf, MESSAGE, 0, n * MESSAGE);
-		ret = transfer(fd, (char *)buf, 1, driver, interface);
+		ret = transfer(fd, (char *)buf, 1, driver, name);
 		memset(buf, 0, sizeof(buf));
 		if (!ret)
-			ret = transfer(fd, (char *)buf, 0, driver, interface);
+			ret = transfer(fd, (char *)buf, 0, driver, name);
 		if (ret)
 			return ret;
 		wrong += pattern_wrong(buf, MESSAGE, 0, n * MESSAGE);
@@ -189,20 +176,19 @@ static pid_t chatter(unsigned int subnet)
 
 void net_work(const char *driver, unsigned int subnet)
 {
-	struct interface interface;
+	char name[IFNAMSIZ];
 	int fd, ret;
 	pid_t pid;
 
 	for (;;) {
-		while (!find(driver, interface.name))
+		while (!find(driver, name))
 			usleep(200000);
-		interface.index = if_nametoindex(interface.name);
-		ret = configure(interface.name, subnet);
+		ret = configure(name, subnet);
 		say("net %s up: %s", driver, strerror(-ret));
 		fd = ret ? ret : dial(subnet);
 		pid = chatter(subnet);
 		if (fd >= 0) {
-			ret = exchange(fd, driver, &interface);
+			ret = exchange(fd, driver, name);
 			close(fd);
 		} else {
 			ret = fd;
@@ -210,7 +196,7 @@ void net_work(const char *driver, unsigned int subnet)
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 		say("net %s failed: %s", driver, strerror(-ret));
-		while (ret == -ENODEV && is_there(&interface))
+		while (ret == -ENODEV && if_nametoindex(name))
 			usleep(200000);
 		sleep(1);
 	}
