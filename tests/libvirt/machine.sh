@@ -3,14 +3,14 @@
 #
 # The machine that libvirtd runs in. Sourced by run.
 #
-# Three functions to assign, each below a root port of its own. The first ports
+# Four functions to assign, each below a root port of its own. The first ports
 # of the bus get the first bus numbers, so these are 0000:01:00.0 and so on, the
-# addresses that Documentation/libvirt.md has in its examples. The two network
+# addresses that Documentation/libvirt.md has in its examples. The network
 # functions have a peer each: another one of this machine, on the same wire.
 
-# machine_args DIR IMAGE: prints QEMU's arguments, one a line
+# machine_args DIR IMAGE INSTALLED: prints QEMU's arguments, one a line
 machine_args() {
-	local dir=$1 image=$2 n=0 port
+	local dir=$1 image=$2 installed=$3 n=0 port
 
 	# One CPU: see accel in tests/vm/run. Another thread would not be faster
 	# either, the time goes into the one CPU of the domain.
@@ -20,7 +20,7 @@ machine_args() {
 		-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
 		-device intel-iommu,intremap=on
 
-	for port in rp_nvme rp_igb rp_virtio; do
+	for port in rp_nvme rp_igb rp_virtio rp_e1000e; do
 		n=$((n + 1))
 		printf '%s\n' -device "pcie-root-port,id=$port,bus=pcie.0,chassis=$n,slot=$n,addr=0x1$((n - 1))"
 	done
@@ -29,12 +29,17 @@ machine_args() {
 		-device nvme,id=nvme0,bus=rp_nvme,drive=disk,serial=mdr-nvme-0 \
 		-netdev hubport,id=g1,hubid=1 -netdev hubport,id=p1,hubid=1 \
 		-netdev hubport,id=g2,hubid=2 -netdev hubport,id=p2,hubid=2 \
+		-netdev hubport,id=g3,hubid=3 -netdev hubport,id=p3,hubid=3 \
 		-device igb,id=igb0,bus=rp_igb,netdev=g1,mac=52:54:00:00:01:02 \
 		-device virtio-net-pci,id=virtio0,bus=rp_virtio,netdev=g2,mac=52:54:00:00:02:02,aer=on,disable-legacy=on,iommu_platform=on \
+		-device e1000e,id=e1000e0,bus=rp_e1000e,netdev=g3,mac=52:54:00:00:03:02 \
 		-device virtio-net-pci,bus=pcie.0,addr=0x8,netdev=p1,mac=52:54:00:00:01:01 \
 		-device virtio-net-pci,bus=pcie.0,addr=0x9,netdev=p2,mac=52:54:00:00:02:01 \
+		-device virtio-net-pci,bus=pcie.0,addr=0xc,netdev=p3,mac=52:54:00:00:03:01 \
 		-blockdev "driver=file,node-name=root,filename=$image,read-only=on" \
-		-device virtio-blk-pci,bus=pcie.0,addr=0xa,drive=root
+		-device virtio-blk-pci,bus=pcie.0,addr=0xa,drive=root \
+		-blockdev "driver=file,node-name=installed,filename=$installed,read-only=on" \
+		-device virtio-blk-pci,bus=pcie.0,addr=0xb,drive=installed
 
 	# ttyS0: the results. ttyS1: this QEMU's own monitor, for the machine to
 	# inject errors. ttyS2: the kernel's log.

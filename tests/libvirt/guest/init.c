@@ -91,6 +91,8 @@ int main(void)
 		net_work("igb", 1);
 	if (!fork())
 		net_work("virtio_net", 2);
+	if (!fork())
+		net_work("e1000e", 3);
 	say("guest ready");
 	for (;;)
 		if (wait(NULL) > 0)

@@ -85,15 +85,26 @@ static int dial(unsigned int subnet)
 	return fd;
 }
 
+/* The interface in use. Another one may have its name soon after it has gone. */
+struct interface {
+	char name[IFNAMSIZ];
+	unsigned int index;
+};
+
+static int is_there(const struct interface *interface)
+{
+	return if_nametoindex(interface->name) == interface->index;
+}
+
 /* Waits for fd; says so if that takes long. -ENODEV if the interface is gone. */
-static int patience(int fd, short events, const char *driver, const char *name)
+static int patience(int fd, short events, const char *driver, const struct interface *interface)
 {
 	struct pollfd p = { .fd = fd, .events = events };
 	uint64_t start = now_ms();
 	int said = 0;
 
 	while (poll(&p, 1, REPORT_MS) <= 0) {
-		if (!if_nametoindex(name))
+		if (!is_there(interface))
 			return -ENODEV;
 		if (!said++)
 			say("net %s waits", driver);
@@ -103,13 +114,15 @@ static int patience(int fd, short events, const char *driver, const char *name)
 	return 0;
 }
 
-static int transfer(int fd, char *buf, int out, const char *driver, const char *name)
+static int transfer(int fd, char *buf, int out, const char *driver,
+		    const struct interface *interface)
 {
 	ssize_t n;
 	int ret;
 
 	for (size_t done = 0; done < MESSAGE; done += n) {
-		ret = patience(fd, out ? POLLOUT : POLLIN, driver, name);
+		ret = patience(fd, out ? POLLOUT : POLLIN, driver,
+			       interface);
 		if (ret)
 			return ret;
 		n = out ? send(fd, buf + done, MESSAGE - done, MSG_NOSIGNAL | MSG_DONTWAIT) :
@@ -122,7 +135,7 @@ static int transfer(int fd, char *buf, int out, const char *driver, const char *
 	return 0;
 }
 
-static int exchange(int fd, const char *driver, const char *name)
+static int exchange(int fd, const char *driver, const struct interface *interface)
 {
 	static uint64_t buf[MESSAGE / sizeof(uint64_t)];
 	uint64_t said = 0;
@@ -131,10 +144,10 @@ static int exchange(int fd, const char *driver, const char *name)
 
 	for (uint64_t n = 1;; n++) {
 		pattern_fill(buf, MESSAGE, 0, n * MESSAGE);
-		ret = transfer(fd, (char *)buf, 1, driver, name);
+		ret = transfer(fd, (char *)buf, 1, driver, interface);
 		memset(buf, 0, sizeof(buf));
 		if (!ret)
-			ret = transfer(fd, (char *)buf, 0, driver, name);
+			ret = transfer(fd, (char *)buf, 0, driver, interface);
 		if (ret)
 			return ret;
 		wrong += pattern_wrong(buf, MESSAGE, 0, n * MESSAGE);
@@ -176,19 +189,20 @@ static pid_t chatter(unsigned int subnet)
 
 void net_work(const char *driver, unsigned int subnet)
 {
-	char name[IFNAMSIZ];
+	struct interface interface;
 	int fd, ret;
 	pid_t pid;
 
 	for (;;) {
-		while (!find(driver, name))
+		while (!find(driver, interface.name))
 			usleep(200000);
-		ret = configure(name, subnet);
+		interface.index = if_nametoindex(interface.name);
+		ret = configure(interface.name, subnet);
 		say("net %s up: %s", driver, strerror(-ret));
 		fd = ret ? ret : dial(subnet);
 		pid = chatter(subnet);
 		if (fd >= 0) {
-			ret = exchange(fd, driver, name);
+			ret = exchange(fd, driver, &interface);
 			close(fd);
 		} else {
 			ret = fd;
@@ -196,7 +210,7 @@ void net_work(const char *driver, unsigned int subnet)
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 		say("net %s failed: %s", driver, strerror(-ret));
-		while (ret == -ENODEV && if_nametoindex(name))
+		while (ret == -ENODEV && is_there(&interface))
 			usleep(200000);
 		sleep(1);
 	}

@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2154
 #
-# The host: modules, udevd, libvirtd, peers of the network functions.
+# The host: a Debian with the packages installed. systemd has started what they
+# and libvirt want; here are only the monitor and the peers of the network
+# functions.
 
-# What libvirtd needs where there is no systemd.
-host_configure() {
-	cat >>/etc/libvirt/qemu.conf <<-EOF
-		namespaces = []
-		cgroup_controllers = []
-		security_driver = "none"
-		stdio_handler = "file"
-		user = "root"
-		group = "root"
-	EOF
-	cat >>/etc/libvirt/libvirtd.conf <<-EOF
-		auth_unix_rw = "none"
-		auth_unix_ro = "none"
-	EOF
-	rm -rf /etc/libvirt/qemu/networks/autostart
+# walk PAGE SCRIPT...: a page's commands, in a directory with its files
+walk() {
+	local page=$PWD/doc/$1 script
+	shift
+	mkdir -p /run/walk
+	cp -f "$page"/*.xml /run/walk 2>/dev/null
+	for script; do
+		log "guide: $script"
+		(cd /run/walk && bash -eux "$page/$script") >/run/walk.log 2>&1 || {
+			cat /run/walk.log
+			return 1
+		}
+		log_file /run/walk.log
+	done
 }
 
 # peer MAC SUBNET
@@ -32,31 +33,31 @@ peer() {
 	./peer "10.0.$2.1" &
 }
 
+# The modules in the kernel are those that DKMS built from the package's sources.
+modules_of_dkms() {
+	local module file
+	for module in mdev_recovery mdev_recovery_pci; do
+		file=$(modinfo -n "$module") || return 1
+		case $file in */updates/dkms/*) ;; *) echo "$file" && return 1 ;; esac
+		dpkg -S "$file" 2>/dev/null && return 1
+		[ "$(cat "/sys/module/$module/srcversion")" = "$(modinfo -F srcversion "$module")" ] || return 1
+	done
+}
+
+loaded() { [ -d /sys/module/mdev_recovery_pci ]; }
+
 host_start() {
-	mount -t tmpfs tmpfs /run
-	mount -t tmpfs tmpfs /tmp
-	mkdir -p /run/lock /dev/pts /dev/shm
-	mount -t devpts devpts /dev/pts
-	mount -t tmpfs tmpfs /dev/shm
-	mount -t tracefs tracefs /sys/kernel/tracing
-	ln -sf /proc/self/fd /dev/fd
-	ln -sf fd/0 /dev/stdin
-	ln -sf fd/1 /dev/stdout
-	ln -sf fd/2 /dev/stderr
-	ip link set lo up
 	stty -F "$tap" raw -echo
 	monitor_open || return 1
 	log "monitor open"
-	/usr/lib/systemd/systemd-udevd --daemon
-	modprobe -a virtio_net vfio vfio-pci-core vfio_iommu_type1 mdev vfio-pci nvme igb kvm-amd
 	udevadm settle
 	peer 52:54:00:00:01:01 1 || return 1
 	peer 52:54:00:00:02:01 2 || return 1
-	insmod modules/mdev_recovery.ko
-	insmod modules/mdev_recovery_pci.ko
-	host_configure
-	log "starting libvirtd"
-	libvirtd --daemon || return 1
+	peer 52:54:00:00:03:01 3 || return 1
+	check "installed: the module was loaded at boot" loaded
+	check "installed: the installation guide's commands run as they are written" \
+		walk installation 20-load.sh 30-service.sh || return 1
+	check "installed: the modules are those that DKMS built" modules_of_dkms
 	wait_for 60 virsh -q version || return 1
 	log "libvirtd up"
 }

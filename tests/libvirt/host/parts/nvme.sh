@@ -6,24 +6,8 @@
 
 nvme=0000:01:00.0
 
-# walk SCRIPT...: the guide's commands, in a directory with its files
-walk() {
-	local script
-	mkdir -p /run/walk
-	cp doc/*.xml /run/walk
-	for script; do
-		script=$PWD/$script
-		log "guide: ${script##*/}"
-		(cd /run/walk && bash -eux "$script") >/run/walk.log 2>&1 || {
-			cat /run/walk.log
-			return 1
-		}
-		log_file /run/walk.log
-	done
-}
-
 domain_define 320
-check "the guide's commands run as they are written" walk doc/[1-5]*.sh || bail "no domain"
+check "the guide's commands run as they are written" walk libvirt 10-bind.sh 20-list.sh 30-define.sh 40-start.sh 50-look.sh || bail "no domain"
 check "libvirt lists the mdev as active" eval 'virsh -q nodedev-list --cap mdev | grep -q mdev_b2b0d1d4'
 check "the domain is running" state_is running
 check "its guest boots" wait_for 300 said 'guest ready' || bail "no guest"
@@ -50,6 +34,6 @@ check "nvme, resume: QEMU was told of no error" \
 	eval '! grep -q "Unrecoverable error" /var/log/libvirt/qemu/guest.log'
 [ "$survived" = 3 ] && verdict nvme resume "resets its controller, all I/O completes"
 virsh -q destroy guest
-check "the guide's commands that undo it" walk doc/9*.sh
+check "the guide's commands that undo it" walk libvirt 90-undo.sh
 check "no mdev is left" test -z "$(ls -A /sys/bus/mdev/devices)" -a -z "$(virsh -q nodedev-list --cap mdev)"
 virsh -q undefine guest

@@ -7,6 +7,7 @@
 nvme=0000:01:00.0 nvme_uuid=11111111-0000-4000-8000-000000000001
 igb=0000:02:00.0 igb_uuid=11111111-0000-4000-8000-000000000002
 virtio=0000:03:00.0 virtio_uuid=11111111-0000-4000-8000-000000000003
+e1000e=0000:04:00.0 e1000e_uuid=11111111-0000-4000-8000-000000000004
 
 # at_work DRIVER: the guest uses the function, and what comes back is right
 at_work() {
@@ -42,18 +43,21 @@ resumes() {
 	check "$1, resume: error $4: the domain is running" state_is running
 }
 
-# evicted DRIVER DEVICE UUID PORT: an error takes the function from the domain
+# evicted DRIVER DEVICE UUID PORT: an error takes the function from the domain,
+# and the agent gives it back
 evicted() {
+	agent_mark
 	strike "$4" "$2"
-	check "$1, evict: the domain has let go of it" wait_for 90 no_hostdev "$3"
-	check "$1, evict: the domain is running" state_is running
-	check "$1, evict: the group is open again" wait_for 30 recovered "$2"
+	check "$1, evict: the domain lets go of it" wait_for 90 agent_said "$3: detached from domain guest"
+	check "$1, evict: the agent attaches it again" wait_for 90 agent_said "$3: re-attached to domain guest"
 	mark
-	check "$1, evict: attached again" hostdev attach-device "$3"
+	check "$1, evict: the group is open again" recovered "$2"
+	check "$1, evict: the domain is running" state_is running
 	check "$1, evict: the guest uses it again" wait_for 120 at_work "$1" &&
 		verdict "$1" evict "goes by hot-unplug, works again once it is attached again"
 }
 
+agent_follow
 domain_define 400
 check "a domain without the functions starts" virsh -q start guest
 check "its guest boots" wait_for 300 said 'guest ready' || bail "no guest"
@@ -73,6 +77,21 @@ check "igb, resume: not a word was wrong" test "$(last wrong 'net igb messages')
 	"resets the adapter when its transmit queue is full and does not move for 5 s; connections go on"
 take igb $igb $igb_uuid resume
 
+give e1000e $e1000e $e1000e_uuid resume
+survived=0
+for n in 1 2; do
+	resumes e1000e $e1000e rp_e1000e "$n"
+	had=$(last messages 'net e1000e messages')
+	check "e1000e, resume: error $n: the connection goes on" \
+		wait_for 120 exchanged e1000e $((had + 30)) && survived=$((survived + 1))
+done
+check "e1000e, resume: its driver reset the adapter" said 'e1000e.*Reset adapter'
+check "e1000e, resume: it is the same connection" eval '! said "net e1000e failed"'
+check "e1000e, resume: not a word was wrong" test "$(last wrong 'net e1000e messages')" = 0
+[ "$survived" = 2 ] && verdict e1000e resume \
+	"resets the adapter when its transmit queue is full and does not move for 5 s; connections go on"
+take e1000e $e1000e $e1000e_uuid resume
+
 # Its driver never looks whether the device was reset.
 give virtio_net $virtio $virtio_uuid resume
 resumes virtio_net $virtio rp_virtio 1
@@ -90,6 +109,10 @@ take virtio_net $virtio $virtio_uuid evict
 give igb $igb $igb_uuid evict
 evicted igb $igb $igb_uuid rp_igb
 take igb $igb $igb_uuid evict
+
+give e1000e $e1000e $e1000e_uuid evict
+evicted e1000e $e1000e $e1000e_uuid rp_e1000e
+take e1000e $e1000e $e1000e_uuid evict
 
 give nvme $nvme $nvme_uuid evict
 evicted nvme $nvme $nvme_uuid rp_nvme

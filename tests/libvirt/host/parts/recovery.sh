@@ -13,7 +13,7 @@ striking() {
 	wait_for 10 group_is $igb recovering
 }
 
-insmod modules/mdev_recovery_test.ko slot_reset_ms=$long_ms
+insmod mdev_recovery_test.ko slot_reset_ms=$long_ms
 bind_to mdr-test $igb
 mdevctl start --uuid $igb_uuid --parent $igb --type mdr-test-resume
 domain_define 64

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2154,SC2016
+#
+# mdr-reattachd as the package's service: an evicted device comes back to its
+# domain by itself, also when the agent is killed or away in the middle, and
+# when libvirtd is started anew; what an administrator detaches stays so. (Every
+# guest driver that is evicted and comes back is in policies.sh.)
+
+igb=0000:02:00.0 igb_uuid=11111111-0000-4000-8000-000000000002
+
+guest_uses() { exchanged igb 5 && [ "$(last wrong 'net igb messages')" = 0 ]; }
+
+# where the guest has the device
+place() { virsh -q dumpxml guest | sed -n '/<hostdev/,/<\/hostdev/p' | grep 'address type'; }
+
+as_placed() {
+	[ "$(place)" = "$placed" ] || {
+		printf 'it was at: %s\nit is at: %s\n' "$placed" "$(place)"
+		virsh dumpxml guest
+		return 1
+	}
+}
+
+# strike_until SAID: an error, until the agent has said that
+strike_until() {
+	agent_mark
+	strike rp_igb $igb
+	wait_for 60 agent_said "$1"
+}
+
+# back WHAT: the domain has the device again, and the guest uses it
+back() {
+	check "$1: the agent attaches it again" wait_for 120 agent_said 're-attached to domain guest'
+	mark
+	check "$1: the guest uses it again" wait_for 120 guest_uses
+	check "$1: the agent has nothing to remember" \
+		wait_for 10 eval "! agent_keeps $igb_uuid"
+}
+
+agent_follow
+check "reattach: the service runs since the machine's start" systemctl -q is-active mdr-reattachd
+domain_define 64
+check "reattach: a domain starts" virsh -q start guest
+check "reattach: its guest boots" wait_for 300 said 'guest ready' || bail "no guest"
+bind_to mdr-pci $igb
+mdevctl start --uuid $igb_uuid --parent $igb --type mdr-pci-evict
+mark
+check "reattach: a device is attached" hostdev attach-device $igb_uuid
+check "reattach: the guest uses it" wait_for 120 guest_uses
+placed=$(place)
+
+check "reattach: the agent sees the eviction" strike_until 'is evicting'
+check "reattach: and the device leave the domain" wait_for 90 agent_said 'detached from domain guest'
+back reattach
+check "reattach: the domain has it where it was" as_placed
+
+check "reattach, killed: the agent sees the eviction" strike_until 'is evicting'
+killed=$(systemctl show -P MainPID mdr-reattachd)
+check "reattach, killed: it is killed" kill -9 "$killed"
+check "reattach, killed: systemd starts another, which knows" \
+	wait_for 60 agent_said 'known from before'
+back "reattach, killed"
+check "reattach, killed: the domain has it where it was" as_placed
+
+check "reattach, away: the agent sees the eviction" strike_until 'is evicting'
+check "reattach, away: it is stopped" systemctl stop mdr-reattachd
+check "reattach, away: the device leaves the domain" wait_for 90 no_hostdev $igb_uuid
+check "reattach, away: the group is open" wait_for 60 group_is $igb open
+sleep 3
+check "reattach, away: nobody has attached it" no_hostdev $igb_uuid
+agent_mark
+check "reattach, away: it is started" systemctl start mdr-reattachd
+check "reattach, away: it knows" wait_for 60 agent_said 'known from before'
+back "reattach, away"
+check "reattach, away: the domain has it where it was" as_placed
+
+check "reattach, libvirtd: the agent sees the eviction" strike_until 'is evicting'
+check "reattach, libvirtd: libvirtd is started anew" systemctl restart libvirtd
+check "reattach, libvirtd: the agent has noticed" wait_for 60 agent_said 'closed the connection'
+back "reattach, libvirtd"
+
+agent_mark
+check "reattach: an administrator's detach is accepted" hostdev detach-device $igb_uuid
+check "reattach: the device has left" wait_for 90 no_hostdev $igb_uuid
+sleep 5
+check "reattach: the agent leaves it so" eval "no_hostdev $igb_uuid && ! agent_said attach"
+check "reattach: the agent was never at a loss" eval '! grep -aE "cannot |is damaged" "$agent_log"'
+
+check "reattach: the service ends at once" timeout 20 systemctl stop mdr-reattachd
+check "reattach: and with success" test "$(systemctl show -P Result mdr-reattachd)" = success
+systemctl start mdr-reattachd
+mdevctl stop --uuid $igb_uuid
+domain_end
