@@ -14,23 +14,25 @@ guest_uses() { exchanged igb 5 && [ "$(last wrong 'net igb messages')" = 0 ]; }
 place() { virsh -q dumpxml guest | sed -n '/<hostdev/,/<\/hostdev/p' | grep 'address type'; }
 
 as_placed() {
-	[ "$(place)" = "$placed" ] || {
-		printf 'it was at: %s\nit is at: %s\n' "$placed" "$(place)"
-		virsh dumpxml guest
+	local now
+	now=$(place)
+	[ "$now" = "$placed" ] || {
+		printf 'it was at: %s\nit is at: %s\n' "$placed" "$now"
 		return 1
 	}
 }
 
-# strike_until SAID: an error, until the agent has said that
-strike_until() {
+# evicts WHAT: an error, of which the agent hears
+evicts() {
 	agent_mark
 	strike rp_igb $igb
-	wait_for 60 agent_said "$1"
+	check "$1: the agent sees the eviction" wait_for 60 agent_said 'is evicting'
 }
 
-# back WHAT: the domain has the device again, and the guest uses it
+# back WHAT: the domain has the device again, where it was, and the guest uses it
 back() {
 	check "$1: the agent attaches it again" wait_for 120 agent_said 're-attached to domain guest'
+	check "$1: the domain has it where it was" as_placed
 	mark
 	check "$1: the guest uses it again" wait_for 120 guest_uses
 	check "$1: the agent has nothing to remember" \
@@ -49,20 +51,18 @@ check "reattach: a device is attached" hostdev attach-device $igb_uuid
 check "reattach: the guest uses it" wait_for 120 guest_uses
 placed=$(place)
 
-check "reattach: the agent sees the eviction" strike_until 'is evicting'
+evicts "reattach"
 check "reattach: and the device leave the domain" wait_for 90 agent_said 'detached from domain guest'
 back reattach
-check "reattach: the domain has it where it was" as_placed
 
-check "reattach, killed: the agent sees the eviction" strike_until 'is evicting'
+evicts "reattach, killed"
 killed=$(systemctl show -P MainPID mdr-reattachd)
 check "reattach, killed: it is killed" kill -9 "$killed"
 check "reattach, killed: systemd starts another, which knows" \
 	wait_for 60 agent_said 'known from before'
 back "reattach, killed"
-check "reattach, killed: the domain has it where it was" as_placed
 
-check "reattach, away: the agent sees the eviction" strike_until 'is evicting'
+evicts "reattach, away"
 check "reattach, away: it is stopped" systemctl stop mdr-reattachd
 check "reattach, away: the device leaves the domain" wait_for 90 no_hostdev $igb_uuid
 check "reattach, away: the group is open" wait_for 60 group_is $igb open
@@ -72,9 +72,8 @@ agent_mark
 check "reattach, away: it is started" systemctl start mdr-reattachd
 check "reattach, away: it knows" wait_for 60 agent_said 'known from before'
 back "reattach, away"
-check "reattach, away: the domain has it where it was" as_placed
 
-check "reattach, libvirtd: the agent sees the eviction" strike_until 'is evicting'
+evicts "reattach, libvirtd"
 check "reattach, libvirtd: libvirtd is started anew" systemctl restart libvirtd
 check "reattach, libvirtd: the agent has noticed" wait_for 60 agent_said 'closed the connection'
 back "reattach, libvirtd"
