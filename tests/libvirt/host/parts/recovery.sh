@@ -7,12 +7,6 @@
 igb=0000:02:00.0 igb_uuid=11111111-0000-4000-8000-000000000002
 long_ms=8000
 
-# striking: an error, until the recovery is under way
-striking() {
-	strike rp_igb $igb
-	wait_for 10 group_is $igb recovering
-}
-
 insmod mdev_recovery_test.ko slot_reset_ms=$long_ms
 bind_to mdr-test $igb
 mdevctl start --uuid $igb_uuid --parent $igb --type mdr-test-resume
@@ -22,7 +16,8 @@ check "recovery: its guest boots" wait_for 300 said 'guest ready' || bail "no gu
 
 check "recovery: attach-device" hostdev attach-device $igb_uuid
 check "recovery: the guest talks to its peer" wait_for 120 exchanged igb 5
-check "recovery: a long one is under way" striking
+strike rp_igb $igb
+check "recovery: a long one is under way" wait_for 10 group_is $igb recovering
 start=$(seconds)
 check "detach-device during it is accepted" hostdev detach-device $igb_uuid
 note "detach-device took $(($(seconds) - start)) s, the group was $(group $igb state) then"
@@ -33,7 +28,8 @@ check "detach-device during it: the group is open again" wait_for 30 recovered $
 mark
 check "attach-device afterwards" hostdev attach-device $igb_uuid
 check "attach-device afterwards: the guest talks to its peer" wait_for 120 exchanged igb 5
-check "recovery: the next long one is under way" striking
+strike rp_igb $igb
+check "recovery: the next long one is under way" wait_for 10 group_is $igb recovering
 start=$(seconds)
 check "destroy during it" virsh -q destroy guest
 note "destroy took $(($(seconds) - start)) s, the group was $(group $igb state) then"
