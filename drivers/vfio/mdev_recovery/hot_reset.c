@@ -40,8 +40,7 @@ static bool mdr_in_files(struct vfio_device *vdev, struct file **files,
 	unsigned int i;
 
 	for (i = 0; i < count; i++)
-		if (vfio_file_is_group(files[i]) &&
-		    vfio_file_has_dev(files[i], vdev))
+		if (vfio_file_has_dev(files[i], vdev))
 			return true;
 	return false;
 }
@@ -189,29 +188,47 @@ static void mdr_put_files(struct file **files, unsigned int count)
 		fput(files[--count]);
 }
 
-/* The group files that the user passed; how many, or -errno. */
-static int mdr_get_files(unsigned long arg, struct file **files)
+/* The group file of one descriptor that the user passed; 0 or -errno. */
+static int mdr_get_file(s32 __user *descriptor, struct file **file)
+{
+	s32 fd;
+
+	if (get_user(fd, descriptor))
+		return -EFAULT;
+	*file = fget(fd);
+	if (!*file)
+		return -EBADF;
+	if (vfio_file_is_group(*file))
+		return 0;
+	fput(*file);
+	return -EINVAL;
+}
+
+/*
+ * The group files that the user passed; how many, or -errno. What vfio-pci-core
+ * would refuse for its form alone is refused here already: no gate closes for it.
+ */
+static int mdr_get_files(struct mdr_device *device, unsigned long arg,
+			 struct file **files)
 {
 	struct vfio_pci_hot_reset __user *user = (void __user *)arg;
+	bool by_context = vfio_device_cdev_opened(&device->core.vdev);
 	struct vfio_pci_hot_reset header;
 	unsigned int count;
-	s32 fd;
+	int ret;
 
 	if (copy_from_user(&header, user, offsetofend(typeof(header), count)))
 		return -EFAULT;
-	if (header.argsz < offsetofend(typeof(header), count) ||
-	    header.count > MDR_MAX_HOT_RESET_FILES)
+	if (header.argsz < offsetofend(typeof(header), count) || header.flags ||
+	    header.count > MDR_MAX_HOT_RESET_FILES ||
+	    by_context == !!header.count)
 		return -EINVAL;
 
 	for (count = 0; count < header.count; count++) {
-		if (get_user(fd, &user->group_fds[count])) {
+		ret = mdr_get_file(&user->group_fds[count], &files[count]);
+		if (ret) {
 			mdr_put_files(files, count);
-			return -EFAULT;
-		}
-		files[count] = fget(fd);
-		if (!files[count]) {
-			mdr_put_files(files, count);
-			return -EBADF;
+			return ret;
 		}
 	}
 	return count;
@@ -250,7 +267,7 @@ long mdr_device_hot_reset(struct mdr_device *device, unsigned int cmd,
 		goto out_free;
 	}
 
-	nr_files = mdr_get_files(arg, files);
+	nr_files = mdr_get_files(device, arg, files);
 	if (nr_files < 0) {
 		ret = nr_files;
 		goto out_free;

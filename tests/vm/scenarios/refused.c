@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "hot_reset.h"
 #include "klog.h"
@@ -12,10 +13,12 @@
 #include "scenario.h"
 #include "shim.h"
 #include "strike.h"
+#include "uevent.h"
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb2"
 #define HOT_RESET_MS 5000
+#define SILENCE_MS 100
 #define UNKNOWN_IOCTL _IO(VFIO_TYPE, VFIO_BASE + 99)
 #define FEATURE_DMA_BUF 11
 #define FEATURE_UNKNOWN 0xfff0
@@ -269,6 +272,68 @@ SCENARIO(refused_hot_reset,
 	run_hot_reset();
 	CHECK(shim_is(s[0].group, "open"), "not open after the hot reset");
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+}
+
+/* Hot resets whose argument is not one. */
+static int malformed_hot_reset(struct vfio_user *u, unsigned int n)
+{
+	struct {
+		struct vfio_pci_hot_reset head;
+		int32_t fds[2];
+	} arg = { .head = { .argsz = sizeof(arg), .count = 1 } };
+
+	arg.fds[0] = u->space->groups[0].fd;
+	switch (n) {
+	case 0:
+		arg.head.flags = 1;
+		break;
+	case 1:
+		arg.head.count = 0;
+		break;
+	case 2:
+		arg.fds[0] = -1;
+		break;
+	case 3:
+		arg.fds[0] = u->device;
+		break;
+	case 4:
+		arg.head.count = 2;
+		arg.fds[1] = u->device;
+		break;
+	case 5:
+		arg.head.argsz = sizeof(arg.head) - 1;
+		break;
+	case 6:
+		return call(u, VFIO_DEVICE_PCI_HOT_RESET, NULL);
+	default:
+		return 1;
+	}
+	return call(u, VFIO_DEVICE_PCI_HOT_RESET, &arg);
+}
+
+SCENARIO(refused_hot_reset_malformed,
+	 "a malformed hot reset gives the errno of vfio-pci, and closes no gate")
+{
+	struct uevent event;
+	unsigned int n;
+	uint32_t status;
+	struct shim s;
+	int want, got, uevents;
+
+	open_beside_vfio_pci(&s);
+	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	uevents = uevent_listen();
+	REQUIRE_OK(uevents);
+	for (n = 0; (want = malformed_hot_reset(&other, n)) <= 0; n++) {
+		got = malformed_hot_reset(&user, n);
+		CHECK(want < 0, "call %u succeeds with vfio-pci", n);
+		CHECK(got == want, "call %u: %d, vfio-pci %d", n, got, want);
+	}
+	CHECK(!uevent_wait(uevents, "MDR_STATE", NULL, SILENCE_MS, &event), "%s",
+	      uevent_get(&event, "MDR_STATE"));
+	close(uevents);
+	check_unchanged(&s, status);
+	MEASURE("calls", "%u", n);
 }
 
 SCENARIO(hot_reset_own_group, "a hot reset of functions of one's own group is run and opens again")
