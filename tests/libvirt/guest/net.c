@@ -121,8 +121,7 @@ static int transfer(int fd, char *buf, int out, const char *driver,
 	int ret;
 
 	for (size_t done = 0; done < MESSAGE; done += n) {
-		ret = patience(fd, out ? POLLOUT : POLLIN, driver,
-			       interface);
+		ret = patience(fd, out ? POLLOUT : POLLIN, driver, interface);
 		if (ret)
 			return ret;
 		n = out ? send(fd, buf + done, MESSAGE - done, MSG_NOSIGNAL | MSG_DONTWAIT) :
