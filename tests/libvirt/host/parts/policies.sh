@@ -43,6 +43,25 @@ resumes() {
 	check "$1, resume: error $4: the domain is running" state_is running
 }
 
+# resumes_when_sending DRIVER DEVICE UUID PORT: its driver notices that what it
+# sends does not leave, and its connection goes on, across two errors
+resumes_when_sending() {
+	local survived=0 n had
+	give "$1" "$2" "$3" resume
+	for n in 1 2; do
+		resumes "$1" "$2" "$4" "$n"
+		had=$(last messages "net $1 messages")
+		check "$1, resume: error $n: the connection goes on" \
+			wait_for 120 exchanged "$1" $((had + 30)) && survived=$((survived + 1))
+	done
+	check "$1, resume: its driver reset the adapter" said "$1.*Reset adapter"
+	check "$1, resume: it is the same connection" eval "! said 'net $1 failed'"
+	check "$1, resume: not a word was wrong" test "$(last wrong "net $1 messages")" = 0
+	[ "$survived" = 2 ] && verdict "$1" resume \
+		"resets the adapter when its transmit queue is full and does not move for 5 s; connections go on"
+	take "$1" "$2" "$3" resume
+}
+
 # evicted DRIVER DEVICE UUID PORT: an error takes the function from the domain,
 # and the agent gives it back
 evicted() {
@@ -62,35 +81,8 @@ domain_define 400
 check "a domain without the functions starts" virsh -q start guest
 check "its guest boots" wait_for 300 said 'guest ready' || bail "no guest"
 
-give igb $igb $igb_uuid resume
-survived=0
-for n in 1 2; do
-	resumes igb $igb rp_igb "$n"
-	had=$(last messages 'net igb messages')
-	check "igb, resume: error $n: the connection goes on" \
-		wait_for 120 exchanged igb $((had + 30)) && survived=$((survived + 1))
-done
-check "igb, resume: its driver reset the adapter" said 'igb.*Reset adapter'
-check "igb, resume: it is the same connection" eval '! said "net igb failed"'
-check "igb, resume: not a word was wrong" test "$(last wrong 'net igb messages')" = 0
-[ "$survived" = 2 ] && verdict igb resume \
-	"resets the adapter when its transmit queue is full and does not move for 5 s; connections go on"
-take igb $igb $igb_uuid resume
-
-give e1000e $e1000e $e1000e_uuid resume
-survived=0
-for n in 1 2; do
-	resumes e1000e $e1000e rp_e1000e "$n"
-	had=$(last messages 'net e1000e messages')
-	check "e1000e, resume: error $n: the connection goes on" \
-		wait_for 120 exchanged e1000e $((had + 30)) && survived=$((survived + 1))
-done
-check "e1000e, resume: its driver reset the adapter" said 'e1000e.*Reset adapter'
-check "e1000e, resume: it is the same connection" eval '! said "net e1000e failed"'
-check "e1000e, resume: not a word was wrong" test "$(last wrong 'net e1000e messages')" = 0
-[ "$survived" = 2 ] && verdict e1000e resume \
-	"resets the adapter when its transmit queue is full and does not move for 5 s; connections go on"
-take e1000e $e1000e $e1000e_uuid resume
+resumes_when_sending igb $igb $igb_uuid rp_igb
+resumes_when_sending e1000e $e1000e $e1000e_uuid rp_e1000e
 
 # Its driver never looks whether the device was reset.
 give virtio_net $virtio $virtio_uuid resume
