@@ -13,7 +13,7 @@ number_of() {
 	while read -r name value; do
 		expression=${expression//$name/$value}
 	done < <(sed -nE 's/^#define (MDR_[A-Z_]+)[ \t]+([0-9]+)$/\1 \2/p' \
-		"$kernel_dir/mdr.h" "$kernel_dir/breaker.h")
+		"$kernel_dir"/{group,device,breaker}.h "$kernel_dir/device_sysfs.c")
 	echo $((expression))
 }
 

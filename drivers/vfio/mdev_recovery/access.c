@@ -6,31 +6,9 @@
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
-#include "mdr.h"
-
-/**
- * mdr_device_enter - enter the device's gate, waiting for it if need be
- * @device: the device
- * @kind: what for
- * @entry: on the caller's stack, for mdr_gate_exit()
- *
- * Context: process context, may sleep.
- * Return: 0 if inside, -ETIMEDOUT if the device does not answer within
- * stall_timeout_ms, -ERESTARTSYS if killed.
- */
-int mdr_device_enter(struct mdr_device *device, enum mdr_entry_kind kind,
-		     struct mdr_gate_entry *entry)
-{
-	struct mdr_gate *gate = device->gate;
-	int ret;
-
-	while (unlikely(!mdr_gate_enter(gate, kind, entry))) {
-		ret = mdr_device_stall(device, false);
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
+#include "device.h"
+#include "function.h"
+#include "group.h"
 
 static enum mdr_entry_kind mdr_access_kind(loff_t pos)
 {

@@ -4,7 +4,8 @@
  * the recovery of all of them, because they have no driver or one without
  * error_detected().
  */
-#include "mdr.h"
+#include "function.h"
+#include "group.h"
 
 struct mdr_blockers {
 	char *buf;

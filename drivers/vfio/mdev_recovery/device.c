@@ -9,36 +9,9 @@
 #include <linux/slab.h>
 #include <linux/vfio.h>
 
-#include "mdr.h"
-#include "trace.h"
-
-/**
- * mdr_device_stall - wait at the device's closed gate
- * @device: the device
- * @interruptible: any signal ends the wait, not just a fatal one
- *
- * Context: process context, not inside any gate, may sleep.
- * Return: 0 if the gate is open again, -ETIMEDOUT if stall_timeout_ms passed or
- * the device is lost, -ERESTARTSYS if a signal came.
- */
-int mdr_device_stall(struct mdr_device *device, bool interruptible)
-{
-	struct mdr_group *group = device->function->group;
-	unsigned int timeout_ms = READ_ONCE(device->tunables.stall_timeout_ms);
-	u64 start;
-	int ret;
-
-	if (mdr_gate_closed(&group->gate) &&
-	    mdr_gate_expired(&group->gate, timeout_ms))
-		return -ETIMEDOUT;
-
-	start = ktime_get_ns();
-	ret = mdr_gate_wait(&group->gate, timeout_ms, interruptible);
-	start = ktime_get_ns() - start;
-	mdr_group_account_stall(group, start);
-	trace_mdr_stall(group, start, ret);
-	return ret;
-}
+#include "device.h"
+#include "function.h"
+#include "group.h"
 
 /*
  * Take the open gate for opening the device, waiting for a recovery to end. At

@@ -3,7 +3,15 @@
  * recovery/ in the directory of an mdev: its tunables, for mdevctl to set.
  * Described in Documentation/ABI/testing/sysfs-bus-mdev-recovery.
  */
-#include "mdr.h"
+#include "device.h"
+#include "group.h"
+
+/* MDR_DEFAULT_RECOVERY_TIMEOUT_MS is in device.h. */
+#define MDR_DEFAULT_STALL_TIMEOUT_MS 2000
+#define MDR_DEFAULT_HOLD_TIMEOUT_MS 10000
+#define MDR_DEFAULT_BREAKER_MAX 5
+#define MDR_DEFAULT_BREAKER_WINDOW_MS 60000
+#define MDR_DEFAULT_REVOKE_TIMEOUT_MS 10000
 
 static const char * const mdr_dead_access_names[] = {
 	[MDR_DEAD_ACCESS_ONES]	= "ones",

@@ -13,7 +13,9 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 
-#include "mdr.h"
+#include "device.h"
+#include "function.h"
+#include "group.h"
 
 static struct mdr_device *mdr_device_of(struct vm_fault *vmf)
 {

@@ -3,74 +3,14 @@
  * Functions: what a parent driver registers. A function takes part in its
  * group's recoveries from here on, with or without an mdev.
  */
-#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/slab.h>
-#include <linux/xarray.h>
 
-#include "mdr.h"
-
-/* Protects which groups and domains exist. */
-DEFINE_MUTEX(mdr_registry_lock);
-
-/*
- * struct pci_dev * -> struct mdr_function *. An entry changes with the device
- * lock of its function and mdr_registry_lock held: host callbacks look theirs up
- * below the former, whoever wants all of them holds the latter.
- */
-DEFINE_XARRAY(mdr_functions);
+#include "device.h"
+#include "function.h"
+#include "group.h"
 
 static const struct mdr_parent_ops mdr_no_ops;
-
-/**
- * mdr_function_find - the function behind a PCI device
- * @pdev: the PCI device
- *
- * Context: the device lock of @pdev or mdr_registry_lock is held, or an RCU read
- * section is entered; it keeps what is returned.
- * Return: the function, or NULL if it is not registered (yet, or any more).
- */
-struct mdr_function *mdr_function_find(struct pci_dev *pdev)
-{
-	return xa_load(&mdr_functions, (unsigned long)pdev);
-}
-
-/**
- * mdr_function_lock - take the device lock of a function from below it
- * @function: the function
- *
- * For mdev create and remove, which run below mdev core's locks. The parent
- * driver's remove takes those below the device lock, so waiting for the latter
- * here could wait for ever: look at it from time to time instead, until the
- * parent driver's remove says that it has it.
- *
- * Context: process context, may sleep.
- * Return: 0 with the device lock held, -ENODEV if the function is going away.
- */
-int mdr_function_lock(struct mdr_function *function)
-{
-	while (!device_trylock(&function->pdev->dev)) {
-		if (READ_ONCE(function->removing))
-			return -ENODEV;
-		usleep_range(500, 1000);
-	}
-	if (READ_ONCE(function->removing)) {
-		device_unlock(&function->pdev->dev);
-		return -ENODEV;
-	}
-	return 0;
-}
-
-/**
- * mdr_function_unlock - release the device lock of a function
- * @function: the function
- *
- * Context: after mdr_function_lock() returned 0.
- */
-void mdr_function_unlock(struct mdr_function *function)
-{
-	device_unlock(&function->pdev->dev);
-}
 
 static int mdr_function_check(struct pci_dev *pdev)
 {
@@ -121,12 +61,10 @@ static int mdr_function_save_pristine(struct mdr_function *function)
 }
 
 /* Join group and domain; callbacks find the function from here on. */
-static int mdr_function_publish(struct mdr_function *function)
+static int mdr_function_join(struct mdr_function *function)
 {
 	struct pci_dev *pdev = function->pdev;
 	int ret;
-
-	guard(mutex)(&mdr_registry_lock);
 
 	function->group = mdr_group_get(pdev);
 	if (IS_ERR(function->group))
@@ -157,6 +95,12 @@ err_put_domain:
 err_put_group:
 	mdr_group_put(function->group);
 	return ret;
+}
+
+static int mdr_function_publish(struct mdr_function *function)
+{
+	guard(mutex)(&mdr_registry_lock);
+	return mdr_function_join(function);
 }
 
 static void mdr_function_unpublish(struct mdr_function *function)

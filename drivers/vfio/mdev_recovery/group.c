@@ -1,141 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Groups: one per IOMMU group with functions of ours. Who is in a group, and what
- * its members add up to; step.c changes its state.
+ * What can be asked of a group: sums over its functions, and what goes on.
+ * Nothing here changes a state; step.c does.
  */
-#include <linux/iommu.h>
-#include <linux/slab.h>
-
-#include "mdr.h"
-
-static LIST_HEAD(mdr_groups);
-
-static void mdr_group_release(struct device *dev)
-{
-	struct mdr_group *group = to_mdr_group(dev);
-
-	iommu_group_put(group->iommu_group);
-	mutex_destroy(&group->lock);
-	kfree_rcu(group, rcu);
-}
-
-static struct mdr_group *mdr_group_create(struct iommu_group *iommu_group)
-{
-	struct mdr_group *group;
-	int ret;
-
-	group = kzalloc(sizeof(*group), GFP_KERNEL);
-	if (!group) {
-		iommu_group_put(iommu_group);
-		return ERR_PTR(-ENOMEM);
-	}
-
-	group->iommu_group = iommu_group;
-	mdr_gate_init(&group->gate);
-	mutex_init(&group->lock);
-	mdr_machine_init(&group->machine);
-	init_waitqueue_head(&group->state_changed);
-	INIT_LIST_HEAD(&group->functions);
-	INIT_DELAYED_WORK(&group->timer, mdr_group_timer);
-	INIT_WORK(&group->finish, mdr_group_finish);
-	INIT_WORK(&group->fallback, mdr_group_fallback);
-
-	device_initialize(&group->dev);
-	group->dev.class = &mdr_class;
-	group->dev.release = mdr_group_release;
-	ret = dev_set_name(&group->dev, "group%d", iommu_group_id(iommu_group));
-	if (ret)
-		goto err_put;
-	ret = device_add(&group->dev);
-	if (ret)
-		goto err_put;
-
-	group->state_node = sysfs_get_dirent(group->dev.kobj.sd, "state");
-	list_add_tail(&group->item, &mdr_groups);
-	return group;
-
-err_put:
-	put_device(&group->dev);
-	return ERR_PTR(ret);
-}
+#include "device.h"
+#include "function.h"
+#include "group.h"
 
 /**
- * mdr_group_get - find or make the group of a function
- * @pdev: the function
- *
- * Context: process context, mdr_registry_lock held, may sleep.
- * Return: the group, to be released with mdr_group_put(), or an ERR_PTR():
- * -ENODEV if the function is in no IOMMU group, -ENOMEM, or what
- * device_add() says.
- */
-struct mdr_group *mdr_group_get(struct pci_dev *pdev)
-{
-	struct iommu_group *iommu_group;
-	struct mdr_group *group;
-
-	lockdep_assert_held(&mdr_registry_lock);
-
-	iommu_group = iommu_group_get(&pdev->dev);
-	if (!iommu_group)
-		return ERR_PTR(-ENODEV);
-
-	list_for_each_entry(group, &mdr_groups, item) {
-		if (group->iommu_group == iommu_group) {
-			iommu_group_put(iommu_group);
-			group->registered++;
-			return group;
-		}
-	}
-
-	group = mdr_group_create(iommu_group);
-	if (!IS_ERR(group))
-		group->registered = 1;
-	return group;
-}
-
-/**
- * mdr_group_put - release a group
- * @group: from mdr_group_get()
- *
- * Context: process context, mdr_registry_lock held, may sleep.
- */
-void mdr_group_put(struct mdr_group *group)
-{
-	lockdep_assert_held(&mdr_registry_lock);
-
-	if (--group->registered)
-		return;
-
-	list_del(&group->item);
-	scoped_guard(mutex, &group->lock)
-		group->dying = true;
-	cancel_delayed_work_sync(&group->timer);
-	cancel_work_sync(&group->finish);
-	cancel_work_sync(&group->fallback);
-	device_del(&group->dev);
-	sysfs_put(group->state_node);
-	group->state_node = NULL;
-	put_device(&group->dev);
-}
-
-/**
- * mdr_group_add - a function joins its group
+ * mdr_group_pending - does the host still recover a function of this group?
  * @group: the group
- * @function: the function
  *
- * Context: process context.
+ * Return: true if a function was told of an error and not yet of its end.
  */
-void mdr_group_add(struct mdr_group *group, struct mdr_function *function)
+bool mdr_group_pending(struct mdr_group *group)
 {
-	guard(mutex)(&group->lock);
-	list_add_tail(&function->group_item, &group->functions);
+	struct mdr_function *function;
+
+	lockdep_assert_held(&group->lock);
+
+	list_for_each_entry(function, &group->functions, group_item)
+		if (function->recovering)
+			return true;
+	return false;
 }
 
 /**
  * mdr_group_has_failed - is a function of this group not whole?
  * @group: the group
  *
- * Context: group->lock held.
  * Return: true if a function could not be restored, or was not yet.
  */
 bool mdr_group_has_failed(struct mdr_group *group)
@@ -151,25 +44,143 @@ bool mdr_group_has_failed(struct mdr_group *group)
 }
 
 /**
- * mdr_group_remove - a function leaves its group for good
+ * mdr_group_acknowledged - has every user of type hold acknowledged the event?
  * @group: the group
- * @function: the function
  *
- * If the group waited for this function only, it goes on.
- *
- * Context: process context.
+ * Return: true if no open device of type hold lags behind.
  */
-void mdr_group_remove(struct mdr_group *group, struct mdr_function *function)
+bool mdr_group_acknowledged(struct mdr_group *group)
 {
-	guard(mutex)(&group->lock);
-	list_del(&function->group_item);
-	if (list_empty(&group->functions) || mdr_group_pending(group) ||
-	    mdr_group_has_failed(group))
-		return;
-	if (group->machine.state == MDR_STATE_FAILED)
-		mdr_group_step(group, MDR_EVENT_REMOVE, function);
-	else if (group->machine.state == MDR_STATE_RECOVERING)
-		queue_work(mdr_workqueue, &group->finish);
+	struct mdr_function *function;
+
+	lockdep_assert_held(&group->lock);
+
+	list_for_each_entry(function, &group->functions, group_item) {
+		struct mdr_device *device = function->device;
+
+		if (device && device->opened &&
+		    device->policy == MDR_POLICY_HOLD &&
+		    device->acknowledged != group->event)
+			return false;
+	}
+	return true;
+}
+
+/**
+ * mdr_group_is_recovering - is the host at work?
+ * @group: the group
+ *
+ * Context: any; without group->lock the answer may be old.
+ * Return: true in states closing and recovering.
+ */
+bool mdr_group_is_recovering(struct mdr_group *group)
+{
+	enum mdr_state state = READ_ONCE(group->machine.state);
+
+	return state == MDR_STATE_CLOSING || state == MDR_STATE_RECOVERING;
+}
+
+/**
+ * mdr_group_is_resetting - does a reset by a user or from outside run?
+ * @group: the group
+ *
+ * Context: any; without group->lock the answer may be old.
+ * Return: true in state resetting.
+ */
+bool mdr_group_is_resetting(struct mdr_group *group)
+{
+	return READ_ONCE(group->machine.state) == MDR_STATE_RESETTING;
+}
+
+/**
+ * mdr_group_elides - may a reset be left out where it makes no difference?
+ * @group: the group
+ *
+ * Return: true if an mdev of the group has reset_elision=pristine.
+ */
+bool mdr_group_elides(struct mdr_group *group)
+{
+	struct mdr_function *function;
+
+	lockdep_assert_held(&group->lock);
+
+	list_for_each_entry(function, &group->functions, group_item)
+		if (function->device &&
+		    READ_ONCE(function->device->tunables.reset_elision) ==
+		    MDR_RESET_ELISION_PRISTINE)
+			return true;
+	return false;
+}
+
+/**
+ * mdr_group_policy - the strictest policy of the group's mdevs
+ * @group: the group
+ * @opened_only: count only those that a user has open
+ *
+ * Return: the policy, MDR_POLICY_NONE if no mdev counts.
+ */
+enum mdr_policy mdr_group_policy(struct mdr_group *group, bool opened_only)
+{
+	enum mdr_policy policy = MDR_POLICY_NONE;
+	struct mdr_function *function;
+
+	lockdep_assert_held(&group->lock);
+
+	list_for_each_entry(function, &group->functions, group_item) {
+		struct mdr_device *device = function->device;
+
+		if (device && (device->opened || !opened_only))
+			policy = mdr_policy_stricter(policy, device->policy);
+	}
+	return policy;
+}
+
+/**
+ * mdr_group_recovery_timeout - how long the host may take
+ * @group: the group
+ *
+ * Return: the shortest bound among the group's mdevs, in milliseconds.
+ */
+unsigned int mdr_group_recovery_timeout(struct mdr_group *group)
+{
+	struct mdr_function *function;
+	unsigned int ms = MDR_MAX_TIMEOUT_MS;
+	bool found = false;
+
+	lockdep_assert_held(&group->lock);
+
+	list_for_each_entry(function, &group->functions, group_item) {
+		struct mdr_device *device = function->device;
+
+		if (device) {
+			ms = min(ms, READ_ONCE(device->tunables.recovery_timeout_ms));
+			found = true;
+		}
+	}
+	return found ? ms : MDR_DEFAULT_RECOVERY_TIMEOUT_MS;
+}
+
+/**
+ * mdr_group_hold_timeout - how long holding waits for users
+ * @group: the group
+ *
+ * Return: the shortest bound among the open mdevs of type hold, in milliseconds.
+ */
+unsigned int mdr_group_hold_timeout(struct mdr_group *group)
+{
+	struct mdr_function *function;
+	unsigned int ms = MDR_MAX_TIMEOUT_MS;
+
+	lockdep_assert_held(&group->lock);
+
+	list_for_each_entry(function, &group->functions, group_item) {
+		struct mdr_device *device = function->device;
+
+		if (device && device->opened &&
+		    device->policy == MDR_POLICY_HOLD)
+			ms = min(ms, READ_ONCE(device->tunables.hold_timeout_ms));
+	}
+	return ms;
 }
 
 /* Is this the first function of the group that is in this domain? */
@@ -203,95 +214,64 @@ struct pci_dev *mdr_group_port(struct mdr_group *group, unsigned int index)
 	return NULL;
 }
 
+static const char * const mdr_cause_names[MDR_CAUSE_COUNT] = {
+	[MDR_CAUSE_NONE]	= "none",
+	[MDR_CAUSE_NONFATAL]	= "nonfatal",
+	[MDR_CAUSE_FATAL]	= "fatal",
+	[MDR_CAUSE_PERMANENT]	= "permanent",
+	[MDR_CAUSE_USER_RESET]	= "user_reset",
+	[MDR_CAUSE_HOST_RESET]	= "host_reset",
+	[MDR_CAUSE_WATCHDOG]	= "watchdog",
+	[MDR_CAUSE_BREAKER]	= "breaker",
+};
+
 /**
- * mdr_group_pending - does the host still recover a function of this group?
- * @group: the group
+ * mdr_cause_name - name of a cause as shown in sysfs and uevents
+ * @cause: the cause
  *
- * Context: group->lock held.
- * Return: true if a function was told of an error and not yet of its end.
+ * Context: any.
+ * Return: a constant string.
  */
-bool mdr_group_pending(struct mdr_group *group)
+const char *mdr_cause_name(enum mdr_cause cause)
 {
-	struct mdr_function *function;
-
-	lockdep_assert_held(&group->lock);
-
-	list_for_each_entry(function, &group->functions, group_item)
-		if (function->recovering)
-			return true;
-	return false;
+	return mdr_cause_names[cause];
 }
 
 /**
- * mdr_group_policy - the strictest policy of the group's mdevs
+ * mdr_attempt_start - the current task will reset on the shim's own account
  * @group: the group
- * @opened_only: count only those that somebody has open
  *
- * Context: group->lock held.
- * Return: the policy, MDR_POLICY_NONE if no mdev counts.
+ * The host always wins against it: a host callback calls mdr_attempt_stop(). The
+ * task looks whether it still may whenever it gets a device lock, and while it
+ * waits for one: the host holds that lock while it drains the gate.
  */
-enum mdr_policy mdr_group_policy(struct mdr_group *group, bool opened_only)
+void mdr_attempt_start(struct mdr_group *group)
 {
-	enum mdr_policy policy = MDR_POLICY_NONE;
-	struct mdr_function *function;
-
 	lockdep_assert_held(&group->lock);
-
-	list_for_each_entry(function, &group->functions, group_item) {
-		struct mdr_device *device = function->device;
-
-		if (device && (device->opened || !opened_only))
-			policy = mdr_policy_stricter(policy, device->policy);
-	}
-	return policy;
+	WRITE_ONCE(group->attempt.task, current);
 }
 
 /**
- * mdr_group_acknowledged - has every user who must, acknowledged the event?
+ * mdr_attempt_may - may the current task go on?
  * @group: the group
  *
- * Context: group->lock held.
- * Return: true if no open device of type hold lags behind.
+ * Context: any; with group->lock or the device lock of a function held the
+ * answer stays true for that function.
+ * Return: true after mdr_attempt_start(), until the host is at work again.
  */
-bool mdr_group_acknowledged(struct mdr_group *group)
+bool mdr_attempt_may(struct mdr_group *group)
 {
-	struct mdr_function *function;
-
-	lockdep_assert_held(&group->lock);
-
-	list_for_each_entry(function, &group->functions, group_item) {
-		struct mdr_device *device = function->device;
-
-		if (device && device->opened &&
-		    device->policy == MDR_POLICY_HOLD &&
-		    device->acknowledged != group->event)
-			return false;
-	}
-	return true;
+	return READ_ONCE(group->attempt.task) == current;
 }
 
 /**
- * mdr_group_recovery_timeout - how long the host may take
+ * mdr_attempt_stop - the host is at work: no reset of our own any more
  * @group: the group
  *
- * Context: group->lock held.
- * Return: the shortest bound among the group's mdevs, in milliseconds.
+ * Context: a host callback.
  */
-unsigned int mdr_group_recovery_timeout(struct mdr_group *group)
+void mdr_attempt_stop(struct mdr_group *group)
 {
-	struct mdr_function *function;
-	unsigned int ms = MDR_MAX_TIMEOUT_MS;
-	bool found = false;
-
 	lockdep_assert_held(&group->lock);
-
-	list_for_each_entry(function, &group->functions, group_item) {
-		struct mdr_device *device = function->device;
-
-		if (device) {
-			ms = min(ms, READ_ONCE(device->tunables.recovery_timeout_ms));
-			found = true;
-		}
-	}
-	return found ? ms : MDR_DEFAULT_RECOVERY_TIMEOUT_MS;
+	WRITE_ONCE(group->attempt.task, NULL);
 }

@@ -3,30 +3,8 @@
  * /sys/class/mdev_recovery/group<N>/: the status of a group, one value a file.
  * Described in Documentation/ABI/testing/sysfs-class-mdev_recovery.
  */
-#include "mdr.h"
-
-static const char * const mdr_cause_names[MDR_CAUSE_COUNT] = {
-	[MDR_CAUSE_NONE]	= "none",
-	[MDR_CAUSE_NONFATAL]	= "nonfatal",
-	[MDR_CAUSE_FATAL]	= "fatal",
-	[MDR_CAUSE_PERMANENT]	= "permanent",
-	[MDR_CAUSE_USER_RESET]	= "user_reset",
-	[MDR_CAUSE_HOST_RESET]	= "host_reset",
-	[MDR_CAUSE_WATCHDOG]	= "watchdog",
-	[MDR_CAUSE_BREAKER]	= "breaker",
-};
-
-/**
- * mdr_cause_name - name of a cause as shown in sysfs and uevents
- * @cause: the cause
- *
- * Context: any.
- * Return: a constant string.
- */
-const char *mdr_cause_name(enum mdr_cause cause)
-{
-	return mdr_cause_names[cause];
-}
+#include "function.h"
+#include "group.h"
 
 static ssize_t state_show(struct device *dev, struct device_attribute *attr,
 			  char *buf)
@@ -214,27 +192,3 @@ const struct class mdr_class = {
 	.dev_groups	= mdr_group_groups,
 };
 
-/**
- * mdr_group_link - show a function or an mdev in its group's directory
- * @group: the group
- * @dev: the function or mdev; the link has its name
- *
- * Context: process context, may sleep.
- * Return: 0 or -errno.
- */
-int mdr_group_link(struct mdr_group *group, struct device *dev)
-{
-	return sysfs_create_link(&group->dev.kobj, &dev->kobj, dev_name(dev));
-}
-
-/**
- * mdr_group_unlink - undo mdr_group_link()
- * @group: the group
- * @dev: the function or mdev
- *
- * Context: process context, may sleep.
- */
-void mdr_group_unlink(struct mdr_group *group, struct device *dev)
-{
-	sysfs_remove_link(&group->dev.kobj, dev_name(dev));
-}

@@ -12,44 +12,59 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "mdr.h"
+#include "device.h"
+#include "function.h"
+#include "group.h"
 
 /* Functions of one bus: devices times functions (PCI Express 6.0, 2.2.4.2). */
 #define MDR_MAX_HOT_RESET_FILES 256
 
 /**
- * struct mdr_hot_reset - the groups that a hot reset hits
+ * struct mdr_hot_reset_group - a group that a hot reset hits
+ * @group: the group; referenced
+ * @entry: presence inside its gate
+ */
+struct mdr_hot_reset_group {
+	struct mdr_group *group;
+	struct mdr_gate_entry entry;
+};
+
+/**
+ * struct mdr_hot_reset - a hot reset
  * @device: the device it was asked for
- * @groups: its group first, then the others; referenced
- * @entries: presence inside each one's gate
- * @count: how many there are
+ * @files: the group files that the user passed; referenced
+ * @nr_files: how many
+ * @groups: the group of @device first, then the others that the reset hits
+ * @count: how many
  * @begun: how many of them are in state resetting because of this reset
  */
 struct mdr_hot_reset {
 	struct mdr_device *device;
-	struct mdr_group **groups;
-	struct mdr_gate_entry *entries;
+	struct file **files;
+	unsigned int nr_files;
+	struct mdr_hot_reset_group *groups;
 	unsigned int count;
 	unsigned int begun;
 };
 
 /* Is the open device in one of the groups that the user passed? */
-static bool mdr_in_files(struct vfio_device *vdev, struct file **files,
-			 unsigned int count)
+static bool mdr_hot_reset_has_file(struct mdr_hot_reset *reset,
+				   struct vfio_device *vdev)
 {
 	unsigned int i;
 
-	for (i = 0; i < count; i++)
-		if (vfio_file_has_dev(files[i], vdev))
+	for (i = 0; i < reset->nr_files; i++)
+		if (vfio_file_has_dev(reset->files[i], vdev))
 			return true;
 	return false;
 }
 
-static bool mdr_group_is_callers(struct mdr_group *group,
-				 struct mdr_device *caller,
-				 struct file **files, unsigned int count)
+/* Is the group unused, or shown to be the caller's? */
+static bool mdr_hot_reset_may(struct mdr_hot_reset *reset,
+			      struct mdr_group *group)
 {
-	struct iommufd_ctx *context = vfio_iommufd_device_ictx(&caller->core.vdev);
+	struct iommufd_ctx *context =
+		vfio_iommufd_device_ictx(&reset->device->core.vdev);
 	struct mdr_function *function;
 
 	guard(mutex)(&group->lock);
@@ -62,7 +77,7 @@ static bool mdr_group_is_callers(struct mdr_group *group,
 			continue;
 		vdev = &function->device->core.vdev;
 		if (context ? vfio_iommufd_device_ictx(vdev) != context :
-			      !mdr_in_files(vdev, files, count))
+			      !mdr_hot_reset_has_file(reset, vdev))
 			return false;
 	}
 	return true;
@@ -74,44 +89,68 @@ static bool mdr_hot_reset_has(struct mdr_hot_reset *reset,
 	unsigned int i;
 
 	for (i = 0; i < reset->count; i++)
-		if (reset->groups[i] == group)
+		if (reset->groups[i].group == group)
 			return true;
 	return false;
 }
 
+static void mdr_hot_reset_add(struct mdr_hot_reset *reset,
+			      struct mdr_group *group)
+{
+	get_device(&group->dev);
+	reset->groups[reset->count++].group = group;
+}
+
+static unsigned int mdr_functions_on(struct pci_bus *bus)
+{
+	struct mdr_function *function;
+	unsigned int count = 0;
+	unsigned long index;
+
+	xa_for_each(&mdr_functions, index, function)
+		count += function->pdev->bus == bus;
+	return count;
+}
+
 /* All groups with a function of ours on this bus. */
-static int mdr_hot_reset_collect(struct mdr_hot_reset *reset,
-				 struct file **files, unsigned int nr_files)
+static int mdr_hot_reset_collect(struct mdr_hot_reset *reset)
 {
 	struct mdr_function *function = reset->device->function, *other;
+	struct pci_bus *bus = function->pdev->bus;
 	unsigned long index;
 
 	guard(mutex)(&mdr_registry_lock);
-	get_device(&function->group->dev);
-	reset->groups[reset->count++] = function->group;
+	reset->groups = kcalloc(mdr_functions_on(bus), sizeof(*reset->groups),
+				GFP_KERNEL);
+	if (!reset->groups)
+		return -ENOMEM;
+
+	mdr_hot_reset_add(reset, function->group);
 	xa_for_each(&mdr_functions, index, other) {
-		if (other->pdev->bus != function->pdev->bus ||
+		if (other->pdev->bus != bus ||
 		    mdr_hot_reset_has(reset, other->group))
 			continue;
-		if (!mdr_group_is_callers(other->group, reset->device, files,
-					  nr_files))
+		if (!mdr_hot_reset_may(reset, other->group)) {
+			pci_notice_ratelimited(function->pdev,
+					       "%s: hot reset refused: it would hit a group that is in use and not the caller's\n",
+					       reset->device->uuid);
 			return -EPERM;
-		if (reset->count == MDR_MAX_HOT_RESET_FILES)
-			return -ENOSPC;
-		get_device(&other->group->dev);
-		reset->groups[reset->count++] = other->group;
+		}
+		mdr_hot_reset_add(reset, other->group);
 	}
 	return 0;
 }
 
-static bool mdr_hot_reset_mine(struct mdr_hot_reset *reset)
+static bool mdr_hot_reset_is_mine(struct mdr_hot_reset *reset)
 {
 	bool mine = true;
 	unsigned int i;
 
 	for (i = 0; i < reset->count; i++) {
-		guard(mutex)(&reset->groups[i]->lock);
-		mine &= reset->groups[i]->resetter == current;
+		struct mdr_group *group = reset->groups[i].group;
+
+		guard(mutex)(&group->lock);
+		mine &= group->resetter == current;
 	}
 	return mine;
 }
@@ -127,25 +166,25 @@ static int mdr_hot_reset_begin(struct mdr_hot_reset *reset)
 	unsigned int i;
 	int ret;
 
-	ret = mdr_reset_enter(reset->device, &reset->entries[0]);
+	ret = mdr_reset_enter(reset->device, &reset->groups[0].entry);
 	if (ret)
 		return ret;
 	reset->begun = 1;
 
 	for (i = 1; i < reset->count; i++) {
-		struct mdr_group *group = reset->groups[i];
+		struct mdr_group *group = reset->groups[i].group;
 
 		scoped_guard(mutex, &group->lock)
 			if (!mdr_group_reset_begin(group,
 						   MDR_EVENT_USER_RESET_BEGIN,
 						   function))
 				return -EAGAIN;
-		mdr_gate_enter_exclusive(&group->gate, &reset->entries[i]);
+		mdr_gate_enter_exclusive(&group->gate, &reset->groups[i].entry);
 		reset->begun = i + 1;
 		if (!mdr_gate_drain(&group->gate, MDR_DRAIN_TIMEOUT_MS, false))
 			return -EBUSY;
 	}
-	return mdr_hot_reset_mine(reset) ? 0 : -EAGAIN;
+	return mdr_hot_reset_is_mine(reset) ? 0 : -EAGAIN;
 }
 
 static void mdr_hot_reset_end(struct mdr_hot_reset *reset, bool alive)
@@ -153,15 +192,15 @@ static void mdr_hot_reset_end(struct mdr_hot_reset *reset, bool alive)
 	unsigned int i;
 
 	for (i = reset->begun; i-- > 1;) {
-		struct mdr_group *group = reset->groups[i];
+		struct mdr_group *group = reset->groups[i].group;
 
-		mdr_gate_exit(&reset->entries[i]);
+		mdr_gate_exit(&reset->groups[i].entry);
 		guard(mutex)(&group->lock);
 		mdr_group_reset_end(group, MDR_EVENT_USER_RESET_FAILED,
 				    reset->device->function);
 	}
 	if (reset->begun)
-		mdr_reset_leave(reset->device, &reset->entries[0], alive);
+		mdr_reset_leave(reset->device, &reset->groups[0].entry, alive);
 }
 
 static long mdr_hot_reset_run(struct mdr_hot_reset *reset, unsigned int cmd,
@@ -169,23 +208,14 @@ static long mdr_hot_reset_run(struct mdr_hot_reset *reset, unsigned int cmd,
 {
 	long ret;
 
+	ret = mdr_hot_reset_collect(reset);
+	if (ret)
+		return ret;
 	ret = mdr_hot_reset_begin(reset);
 	if (!ret)
 		ret = mdr_reset_run(reset->device, cmd, arg);
 	mdr_hot_reset_end(reset, !ret);
 	return ret;
-}
-
-static void mdr_hot_reset_put(struct mdr_hot_reset *reset)
-{
-	while (reset->count)
-		put_device(&reset->groups[--reset->count]->dev);
-}
-
-static void mdr_put_files(struct file **files, unsigned int count)
-{
-	while (count)
-		fput(files[--count]);
 }
 
 /* The group file of one descriptor that the user passed; 0 or -errno. */
@@ -205,16 +235,15 @@ static int mdr_get_file(s32 __user *descriptor, struct file **file)
 }
 
 /*
- * The group files that the user passed; how many, or -errno. What vfio-pci-core
- * would refuse for its form alone is refused here already: no gate closes for it.
+ * Get the group files that the user passed. What vfio-pci-core would refuse for
+ * its form alone is refused here already: no gate closes for it.
  */
-static int mdr_get_files(struct mdr_device *device, unsigned long arg,
-			 struct file **files)
+static int mdr_hot_reset_get_files(struct mdr_hot_reset *reset,
+				   unsigned long arg)
 {
 	struct vfio_pci_hot_reset __user *user = (void __user *)arg;
-	bool by_context = vfio_device_cdev_opened(&device->core.vdev);
+	bool by_context = vfio_device_cdev_opened(&reset->device->core.vdev);
 	struct vfio_pci_hot_reset header;
-	unsigned int count;
 	int ret;
 
 	if (copy_from_user(&header, user, offsetofend(typeof(header), count)))
@@ -224,14 +253,27 @@ static int mdr_get_files(struct mdr_device *device, unsigned long arg,
 	    by_context == !!header.count)
 		return -EINVAL;
 
-	for (count = 0; count < header.count; count++) {
-		ret = mdr_get_file(&user->group_fds[count], &files[count]);
-		if (ret) {
-			mdr_put_files(files, count);
+	reset->files = kcalloc(header.count, sizeof(*reset->files), GFP_KERNEL);
+	if (!reset->files)
+		return -ENOMEM;
+	while (reset->nr_files < header.count) {
+		ret = mdr_get_file(&user->group_fds[reset->nr_files],
+				   &reset->files[reset->nr_files]);
+		if (ret)
 			return ret;
-		}
+		reset->nr_files++;
 	}
-	return count;
+	return 0;
+}
+
+static void mdr_hot_reset_put(struct mdr_hot_reset *reset)
+{
+	while (reset->count)
+		put_device(&reset->groups[--reset->count].group->dev);
+	kfree(reset->groups);
+	while (reset->nr_files)
+		fput(reset->files[--reset->nr_files]);
+	kfree(reset->files);
 }
 
 /**
@@ -247,45 +289,17 @@ static int mdr_get_files(struct mdr_device *device, unsigned long arg,
  * Return: as mdr_device_reset(); -EPERM if a group would be hit that is in use
  * and not shown to be the caller's; -EAGAIN if one of the others is in the
  * middle of a recovery or reset; -EFAULT, -EBADF or -EINVAL for a bad argument;
- * otherwise as vfio_pci_core_ioctl().
+ * -ENOMEM; otherwise as vfio_pci_core_ioctl().
  */
 long mdr_device_hot_reset(struct mdr_device *device, unsigned int cmd,
 			  unsigned long arg)
 {
 	struct mdr_hot_reset reset = { .device = device };
-	struct file **files;
-	int nr_files;
 	long ret;
 
-	files = kcalloc(MDR_MAX_HOT_RESET_FILES, sizeof(*files), GFP_KERNEL);
-	reset.groups = kcalloc(MDR_MAX_HOT_RESET_FILES, sizeof(*reset.groups),
-			       GFP_KERNEL);
-	reset.entries = kcalloc(MDR_MAX_HOT_RESET_FILES, sizeof(*reset.entries),
-				GFP_KERNEL);
-	if (!files || !reset.groups || !reset.entries) {
-		ret = -ENOMEM;
-		goto out_free;
-	}
-
-	nr_files = mdr_get_files(device, arg, files);
-	if (nr_files < 0) {
-		ret = nr_files;
-		goto out_free;
-	}
-
-	ret = mdr_hot_reset_collect(&reset, files, nr_files);
-	if (ret == -EPERM)
-		pci_notice_ratelimited(device->core.pdev,
-				       "%s: hot reset refused: it would hit a group that is in use and not the caller's\n",
-				       device->uuid);
+	ret = mdr_hot_reset_get_files(&reset, arg);
 	if (!ret)
 		ret = mdr_hot_reset_run(&reset, cmd, arg);
-
 	mdr_hot_reset_put(&reset);
-	mdr_put_files(files, nr_files);
-out_free:
-	kfree(reset.entries);
-	kfree(reset.groups);
-	kfree(files);
 	return ret;
 }

@@ -9,37 +9,29 @@
  * capabilities, GET_REGION_INFO of the ROM writes COMMAND and puts the old value
  * back. During a recovery each would read or leave garbage.
  */
-#include "mdr.h"
+#include "device.h"
 
-/* The gate is not simply open, or this CPU's first slot is taken. */
-static noinline long mdr_ioctl_slowly(struct mdr_device *device,
-				      unsigned int cmd, unsigned long arg)
+static int mdr_call_enter(struct mdr_device *device,
+			  struct mdr_gate_entry *entry)
 {
-	struct mdr_gate_entry entry;
-	long ret;
+	int ret = mdr_device_enter(device, MDR_ENTRY_ACCESS, entry);
 
-	ret = mdr_device_enter(device, MDR_ENTRY_ACCESS, &entry);
-	if (ret)
-		return ret == -ETIMEDOUT ? -EIO : ret;
-	ret = vfio_pci_core_ioctl(&device->core.vdev, cmd, arg);
-	mdr_gate_exit(&entry);
-	return ret;
+	return ret == -ETIMEDOUT ? -EIO : ret;
 }
 
-static long mdr_ioctl_gated(struct mdr_device *device, unsigned int cmd,
-			    unsigned long arg)
-{
-	struct mdr_gate_slot *slot;
-	long ret;
-
-	if (unlikely(!mdr_gate_try_enter(device->gate, MDR_ENTRY_ACCESS,
-					 &slot)))
-		return mdr_ioctl_slowly(device, cmd, arg);
-
-	ret = vfio_pci_core_ioctl(&device->core.vdev, cmd, arg);
-	mdr_gate_leave(slot);
-	return ret;
-}
+/* What @call_ returns, called inside the gate; or why it cannot be entered. */
+#define mdr_call_inside(device_, call_)					\
+({									\
+	struct mdr_device *inside_ = (device_);				\
+	struct mdr_gate_entry entry_;					\
+	long ret_ = mdr_call_enter(inside_, &entry_);			\
+									\
+	if (!ret_) {							\
+		ret_ = (call_);						\
+		mdr_gate_exit(&entry_);					\
+	}								\
+	ret_;								\
+})
 
 static long mdr_ioctl_refuse(struct mdr_device *device, unsigned int cmd)
 {
@@ -72,7 +64,8 @@ long mdr_device_ioctl(struct vfio_device *vdev, unsigned int cmd,
 	case VFIO_DEVICE_GET_REGION_INFO:
 	case VFIO_DEVICE_GET_IRQ_INFO:
 	case VFIO_DEVICE_SET_IRQS:
-		return mdr_ioctl_gated(device, cmd, arg);
+		return mdr_call_inside(device,
+				       vfio_pci_core_ioctl(vdev, cmd, arg));
 	case VFIO_DEVICE_RESET:
 		return mdr_device_reset(device, cmd, arg);
 	case VFIO_DEVICE_PCI_HOT_RESET:
@@ -96,16 +89,9 @@ int mdr_device_region_info(struct vfio_device *vdev,
 			   struct vfio_region_info *info,
 			   struct vfio_info_cap *caps)
 {
-	struct mdr_device *device = to_mdr_device(vdev);
-	struct mdr_gate_entry entry;
-	int ret;
-
-	ret = mdr_device_enter(device, MDR_ENTRY_ACCESS, &entry);
-	if (ret)
-		return ret == -ETIMEDOUT ? -EIO : ret;
-	ret = vfio_pci_ioctl_get_region_info(vdev, info, caps);
-	mdr_gate_exit(&entry);
-	return ret;
+	return mdr_call_inside(to_mdr_device(vdev),
+			       vfio_pci_ioctl_get_region_info(vdev, info,
+							      caps));
 }
 
 /**
@@ -125,8 +111,6 @@ int mdr_device_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 {
 	struct mdr_device *device = to_mdr_device(vdev);
 	u32 feature = flags & VFIO_DEVICE_FEATURE_MASK;
-	struct mdr_gate_entry entry;
-	int ret;
 
 	switch (feature) {
 	case VFIO_DEVICE_FEATURE_PCI_VF_TOKEN:
@@ -143,10 +127,6 @@ int mdr_device_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 		return -ENOTTY;
 	}
 
-	ret = mdr_device_enter(device, MDR_ENTRY_ACCESS, &entry);
-	if (ret)
-		return ret == -ETIMEDOUT ? -EIO : ret;
-	ret = vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
-	mdr_gate_exit(&entry);
-	return ret;
+	return mdr_call_inside(device, vfio_pci_core_ioctl_feature(vdev, flags,
+								   arg, argsz));
 }

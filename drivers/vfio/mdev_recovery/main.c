@@ -4,15 +4,11 @@
  * PCI driver. This file owns the module: its class, its mdev driver and its
  * workqueue.
  */
+#include <linux/mdev.h>
 #include <linux/module.h>
 
-#include "mdr.h"
-
-#define CREATE_TRACE_POINTS
-#include "trace.h"
-
-/* Timers and ends of recoveries; one work item of a kind per group. */
-struct workqueue_struct *mdr_workqueue;
+#include "device.h"
+#include "group.h"
 
 static int __init mdr_init(void)
 {

@@ -11,19 +11,9 @@
  */
 #include <linux/module.h>
 
-#include "mdr.h"
-
-static enum mdr_event mdr_error_event(pci_channel_state_t state)
-{
-	return state == pci_channel_io_normal ? MDR_EVENT_ERROR_NONFATAL :
-						MDR_EVENT_ERROR_FATAL;
-}
-
-static enum mdr_cause mdr_error_cause(pci_channel_state_t state)
-{
-	return state == pci_channel_io_normal ? MDR_CAUSE_NONFATAL :
-						MDR_CAUSE_FATAL;
-}
+#include "device.h"
+#include "function.h"
+#include "group.h"
 
 /* The strictest breaker of the group's mdevs decides. */
 static bool mdr_group_breaks(struct mdr_group *group)
@@ -49,31 +39,32 @@ static bool mdr_group_breaks(struct mdr_group *group)
 
 /* Close the group for this event, unless another of its functions has. */
 static void mdr_group_error(struct mdr_function *function, u64 event,
-			    pci_channel_state_t state)
+			    struct mdr_function_error error)
 {
 	struct mdr_group *group = function->group;
 
 	guard(mutex)(&group->lock);
 	function->recovering = true;
-	function->was_reset = false;
-	function->reset_due = false;
+	function->error = error;
 	if (function->device)
 		function->device->synced = false;
-	mdr_recover_stop(group);
+	mdr_attempt_stop(group);
 	if (group->event == event)
 		return;
 	if (group->machine.state == MDR_STATE_FAILED) {
 		/* what the host gave up on before, it has taken up again */
-		group->abandoned = false;
-		group->fallback_id = 0;
+		group->attempt.host_is_done = false;
+		group->attempt.event = 0;
 		return;
 	}
 
 	group->event = event;
-	group->abandoned = false;
-	group->cause = mdr_error_cause(state);
+	group->attempt.host_is_done = false;
+	group->cause = error.frozen ? MDR_CAUSE_FATAL : MDR_CAUSE_NONFATAL;
 	group->error_at = ktime_get_ns();
-	mdr_group_step(group, mdr_error_event(state), function);
+	mdr_group_step(group, error.frozen ? MDR_EVENT_ERROR_FATAL :
+					     MDR_EVENT_ERROR_NONFATAL,
+		       function);
 	if (mdr_group_breaks(group)) {
 		dev_err(&group->dev,
 			"too many errors in too short a time, giving up at event %llu: write 1 to recover when the cause is found\n",
@@ -92,7 +83,7 @@ static bool mdr_group_close_again(struct mdr_function *function)
 	struct mdr_group *group = function->group;
 
 	scoped_guard(mutex, &group->lock) {
-		mdr_recover_stop(group);
+		mdr_attempt_stop(group);
 		if (group->machine.state == MDR_STATE_FAILED ||
 		    mdr_group_is_recovering(group))
 			return false;
@@ -111,7 +102,7 @@ static bool mdr_permanent_failure(struct mdr_function *function)
 
 	guard(mutex)(&group->lock);
 	/* told function by function: the first one has started the attempt */
-	if (group->fallback_id && group->fallback_id == group->event)
+	if (group->attempt.event && group->attempt.event == group->event)
 		return false;
 	function->failed = true;
 	function->recovering = false;
@@ -141,6 +132,7 @@ static pci_ers_result_t mdr_error_detected(struct pci_dev *pdev,
 					   pci_channel_state_t state)
 {
 	struct mdr_function *function = mdr_function_find(pdev);
+	struct mdr_function_error error = {};
 	u64 event;
 
 	if (!function) /* being bound or unbound: nobody has access */
@@ -154,23 +146,23 @@ static pci_ers_result_t mdr_error_detected(struct pci_dev *pdev,
 		return PCI_ERS_RESULT_DISCONNECT;
 	}
 
-	function->frozen = state == pci_channel_io_frozen;
-	if (function->frozen)
+	error.frozen = state == pci_channel_io_frozen;
+	if (error.frozen)
 		WRITE_ONCE(function->blank, true);
 	/* an earlier recovery that ended in the middle has to be made up for */
-	function->needs_reset = READ_ONCE(function->blank) ||
-				mdr_wants_reset(function);
+	error.needs_reset = READ_ONCE(function->blank) ||
+			    mdr_wants_reset(function);
 
 	event = mdr_domain_error(function);
-	mdr_group_error(function, event, state);
+	mdr_group_error(function, event, error);
 	/* first what no drain can see; who faults now undoes it before it leaves */
 	mdr_group_zap(function->group);
 	mdr_group_drain(function->group, false);
 	if (function->ops->prepare)
 		function->ops->prepare(pdev);
 
-	return function->needs_reset ? PCI_ERS_RESULT_NEED_RESET :
-				       PCI_ERS_RESULT_CAN_RECOVER;
+	return error.needs_reset ? PCI_ERS_RESULT_NEED_RESET :
+				   PCI_ERS_RESULT_CAN_RECOVER;
 }
 
 static pci_ers_result_t mdr_mmio_enabled(struct pci_dev *pdev)
@@ -182,8 +174,8 @@ static pci_ers_result_t mdr_mmio_enabled(struct pci_dev *pdev)
 
 	mdr_domain_detected(function->domain);
 	mdr_group_close_again(function);
-	return function->needs_reset ? PCI_ERS_RESULT_NEED_RESET :
-				       PCI_ERS_RESULT_RECOVERED;
+	return function->error.needs_reset ? PCI_ERS_RESULT_NEED_RESET :
+					     PCI_ERS_RESULT_RECOVERED;
 }
 
 /*
@@ -213,7 +205,7 @@ static pci_ers_result_t mdr_slot_reset(struct pci_dev *pdev)
 		return PCI_ERS_RESULT_RECOVERED;
 
 	mdr_domain_detected(function->domain);
-	was_reset = function->frozen || mdr_is_blank(pdev);
+	was_reset = function->error.frozen || mdr_is_blank(pdev);
 	touched = mdr_group_close_again(function);
 	ret = mdr_restore(function);
 	if (ret)
@@ -223,14 +215,14 @@ static pci_ers_result_t mdr_slot_reset(struct pci_dev *pdev)
 	group = function->group;
 	guard(mutex)(&group->lock);
 	function->failed = ret;
-	function->was_reset = was_reset && !touched;
+	function->error.was_reset = was_reset && !touched;
 	/*
 	 * Not every kernel resets something before it calls slot_reset after a
 	 * non-fatal error (6.12 does not, 7.3 does). Who asked for a reset gets
 	 * one, but not from here: pci_bus_sem is held, and some methods of
 	 * resetting a function take it.
 	 */
-	function->reset_due = function->needs_reset && !was_reset;
+	function->error.reset_due = function->error.needs_reset && !was_reset;
 	mdr_group_step(group, ret ? MDR_EVENT_SLOT_RESET_FAILED :
 				    MDR_EVENT_SLOT_RESET_OK, function);
 	if (!ret)
@@ -314,6 +306,102 @@ static void mdr_cor_error_detected(struct pci_dev *pdev)
 
 	guard(mutex)(&function->group->lock);
 	function->group->stats.correctable_errors++;
+}
+
+/*
+ * Did the host reset every function for the latest event, with nobody inside
+ * the gate since?
+ */
+static bool mdr_group_is_pristine(struct mdr_group *group)
+{
+	struct mdr_function *function;
+
+	if (!group->drained)
+		return false;
+	list_for_each_entry(function, &group->functions, group_item)
+		if (!function->error.was_reset)
+			return false;
+	return true;
+}
+
+/* Is every function whole again, in time or late? */
+static bool mdr_group_has_resumed(struct mdr_group *group)
+{
+	if (mdr_group_pending(group) || mdr_group_has_failed(group))
+		return false;
+	/* after the breaker tripped only an administrator recovers the group */
+	if (group->machine.state == MDR_STATE_FAILED)
+		return group->cause != MDR_CAUSE_BREAKER;
+	return group->machine.state == MDR_STATE_RECOVERING;
+}
+
+/* The next open device whose INTx is out of line, with a reference. */
+static struct mdr_device *mdr_group_next_unsynced(struct mdr_group *group)
+{
+	struct mdr_function *function;
+
+	lockdep_assert_held(&group->lock);
+
+	list_for_each_entry(function, &group->functions, group_item) {
+		struct mdr_device *device = function->device;
+
+		if (device && device->opened && !device->synced) {
+			device->synced = true;
+			get_device(&device->core.vdev.device);
+			return device;
+		}
+	}
+	return NULL;
+}
+
+/* Is there a device to bring in line before the recovery can end? */
+static struct mdr_device *mdr_group_finish_step(struct mdr_group *group,
+						int due_failed)
+{
+	struct mdr_device *device;
+
+	guard(mutex)(&group->lock);
+	if (due_failed && due_failed != -ECANCELED)
+		mdr_group_step(group, MDR_EVENT_SLOT_RESET_FAILED, NULL);
+	if (due_failed || !mdr_group_has_resumed(group))
+		return NULL;
+
+	device = mdr_group_next_unsynced(group);
+	if (device)
+		return device;
+
+	group->untouched = mdr_group_is_pristine(group);
+	group->stats.recoveries++;
+	group->stats.recovery_ns_last = ktime_get_ns() - group->error_at;
+	mdr_group_step(group, mdr_policy_resume_event(mdr_group_policy(group, true)),
+		       NULL);
+	return NULL;
+}
+
+/**
+ * mdr_group_finish - all functions have resumed: the type decides
+ * @work: &mdr_group.finish
+ *
+ * Not part of the host's callback, because bringing INTx in line takes locks of
+ * vfio-pci-core that a callback must not take. A new error may come at any time;
+ * its drain waits for this.
+ *
+ * Context: mdr_workqueue.
+ */
+void mdr_group_finish(struct work_struct *work)
+{
+	struct mdr_group *group = container_of(work, struct mdr_group, finish);
+	struct mdr_gate_entry entry;
+	struct mdr_device *device;
+	int due_failed;
+
+	mdr_gate_enter_exclusive(&group->gate, &entry);
+	due_failed = mdr_group_reset_due(group);
+	while ((device = mdr_group_finish_step(group, due_failed))) {
+		mdr_device_sync_interrupts(device);
+		put_device(&device->core.vdev.device);
+	}
+	mdr_gate_exit(&entry);
 }
 
 /* For &pci_driver.err_handler of a parent driver. */

@@ -9,7 +9,9 @@
  * reset_elision=pristine asks for it, is one that finds the gate closed ever
  * since the host reset the function: then nobody can have touched it.
  */
-#include "mdr.h"
+#include "device.h"
+#include "function.h"
+#include "group.h"
 
 /*
  * A failed group that its user cannot take back: the breaker gave up on it, or
@@ -19,7 +21,52 @@ static bool mdr_group_is_locked(struct mdr_group *group)
 {
 	return group->machine.state == MDR_STATE_FAILED &&
 	       (group->cause == MDR_CAUSE_BREAKER ||
-		(mdr_group_pending(group) && !group->abandoned));
+		(mdr_group_pending(group) && !group->attempt.host_is_done));
+}
+
+static int mdr_reset_begin(struct mdr_device *device)
+{
+	struct mdr_group *group = device->function->group;
+
+	guard(mutex)(&group->lock);
+	if (group->machine.state == MDR_STATE_EVICTING ||
+	    mdr_group_is_locked(group))
+		return -EIO;
+	return mdr_group_reset_begin(group, MDR_EVENT_USER_RESET_BEGIN,
+				     device->function) ? 0 : -EAGAIN;
+}
+
+/* The same, waiting for a recovery or another reset to end. */
+static int mdr_reset_begin_wait(struct mdr_device *device)
+{
+	unsigned int timeout_ms = READ_ONCE(device->tunables.stall_timeout_ms);
+	unsigned long deadline = jiffies + msecs_to_jiffies(timeout_ms);
+	int ret, waited;
+
+	for (;;) {
+		ret = mdr_reset_begin(device);
+		if (ret != -EAGAIN || time_after(jiffies, deadline))
+			return ret;
+		waited = mdr_group_wait_settled(device->function->group,
+						timeout_ms);
+		if (waited)
+			return waited;
+	}
+}
+
+static void mdr_reset_end(struct mdr_device *device)
+{
+	struct mdr_group *group = device->function->group;
+
+	guard(mutex)(&group->lock);
+	mdr_group_reset_end(group, MDR_EVENT_USER_RESET_FAILED,
+			    device->function);
+}
+
+static bool mdr_reset_is_mine(struct mdr_group *group)
+{
+	guard(mutex)(&group->lock);
+	return group->resetter == current;
 }
 
 /**
@@ -33,49 +80,25 @@ static bool mdr_group_is_locked(struct mdr_group *group)
  */
 int mdr_reset_enter(struct mdr_device *device, struct mdr_gate_entry *entry)
 {
-	struct mdr_function *function = device->function;
-	struct mdr_group *group = function->group;
-	unsigned int timeout_ms = READ_ONCE(device->tunables.stall_timeout_ms);
-	unsigned long deadline = jiffies + msecs_to_jiffies(timeout_ms);
-	bool mine;
+	struct mdr_group *group = device->function->group;
 	int ret;
 
-	for (;;) {
-		scoped_guard(mutex, &group->lock) {
-			if (group->machine.state == MDR_STATE_EVICTING ||
-			    mdr_group_is_locked(group))
-				return -EIO;
-			mine = mdr_group_reset_begin(group,
-						     MDR_EVENT_USER_RESET_BEGIN,
-						     function);
-		}
-		if (mine)
-			break;
-		if (time_after(jiffies, deadline))
-			return -EAGAIN;
-		ret = mdr_group_wait_settled(group, timeout_ms);
-		if (ret)
-			return ret;
-	}
+	ret = mdr_reset_begin_wait(device);
+	if (ret)
+		return ret;
 
 	if (!mdr_gate_drain(&group->gate, MDR_DRAIN_TIMEOUT_MS, false)) {
-		ret = -EBUSY;
-		goto err_end;
+		mdr_reset_end(device);
+		return -EBUSY;
 	}
 	mdr_gate_enter_exclusive(&group->gate, entry);
-	scoped_guard(mutex, &group->lock)
-		mine = group->resetter == current;
-	if (mine)
+	if (mdr_reset_is_mine(group))
 		return 0;
 
 	/* an error came in between; it waits for us to leave */
 	mdr_gate_exit(entry);
-	ret = -EAGAIN;
-err_end:
-	scoped_guard(mutex, &group->lock)
-		mdr_group_reset_end(group, MDR_EVENT_USER_RESET_FAILED,
-				    function);
-	return ret;
+	mdr_reset_end(device);
+	return -EAGAIN;
 }
 
 /**
@@ -119,8 +142,7 @@ static int mdr_reset_revive(struct mdr_device *device)
 	if (ret)
 		return ret;
 
-	scoped_guard(mutex, &device->core_lock)
-		mdr_restore_interrupts(device);
+	mdr_device_sync_interrupts(device);
 	return 0;
 }
 

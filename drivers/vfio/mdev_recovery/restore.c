@@ -9,7 +9,8 @@
  */
 #include <linux/delay.h>
 
-#include "mdr.h"
+#include "device.h"
+#include "function.h"
 
 enum mdr_register_base {
 	MDR_BASE_HEADER,
@@ -144,7 +145,7 @@ void mdr_user_registers_track(struct mdr_device *device, loff_t pos,
 /*
  * COMMAND is the user's, with two exceptions. Bus mastering comes back only
  * where nobody has to look at the device first. And INTx stays off for now: only
- * vfio-pci-core knows whether it is masked, see mdr_restore_interrupts().
+ * vfio-pci-core knows whether it is masked, see mdr_device_sync_interrupts().
  */
 static void mdr_restore_command(struct mdr_device *device)
 {
@@ -268,26 +269,27 @@ int mdr_restore(struct mdr_function *function)
 }
 
 /**
- * mdr_restore_interrupts - bring INTx in line with what vfio-pci-core thinks
- * @device: an open device, just restored, with INTx disabled in COMMAND
+ * mdr_device_sync_interrupts - bring INTx in line with what vfio-pci-core thinks
+ * @device: a device just restored, with INTx disabled in COMMAND
  *
  * vfio-pci-core masks INTx in COMMAND with every interrupt until its user
- * unmasks it, and keeps a note of that to itself. COMMAND and note must agree:
- * an unmasked line with a masked note is an interrupt storm, the reverse is
- * silence. Its runtime PM callbacks do what is needed: the first one masks if the
- * note says unmasked, the second one unmasks if the first one masked.
+ * unmasks it, and keeps a private note of that. COMMAND and note must agree: an
+ * unmasked line with a masked note is an interrupt storm, the reverse is silence.
+ * Its runtime PM callbacks do what is needed: the first one masks if the note
+ * says unmasked, the second one unmasks if the first one masked.
  *
- * Context: process context, gate closed, &mdr_device.core_lock held, may sleep.
- * Takes memory_lock and igate of the device: not for host callbacks.
+ * Context: process context, gate closed, may sleep. Takes core_lock, memory_lock
+ * and igate of the device: not for host callbacks.
  */
-void mdr_restore_interrupts(struct mdr_device *device)
+void mdr_device_sync_interrupts(struct mdr_device *device)
 {
 	struct device *dev = &device->core.pdev->dev;
 	const struct dev_pm_ops *pm = dev->driver->pm;
 
-	lockdep_assert_held(&device->core_lock);
+	guard(mutex)(&device->core_lock);
 
-	if (device->core.irq_type != VFIO_PCI_INTX_IRQ_INDEX)
+	if (!READ_ONCE(device->opened) ||
+	    device->core.irq_type != VFIO_PCI_INTX_IRQ_INDEX)
 		return;
 	if (!pm || !pm->runtime_suspend || !pm->runtime_resume)
 		return;

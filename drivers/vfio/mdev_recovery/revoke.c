@@ -13,7 +13,9 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include "mdr.h"
+#include "device.h"
+#include "function.h"
+#include "group.h"
 
 /* How often a user is asked to leave, as vfio core does it. */
 #define MDR_REQUEST_PERIOD_MS 10000

@@ -6,26 +6,16 @@
  */
 #include <linux/math64.h>
 
-#include "mdr.h"
+#include "device.h"
+#include "function.h"
+#include "group.h"
 #include "trace.h"
+
+/* Timers, ends of recoveries, own attempts; one work item of a kind per group. */
+struct workqueue_struct *mdr_workqueue;
 
 /* How often a user who is to leave is asked again; as vfio core does it. */
 #define MDR_REQUEST_PERIOD_MS 10000
-
-static unsigned int mdr_group_hold_timeout(struct mdr_group *group)
-{
-	struct mdr_function *function;
-	unsigned int ms = MDR_MAX_TIMEOUT_MS;
-
-	list_for_each_entry(function, &group->functions, group_item) {
-		struct mdr_device *device = function->device;
-
-		if (device && device->opened &&
-		    device->policy == MDR_POLICY_HOLD)
-			ms = min(ms, READ_ONCE(device->tunables.hold_timeout_ms));
-	}
-	return ms;
-}
 
 /*
  * What is left of the hold time-out, in milliseconds. It runs from the end of the
@@ -60,19 +50,6 @@ static void mdr_group_request(struct mdr_group *group)
 			vfio_pci_core_request(&function->device->core.vdev,
 					      group->requests);
 	group->requests++;
-}
-
-/* Does any user want its reset left out where it makes no difference? */
-static bool mdr_group_elides(struct mdr_group *group)
-{
-	struct mdr_function *function;
-
-	list_for_each_entry(function, &group->functions, group_item)
-		if (function->device &&
-		    READ_ONCE(function->device->tunables.reset_elision) ==
-		    MDR_RESET_ELISION_PRISTINE)
-			return true;
-	return false;
 }
 
 static void mdr_group_open_gate(struct mdr_group *group)
@@ -199,6 +176,32 @@ bool mdr_group_step(struct mdr_group *group, enum mdr_event event,
 	if (!group->users)
 		mdr_group_step(group, MDR_EVENT_LAST_USER_GONE, function);
 	return true;
+}
+
+/**
+ * mdr_group_abandon - the host's recovery ends without resume
+ * @group: a group in state closing, recovering or failed
+ * @event: what fails the group if the shim's own attempt does not help
+ * @host_is_done: the host has said that it is done
+ *
+ * The shim then tries by itself, once for each event. Until that is decided the
+ * state stays.
+ *
+ * Context: process context, group->lock held; a host callback or the timer.
+ */
+void mdr_group_abandon(struct mdr_group *group, enum mdr_event event,
+		       bool host_is_done)
+{
+	lockdep_assert_held(&group->lock);
+
+	if (group->attempt.event == group->event) {
+		mdr_group_step(group, event, NULL);
+		return;
+	}
+	group->attempt.event = group->event;
+	group->attempt.failure = event;
+	group->attempt.host_is_done = host_is_done;
+	queue_work(mdr_workqueue, &group->attempt.work);
 }
 
 /**

@@ -11,7 +11,7 @@
 
 #include <linux/tracepoint.h>
 
-#include "mdr.h"
+#include "group.h"
 
 TRACE_EVENT(mdr_state,
 	TP_PROTO(struct mdr_group *group, enum mdr_state from,

@@ -6,7 +6,9 @@
 #include <linux/delay.h>
 #include <linux/sched/signal.h>
 
-#include "mdr.h"
+#include "device.h"
+#include "function.h"
+#include "group.h"
 #include "trace.h"
 
 /**
@@ -55,25 +57,6 @@ void mdr_group_zap(struct mdr_group *group)
 	list_for_each_entry(function, &group->functions, group_item)
 		if (function->device)
 			mdr_device_zap(function->device);
-}
-
-/**
- * mdr_group_is_recovering - is the host at work?
- * @group: the group
- *
- * Context: any; without group->lock the answer may be old.
- * Return: true in states closing and recovering.
- */
-bool mdr_group_is_recovering(struct mdr_group *group)
-{
-	enum mdr_state state = READ_ONCE(group->machine.state);
-
-	return state == MDR_STATE_CLOSING || state == MDR_STATE_RECOVERING;
-}
-
-static bool mdr_group_is_resetting(struct mdr_group *group)
-{
-	return READ_ONCE(group->machine.state) == MDR_STATE_RESETTING;
 }
 
 static int mdr_group_waited(long left)
@@ -159,21 +142,3 @@ bool mdr_wait_host_lets_go(unsigned long deadline)
 	return true;
 }
 
-/**
- * mdr_group_account_stall - count an access that waited at the closed gate
- * @group: the group
- * @ns: how long, in nanoseconds
- *
- * Context: any; takes no lock.
- */
-void mdr_group_account_stall(struct mdr_group *group, u64 ns)
-{
-	struct mdr_stats *stats = &group->stats;
-	s64 max = atomic64_read(&stats->stall_ns_max);
-
-	atomic64_inc(&stats->stalls);
-	atomic64_add(ns, &stats->stall_ns_total);
-	while (ns > max &&
-	       !atomic64_try_cmpxchg(&stats->stall_ns_max, &max, ns))
-		;
-}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Devices: a function in the hands of a user.
+ */
+#ifndef MDR_DEVICE_H
+#define MDR_DEVICE_H
+
+#include <linux/bitmap.h>
+#include <linux/mutex.h>
+#include <linux/uuid.h>
+#include <linux/vfio_pci_core.h>
+#include <linux/wait.h>
+
+#include "gate.h"
+#include "policy.h"
+
+struct mdev_driver;
+struct mdr_function;
+
+/* Also the bound of a group without an mdev; see Documentation/ABI. */
+#define MDR_DEFAULT_RECOVERY_TIMEOUT_MS 90000
+
+enum mdr_dead_access {
+	MDR_DEAD_ACCESS_ONES = 0,
+	MDR_DEAD_ACCESS_FAULT,
+};
+
+enum mdr_nonfatal_action {
+	MDR_NONFATAL_CONTINUE = 0,
+	MDR_NONFATAL_RESET,
+};
+
+enum mdr_reset_elision {
+	MDR_RESET_ELISION_NEVER = 0,
+	MDR_RESET_ELISION_PRISTINE,
+};
+
+enum mdr_revoke {
+	MDR_REVOKE_WAIT = 0,
+	MDR_REVOKE_KILL,
+};
+
+/**
+ * struct mdr_tunables - attributes of an mdev, see Documentation/ABI
+ * @stall_timeout_ms: how long an access waits at the closed gate, milliseconds
+ * @hold_timeout_ms: how long holding waits for the user, milliseconds
+ * @recovery_timeout_ms: how long the host may take, milliseconds
+ * @dead_access: what an access meets afterwards (enum mdr_dead_access)
+ * @nonfatal_action: whether a non-fatal error asks for a reset
+ *	(enum mdr_nonfatal_action)
+ * @reset_elision: whether a user's reset may be left out where the device is
+ *	provably as the host's reset left it (enum mdr_reset_elision)
+ * @breaker_max: how many errors within @breaker_window_ms are recovered; 0 for
+ *	any number
+ * @breaker_window_ms: milliseconds
+ * @revoke: what happens to a user who keeps a function that goes away
+ *	(enum mdr_revoke)
+ * @revoke_timeout_ms: when it happens, milliseconds after the first request
+ *
+ * Single words: sysfs writes them, READ_ONCE() reads them.
+ */
+struct mdr_tunables {
+	unsigned int stall_timeout_ms;
+	unsigned int hold_timeout_ms;
+	unsigned int recovery_timeout_ms;
+	unsigned int dead_access;
+	unsigned int nonfatal_action;
+	unsigned int reset_elision;
+	unsigned int breaker_max;
+	unsigned int breaker_window_ms;
+	unsigned int revoke;
+	unsigned int revoke_timeout_ms;
+};
+
+/* How many registers of struct mdr_user_registers there are. */
+#define MDR_USER_REGISTERS 8
+
+/**
+ * struct mdr_user_registers - what the user wrote to config space for real
+ * @value: by index into the table in restore.c
+ * @at: by the same index, their offset in config space; 0 if there is none
+ * @near: a bit for each four bytes of config space: a write of up to eight bytes
+ *	that begins there may reach one of them
+ *
+ * All registers that vfio-pci-core lets a user write through to the device and
+ * that a restore of the state saved at open would lose. Read back after the
+ * user's write, since the config space of a frozen device cannot be read.
+ * Written inside the gate, read with the gate drained.
+ */
+struct mdr_user_registers {
+	u32 value[MDR_USER_REGISTERS];
+	u16 at[MDR_USER_REGISTERS];
+	DECLARE_BITMAP(near, PCI_CFG_SPACE_EXP_SIZE / 4);
+};
+
+/**
+ * struct mdr_device - an assigned function
+ * @core: vfio-pci-core's part; first, vfio_alloc_device() wants that
+ * @function: the function, outlives the device
+ * @gate: that of the function's group; here, since every access reads it
+ * @uuid: name of the mdev
+ * @policy: its type
+ * @tunables: its attributes
+ * @registers: config space of the user
+ * @acknowledged: latest event that the user's reset acknowledged; group->lock
+ * @opened: between open_device() and close_device(); group->lock
+ * @in_use: from before open_device() touches the function until close_device()
+ *	is done with it; group->lock
+ * @removing: no more opens; group->lock
+ * @released: woken when @in_use becomes false
+ * @synced: INTx was brought in line since the latest error; group->lock
+ * @core_lock: keeps workers and close_device() apart in vfio-pci-core. Host
+ *	callbacks do not take it.
+ * @ones: the page that mappings show while the function does not answer.
+ *	Private to this device, since its user can write to it.
+ * @substituted: @ones may be mapped
+ * @core_vm_ops: vfio-pci-core's, behind ours
+ */
+struct mdr_device {
+	struct vfio_pci_core_device core;
+	struct mdr_function *function;
+	struct mdr_gate *gate;
+	char uuid[UUID_STRING_LEN + 1];
+	enum mdr_policy policy;
+	struct mdr_tunables tunables;
+	struct mdr_user_registers registers;
+	u64 acknowledged;
+	bool opened;
+	bool in_use;
+	bool removing;
+	wait_queue_head_t released;
+	bool synced;
+	struct mutex core_lock;
+	struct page *ones;
+	bool substituted;
+	const struct vm_operations_struct *core_vm_ops;
+};
+
+static inline struct mdr_device *to_mdr_device(struct vfio_device *vdev)
+{
+	return container_of(vdev, struct mdr_device, core.vdev);
+}
+
+/*
+ * May a write to config space reach a register that is kept track of? Asked on
+ * every such write, so it may say yes too often.
+ */
+static inline bool mdr_user_registers_tracked(struct mdr_device *device,
+					      loff_t ppos, size_t count)
+{
+	/* vfio-pci-core refuses what lies beyond config space */
+	u32 dword = (u32)ppos / 4 % (PCI_CFG_SPACE_EXP_SIZE / 4);
+
+	return count > 8 || test_bit(dword, device->registers.near);
+}
+
+/* entry.c: the user's side of the gate */
+int mdr_device_stall(struct mdr_device *device, bool interruptible);
+int mdr_device_enter(struct mdr_device *device, enum mdr_entry_kind kind,
+		     struct mdr_gate_entry *entry);
+
+/* fault.c: BAR mappings */
+int mdr_device_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
+void mdr_device_zap(struct mdr_device *device);
+void mdr_device_unsubstitute(struct mdr_device *device);
+
+/* restore.c: the user's part of config space, and INTx */
+void mdr_device_sync_interrupts(struct mdr_device *device);
+void mdr_user_registers_init(struct mdr_device *device);
+void mdr_user_registers_track(struct mdr_device *device, loff_t pos,
+			      size_t count);
+
+/* reset.c: resets that the user asks for */
+long mdr_device_reset(struct mdr_device *device, unsigned int cmd,
+		      unsigned long arg);
+int mdr_reset_enter(struct mdr_device *device, struct mdr_gate_entry *entry);
+long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
+		   unsigned long arg);
+void mdr_reset_leave(struct mdr_device *device, struct mdr_gate_entry *entry,
+		     bool alive);
+
+/* hot_reset.c */
+long mdr_device_hot_reset(struct mdr_device *device, unsigned int cmd,
+			  unsigned long arg);
+
+/* ioctl.c */
+long mdr_device_ioctl(struct vfio_device *vdev, unsigned int cmd,
+		      unsigned long arg);
+int mdr_device_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
+		       size_t argsz);
+int mdr_device_region_info(struct vfio_device *vdev,
+			   struct vfio_region_info *info,
+			   struct vfio_info_cap *caps);
+
+/* access.c: read() and write() */
+ssize_t mdr_device_read(struct vfio_device *vdev, char __user *buf,
+			size_t count, loff_t *ppos);
+ssize_t mdr_device_write(struct vfio_device *vdev, const char __user *buf,
+			 size_t count, loff_t *ppos);
+
+/* revoke.c: takes a device away from its user */
+void mdr_device_revoke(struct mdr_device *device);
+void mdr_device_request(struct vfio_device *vdev, unsigned int count);
+
+/* device_sysfs.c */
+extern const struct attribute_group *mdr_device_groups[];
+void mdr_tunables_init(struct mdr_tunables *tunables);
+
+/* device.c */
+extern struct mdev_driver mdr_mdev_driver;
+void mdr_device_unregister(struct mdr_device *device);
+
+#endif

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The user's side of the gate: enter it, or wait until it opens.
+ */
+#include "device.h"
+#include "function.h"
+#include "group.h"
+#include "trace.h"
+
+static void mdr_group_account_stall(struct mdr_group *group, u64 ns)
+{
+	struct mdr_stats *stats = &group->stats;
+	s64 max = atomic64_read(&stats->stall_ns_max);
+
+	atomic64_inc(&stats->stalls);
+	atomic64_add(ns, &stats->stall_ns_total);
+	while (ns > max &&
+	       !atomic64_try_cmpxchg(&stats->stall_ns_max, &max, ns))
+		;
+}
+
+/**
+ * mdr_device_stall - wait at the device's closed gate
+ * @device: the device
+ * @interruptible: any signal ends the wait, not just a fatal one
+ *
+ * Context: process context, not inside any gate, may sleep.
+ * Return: 0 if the gate is open again, -ETIMEDOUT if stall_timeout_ms passed or
+ * the device is lost, -ERESTARTSYS if a signal came.
+ */
+int mdr_device_stall(struct mdr_device *device, bool interruptible)
+{
+	struct mdr_group *group = device->function->group;
+	unsigned int timeout_ms = READ_ONCE(device->tunables.stall_timeout_ms);
+	u64 start;
+	int ret;
+
+	if (mdr_gate_closed(&group->gate) &&
+	    mdr_gate_expired(&group->gate, timeout_ms))
+		return -ETIMEDOUT;
+
+	start = ktime_get_ns();
+	ret = mdr_gate_wait(&group->gate, timeout_ms, interruptible);
+	start = ktime_get_ns() - start;
+	mdr_group_account_stall(group, start);
+	trace_mdr_stall(group, start, ret);
+	return ret;
+}
+
+/**
+ * mdr_device_enter - enter the device's gate, waiting for it if need be
+ * @device: the device
+ * @kind: what for
+ * @entry: on the caller's stack, for mdr_gate_exit()
+ *
+ * Context: process context, may sleep.
+ * Return: 0 if inside, -ETIMEDOUT if the device does not answer within
+ * stall_timeout_ms, -ERESTARTSYS if killed.
+ */
+int mdr_device_enter(struct mdr_device *device, enum mdr_entry_kind kind,
+		     struct mdr_gate_entry *entry)
+{
+	struct mdr_gate *gate = device->gate;
+	int ret;
+
+	while (unlikely(!mdr_gate_enter(gate, kind, entry))) {
+		ret = mdr_device_stall(device, false);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The objects of the shim, from the outside in:
+ *
+ * group	an IOMMU group with at least one function: owns gate and state
+ * function	a PCI function bound to a parent driver; the mdev parent
+ * device	a function while it is assigned: from mdev create to remove
+ * domain	the functions below one port: one error, one event id
+ *
+ * Lock order, outermost first; Documentation/locking.rst has the whole table:
+ *
+ * device_lock(function)	the PCI core holds it around every callback
+ * mdr_registry_lock		which functions, groups and domains exist
+ * group->lock			state of a group, and what hangs off it
+ * domain->lock			event ids
+ */
+#ifndef MDR_GROUP_H
+#define MDR_GROUP_H
+
+#include <linux/device.h>
+#include <linux/mutex.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "breaker.h"
+#include "gate.h"
+#include "machine.h"
+#include "policy.h"
+
+struct mdr_function;
+struct pci_dev;
+
+/* How long a host callback waits for users to leave the gate: 1 s. */
+#define MDR_DRAIN_TIMEOUT_MS 1000
+/* How long to wait for a callback to return: less, as a drain may wait for us. */
+#define MDR_LET_GO_MS 500
+
+/* One hour: anything longer is a typing mistake, and sums of times stay in range. */
+#define MDR_MAX_TIMEOUT_MS 3600000
+
+/**
+ * enum mdr_cause - why a group last left the state open
+ * @MDR_CAUSE_NONE: it never did, or an administrator recovered it
+ * @MDR_CAUSE_NONFATAL: error_detected(normal)
+ * @MDR_CAUSE_FATAL: error_detected(frozen)
+ * @MDR_CAUSE_PERMANENT: error_detected(perm_failure)
+ * @MDR_CAUSE_USER_RESET: a user asked for a reset
+ * @MDR_CAUSE_HOST_RESET: a reset from outside
+ * @MDR_CAUSE_WATCHDOG: the host's recovery did not end
+ * @MDR_CAUSE_BREAKER: errors came too often
+ * @MDR_CAUSE_COUNT: number of values
+ */
+enum mdr_cause {
+	MDR_CAUSE_NONE = 0,
+	MDR_CAUSE_NONFATAL,
+	MDR_CAUSE_FATAL,
+	MDR_CAUSE_PERMANENT,
+	MDR_CAUSE_USER_RESET,
+	MDR_CAUSE_HOST_RESET,
+	MDR_CAUSE_WATCHDOG,
+	MDR_CAUSE_BREAKER,
+	MDR_CAUSE_COUNT,
+};
+
+/**
+ * struct mdr_stats - counters of a group, since the group exists
+ * @recoveries: recoveries that ended open, holding or evicting
+ * @failures: entries into failed
+ * @drain_timeouts: drains that ran into their bound
+ * @own_resets: recoveries that the kernel abandoned and the own attempt saved
+ * @elided_resets: resets of users left out, see reset_elision
+ * @user_resets: resets run for users
+ * @host_resets: resets from outside
+ * @hold_timeouts: users of type hold that did not react in time
+ * @correctable_errors: reported by the kernel
+ * @recovery_ns_last: latest recovery, from the first error_detected() to the
+ *	opening of the gate, in nanoseconds
+ * @stalls: accesses that waited at the closed gate
+ * @dead_accesses: accesses answered with all-ones, an error or a signal
+ * @stall_ns_total: sum of the waits, in nanoseconds
+ * @stall_ns_max: the longest wait, in nanoseconds
+ *
+ * Users write the atomic ones; group->lock protects the others.
+ */
+struct mdr_stats {
+	u64 recoveries;
+	u64 failures;
+	u64 drain_timeouts;
+	u64 own_resets;
+	u64 elided_resets;
+	u64 user_resets;
+	u64 host_resets;
+	u64 hold_timeouts;
+	u64 correctable_errors;
+	u64 recovery_ns_last;
+	atomic64_t stalls;
+	atomic64_t dead_accesses;
+	atomic64_t stall_ns_total;
+	atomic64_t stall_ns_max;
+};
+
+/**
+ * struct mdr_attempt - the shim's own attempt at a group; group->lock
+ * @event: id of the event it was decided for, 0 if none is
+ * @failure: what fails the group if the attempt does not help
+ * @host_is_done: the host is provably done with the event, without a resume
+ * @task: the task that may reset functions on the shim's own account; the host
+ *	clears it when it is at work again. Compared, never dereferenced.
+ * @work: the attempt
+ */
+struct mdr_attempt {
+	u64 event;
+	enum mdr_event failure;
+	bool host_is_done;
+	struct task_struct *task;
+	struct work_struct work;
+};
+
+/**
+ * struct mdr_group - an IOMMU group with functions of ours
+ * @gate: the gate of all its functions; first, for its alignment
+ * @dev: in class mdev_recovery
+ * @iommu_group: the group; referenced
+ * @item: in the registry; mdr_registry_lock
+ * @registered: how many functions hold this group; mdr_registry_lock
+ * @lock: protects all below but @stats, which says so itself. Held for short:
+ *	never across a drain, a reset, or a wait for user space. Host callbacks
+ *	take it.
+ * @machine: the state
+ * @state_changed: woken with every step of @machine
+ * @event: id of the latest event, 0 before the first
+ * @cause: of the latest departure from open
+ * @functions: &mdr_function.group_item
+ * @users: how many devices are open
+ * @resets: resets by users, administrators or from outside that run now
+ * @error_at: ktime_get_ns() of the first error_detected() of @event
+ * @held_at: ktime_get_ns() when a recovery last ended in holding
+ * @breaker: times of the latest errors
+ * @drained: nobody was inside the gate at the end of the latest drain
+ * @untouched: the host reset all functions, and nobody has been inside since;
+ *	as of the latest opening or closing of the gate
+ * @requests: how often the users were asked to leave in this state
+ * @resetter: the task that runs the reset of state resetting; compared, never
+ *	dereferenced
+ * @dying: the last function left; no timer is armed any more
+ * @timer: the bound of the present state; mdr_group_step() arms it
+ * @attempt: the own attempt
+ * @finish: opens the gate after the last resume
+ * @rcu: for freeing
+ * @state_node: the attribute state, for poll()
+ * @stats: counters
+ */
+struct mdr_group {
+	struct mdr_gate gate;
+	struct device dev;
+	struct iommu_group *iommu_group;
+	struct list_head item;
+	unsigned int registered;
+	struct mutex lock;
+	struct mdr_machine machine;
+	wait_queue_head_t state_changed;
+	u64 event;
+	enum mdr_cause cause;
+	struct list_head functions;
+	unsigned int users;
+	unsigned int resets;
+	u64 error_at;
+	u64 held_at;
+	struct mdr_breaker breaker;
+	bool drained;
+	bool untouched;
+	unsigned int requests;
+	struct task_struct *resetter;
+	bool dying;
+	struct delayed_work timer;
+	struct mdr_attempt attempt;
+	struct work_struct finish;
+	struct rcu_head rcu;
+	struct kernfs_node *state_node;
+	struct mdr_stats stats;
+};
+
+static inline struct mdr_group *to_mdr_group(struct device *dev)
+{
+	return container_of(dev, struct mdr_group, dev);
+}
+
+/* group.c: what can be asked of a group */
+bool mdr_group_pending(struct mdr_group *group);
+bool mdr_group_has_failed(struct mdr_group *group);
+bool mdr_group_acknowledged(struct mdr_group *group);
+bool mdr_group_is_recovering(struct mdr_group *group);
+bool mdr_group_is_resetting(struct mdr_group *group);
+bool mdr_group_elides(struct mdr_group *group);
+enum mdr_policy mdr_group_policy(struct mdr_group *group, bool opened_only);
+unsigned int mdr_group_recovery_timeout(struct mdr_group *group);
+unsigned int mdr_group_hold_timeout(struct mdr_group *group);
+struct pci_dev *mdr_group_port(struct mdr_group *group, unsigned int index);
+const char *mdr_cause_name(enum mdr_cause cause);
+void mdr_attempt_start(struct mdr_group *group);
+bool mdr_attempt_may(struct mdr_group *group);
+void mdr_attempt_stop(struct mdr_group *group);
+
+/* step.c: the only way to change a group's state and gate */
+extern struct workqueue_struct *mdr_workqueue;
+bool mdr_group_step(struct mdr_group *group, enum mdr_event event,
+		    struct mdr_function *function);
+bool mdr_group_reset_begin(struct mdr_group *group, enum mdr_event event,
+			   struct mdr_function *function);
+void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
+			 struct mdr_function *function);
+void mdr_group_abandon(struct mdr_group *group, enum mdr_event event,
+		       bool host_is_done);
+void mdr_group_timer(struct work_struct *work);
+
+/* wait.c: the host for users, users for the host */
+void mdr_group_drain(struct mdr_group *group, bool config_is_blocked);
+void mdr_group_zap(struct mdr_group *group);
+int mdr_group_wait_recovered(struct mdr_group *group, unsigned int timeout_ms);
+int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms);
+void mdr_group_wait_close(struct mdr_function *function);
+bool mdr_wait_host_lets_go(unsigned long deadline);
+
+/* attempt.c: the shim resets and restores by itself */
+int mdr_group_reset_due(struct mdr_group *group);
+int mdr_group_recover(struct mdr_group *group);
+void mdr_group_attempt(struct work_struct *work);
+
+/* recovery.c: one recovery by the host, from error to end */
+void mdr_group_finish(struct work_struct *work);
+
+/* group_sysfs.c */
+extern const struct class mdr_class;
+
+/* groups.c: which groups exist */
+struct mdr_group *mdr_group_get(struct pci_dev *pdev);
+void mdr_group_put(struct mdr_group *group);
+void mdr_group_add(struct mdr_group *group, struct mdr_function *function);
+void mdr_group_remove(struct mdr_group *group, struct mdr_function *function);
+int mdr_group_link(struct mdr_group *group, struct device *dev);
+void mdr_group_unlink(struct mdr_group *group, struct device *dev);
+
+#endif

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which groups exist, and who is in them: one per IOMMU group with functions of
+ * ours. The only file that knows the work functions.
+ */
+#include <linux/iommu.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+
+#include "function.h"
+#include "group.h"
+
+static LIST_HEAD(mdr_groups);
+
+static void mdr_group_release(struct device *dev)
+{
+	struct mdr_group *group = to_mdr_group(dev);
+
+	iommu_group_put(group->iommu_group);
+	mutex_destroy(&group->lock);
+	kfree_rcu(group, rcu);
+}
+
+static struct mdr_group *mdr_group_create(struct iommu_group *iommu_group)
+{
+	struct mdr_group *group;
+	int ret;
+
+	group = kzalloc(sizeof(*group), GFP_KERNEL);
+	if (!group) {
+		iommu_group_put(iommu_group);
+		return ERR_PTR(-ENOMEM);
+	}
+
+	group->iommu_group = iommu_group;
+	mdr_gate_init(&group->gate);
+	mutex_init(&group->lock);
+	mdr_machine_init(&group->machine);
+	init_waitqueue_head(&group->state_changed);
+	INIT_LIST_HEAD(&group->functions);
+	INIT_DELAYED_WORK(&group->timer, mdr_group_timer);
+	INIT_WORK(&group->finish, mdr_group_finish);
+	INIT_WORK(&group->attempt.work, mdr_group_attempt);
+
+	device_initialize(&group->dev);
+	group->dev.class = &mdr_class;
+	group->dev.release = mdr_group_release;
+	ret = dev_set_name(&group->dev, "group%d", iommu_group_id(iommu_group));
+	if (ret)
+		goto err_put;
+	ret = device_add(&group->dev);
+	if (ret)
+		goto err_put;
+
+	group->state_node = sysfs_get_dirent(group->dev.kobj.sd, "state");
+	list_add_tail(&group->item, &mdr_groups);
+	return group;
+
+err_put:
+	put_device(&group->dev);
+	return ERR_PTR(ret);
+}
+
+/**
+ * mdr_group_get - find or make the group of a function
+ * @pdev: the function
+ *
+ * Context: process context, mdr_registry_lock held, may sleep.
+ * Return: the group, to be released with mdr_group_put(), or an ERR_PTR():
+ * -ENODEV if the function is in no IOMMU group, -ENOMEM, or what
+ * device_add() says.
+ */
+struct mdr_group *mdr_group_get(struct pci_dev *pdev)
+{
+	struct iommu_group *iommu_group;
+	struct mdr_group *group;
+
+	lockdep_assert_held(&mdr_registry_lock);
+
+	iommu_group = iommu_group_get(&pdev->dev);
+	if (!iommu_group)
+		return ERR_PTR(-ENODEV);
+
+	list_for_each_entry(group, &mdr_groups, item) {
+		if (group->iommu_group == iommu_group) {
+			iommu_group_put(iommu_group);
+			group->registered++;
+			return group;
+		}
+	}
+
+	group = mdr_group_create(iommu_group);
+	if (!IS_ERR(group))
+		group->registered = 1;
+	return group;
+}
+
+/**
+ * mdr_group_put - release a group
+ * @group: from mdr_group_get()
+ *
+ * Context: process context, mdr_registry_lock held, may sleep.
+ */
+void mdr_group_put(struct mdr_group *group)
+{
+	lockdep_assert_held(&mdr_registry_lock);
+
+	if (--group->registered)
+		return;
+
+	list_del(&group->item);
+	scoped_guard(mutex, &group->lock)
+		group->dying = true;
+	cancel_delayed_work_sync(&group->timer);
+	cancel_work_sync(&group->finish);
+	cancel_work_sync(&group->attempt.work);
+	device_del(&group->dev);
+	sysfs_put(group->state_node);
+	group->state_node = NULL;
+	put_device(&group->dev);
+}
+
+/**
+ * mdr_group_add - a function joins its group
+ * @group: the group
+ * @function: the function
+ *
+ * Context: process context.
+ */
+void mdr_group_add(struct mdr_group *group, struct mdr_function *function)
+{
+	guard(mutex)(&group->lock);
+	list_add_tail(&function->group_item, &group->functions);
+}
+
+/**
+ * mdr_group_remove - a function leaves its group for good
+ * @group: the group
+ * @function: the function
+ *
+ * If the group waited for this function only, it goes on.
+ *
+ * Context: process context.
+ */
+void mdr_group_remove(struct mdr_group *group, struct mdr_function *function)
+{
+	guard(mutex)(&group->lock);
+	list_del(&function->group_item);
+	if (list_empty(&group->functions) || mdr_group_pending(group) ||
+	    mdr_group_has_failed(group))
+		return;
+	if (group->machine.state == MDR_STATE_FAILED)
+		mdr_group_step(group, MDR_EVENT_REMOVE, function);
+	else if (group->machine.state == MDR_STATE_RECOVERING)
+		queue_work(mdr_workqueue, &group->finish);
+}
+
+/**
+ * mdr_group_link - show a function or an mdev in its group's directory
+ * @group: the group
+ * @dev: the function or mdev; the link has its name
+ *
+ * Context: process context, may sleep.
+ * Return: 0 or -errno.
+ */
+int mdr_group_link(struct mdr_group *group, struct device *dev)
+{
+	return sysfs_create_link(&group->dev.kobj, &dev->kobj, dev_name(dev));
+}
+
+/**
+ * mdr_group_unlink - undo mdr_group_link()
+ * @group: the group
+ * @dev: the function or mdev
+ *
+ * Context: process context, may sleep.
+ */
+void mdr_group_unlink(struct mdr_group *group, struct device *dev)
+{
+	sysfs_remove_link(&group->dev.kobj, dev_name(dev));
+}
