@@ -17,16 +17,13 @@ static void mdr_pci_remove(struct pci_dev *pdev)
 	mdr_unregister_function(pdev);
 }
 
-/* matches by driver_override only */
-static const struct pci_device_id mdr_pci_ids[] = {
-	{ PCI_DRIVER_OVERRIDE_DEVICE_VFIO(PCI_ANY_ID, PCI_ANY_ID) },
-	{}
-};
-MODULE_DEVICE_TABLE(pci, mdr_pci_ids);
-
+/*
+ * No table of ids: the PCI core matches a driver_override without one. A table
+ * of "vfio_pci:" aliases would make libvirt take this driver for a better
+ * vfio-pci, and bind every managed hostdev to it.
+ */
 static struct pci_driver mdr_pci_driver = {
 	.name			= "mdr-pci",
-	.id_table		= mdr_pci_ids,
 	.probe			= mdr_pci_probe,
 	.remove			= mdr_pci_remove,
 	.err_handler		= &mdr_pci_error_handlers,
