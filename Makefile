@@ -11,7 +11,7 @@ help:
 	@echo 'make check-PART          one of them; check-packages and check-libvirt are not among all'
 	@echo 'make lab-debug           the debug kernel that check-debug runs on (made once, outside the tree)'
 	@echo 'make check-debug         the scenarios on a kernel that checks itself; not part of make check'
-	@echo 'make doc-scenarios       writes what the last check-vm measured to Documentation/scenarios.md'
+	@echo 'make doc-scenarios       writes Documentation/scenarios.md from the sources of the scenarios'
 	@echo 'make bench               what the shim costs beside vfio-pci, by counting instructions'
 	@echo 'make tools               the programs, for this machine, in build/tools'
 	@echo 'make install             programs, profiles and the DKMS tree; DESTDIR=, prefix=/usr; make uninstall'

@@ -1,22 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Brings the tables in Documentation/scenarios.md up to date: what each scenario
-# shows from tests/vm/scenarios, what was measured from build/results. What stands
-# above them is written by hand.
+# Brings the tables in Documentation/scenarios.md up to date with
+# tests/vm/scenarios: what each scenario shows, and its bounds. The text above the
+# tables is written by hand.
 #
-#   Documentation/scenarios.sh [TAP...]   rewrites scenarios.md from these results,
-#                                         one file a kernel; unless told from all
-#                                         in build/results that have every scenario
-#   Documentation/scenarios.sh --keep     the same with the numbers that the page has,
-#                                         for a scenario that is new or reworded
-#   Documentation/scenarios.sh --check    says whether each scenario is in the page,
-#                                         with what it shows; changes nothing. What
-#                                         was measured differs from run to run.
+#   Documentation/scenarios.sh           rewrites scenarios.md
+#   Documentation/scenarios.sh --check   says whether it is current; changes nothing
 set -eu -o pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 scenarios=$here/../tests/vm/scenarios
-results=$here/../build/results
 page=$here/scenarios.md
 begin='<!-- scenarios.sh: from here on generated -->'
 
@@ -25,31 +18,151 @@ die() {
 	exit 1
 }
 
-# The scenarios of "make check-vm": FILE, NAME, LIMIT in s, WHAT IT SHOWS, with
-# tabs between.
+case ${1:-} in
+'' | --check) ;;
+*) die "unknown argument $1; there is --check" ;;
+esac
+
+# list_scenarios FILE: a line for each scenario of "make check-vm", with tabs
+# between: NAME, LIMIT in s, WHAT IT SHOWS, BOUND, BOUND... A bound is
+# "measurement <= expression".
+#
+# A MEASURE_BOUND() may stand in a function that the scenario calls. So the
+# functions of the same file are pasted in where they are named, with the
+# arguments in place of the parameters.
 list_scenarios() {
-	local file
-	for file in "$scenarios"/*.c; do
-		awk -v file="$(basename "$file" .c)" '
-		/^SCENARIO\(/ { text = ""; reading = 1 }
-		reading { text = text $0 }
-		reading && /\)$/ {
-			reading = 0
-			if (text ~ /\.(selftest|demo|debug) = true/)
-				next
-			name = text
+	awk '
+	# The position after the bracket that closes the one at the start of text.
+	function close_of(text, i, c, depth, quoted) {
+		for (i = 1; i <= length(text); i++) {
+			c = substr(text, i, 1)
+			if (c == "\\")
+				i++
+			else if (c == "\"")
+				quoted = !quoted
+			else if (!quoted && c == "(")
+				depth++
+			else if (!quoted && c == ")" && !--depth)
+				return i + 1
+		}
+		return length(text) + 1
+	}
+	# "(a, f(b, c))": into args; their number.
+	function split_args(text, args, i, c, depth, quoted, n, from) {
+		from = 2
+		for (i = 1; i <= length(text); i++) {
+			c = substr(text, i, 1)
+			if (c == "\\")
+				i++
+			else if (c == "\"")
+				quoted = !quoted
+			else if (quoted)
+				continue
+			else if (c == "(" || c == "[" || c == "{")
+				depth++
+			else if (c == ")" || c == "]" || c == "}")
+				depth--
+			if (!quoted && (c == "," && depth == 1 || !depth)) {
+				args[++n] = substr(text, from, i - from)
+				gsub(/^[ \t]+|[ \t]+$/, "", args[n])
+				from = i + 1
+			}
+		}
+		return n
+	}
+	# text with every identifier that is a key of with replaced
+	function replace(text, with, out, word) {
+		while (match(text, /[A-Za-z_][A-Za-z_0-9]*|"([^"\\]|\\.)*"/)) {
+			word = substr(text, RSTART, RLENGTH)
+			out = out substr(text, 1, RSTART - 1) (word in with ? with[word] : word)
+			text = substr(text, RSTART + RLENGTH)
+		}
+		return out text
+	}
+	function resolve(text, i, before) {
+		for (i = 0; i < 8 && text != before; i++) {
+			before = text
+			text = replace(text, defines)
+		}
+		gsub(/[ \t]+/, " ", text)
+		return text
+	}
+	function add_bound(name, bound) {
+		if (!gsub(/^"|"$/, "", name))
+			name = "each"
+		sub(/^&/, "", bound)
+		bound = name " <= " resolve(bound)
+		if (index(bounds "\t", "\t" bound "\t") == 0)
+			bounds = bounds "\t" bound
+	}
+	function scan(text, depth, word, call, args, with, i, n) {
+		while (match(text, /[A-Za-z_][A-Za-z_0-9]*|"([^"\\]|\\.)*"/)) {
+			word = substr(text, RSTART, RLENGTH)
+			text = substr(text, RSTART + RLENGTH)
+			if (word != "MEASURE_BOUND" && !(word in bodies))
+				continue
+			call = substr(text, 1, 1) == "(" ? substr(text, 1, close_of(text) - 1) : ""
+			split("", args)
+			split("", with)
+			n = call == "" ? 0 : split_args(call, args)
+			if (word == "MEASURE_BOUND") {
+				add_bound(args[1], args[3])
+				continue
+			}
+			for (i = 1; i <= n && parameters[word, i] != ""; i++)
+				with[parameters[word, i]] = args[i]
+			if (depth < 8)
+				scan(replace(bodies[word], with), depth + 1)
+		}
+	}
+	function end_head(name, args, i, n) {
+		if (head ~ /^SCENARIO\(/) {
+			name = head
 			sub(/^SCENARIO\(/, "", name)
 			sub(/,.*/, "", name)
+			order[++count] = name
+			heads[name] = head
+			return name
+		}
+		match(head, /[A-Za-z_][A-Za-z_0-9]*\(/)
+		name = substr(head, RSTART, RLENGTH - 1)
+		n = split_args(substr(head, RSTART + RLENGTH - 1), args)
+		for (i = 1; i <= n; i++)
+			if (match(args[i], /[A-Za-z_][A-Za-z_0-9]*(\[[^]]*\])?$/)) {
+				parameters[name, i] = substr(args[i], RSTART, RLENGTH)
+				sub(/\[.*/, "", parameters[name, i])
+			}
+		return name
+	}
+	/^#define [A-Z_0-9]+[ \t]/ && !/sizeof/ {
+		value = $0
+		sub(/^#define [A-Z_0-9]+[ \t]+/, "", value)
+		sub(/[ \t]*\/\*.*/, "", value)
+		defines[$2] = value
+	}
+	/^(SCENARIO\(|static .*\()/ && !/[;=]/ { head = ""; heading = 1 }
+	/^SCENARIO\(/ { head = ""; heading = 1 }
+	/^{/ && heading { function_name = end_head(); heading = 0; body = ""; inside = 1; next }
+	heading { head = head $0 " " }
+	/^}/ && inside { bodies[function_name] = body; inside = 0 }
+	inside { body = body $0 " " }
+	END {
+		for (i = 1; i <= count; i++) {
+			name = order[i]
+			head = heads[name]
+			if (head ~ /\.(selftest|demo|debug) = true/)
+				continue
 			limit = 30
-			if (match(text, /\.limit_s = [0-9]+/))
-				limit = substr(text, RSTART + 11, RLENGTH - 11)
-			proves = text
-			gsub(/"[ \t]*"/, "", proves)
-			sub(/^[^"]*"/, "", proves)
-			sub(/"[^"]*$/, "", proves)
-			printf "%s\t%s\t%s\t%s\n", file, name, limit, proves
-		}' "$file"
-	done
+			if (match(head, /\.limit_s = [0-9]+/))
+				limit = substr(head, RSTART + 11, RLENGTH - 11)
+			gsub(/"[ \t]*"/, "", head)
+			sub(/^[^"]*"/, "", head)
+			sub(/"[^"]*$/, "", head)
+			bounds = ""
+			scan(bodies[name], 0)
+			printf "%s\t%s\t%s%s\n", name, limit, head, bounds
+		}
+	}' "$1"
 }
 
 # The first comment of a file after its licence, as one paragraph.
@@ -58,176 +171,51 @@ say_about() {
 		{ line = $0; gsub(/^ ?\/?\*+\/? ?|[ \t]*\*\/$/, "", line) }
 		/^(\/\*| \*)/ { text = text (line == "" ? "" : line " ") }
 		/\*\/$/ { exit }
-		END { sub(/ $/, "", text); print text }' "$1"
+		END { sub(/ $/, "", text); print text }' "$1" |
+		fold -s -w 79 | sed 's/ *$//'
 }
 
-# The versions, oldest first, and results of the kernels: a whole run each.
-find_results() {
-	local tap
-	for tap in "$results"/*.tap; do
-		[ ! -e "$tap" ] || ! grep -qx "1\.\.$count" "$tap" || printf '%s\n' "$tap"
-	done | sort -V
-}
-
-# table FILE TAP...: the rows of one file of scenarios
-table() {
-	local file=$1
-	shift
-	awk -F '\t' -v file="$file" '
-	# "a=1<=2 b=3 ms=4": fills measured and bound
-	function understand(words, n, i, w, at) {
-		measured = bound = ""
-		for (i = 1; i <= n; i++) {
-			w = words[i]
-			at = index(w, "<=")
-			if (at) {
-				bound = bound (bound ? ", " : "") substr(w, 1, index(w, "=") - 1) \
-					" <= " substr(w, at + 2)
-				w = substr(w, 1, at - 1)
-			}
-			sub(/=/, " ", w)
-			measured = measured (measured ? ", " : "") w
-		}
-	}
-	FNR == 1 { column++ }
-	column == 1 {
-		if ($1 == file) {
-			order[++rows] = $2
-			limit[$2] = $3
-			shows[$2] = $4
-		}
-		next
-	}
-	/^(not )?ok [0-9]+ - / {
-		line = $0
-		sub(/^(not )?ok [0-9]+ - /, "", line)
-		name = line
-		sub(/ .*/, "", name)
-		if (!(name in shows))
-			next
-		rest = index(line, " # ") ? substr(line, index(line, " # ") + 3) : ""
-		if (rest ~ /^SKIP /) {
-			cell[name, column] = "skipped: " substr(rest, 6)
-			next
-		}
-		n = split(rest, words, " ")
-		understand(words, n)
-		cell[name, column] = (/^not/ ? "**failed** " : "") measured
-		if (bound)
-			bounds[name] = bound
-	}
-	END {
-		for (i = 1; i <= rows; i++) {
-			name = order[i]
-			printf "| `%s` | %s | %s%s s |", name, shows[name], \
-				name in bounds ? bounds[name] ", " : "", limit[name]
-			for (c = 2; c <= column; c++)
-				printf " %s |", (name, c) in cell ? cell[name, c] : "not run"
-			print ""
-		}
-	}' "$work/list" "$@"
+# row NAME LIMIT SHOWS BOUND...
+row() {
+	local text='' bound value
+	# shellcheck disable=SC2016 # backquotes of Markdown
+	printf '| `%s` | %s | ' "$1" "$3"
+	for bound in "${@:4}"; do
+		value=${bound#* <= }
+		[[ $value =~ [^0-9\ +*/()-] ]] || value=$((value))
+		text+="${bound%% <= *} <= $value, "
+	done
+	printf '%s%s s |\n' "$text" "$2"
 }
 
 generate() {
-	local file tap
-	for file in $(cut -f 1 "$work/list" | uniq); do
+	local file name
+	for file in "$scenarios"/*.c; do
+		list_scenarios "$file" >"$work/list"
+		[ -s "$work/list" ] || continue
+		name=$(basename "$file")
 		# shellcheck disable=SC2016 # backquotes of Markdown
-		printf '\n## `%s.c`\n\n' "$file"
-		say_about "$scenarios/$file.c" | fold -s -w 79 | sed 's/ *$//'
-		printf '\n| scenario | shows | bound |'
-		for tap; do
-			printf ' %s |' "$(basename "$tap" .tap | sed 's/+.*//')"
-		done
-		printf '\n|---|---|---|'
-		for tap; do
-			printf -- '---|'
-		done
-		echo
-		table "$file" "$@"
+		printf '\n## `%s`\n\n' "$name"
+		say_about "$file"
+		printf '\n| scenario | shows | bounds |\n|---|---|---|\n'
+		while IFS=$'\t' read -r -a fields; do
+			row "${fields[@]}"
+		done <"$work/list"
 	done
-}
-
-# The page's numbers as results again: a file a kernel in DIR.
-unwrite() {
-	awk -F ' [|] ' -v dir="$2" '
-	/^\| scenario \| shows \| bound \| / {
-		sub(/ \|$/, "")
-		kernels = NF
-		for (i = 4; i <= NF; i++) {
-			tap[i] = dir "/" $i ".tap"
-			printf "" >tap[i]
-		}
-	}
-	/^\| `[a-z0-9_]*` \| / {
-		sub(/ \|$/, "")
-		name = $1
-		gsub(/[|` ]/, "", name)
-		delete bound
-		n = split($3, words, ", ")
-		for (i = 1; i <= n; i++)
-			if (split(words[i], w, " <= ") == 2)
-				bound[w[1]] = w[2]
-		for (k = 4; k <= kernels; k++) {
-			cell = $k
-			if (cell == "not run")
-				continue
-			ok = sub(/^[*][*]failed[*][*] /, "", cell) ? "not ok" : "ok"
-			if (sub(/^skipped: /, "", cell)) {
-				print "ok 1 - " name " # SKIP " cell >tap[k]
-				continue
-			}
-			line = ok " 1 - " name " #"
-			n = split(cell, words, ", ")
-			for (i = 1; i <= n; i++) {
-				at = index(words[i], " ")
-				key = substr(words[i], 1, at - 1)
-				line = line " " key "=" substr(words[i], at + 1) \
-					(key in bound ? "<=" bound[key] : "")
-			}
-			print line >tap[k]
-		}
-	}' "$1"
-}
-
-# What must not differ: which scenarios there are, and what they show.
-essence() {
-	sed -n "0,/^$begin\$/d; s/^\(| \`[a-z0-9_]*\` | [^|]* |\).*/\1/p" "$1"
 }
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-list_scenarios >"$work/list"
-count=$(wc -l <"$work/list")
-[ "$count" -gt 0 ] || die "no scenario in $scenarios"
 grep -qxF -e "$begin" "$page" || die "$page has no line '$begin'"
-
-case ${1:-} in
---check)
-	essence "$page" >"$work/old"
-	{
-		echo "$begin"
-		generate
-	} >"$work/page"
-	essence "$work/page" >"$work/new"
-	diff -u --label Documentation/scenarios.md --label tests/vm/scenarios \
-		"$work/old" "$work/new" ||
-		die "scenarios.md is not current; run make check-vm doc-scenarios (or Documentation/scenarios.sh --keep)"
-	echo "scenarios: scenarios.md is current"
-	exit
-	;;
---keep)
-	mkdir "$work/kept"
-	unwrite "$page" "$work/kept"
-	mapfile -t taps < <(find "$work/kept" -name '*.tap' | sort -V)
-	;;
--*) die "unknown argument $1; there are --check and --keep" ;;
-'')
-	mapfile -t taps < <(find_results)
-	[ "${#taps[@]}" -gt 0 ] ||
-		die "build/results has no run of all $count scenarios; run make check-vm"
-	;;
-*) taps=("$@") ;;
-esac
 sed "/^$begin\$/q" "$page" >"$work/page"
-generate "${taps[@]}" >>"$work/page"
-cat "$work/page" >"$page"
+generate >>"$work/page"
+grep -q '^| `' "$work/page" || die "no scenario in $scenarios"
+
+if [ "${1:-}" = --check ]; then
+	diff -u --label Documentation/scenarios.md --label tests/vm/scenarios \
+		"$page" "$work/page" ||
+		die "scenarios.md is not current; run Documentation/scenarios.sh"
+	echo "scenarios: scenarios.md is current"
+else
+	cat "$work/page" >"$page"
+fi

@@ -265,7 +265,7 @@ check_states() {
 		Documentation/states.sh --check 2>&1 | grep -v 'is current$' || true
 }
 
-declare_check scenarios "Documentation/scenarios.md has every scenario, and what it shows"
+declare_check scenarios "Documentation/scenarios.md says what each scenario shows, and its bounds"
 
 check_scenarios() {
 	[ ! -e Documentation/scenarios.sh ] ||
