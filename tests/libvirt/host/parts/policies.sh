@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2154,SC2016
 #
-# One guest, and functions that come and go under it: which of its drivers lives
-# with which policy. (nvme with resume is in nvme.sh.)
+# One guest, and functions that are attached and detached while it runs: which of
+# its drivers copes with which type. (nvme with resume is in nvme.sh.)
 
 nvme=0000:01:00.0 nvme_uuid=11111111-0000-4000-8000-000000000001
 igb=0000:02:00.0 igb_uuid=11111111-0000-4000-8000-000000000002
 virtio=0000:03:00.0 virtio_uuid=11111111-0000-4000-8000-000000000003
 e1000e=0000:04:00.0 e1000e_uuid=11111111-0000-4000-8000-000000000004
 
-# at_work DRIVER: the guest uses the function, and what comes back is right
+# at_work DRIVER: the guest uses the function, and all data is right
 at_work() {
 	case $1 in
 	nvme) written 16 && [ "$(last wrong 'disk mib')" = 0 ] ;;
@@ -17,7 +17,8 @@ at_work() {
 	esac
 }
 
-# give DRIVER DEVICE UUID POLICY: to the running domain, until its guest uses it
+# give DRIVER DEVICE UUID TYPE: attach to the running domain; wait until its guest
+# uses it
 give() {
 	local what="$1, $4"
 	bind_to mdr-pci "$2"
@@ -27,7 +28,7 @@ give() {
 	check "$what: the guest uses it" wait_for 120 at_work "$1"
 }
 
-# take DRIVER DEVICE UUID POLICY: back, by asking the guest
+# take DRIVER DEVICE UUID TYPE: detach again, with the guest's consent
 take() {
 	local what="$1, $4"
 	check "$what: detach-device is accepted" hostdev detach-device "$3"
@@ -36,15 +37,15 @@ take() {
 	mdevctl stop --uuid "$3"
 }
 
-# resumes DRIVER DEVICE PORT N: the domain runs on across an error
+# resumes DRIVER DEVICE PORT N: the domain keeps running across an error
 resumes() {
 	strike "$3" "$2"
 	check "$1, resume: error $4: the group is open again" wait_for 30 recovered "$2"
 	check "$1, resume: error $4: the domain is running" state_is running
 }
 
-# resumes_when_sending DRIVER DEVICE UUID PORT: its driver notices that what it
-# sends does not leave, and its connection goes on, across two errors
+# resumes_when_sending DRIVER DEVICE UUID PORT: the guest's driver notices that
+# nothing it sends leaves, and its connection survives two errors
 resumes_when_sending() {
 	local survived=0 n had
 	give "$1" "$2" "$3" resume
@@ -62,8 +63,8 @@ resumes_when_sending() {
 	take "$1" "$2" "$3" resume
 }
 
-# evicted DRIVER DEVICE UUID PORT: an error takes the function from the domain,
-# and the agent gives it back
+# evicted DRIVER DEVICE UUID PORT: an error evicts the function from the domain,
+# and the agent re-attaches it
 evicted() {
 	agent_mark
 	strike "$4" "$2"
@@ -73,7 +74,7 @@ evicted() {
 	check "$1, evict: the group is open again" recovered "$2"
 	check "$1, evict: the domain is running" state_is running
 	check "$1, evict: the guest uses it again" wait_for 120 at_work "$1" &&
-		verdict "$1" evict "goes by hot-unplug, works again once it is attached again"
+		verdict "$1" evict "leaves by hot-unplug, works again once re-attached"
 }
 
 agent_follow
@@ -84,14 +85,14 @@ check "its guest boots" wait_for 300 said 'guest ready' || bail "no guest"
 resumes_when_sending igb $igb $igb_uuid rp_igb
 resumes_when_sending e1000e $e1000e $e1000e_uuid rp_e1000e
 
-# Its driver never looks whether the device was reset.
+# The virtio_net driver never checks whether the device was reset.
 give virtio_net $virtio $virtio_uuid resume
 resumes virtio_net $virtio rp_virtio 1
 sleep 5
 had=$(last messages 'net virtio_net messages')
 check "virtio_net, resume: the driver does not notice, nothing goes on" \
 	eval '! wait_for 40 exchanged virtio_net $((had + 5))' &&
-	verdict virtio_net resume "does not notice: nothing is sent any more until the driver is bound anew"
+	verdict virtio_net resume "does not notice: sends nothing until the driver is bound again"
 take virtio_net $virtio $virtio_uuid resume
 
 give virtio_net $virtio $virtio_uuid evict
