@@ -25,7 +25,7 @@ static const char *action_name(enum mdr_action action)
 	return " (?)";
 }
 
-/* Where an event leads to; MDR_STATE_INVALID if it is refused. */
+/* The next state, or MDR_STATE_INVALID if the event is refused. */
 static enum mdr_state step(enum mdr_state from, enum mdr_state origin,
 			   enum mdr_event event, enum mdr_action *action)
 {
@@ -36,7 +36,7 @@ static enum mdr_state step(enum mdr_state from, enum mdr_state origin,
 	return machine.state;
 }
 
-/* Does the event end a reset by going back to where it began? */
+/* Does the event end a reset by returning to the state in which it began? */
 static bool returns(enum mdr_event event)
 {
 	enum mdr_action action;
@@ -80,7 +80,7 @@ static void print_table(void)
 	}
 }
 
-/* Errors do the same from nearly everywhere: the graph shows them once. */
+/* Errors do the same in nearly every state, so the graph shows them once. */
 static bool drawn(enum mdr_state from, enum mdr_event event)
 {
 	switch (event) {

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Brings the table and the graph in Documentation/states.md up to date with
-# drivers/vfio/mdev_recovery/machine.c. What stands above them is written by
-# hand.
+# drivers/vfio/mdev_recovery/machine.c. The text above them is written by hand.
 #
 #   Documentation/states.sh           rewrites states.md
 #   Documentation/states.sh --check   says whether it is current; changes nothing
@@ -37,7 +36,7 @@ sed "/^$begin\$/q" "$page" >"$work/page"
 	"$work/states"
 } >>"$work/page"
 
-# every state of the table has its prose
+# every state in the table has a section
 while read -r state; do
 	grep -q "^### \`$state\`" "$work/page" || die "states.md says nothing about $state"
 done < <("$work/states" | awk -F' *[|] *' 'NR == 1 { for (i = 3; i < NF; i++) print $i }')
