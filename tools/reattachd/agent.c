@@ -22,15 +22,15 @@ void agent_load(struct agent *agent)
 	if (ret == -EINVAL) {
 		snprintf(path, sizeof(path), "%s/%s", agent->state_dir, STORE_FILE);
 		snprintf(aside, sizeof(aside), "%s/%s.bad", agent->state_dir, STORE_FILE);
-		log_error("%s is damaged: evictions of before are forgotten; it is kept as %s",
+		log_error("%s is damaged: earlier evictions are forgotten; the file is kept as %s",
 			  path, aside);
 		rename(path, aside);
 	} else if (ret) {
-		log_error("cannot read %s/%s: %s; evictions of before are forgotten",
+		log_error("cannot read %s/%s: %s; earlier evictions are forgotten",
 			  agent->state_dir, STORE_FILE, strerror(-ret));
 	}
 	for (struct record *record = agent->records.first; record; record = record->next)
-		log_info("mdev %s of domain %s: known from before, %s", record->mdev, record->name,
+		log_info("mdev %s of domain %s: known from an earlier run, %s", record->mdev, record->name,
 			 record->phase == PHASE_DETACHED ? "detached" : "evicting");
 	agent->due = true;
 }
@@ -44,14 +44,14 @@ static void save(struct agent *agent)
 	ret = store_save(agent->state_dir, agent->boot, &agent->records);
 	agent->dirty = ret;
 	if (ret && !agent->save_failed)
-		log_error("cannot write %s/%s: %s; a restart forgets what is going on",
+		log_error("cannot write %s/%s: %s; a restart will forget current evictions",
 			  agent->state_dir, STORE_FILE, strerror(-ret));
 	agent->save_failed = ret;
 }
 
 /*
- * A look at the domains: every mdev of ours in one of them has a record, and
- * every record knows what the look has shown.
+ * A look at the domains. Afterwards every mdev of ours in a running domain has a
+ * record, and every record knows what the look has shown.
  */
 struct look {
 	struct agent *agent;
@@ -70,7 +70,7 @@ static void see_hostdev(const char *mdev, const char *xml, void *arg)
 	record = record_get(&agent->records, mdev, look->domain->uuid);
 	if (!record)
 		return;
-	/* started anew: what was going on was another run's */
+	/* the domain was restarted: this eviction belongs to its earlier run */
 	if (record->id != look->domain->id && record->phase != PHASE_ATTACHED)
 		return;
 	if (record->phase == PHASE_ATTACHED &&
@@ -102,7 +102,7 @@ static bool look(struct agent *agent)
 	return !domains_each(&agent->domains, see_domain, agent);
 }
 
-/* Those who have an mdev of this group are about to lose it. */
+/* The domains with an mdev of this group are about to lose it. */
 static void note_evicting(struct agent *agent, const char *group)
 {
 	for (struct record *record = agent->records.first; record; record = record->next) {
@@ -114,7 +114,7 @@ static void note_evicting(struct agent *agent, const char *group)
 		record->phase = PHASE_EVICTING;
 		record->event = group_event(agent->sysfs, group);
 		agent->dirty = true;
-		log_info("mdev %s: %s is evicting (event %llu), domain %s is asked to give it up",
+		log_info("mdev %s: %s is evicting (event %llu), domain %s is asked to release it",
 			 record->mdev, group, record->event, record->name);
 	}
 	save(agent);
@@ -125,13 +125,13 @@ void agent_group_changed(struct agent *agent, const char *group, const char *sta
 	agent->due = true;
 	if (group_state_parse(state) != GROUP_EVICTING)
 		return;
-	/* one more look, before it has gone */
+	/* one more look, while the domain still has the device */
 	if (domains_connect(&agent->domains))
 		look(agent);
 	note_evicting(agent, group);
 }
 
-/* An eviction whose uevent was lost, or came before the agent. */
+/* Finds an eviction whose uevent was lost, or came before the agent started. */
 static int find_evicting(const char *group, void *arg)
 {
 	struct agent *agent = arg;
@@ -163,7 +163,7 @@ static void attach(struct agent *agent, struct record *record, const char *group
 			  record->mdev, record->name, message, (long long)wait / 1000);
 		return;
 	}
-	log_error("mdev %s: cannot attach to domain %s: %s; given up after %u tries",
+	log_error("mdev %s: cannot attach to domain %s: %s; giving up after %u tries",
 		  record->mdev, record->name, message, record->attempts);
 	record_drop(&agent->records, record);
 	agent->dirty = true;
@@ -171,8 +171,8 @@ static void attach(struct agent *agent, struct record *record, const char *group
 
 static const char * const ends[] = {
 	[VERDICT_RETURNED] = "has it again",
-	[VERDICT_STOPPED] = "has stopped or was started anew, nothing to re-attach to",
-	[VERDICT_STAYED] = "has kept it though the eviction is over",
+	[VERDICT_STOPPED] = "has stopped or was restarted, nothing to re-attach to",
+	[VERDICT_STAYED] = "has kept it although the eviction is over",
 	[VERDICT_MDEV_GONE] = "cannot have it back, the mdev is gone",
 };
 
@@ -190,7 +190,7 @@ static void act(struct agent *agent, struct record *record, enum presence presen
 		log_info("mdev %s: detached from domain %s", record->mdev, record->name);
 		record->phase = PHASE_DETACHED;
 		agent->dirty = true;
-		/* known to the file before the next thing is done */
+		/* in the file before the next step */
 		save(agent);
 		verdict = decide(record, presence, state, now_ms);
 	}
@@ -200,7 +200,7 @@ static void act(struct agent *agent, struct record *record, enum presence presen
 		log_info("mdev %s: domain %s %s", record->mdev, record->name, ends[verdict]);
 		record_drop(&agent->records, record);
 		agent->dirty = true;
-		/* if the domain has it, it is to be watched again */
+		/* if the domain has it, watch it again */
 		agent->due = true;
 	}
 }
@@ -221,7 +221,7 @@ static int some_group(const char *group, void *arg)
 	return 1;
 }
 
-/* An eviction is going on that somebody has to look after. */
+/* Is an eviction unfinished? */
 static bool busy(const struct agent *agent)
 {
 	for (const struct record *record = agent->records.first; record; record = record->next)
@@ -236,7 +236,7 @@ int agent_step(struct agent *agent, int64_t now_ms)
 	bool known;
 
 	agent->due = false;
-	/* without a group of ours and without an eviction, libvirt is left alone */
+	/* without a group of ours and an eviction, do not bother libvirt */
 	if (!group_each(agent->sysfs, some_group, NULL) && !busy(agent)) {
 		domains_disconnect(&agent->domains);
 		records_free(&agent->records);

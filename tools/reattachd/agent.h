@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * agent: puts together what the groups, the domains and the clock say. Each
- * step looks at all of it anew; events only say that it is time for one.
+ * agent: combines what the groups, the domains and the clock say. Each step looks
+ * at everything again; an event only says that it is time for a step.
  */
 #ifndef MDR_REATTACHD_AGENT_H
 #define MDR_REATTACHD_AGENT_H
@@ -14,20 +14,20 @@ struct agent {
 	char boot[UUID_SIZE];
 	struct domains domains;
 	struct records records;
-	bool due;		/* something has happened */
-	bool dirty;		/* the file is older than the records */
-	bool save_failed;	/* and that was said */
+	bool due;		/* something has happened: make a step */
+	bool dirty;		/* the records have changed since the file was written */
+	bool save_failed;	/* and that has been logged */
 };
 
-/* Reads what an earlier agent left. */
+/* Reads the file of an earlier agent. */
 void agent_load(struct agent *agent);
 
 /* A uevent of a group, with its MDR_STATE. */
 void agent_group_changed(struct agent *agent, const char *group, const char *state);
 
 /*
- * One step. Return: how long until the next one, in ms, if nothing happens
- * before; -1 if there is nothing to wait for.
+ * Makes one step. Return: the time until the next step, in ms, if no event comes
+ * first; -1 if only an event calls for one.
  */
 int agent_step(struct agent *agent, int64_t now_ms);
 

@@ -2,10 +2,9 @@
 #include "decide.h"
 
 /*
- * QEMU lets go of the device first, and then libvirt hears of it: the group may
- * be open before the device has gone from the XML. A domain that still has it
- * long after was not unplugged by this eviction; whoever detaches it later
- * means it.
+ * QEMU closes the device before libvirt learns of it, so the group may be open
+ * before the device has left the XML. If the domain still has the device long
+ * after that, this eviction did not unplug it. A later detach is then deliberate.
  */
 static enum verdict decide_evicting(struct record *record, enum presence presence,
 				    enum group_state group, int64_t now_ms)

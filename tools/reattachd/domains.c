@@ -58,7 +58,7 @@ static void listen(struct domains *domains)
 	virConnectPtr connection = domains->connection;
 
 	virConnectRegisterCloseCallback(connection, closed, domains, NULL);
-	/* a driver without a remote end has no keepalive */
+	/* fails for a driver without a remote end, which needs no keepalive */
 	virConnectSetKeepAlive(connection, KEEPALIVE_S, KEEPALIVE_COUNT);
 	domains->callbacks[0] =
 		virConnectDomainEventRegisterAny(connection, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
@@ -85,7 +85,7 @@ bool domains_connect(struct domains *domains)
 	domains->connection = virConnectOpen(domains->uri);
 	if (!domains->connection) {
 		if (!domains->said)
-			log_info("libvirt: %s is not there (%s); waiting for it", domains->uri,
+			log_info("libvirt: no connection to %s (%s); waiting for it", domains->uri,
 				 last_words());
 		domains->said = true;
 		return false;
@@ -110,7 +110,7 @@ void domains_disconnect(struct domains *domains)
 	domains->lost = false;
 }
 
-/* A domain that stops between the list and its XML is no error: it is not told. */
+/* A domain that stops between the list and its XML is skipped, not an error. */
 static int tell(virDomainPtr domain, void (*each)(const struct domain_view *domain, void *arg),
 		void *arg)
 {

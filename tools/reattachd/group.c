@@ -44,7 +44,7 @@ enum group_state group_state_parse(const char *name)
 	return GROUP_CLOSED;
 }
 
-/* The first line of a group's file, without its end; false if there is none. */
+/* Reads the first line of a group's file, without its newline; false if there is none. */
 static bool read_line(const char *sysfs, const char *group, const char *file, char *line,
 		      int size)
 {

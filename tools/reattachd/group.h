@@ -13,11 +13,11 @@
 #define GROUP_SIZE	24	/* "group" and a number */
 
 enum group_state {
-	GROUP_GONE,		/* no such group, or no group has that mdev */
+	GROUP_GONE,		/* no such group, or no group has the mdev */
 	GROUP_OPEN,
 	GROUP_EVICTING,
 	GROUP_FAILED,
-	GROUP_CLOSED,		/* any other state: it will change by itself */
+	GROUP_CLOSED,		/* any other state, which will change by itself */
 };
 
 /* Whether s is a UUID in the form that sysfs and libvirt write. */
@@ -31,12 +31,12 @@ enum group_state group_state(const char *sysfs, const char *group);
 /* The event id of a group; 0 if it cannot be read. */
 unsigned long long group_event(const char *sysfs, const char *group);
 
-/* The group that has this mdev: its name in group, 0, or -ENOENT. */
+/* Finds the group that has this mdev. Return: 0 with its name in group, or -ENOENT. */
 int group_of_mdev(const char *sysfs, const char *mdev, char group[GROUP_SIZE]);
 
 /*
- * Calls each() for every group there is, in no order, until it returns other
- * than 0. Return: that, or 0; no group is no error.
+ * Calls each() for every group, in any order, until each() returns nonzero. Return:
+ * that value, or 0. Having no group is no error.
  */
 int group_each(const char *sysfs, int (*each)(const char *group, void *arg), void *arg);
 

@@ -33,7 +33,7 @@ static void drop_alias(xmlNodePtr hostdev)
 	}
 }
 
-/* The UUID in lower case, as sysfs has it; false if it is none. */
+/* The UUID in lower case, as in sysfs; false if it is not a UUID. */
 static bool read_uuid(xmlNodePtr address, char mdev[UUID_SIZE])
 {
 	xmlChar *value = xmlGetProp(address, BAD_CAST "uuid");

@@ -9,10 +9,10 @@
 #include "group.h"
 
 /*
- * Calls each() for every mdev in a domain's XML, with its UUID and with the
- * XML to attach it again: the element as it is, its place in the guest
- * included, but without an alias that libvirt gave and may give to another.
- * Return: 0; -EINVAL if it is no domain's XML; -ENOMEM.
+ * Calls each() for every mdev in a domain's XML, with its UUID and the XML that
+ * attaches it again. That is the element as it is, with its place in the guest, but
+ * without an alias that libvirt chose, since libvirt may reuse it.
+ * Return: 0; -EINVAL if it is not the XML of a domain; -ENOMEM.
  */
 int hostdev_each(const char *domain_xml,
 		 void (*each)(const char *mdev, const char *xml, void *arg), void *arg);

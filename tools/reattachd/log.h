@@ -3,8 +3,8 @@
 #define MDR_REATTACHD_LOG_H
 
 /*
- * One line on stderr. In a systemd service it begins with its priority, which
- * the journal takes off again.
+ * Write one line to stderr. In a systemd service the line begins with its priority,
+ * which the journal removes.
  */
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));

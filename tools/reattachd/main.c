@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mdr-reattachd: gives a device that was evicted from a libvirt domain back to
- * it when its IOMMU group is open again.
+ * mdr-reattachd: re-attaches a device that was evicted from a libvirt domain when
+ * its IOMMU group is open again.
  *
- * One thread, in libvirt's event loop: uevents, libvirt's events, signals and
- * one timer all end in a step of the agent.
+ * One thread runs libvirt's event loop: uevents, libvirt's events, signals and one
+ * timer each lead to a step of the agent.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -22,7 +22,7 @@
 #include "agent.h"
 #include "log.h"
 
-/* A burst of uevents, as of a hundred functions that recover at once. */
+/* Room for a burst of uevents, when a hundred functions recover at once. */
 #define UEVENT_BUFFER	(1024 * 1024)
 
 static struct agent agent = {
@@ -36,12 +36,12 @@ static bool stop;
 static const char usage[] =
 	"Usage: mdr-reattachd [OPTION...]\n"
 	"Re-attaches devices that were evicted from running libvirt domains, when their\n"
-	"IOMMU group is open again. Runs in the foreground, logs to stderr.\n"
+	"IOMMU group is open again. Runs in the foreground and logs to stderr.\n"
 	"\n"
 	"  -c, --connect=URI    the libvirt connection (qemu:///system)\n"
-	"  -s, --state=DIR      what is kept across a restart (/var/lib/mdr-reattachd)\n"
-	"  -h, --help           this text\n"
-	"  -V, --version        the version\n"
+	"  -s, --state=DIR      keeps evictions across a restart (/var/lib/mdr-reattachd)\n"
+	"  -h, --help           print this text and exit\n"
+	"  -V, --version        print the version and exit\n"
 	"\n"
 	"See mdr-reattachd(8).\n";
 
@@ -79,7 +79,7 @@ static int parse(int argc, char **argv)
 		}
 	}
 	if (optind < argc) {
-		log_error("unexpected argument '%s'; --help tells the usage", argv[optind]);
+		log_error("unexpected argument '%s'; see --help", argv[optind]);
 		return -EINVAL;
 	}
 	return 0;
@@ -136,7 +136,7 @@ static void on_timer(int timer, void *arg)
 	agent.due = true;
 }
 
-/* libvirt would print its errors; the agent says them where they matter */
+/* libvirt would print every error; the agent logs the ones that matter */
 static void no_print(void *arg, virErrorPtr error)
 {
 	(void)arg;
@@ -160,7 +160,7 @@ static int watch_signals(void)
 		-EIO : 0;
 }
 
-/* The kernel's own uevents: they come without udevd too, and none is late. */
+/* The kernel's own uevents: they need no udevd, and are not delayed by it. */
 static int watch_uevents(struct udev *udev, struct udev_monitor **monitor)
 {
 	int ret;
@@ -197,7 +197,7 @@ static int run(void)
 	while (!stop) {
 		if (agent.due)
 			virEventUpdateTimeout(timer, agent_step(&agent, now_ms()));
-		/* a step may have found that there is more to do */
+		/* a step may find that there is more to do */
 		if (agent.due)
 			continue;
 		if (virEventRunDefaultImpl() < 0)

@@ -13,7 +13,7 @@
 #include "store.h"
 
 #define STORE_VERSION	1
-#define STORE_MOST	(4 << 20)	/* bytes; no honest file is nearly as large */
+#define STORE_MOST	(4 << 20)	/* bytes, far more than any valid file */
 
 static const char * const phases[] = {
 	[PHASE_EVICTING] = "evicting",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * store: the file that keeps the evictions across a restart of the agent. It
- * holds for one boot of the host: domains do not outlive that.
+ * store: the file that keeps the evictions across a restart of the agent. It is
+ * valid for one boot of the host, since domains do not outlive that.
  */
 #ifndef MDR_REATTACHD_STORE_H
 #define MDR_REATTACHD_STORE_H
@@ -11,15 +11,15 @@
 #define STORE_FILE "evicted.json"
 
 /*
- * Adds the records in DIR/evicted.json. Return: 0, also without such a file and
- * with one of another boot; -EINVAL if it is damaged, with nothing added;
- * another -errno.
+ * Adds the records in DIR/evicted.json. Return: 0, also if there is no such file or
+ * it is of another boot; -EINVAL if it is damaged, with nothing added; another
+ * -errno.
  */
 int store_load(const char *dir, const char *boot, struct records *records);
 
 /*
- * Writes those that are evicting or detached; a reader sees the old file or the
- * new one. Return: 0 or -errno, with the old file as it was.
+ * Writes the records that are evicting or detached; a reader sees either the old
+ * file or the new one. Return: 0, or -errno with the old file unchanged.
  */
 int store_save(const char *dir, const char *boot, const struct records *records);
 

@@ -59,7 +59,7 @@ evicts "reattach, killed"
 killed=$(systemctl show -P MainPID mdr-reattachd)
 check "reattach, killed: it is killed" kill -9 "$killed"
 check "reattach, killed: systemd starts another, which knows" \
-	wait_for 60 agent_said 'known from before'
+	wait_for 60 agent_said 'known from an earlier run'
 back "reattach, killed"
 
 evicts "reattach, away"
@@ -70,7 +70,7 @@ sleep 3
 check "reattach, away: nobody has attached it" no_hostdev $igb_uuid
 agent_mark
 check "reattach, away: it is started" systemctl start mdr-reattachd
-check "reattach, away: it knows" wait_for 60 agent_said 'known from before'
+check "reattach, away: it knows" wait_for 60 agent_said 'known from an earlier run'
 back "reattach, away"
 
 evicts "reattach, libvirtd"
