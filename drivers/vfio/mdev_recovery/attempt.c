@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The shim's own attempt at a group: it resets and restores the functions by
- * itself. An administrator asks for it by writing to recover; and the shim makes
- * it once when the kernel has provably abandoned a recovery.
+ * What the shim does on its own account: it waits for functions that take their
+ * time after the host's reset, and resets functions that the host did not, or
+ * not well enough. mdr_group_work() calls it when the host is done with a group,
+ * an administrator by writing to recover.
  *
- * The kernel abandons a recovery, without a resume, when some function below the
- * port has no error handler or votes against it. 7.3 says so by a second
- * error_detected(perm_failure). 6.12 says nothing; there the proof is the watchdog
- * together with a function that blocks. A recovery that is merely late is left
- * alone: the host may reset the function at any moment.
+ * The host always wins. A task in here looks whether it still may go on
+ * (mdr_attempt_may()) whenever it gets a device lock and while it waits for
+ * anything. It only tries to take device locks. It is inside the gate while it
+ * touches a function, so that a new error waits for that; never while it waits.
+ *
+ * Nothing here touches a device before it has looked whether the way to it is
+ * open: the PCI core waits a minute for one that is gone, with locks held.
  */
-#include <linux/slab.h>
+#include <linux/pm_runtime.h>
 
 #include "device.h"
 #include "function.h"
@@ -19,46 +22,15 @@
 /* How long to wait for a device lock: its holder may be hung. */
 #define MDR_ATTEMPT_LOCK_MS 5000
 
-/**
- * struct mdr_snapshot - some functions of a group, at one moment
- * @pdevs: referenced; recovering a function takes its device lock, so the list
- *	of the group cannot be held meanwhile
- * @count: how many
- *
- * Allocated without I/O: the disk to swap to may be what the host recovers, and
- * it waits for group->lock.
+/* How often to look for a function that takes its time. */
+#define MDR_RESTORE_POLL_MS 10
+#define MDR_RESTORE_POLL_MAX_MS 200
+
+/*
+ * After a reset the link is up within 1 s, or never (PCI Express 6.0, 6.6.1); the
+ * host has waited for it already.
  */
-struct mdr_snapshot {
-	struct pci_dev **pdevs;
-	unsigned int count;
-};
-
-static int mdr_snapshot_take(struct mdr_group *group, bool only_due,
-			     struct mdr_snapshot *snapshot)
-{
-	struct mdr_function *function;
-
-	snapshot->count = 0;
-	guard(mutex)(&group->lock);
-	snapshot->pdevs = kcalloc(list_count_nodes(&group->functions),
-				  sizeof(*snapshot->pdevs), GFP_NOIO);
-	if (!snapshot->pdevs)
-		return -ENOMEM;
-	list_for_each_entry(function, &group->functions, group_item) {
-		if (!only_due || function->error.reset_due)
-			snapshot->pdevs[snapshot->count++] =
-				pci_dev_get(function->pdev);
-		function->error.reset_due = false;
-	}
-	return 0;
-}
-
-static void mdr_snapshot_put(struct mdr_snapshot *snapshot)
-{
-	while (snapshot->count)
-		pci_dev_put(snapshot->pdevs[--snapshot->count]);
-	kfree(snapshot->pdevs);
-}
+#define MDR_LINK_DOWN_MS 2000
 
 static bool mdr_attempt_gone(struct mdr_group *group, struct pci_dev *pdev)
 {
@@ -100,98 +72,289 @@ static int mdr_attempt_lock(struct mdr_group *group, struct pci_dev *pdev)
 		.pdev = pdev,
 		.deadline = jiffies + msecs_to_jiffies(MDR_ATTEMPT_LOCK_MS),
 	};
-
-	return mdr_trylock_until(pdev, mdr_attempt_lock_stop, &lock);
-}
-
-/* Reset one function, leaving it blank. Device lock held. */
-static int mdr_function_reset(struct mdr_function *function)
-{
-	if (function->ops->reset)
-		return function->ops->reset(function->pdev);
-	return __pci_reset_function_locked(function->pdev);
-}
-
-/* Reset, if it can be reset alone, and restore. Device lock held. */
-static int mdr_attempt_function(struct mdr_function *function, bool reset)
-{
 	int ret;
 
-	if (reset) {
-		ret = mdr_function_reset(function);
-		/* no method of its own: a restore is all there is to try */
-		if (ret && ret != -ENOTTY)
-			return ret;
-	}
-	ret = mdr_restore(function);
-	if (ret)
+	ret = mdr_trylock_until(pdev, mdr_attempt_lock_stop, &lock);
+	if (ret || mdr_attempt_may(group))
 		return ret;
+	device_unlock(&pdev->dev);
+	return -ECANCELED;
+}
 
-	if (function->device)
-		mdr_device_sync_interrupts(function->device);
-
+/* The function is whole again; the host has nothing more to do with it. */
+static void mdr_attempt_proven(struct mdr_function *function)
+{
 	guard(mutex)(&function->group->lock);
 	function->recovering = false;
 	function->failed = false;
-	return 0;
 }
 
-static int mdr_attempt_one(struct mdr_group *group, struct pci_dev *pdev,
-			   bool reset)
+/*
+ * One look at one function. Only where the host has said that it is done with the
+ * group, a function that shows no trace of a reset may not have had one.
+ */
+static int mdr_restore_look(struct mdr_function *function, bool reset_is_sure)
+{
+	int ret;
+
+	if (!READ_ONCE(function->blank) && !READ_ONCE(function->failed))
+		return 0;
+	if (pci_dev_is_disconnected(function->pdev))
+		return -ENXIO;
+	ret = mdr_bridges_restore(function->pdev);
+	if (ret)
+		return ret;
+	if (!mdr_function_answers(function->pdev))
+		return -ENODEV;
+	if (!reset_is_sure && !function->configured &&
+	    !mdr_function_is_blank(function))
+		return -EUCLEAN;
+	ret = mdr_restore_again(function);
+	if (!ret)
+		mdr_attempt_proven(function);
+	return ret;
+}
+
+/* Worth another look: the way is open, or whoever holds a lock lets go of it. */
+static bool mdr_restore_may_come(int error, bool link_down_for_long)
+{
+	switch (error) {
+	case -ENOLINK:
+		return !link_down_for_long;
+	case -EUCLEAN:
+	case -EINVAL:
+	case -EIO:
+	case -ENXIO:
+	case -ECANCELED:
+	case -ENOMEM:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* Look at all functions of the group that are not whole: the worst of them. */
+static int mdr_restore_round(struct mdr_group *group, bool reset_is_sure)
+{
+	struct mdr_snapshot snapshot;
+	struct mdr_gate_entry entry;
+	int worst, ret;
+	unsigned int i;
+
+	mdr_gate_enter_exclusive(&group->gate, &entry);
+	worst = mdr_snapshot_take(group, false, &snapshot);
+	for (i = 0; i < snapshot.count && mdr_attempt_may(group); i++) {
+		struct pci_dev *pdev = snapshot.pdevs[i];
+		struct mdr_function *function;
+
+		if (!device_trylock(&pdev->dev)) {
+			if (!mdr_attempt_gone(group, pdev))
+				worst = worst ?: -EBUSY;
+			continue;
+		}
+		function = mdr_function_find(pdev);
+		ret = function ? mdr_restore_look(function, reset_is_sure) : 0;
+		device_unlock(&pdev->dev);
+		if (ret && (!worst || mdr_restore_may_come(worst, false)))
+			worst = ret;
+	}
+	mdr_snapshot_put(&snapshot);
+	mdr_gate_exit(&entry);
+	return mdr_attempt_may(group) ? worst : -ECANCELED;
+}
+
+/**
+ * mdr_group_restore - restore all functions of a group that are not whole
+ * @group: the group, after mdr_attempt_start()
+ * @deadline_ns: until when to wait for functions that take their time; in ns of
+ *	ktime_get_ns()
+ * @reset_is_sure: the host has reset the functions, whether or not that shows
+ *
+ * Looks at all of them in each round, so the wait is that of the slowest.
+ *
+ * Context: process context, not inside the gate, may sleep.
+ * Return: 0; -ECANCELED if the host is at work again; -EUCLEAN if a function shows
+ * no trace of a reset; otherwise why a function did not come back in time.
+ */
+int mdr_group_restore(struct mdr_group *group, u64 deadline_ns,
+		      bool reset_is_sure)
+{
+	unsigned int poll_ms = MDR_RESTORE_POLL_MS;
+	u64 link_seen = ktime_get_ns(), now;
+	int ret;
+
+	for (;;) {
+		ret = mdr_restore_round(group, reset_is_sure);
+		now = ktime_get_ns();
+		if (ret != -ENOLINK)
+			link_seen = now;
+		if (!ret || now >= deadline_ns ||
+		    !mdr_restore_may_come(ret, now - link_seen >
+					  MDR_LINK_DOWN_MS * NSEC_PER_MSEC))
+			return ret;
+		wait_event_timeout(group->state_changed, !mdr_attempt_may(group),
+				   msecs_to_jiffies(poll_ms));
+		poll_ms = min(2 * poll_ms, MDR_RESTORE_POLL_MAX_MS);
+	}
+}
+
+/*
+ * Lock the bridge as pci_reset_function() does: some methods reset through it. The
+ * order is that of the PCI core, from the top down.
+ */
+static bool mdr_bridge_trylock(struct pci_dev *bridge)
+{
+	if (!bridge)
+		return true;
+	if (!device_trylock(&bridge->dev))
+		return false;
+	if (pci_cfg_access_trylock(bridge))
+		return true;
+	device_unlock(&bridge->dev);
+	return false;
+}
+
+static void mdr_bridge_unlock(struct pci_dev *bridge)
+{
+	if (!bridge)
+		return;
+	pci_cfg_access_unlock(bridge);
+	device_unlock(&bridge->dev);
+}
+
+/* With DMA off and config space held, as the PCI core resets a function. */
+static int mdr_reset_by_pci_core(struct pci_dev *pdev)
+{
+	struct pci_dev *bridge = pci_upstream_bridge(pdev);
+	int ret = -EAGAIN;
+
+	if (!mdr_bridge_trylock(bridge))
+		return ret;
+	ret = pci_try_reset_function(pdev);
+	mdr_bridge_unlock(bridge);
+	return ret;
+}
+
+static int mdr_reset_by_parent(struct mdr_group *group, struct pci_dev *pdev)
 {
 	struct mdr_function *function;
 	int ret;
 
 	ret = mdr_attempt_lock(group, pdev);
-	if (ret == -ENODEV)
-		return 0; /* is leaving the group */
 	if (ret)
 		return ret;
 	function = mdr_function_find(pdev);
-	if (!mdr_attempt_may(group))
-		ret = -ECANCELED;
-	else
-		ret = function ? mdr_attempt_function(function, reset) : 0;
+	ret = -ENODEV;
+	if (function && function->ops->reset)
+		ret = function->ops->reset(pdev);
 	device_unlock(&pdev->dev);
-	if (ret && ret != -ECANCELED)
-		pci_err(pdev, "does not come back: %d\n", ret);
 	return ret;
 }
 
-static int mdr_attempt_each(struct mdr_group *group, bool only_due, bool reset)
+/* Does its parent driver reset the function? -ENODEV if it is going away. */
+static int mdr_attempt_look(struct mdr_group *group, struct pci_dev *pdev,
+			    bool *by_parent)
+{
+	struct mdr_function *function;
+	int ret;
+
+	ret = mdr_bridges_restore(pdev);
+	if (ret)
+		return ret;
+	ret = mdr_attempt_lock(group, pdev);
+	if (ret)
+		return ret;
+	function = mdr_function_find(pdev);
+	if (!function)
+		ret = -ENODEV;
+	else if (!mdr_function_answers(pdev))
+		ret = -EIO;
+	else
+		*by_parent = function->ops->reset;
+	if (!ret) {
+		function->configured = false;
+		WRITE_ONCE(function->blank, true);
+	}
+	device_unlock(&pdev->dev);
+	return ret;
+}
+
+/* Reset one function, leaving it to be restored. */
+static int mdr_attempt_reset_one(struct mdr_group *group, struct pci_dev *pdev)
+{
+	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_ATTEMPT_LOCK_MS);
+	bool by_parent = false;
+	int ret;
+
+	ret = mdr_attempt_look(group, pdev, &by_parent);
+	if (ret)
+		return ret == -ENODEV ? 0 : ret;
+	if (by_parent)
+		return mdr_reset_by_parent(group, pdev);
+
+	/* its user may have put it into low power */
+	ret = pm_runtime_resume_and_get(&pdev->dev);
+	if (ret)
+		return ret;
+	do {
+		ret = mdr_attempt_may(group) ? mdr_reset_by_pci_core(pdev) :
+					       -ECANCELED;
+	} while (ret == -EAGAIN && mdr_wait_host_lets_go(deadline));
+	pm_runtime_put(&pdev->dev);
+	/* no method of its own: a restore is all there is to try */
+	return ret == -ENOTTY ? 0 : ret;
+}
+
+static int mdr_attempt_reset_each(struct mdr_group *group, bool only_due)
 {
 	struct mdr_snapshot snapshot;
+	struct mdr_gate_entry entry;
 	int err, ret;
 	unsigned int i;
 
+	mdr_gate_enter_exclusive(&group->gate, &entry);
 	err = mdr_snapshot_take(group, only_due, &snapshot);
-	for (i = 0; i < snapshot.count; i++) {
-		ret = mdr_attempt_one(group, snapshot.pdevs[i], reset);
+	for (i = 0; i < snapshot.count && err != -ECANCELED; i++) {
+		ret = mdr_attempt_reset_one(group, snapshot.pdevs[i]);
 		if (ret)
 			err = ret;
+		if (ret && ret != -ECANCELED)
+			pci_err(snapshot.pdevs[i], "cannot be reset: %d\n", ret);
 	}
 	mdr_snapshot_put(&snapshot);
+	mdr_gate_exit(&entry);
 	return err;
+}
+
+/* A device may take as long after our reset as after the host's. */
+static int mdr_attempt_restore(struct mdr_group *group)
+{
+	u64 timeout_ns;
+
+	scoped_guard(mutex, &group->lock)
+		timeout_ns = (u64)mdr_group_recovery_timeout(group) *
+			     NSEC_PER_MSEC;
+	return mdr_group_restore(group, ktime_get_ns() + timeout_ns, true);
 }
 
 /**
  * mdr_group_reset_due - make the resets that were voted for and not made
- * @group: a group whose functions have all resumed
+ * @group: a group whose functions have all resumed, after mdr_attempt_start()
  *
- * Context: process context, present in the gate, may sleep.
+ * Context: process context, not inside the gate, may sleep.
  * Return: 0; -ECANCELED if the host is at work again; or what failed.
  */
 int mdr_group_reset_due(struct mdr_group *group)
 {
-	scoped_guard(mutex, &group->lock)
-		mdr_attempt_start(group);
-	return mdr_attempt_each(group, true, true);
+	return mdr_attempt_reset_each(group, true);
 }
 
 static bool mdr_attempt_owns(struct mdr_group *group, struct pci_dev *pdev)
 {
 	struct mdr_function *function;
 
+	if (pdev->subordinate)
+		return true; /* what lies below it counts */
 	guard(rcu)();
 	function = mdr_function_find(pdev);
 	return function && (function->group == group ||
@@ -199,57 +362,81 @@ static bool mdr_attempt_owns(struct mdr_group *group, struct pci_dev *pdev)
 }
 
 /*
- * Does a reset of this bus hit only functions of this group, or parked and
- * unused ones of ours? The task that unbinds a function holds its device lock
- * and mdr_registry_lock while it waits for us, so neither is taken here. Nor is
+ * Does a reset below this bridge hit only functions of this group, or parked and
+ * unused ones of ours? The task that unbinds a function holds its device lock and
+ * mdr_registry_lock while it waits for us, so neither is taken here. Nor is
  * pci_bus_sem (for_each_pci_dev() does without): the AER thread holds it while it
  * waits for device locks.
  */
-static bool mdr_attempt_owns_bus(struct mdr_group *group, struct pci_bus *bus)
+static bool mdr_attempt_owns_below(struct mdr_group *group,
+				   struct pci_dev *bridge)
 {
-	struct pci_dev *sibling = NULL;
-	bool owns = !pci_is_root_bus(bus);
+	struct pci_dev *pdev = NULL;
+	bool owns = true;
 
-	for_each_pci_dev(sibling)
-		if (sibling->bus == bus)
-			owns &= mdr_attempt_owns(group, sibling);
+	for_each_pci_dev(pdev)
+		if (mdr_pci_is_below(pdev, bridge))
+			owns &= mdr_attempt_owns(group, pdev);
 	return owns;
 }
 
-/* Some function of the group, referenced. */
-static struct pci_dev *mdr_group_any(struct mdr_group *group)
+/* Reset the bus of a function, if that hits nobody else and the way is open. */
+static int mdr_attempt_reset_bus(struct mdr_group *group, struct pci_dev *pdev)
 {
-	struct mdr_function *function;
+	struct pci_dev *bridge = pci_upstream_bridge(pdev);
+	int ret;
 
-	guard(mutex)(&group->lock);
-	function = list_first_entry_or_null(&group->functions,
-					    struct mdr_function, group_item);
-	return function ? pci_dev_get(function->pdev) : NULL;
+	if (!bridge || pdev->is_virtfn ||
+	    !mdr_attempt_owns_below(group, bridge))
+		return -EPERM;
+	ret = mdr_bridges_restore(pdev);
+	if (ret)
+		return ret;
+	return mdr_attempt_may(group) ? pci_reset_bus(pdev) : -ECANCELED;
 }
 
-/* Reset the bus below which the group does not answer. */
-static int mdr_attempt_bus(struct mdr_group *group)
+static int mdr_attempt_reset_buses(struct mdr_group *group)
 {
-	struct pci_dev *pdev = mdr_group_any(group);
-	int ret = -EPERM;
+	struct mdr_snapshot snapshot;
+	struct pci_bus *done = NULL;
+	struct mdr_gate_entry entry;
+	unsigned int i;
+	int ret;
 
-	if (!pdev)
-		return -ENODEV;
-	if (mdr_attempt_owns_bus(group, pdev->bus))
-		ret = pci_reset_bus(pdev);
-	pci_dev_put(pdev);
+	mdr_gate_enter_exclusive(&group->gate, &entry);
+	ret = mdr_snapshot_take(group, false, &snapshot);
+	for (i = 0; i < snapshot.count && !ret; i++) {
+		if (snapshot.pdevs[i]->bus == done)
+			continue;
+		done = snapshot.pdevs[i]->bus;
+		ret = mdr_attempt_reset_bus(group, snapshot.pdevs[i]);
+	}
+	mdr_snapshot_put(&snapshot);
+	mdr_gate_exit(&entry);
 	return ret;
 }
 
-/* Each function by itself; then, where that is not enough, all at once. */
-static int mdr_attempt_all(struct mdr_group *group)
+/**
+ * mdr_group_reset_and_restore - reset all functions of a group, and restore them
+ * @group: the group, after mdr_attempt_start()
+ *
+ * Each function by itself; then, where that is not enough, their buses.
+ *
+ * Context: process context, not inside the gate, may sleep.
+ * Return: 0; -ECANCELED if the host is at work again; or what failed.
+ */
+int mdr_group_reset_and_restore(struct mdr_group *group)
 {
 	int ret;
 
-	ret = mdr_attempt_each(group, false, true);
-	if (!ret || !mdr_attempt_may(group) || mdr_attempt_bus(group))
+	ret = mdr_attempt_reset_each(group, false);
+	if (!ret)
+		ret = mdr_attempt_restore(group);
+	if (!ret || !mdr_attempt_may(group))
 		return ret;
-	return mdr_attempt_each(group, false, false);
+	if (mdr_attempt_reset_buses(group))
+		return ret;
+	return mdr_attempt_restore(group);
 }
 
 static void mdr_group_resumed(struct mdr_group *group)
@@ -268,11 +455,12 @@ static void mdr_group_resumed(struct mdr_group *group)
  * Return: 0 with the group open, holding or evicting as its type says; -EINVAL
  * if the group is not failed; -EBUSY if an access does not end, or somebody
  * holds a function; -EAGAIN if an error came meanwhile; -ENODEV if a function
- * does not answer; -ENOMEM; or what the reset of a function says.
+ * does not answer, -ENOLINK if the link to it is down; -ENOMEM; or what the reset
+ * of a function says.
  */
 int mdr_group_recover(struct mdr_group *group)
 {
-	struct mdr_gate_entry entry;
+	struct mdr_function *function;
 	int ret;
 
 	scoped_guard(mutex, &group->lock) {
@@ -282,10 +470,8 @@ int mdr_group_recover(struct mdr_group *group)
 		mdr_attempt_start(group);
 	}
 
-	mdr_gate_enter_exclusive(&group->gate, &entry);
 	ret = mdr_gate_drain(&group->gate, MDR_DRAIN_TIMEOUT_MS, false) ?
-	      mdr_attempt_all(group) : -EBUSY;
-	mdr_gate_exit(&entry);
+	      mdr_group_reset_and_restore(group) : -EBUSY;
 
 	guard(mutex)(&group->lock);
 	if (ret == -ECANCELED || group->resetter != current)
@@ -293,92 +479,14 @@ int mdr_group_recover(struct mdr_group *group)
 	if (!ret) {
 		mdr_breaker_reset(&group->breaker);
 		group->cause = MDR_CAUSE_NONE;
+		list_for_each_entry(function, &group->functions, group_item)
+			function->recovering = false;
 	}
 	/* a reset from outside that is under way opens the gate at its end */
 	if (!ret && group->resets == 1)
 		mdr_group_resumed(group);
+	if (mdr_attempt_may(group))
+		mdr_attempt_stop(group);
 	mdr_group_reset_end(group, MDR_EVENT_HOST_RESET_DONE, NULL);
 	return ret;
-}
-
-static bool mdr_group_has_blockers(struct mdr_group *group)
-{
-	struct pci_dev *port;
-	unsigned int index = 0;
-	bool blocked = false;
-
-	while (!blocked && (port = mdr_group_port(group, index++))) {
-		blocked = mdr_has_blockers(port);
-		pci_dev_put(port);
-	}
-	return blocked;
-}
-
-/* Is the host provably done with the event? Then the attempt may begin. */
-static bool mdr_attempt_begin(struct mdr_group *group, u64 *event)
-{
-	bool blocked = mdr_group_has_blockers(group);
-	struct mdr_attempt *attempt = &group->attempt;
-
-	guard(mutex)(&group->lock);
-	*event = attempt->event;
-	if (attempt->event == group->event) {
-		attempt->host_is_done |= blocked;
-		if (attempt->host_is_done) {
-			mdr_attempt_start(group);
-			return true;
-		}
-	}
-	/* what was not tried can be tried when the host says more */
-	attempt->event = 0;
-	return false;
-}
-
-static void mdr_attempt_end(struct mdr_group *group, u64 event, bool tried,
-			    int ret)
-{
-	guard(mutex)(&group->lock);
-	if (event != group->event || (tried && !mdr_attempt_may(group)) ||
-	    (!mdr_group_is_recovering(group) &&
-	     group->machine.state != MDR_STATE_FAILED))
-		return; /* something newer has taken over */
-	if (!ret) {
-		dev_notice(&group->dev,
-			   "the kernel abandoned the recovery of event %llu, own reset succeeded\n",
-			   event);
-		group->stats.own_resets++;
-		mdr_group_resumed(group);
-		return;
-	}
-	dev_err(&group->dev,
-		"event %llu: recovery did not end (own attempt: %d), failed: see blockers, then write 1 to recover\n",
-		event, ret);
-	if (group->attempt.failure == MDR_EVENT_WATCHDOG)
-		group->cause = MDR_CAUSE_WATCHDOG;
-	else
-		group->cause = MDR_CAUSE_PERMANENT;
-	mdr_group_step(group, group->attempt.failure, NULL);
-}
-
-/**
- * mdr_group_attempt - the one own attempt after an abandoned recovery
- * @work: &mdr_attempt.work
- *
- * Context: mdr_workqueue.
- */
-void mdr_group_attempt(struct work_struct *work)
-{
-	struct mdr_group *group = container_of(work, struct mdr_group,
-					       attempt.work);
-	struct mdr_gate_entry entry;
-	int ret = -ETIMEDOUT;
-	bool tried;
-	u64 event;
-
-	mdr_gate_enter_exclusive(&group->gate, &entry);
-	tried = mdr_attempt_begin(group, &event);
-	if (tried)
-		ret = mdr_attempt_all(group);
-	mdr_gate_exit(&entry);
-	mdr_attempt_end(group, event, tried, ret);
 }

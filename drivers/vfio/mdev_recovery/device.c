@@ -48,6 +48,7 @@ static int mdr_device_open_gate(struct mdr_device *device,
 static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 {
 	struct mdr_group *group = device->function->group;
+	struct pci_saved_state *saved;
 	struct mdr_gate_entry entry;
 	unsigned long let_go;
 	int ret;
@@ -64,7 +65,8 @@ static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 
 	let_go = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
 	do {
-		ret = vfio_pci_core_enable(&device->core);
+		ret = mdr_restore_if_blank(device->function) ?:
+		      vfio_pci_core_enable(&device->core);
 	} while (ret == -EAGAIN && !mdr_gate_closed(&group->gate) &&
 		 mdr_wait_host_lets_go(let_go));
 	if (ret) {
@@ -75,19 +77,24 @@ static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 	}
 
 	mdr_user_registers_init(device);
+	saved = pci_store_saved_state(device->core.pdev);
 
 	mutex_lock(&group->lock);
 	if (mdr_gate_closed(&group->gate)) {
 		/* what was just read and saved may be that of a dead device */
 		mutex_unlock(&group->lock);
 		vfio_pci_core_disable(&device->core);
+		kfree(saved);
 		ret = -EAGAIN;
 		goto out_exit;
 	}
+	swap(device->saved, saved);
 	device->opened = true;
 	device->acknowledged = group->event;
 	group->users++;
 	mutex_unlock(&group->lock);
+
+	kfree(saved);
 
 	vfio_pci_core_finish_enable(&device->core);
 out_exit:
@@ -235,6 +242,7 @@ static void mdr_device_release(struct vfio_device *vdev)
 	vfio_pci_core_stay_in_d0_end(&device->core);
 	vfio_pci_core_release_dev(vdev);
 	mutex_destroy(&device->core_lock);
+	kfree(device->saved);
 	__free_page(device->ones);
 }
 

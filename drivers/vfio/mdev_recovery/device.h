@@ -16,6 +16,8 @@
 
 struct mdev_driver;
 struct mdr_function;
+struct mdr_group;
+struct pci_bus;
 
 /* Also the bound of a group without an mdev; see Documentation/ABI. */
 #define MDR_DEFAULT_RECOVERY_TIMEOUT_MS 90000
@@ -102,6 +104,8 @@ struct mdr_user_registers {
  * @policy: its type
  * @tunables: its attributes
  * @registers: config space of the user
+ * @saved: config space when the user opened the device; a copy of our own, since
+ *	vfio-pci-core frees its one while a host callback may restore. group->lock
  * @acknowledged: latest event that the user's reset acknowledged; group->lock
  * @opened: between open_device() and close_device(); group->lock
  * @in_use: from before open_device() touches the function until close_device()
@@ -124,6 +128,7 @@ struct mdr_device {
 	enum mdr_policy policy;
 	struct mdr_tunables tunables;
 	struct mdr_user_registers registers;
+	struct pci_saved_state *saved;
 	u64 acknowledged;
 	bool opened;
 	bool in_use;
@@ -176,8 +181,8 @@ long mdr_device_reset(struct mdr_device *device, unsigned int cmd,
 int mdr_reset_enter(struct mdr_device *device, struct mdr_gate_entry *entry);
 long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
 		   unsigned long arg);
-void mdr_reset_leave(struct mdr_device *device, struct mdr_gate_entry *entry,
-		     bool alive);
+void mdr_reset_end(struct mdr_group *group, struct mdr_function *function,
+		   struct pci_bus *bus, bool alive);
 
 /* hot_reset.c */
 long mdr_device_hot_reset(struct mdr_device *device, unsigned int cmd,

@@ -55,6 +55,18 @@ static int mdr_function_save_pristine(struct mdr_function *function)
 	struct pci_dev *pdev = function->pdev;
 
 	pci_set_power_state(pdev, PCI_D0);
+	if (!mdr_function_answers(pdev)) {
+		pci_err(pdev, "does not answer: if it lost power, remove and rescan it\n");
+		return -ENODEV;
+	}
+	/* it went through a reset without us; the kernel has a copy */
+	if (mdr_function_is_blank(function))
+		pci_restore_state(pdev);
+	if (mdr_function_is_blank(function)) {
+		pci_err(pdev, "config space is lost, and so is the kernel's copy: remove and rescan it\n");
+		return -EIO;
+	}
+	mdr_pci_unfreeze(pdev);
 	pci_save_state(pdev);
 	function->pristine = pci_store_saved_state(pdev);
 	return function->pristine ? 0 : -ENOMEM;
@@ -110,6 +122,7 @@ static void mdr_function_unpublish(struct mdr_function *function)
 	mdr_group_remove(function->group, function);
 	mdr_group_unlink(function->group, &function->pdev->dev);
 	xa_erase(&mdr_functions, (unsigned long)function->pdev);
+	mdr_domain_forget(function);
 	mdr_domain_put(function->domain);
 	mdr_group_put(function->group);
 }
@@ -146,6 +159,7 @@ int mdr_register_function(struct pci_dev *pdev,
 		return -ENOMEM;
 	function->pdev = pdev;
 	function->ops = ops ?: &mdr_no_ops;
+	INIT_LIST_HEAD(&function->walk.item);
 	mdr_function_init_types(function);
 
 	ret = mdr_function_save_pristine(function);

@@ -18,23 +18,41 @@ struct mdr_device;
 struct mdr_group;
 
 /**
- * struct mdr_domain - functions below one port
+ * struct mdr_domain - functions below one root port
  * @item: in the registry; mdr_registry_lock
- * @port: the port; a function on a root bus is a domain of its own, then it is
- *	that function. Referenced.
+ * @port: the root port; a function on a root bus is a domain of its own, then it
+ *	is that function. Referenced.
  * @functions: how many functions hold this domain; mdr_registry_lock
- * @lock: protects @event and @detecting, and &mdr_function.event of the
- *	functions in here
- * @event: id of the latest event, unique across all domains; 0 before the first
- * @detecting: the host still tells functions about @event
+ * @lock: protects @told, and &mdr_function.walk of the functions in here
+ * @told: &mdr_walk.item of the functions that a walk has told of an error and
+ *	that it has not come back to
  */
 struct mdr_domain {
 	struct list_head item;
 	struct pci_dev *port;
 	unsigned int functions;
 	struct mutex lock;
+	struct list_head told;
+};
+
+/**
+ * struct mdr_walk - one walk of the host, as one function has seen it
+ * @item: in &mdr_domain.told, or empty
+ * @task: the task that walks; compared, never dereferenced
+ * @port: the port below which it walks, as far as that can be known: see
+ *	mdr_walk_port(). Above the function, which keeps it.
+ * @state: what it told
+ * @event: the id of its error; 0 before the first
+ *
+ * The host walks over everything below a port, in one task: it tells all of it
+ * about an error, and then comes back to all of it for each further step.
+ */
+struct mdr_walk {
+	struct list_head item;
+	struct task_struct *task;
+	struct pci_dev *port;
+	pci_channel_state_t state;
 	u64 event;
-	bool detecting;
 };
 
 /**
@@ -64,12 +82,14 @@ struct mdr_function_error {
  * @device: the mdev, or NULL. Written with the device lock of @pdev and
  *	group->lock held, so either one allows reading it.
  * @pristine: config space when the parent driver was bound
- * @event: latest event this function was told of; domain->lock
- * @error: what that event means here
+ * @walk: the latest walk that told this function of an error; domain->lock
+ * @error: what its error means here
  * @recovering: told of an error, not yet of its end; group->lock
- * @failed: could not be restored; group->lock
+ * @failed: the host said that it is lost; group->lock
  * @blank: a reset was coming or came, and no restore has succeeded since. Set
  *	under the device lock, cleared by mdr_restore() only
+ * @configured: config space and the parent driver's part are restored, only the
+ *	device is not ready yet; device lock
  * @in_host_reset: between reset_prepare() and reset_done(); device lock
  * @removing: the parent driver is being unbound
  * @rcu: for freeing
@@ -85,11 +105,12 @@ struct mdr_function {
 	struct mdr_domain *domain;
 	struct mdr_device *device;
 	struct pci_saved_state *pristine;
-	u64 event;
+	struct mdr_walk walk;
 	struct mdr_function_error error;
 	bool recovering;
 	bool failed;
 	bool blank;
+	bool configured;
 	bool in_host_reset;
 	bool removing;
 	struct rcu_head rcu;
@@ -98,13 +119,30 @@ struct mdr_function {
 	struct mdev_type *type_pointers[MDR_POLICY_COUNT - 1];
 };
 
+/* The host goes through a walk's states by itself; without one nobody does. */
+static inline void mdr_pci_unfreeze(struct pci_dev *pdev)
+{
+	/* a device that is gone stays gone */
+	cmpxchg(&pdev->error_state, pci_channel_io_frozen,
+		pci_channel_io_normal);
+}
+
+/* bridge.c: what lies between a root port and a function */
+bool mdr_pci_is_below(struct pci_dev *pdev, struct pci_dev *bridge);
+struct pci_dev *mdr_pci_root(struct pci_dev *pdev);
+bool mdr_bridges_are_blank(struct pci_dev *pdev);
+int mdr_bridges_restore(struct pci_dev *pdev);
+
 /* restore.c: from a blank function to what its user had */
 bool mdr_function_answers(struct pci_dev *pdev);
+bool mdr_function_is_blank(struct mdr_function *function);
 int mdr_restore(struct mdr_function *function);
+int mdr_restore_if_blank(struct mdr_function *function);
+int mdr_restore_again(struct mdr_function *function);
 
 /* blockers.c: functions that make the kernel abandon a recovery */
-ssize_t mdr_blockers_show(struct pci_dev *port, char *buf, ssize_t at);
-bool mdr_has_blockers(struct pci_dev *port);
+ssize_t mdr_blockers_show(struct mdr_group *group, char *buf);
+bool mdr_group_has_blockers(struct mdr_group *group);
 void mdr_blockers_warn(struct mdr_function *function);
 
 /* registry.c: which functions and domains exist */
@@ -117,7 +155,8 @@ int mdr_function_lock(struct mdr_function *function);
 void mdr_function_unlock(struct mdr_function *function);
 struct mdr_domain *mdr_domain_get(struct pci_dev *pdev);
 void mdr_domain_put(struct mdr_domain *domain);
-u64 mdr_domain_error(struct mdr_function *function);
-void mdr_domain_detected(struct mdr_domain *domain);
+void mdr_domain_forget(struct mdr_function *function);
+u64 mdr_walk_error(struct mdr_function *function, pci_channel_state_t state);
+void mdr_walk_goes_on(struct mdr_function *function);
 
 #endif

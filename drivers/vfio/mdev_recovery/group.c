@@ -3,6 +3,8 @@
  * What can be asked of a group: sums over its functions, and what goes on.
  * Nothing here changes a state; step.c does.
  */
+#include <linux/slab.h>
+
 #include "device.h"
 #include "function.h"
 #include "group.h"
@@ -41,6 +43,20 @@ bool mdr_group_has_failed(struct mdr_group *group)
 		if (function->failed || READ_ONCE(function->blank))
 			return true;
 	return false;
+}
+
+/**
+ * mdr_group_has_given_up - has the breaker tripped?
+ * @group: the group
+ *
+ * Return: true if only an administrator recovers the group.
+ */
+bool mdr_group_has_given_up(struct mdr_group *group)
+{
+	lockdep_assert_held(&group->lock);
+
+	return group->machine.state == MDR_STATE_FAILED &&
+	       group->cause == MDR_CAUSE_BREAKER;
 }
 
 /**
@@ -212,6 +228,49 @@ struct pci_dev *mdr_group_port(struct mdr_group *group, unsigned int index)
 		if (mdr_first_of_domain(group, function) && !index--)
 			return pci_dev_get(function->domain->port);
 	return NULL;
+}
+
+/**
+ * mdr_snapshot_take - note who is in a group at this moment
+ * @group: the group
+ * @only_due: only the functions that wait for a reset, which is then noted
+ * @snapshot: filled in; to be released with mdr_snapshot_put() in any case
+ *
+ * Context: process context; takes group->lock. Allocates without I/O: the disk
+ * to swap to may be what the host recovers, and the host waits for that lock.
+ * Return: 0, or -ENOMEM with an empty snapshot.
+ */
+int mdr_snapshot_take(struct mdr_group *group, bool only_due,
+		      struct mdr_snapshot *snapshot)
+{
+	struct mdr_function *function;
+
+	snapshot->count = 0;
+	guard(mutex)(&group->lock);
+	snapshot->pdevs = kcalloc(list_count_nodes(&group->functions),
+				  sizeof(*snapshot->pdevs), GFP_NOIO);
+	if (!snapshot->pdevs)
+		return -ENOMEM;
+	list_for_each_entry(function, &group->functions, group_item) {
+		if (only_due && !function->error.reset_due)
+			continue;
+		function->error.reset_due = false;
+		snapshot->pdevs[snapshot->count++] = pci_dev_get(function->pdev);
+	}
+	return 0;
+}
+
+/**
+ * mdr_snapshot_put - release a snapshot
+ * @snapshot: from mdr_snapshot_take()
+ *
+ * Context: process context, may sleep.
+ */
+void mdr_snapshot_put(struct mdr_snapshot *snapshot)
+{
+	while (snapshot->count)
+		pci_dev_put(snapshot->pdevs[--snapshot->count]);
+	kfree(snapshot->pdevs);
 }
 
 static const char * const mdr_cause_names[MDR_CAUSE_COUNT] = {

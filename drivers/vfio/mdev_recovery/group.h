@@ -72,15 +72,16 @@ enum mdr_cause {
  * @user_resets: resets run for users
  * @host_resets: resets from outside
  * @hold_timeouts: users of type hold that did not react in time
- * @correctable_errors: reported by the kernel
+ * @harmless_errors: non-fatal errors that needed no reset
  * @recovery_ns_last: latest recovery, from the first error_detected() to the
  *	opening of the gate, in nanoseconds
+ * @correctable_errors: reported by the kernel
  * @stalls: accesses that waited at the closed gate
  * @dead_accesses: accesses answered with all-ones, an error or a signal
  * @stall_ns_total: sum of the waits, in nanoseconds
  * @stall_ns_max: the longest wait, in nanoseconds
  *
- * Users write the atomic ones; group->lock protects the others.
+ * The atomic ones are written without a lock; group->lock protects the others.
  */
 struct mdr_stats {
 	u64 recoveries;
@@ -91,8 +92,9 @@ struct mdr_stats {
 	u64 user_resets;
 	u64 host_resets;
 	u64 hold_timeouts;
-	u64 correctable_errors;
+	u64 harmless_errors;
 	u64 recovery_ns_last;
+	atomic64_t correctable_errors;
 	atomic64_t stalls;
 	atomic64_t dead_accesses;
 	atomic64_t stall_ns_total;
@@ -100,20 +102,30 @@ struct mdr_stats {
 };
 
 /**
- * struct mdr_attempt - the shim's own attempt at a group; group->lock
- * @event: id of the event it was decided for, 0 if none is
- * @failure: what fails the group if the attempt does not help
- * @host_is_done: the host is provably done with the event, without a resume
- * @task: the task that may reset functions on the shim's own account; the host
- *	clears it when it is at work again. Compared, never dereferenced.
- * @work: the attempt
+ * struct mdr_attempt - what the shim does on its own account; group->lock
+ * @event: id of the latest event with an own reset: one for each
+ * @host_is_done: the host is provably done with the latest event, without a
+ *	resume
+ * @overdue: recovery_timeout_ms has passed
+ * @task: the task that may reset and restore functions; the host clears it when
+ *	it is at work again. Compared, never dereferenced.
  */
 struct mdr_attempt {
 	u64 event;
-	enum mdr_event failure;
 	bool host_is_done;
+	bool overdue;
 	struct task_struct *task;
-	struct work_struct work;
+};
+
+/**
+ * struct mdr_snapshot - some functions of a group, at one moment
+ * @pdevs: referenced; to work on a function takes its device lock, so the list of
+ *	the group cannot be held meanwhile
+ * @count: how many
+ */
+struct mdr_snapshot {
+	struct pci_dev **pdevs;
+	unsigned int count;
 };
 
 /**
@@ -135,7 +147,9 @@ struct mdr_attempt {
  * @resets: resets by users, administrators or from outside that run now
  * @error_at: ktime_get_ns() of the first error_detected() of @event
  * @held_at: ktime_get_ns() when a recovery last ended in holding
- * @breaker: times of the latest errors
+ * @breaker: times of the latest errors with a reset
+ * @breaker_event: id of the latest event that @breaker has counted
+ * @harmless: times of the latest errors without one
  * @drained: nobody was inside the gate at the end of the latest drain
  * @untouched: the host reset all functions, and nobody has been inside since;
  *	as of the latest opening or closing of the gate
@@ -145,7 +159,7 @@ struct mdr_attempt {
  * @dying: the last function left; no timer is armed any more
  * @timer: the bound of the present state; mdr_group_step() arms it
  * @attempt: the own attempt
- * @finish: opens the gate after the last resume
+ * @work: what follows once the host is done
  * @rcu: for freeing
  * @state_node: the attribute state, for poll()
  * @stats: counters
@@ -167,6 +181,8 @@ struct mdr_group {
 	u64 error_at;
 	u64 held_at;
 	struct mdr_breaker breaker;
+	u64 breaker_event;
+	struct mdr_breaker harmless;
 	bool drained;
 	bool untouched;
 	unsigned int requests;
@@ -174,7 +190,7 @@ struct mdr_group {
 	bool dying;
 	struct delayed_work timer;
 	struct mdr_attempt attempt;
-	struct work_struct finish;
+	struct work_struct work;
 	struct rcu_head rcu;
 	struct kernfs_node *state_node;
 	struct mdr_stats stats;
@@ -188,6 +204,7 @@ static inline struct mdr_group *to_mdr_group(struct device *dev)
 /* group.c: what can be asked of a group */
 bool mdr_group_pending(struct mdr_group *group);
 bool mdr_group_has_failed(struct mdr_group *group);
+bool mdr_group_has_given_up(struct mdr_group *group);
 bool mdr_group_acknowledged(struct mdr_group *group);
 bool mdr_group_is_recovering(struct mdr_group *group);
 bool mdr_group_is_resetting(struct mdr_group *group);
@@ -196,6 +213,9 @@ enum mdr_policy mdr_group_policy(struct mdr_group *group, bool opened_only);
 unsigned int mdr_group_recovery_timeout(struct mdr_group *group);
 unsigned int mdr_group_hold_timeout(struct mdr_group *group);
 struct pci_dev *mdr_group_port(struct mdr_group *group, unsigned int index);
+int mdr_snapshot_take(struct mdr_group *group, bool only_due,
+		      struct mdr_snapshot *snapshot);
+void mdr_snapshot_put(struct mdr_snapshot *snapshot);
 const char *mdr_cause_name(enum mdr_cause cause);
 void mdr_attempt_start(struct mdr_group *group);
 bool mdr_attempt_may(struct mdr_group *group);
@@ -209,8 +229,6 @@ bool mdr_group_reset_begin(struct mdr_group *group, enum mdr_event event,
 			   struct mdr_function *function);
 void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
 			 struct mdr_function *function);
-void mdr_group_abandon(struct mdr_group *group, enum mdr_event event,
-		       bool host_is_done);
 void mdr_group_timer(struct work_struct *work);
 
 /* wait.c: the host for users, users for the host */
@@ -221,13 +239,15 @@ int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms);
 void mdr_group_wait_close(struct mdr_function *function);
 bool mdr_wait_host_lets_go(unsigned long deadline);
 
-/* attempt.c: the shim resets and restores by itself */
+/* attempt.c: what the shim does on its own account */
+int mdr_group_restore(struct mdr_group *group, u64 deadline_ns,
+		      bool reset_is_sure);
 int mdr_group_reset_due(struct mdr_group *group);
+int mdr_group_reset_and_restore(struct mdr_group *group);
 int mdr_group_recover(struct mdr_group *group);
-void mdr_group_attempt(struct work_struct *work);
 
-/* recovery.c: one recovery by the host, from error to end */
-void mdr_group_finish(struct work_struct *work);
+/* recovery.c: one recovery, from the error to its end */
+void mdr_group_work(struct work_struct *work);
 
 /* group_sysfs.c */
 extern const struct class mdr_class;

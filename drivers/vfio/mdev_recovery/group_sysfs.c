@@ -80,16 +80,7 @@ static DEVICE_ATTR_RO(domain);
 static ssize_t blockers_show(struct device *dev,
 			     struct device_attribute *attr, char *buf)
 {
-	struct mdr_group *group = to_mdr_group(dev);
-	unsigned int index = 0;
-	struct pci_dev *port;
-	ssize_t at = 0;
-
-	while ((port = mdr_group_port(group, index++))) {
-		at = mdr_blockers_show(port, buf, at);
-		pci_dev_put(port);
-	}
-	return at;
+	return mdr_blockers_show(to_mdr_group(dev), buf);
 }
 static DEVICE_ATTR_RO(blockers);
 
@@ -151,7 +142,8 @@ MDR_STAT(elided_resets, stats->elided_resets);
 MDR_STAT(user_resets, stats->user_resets);
 MDR_STAT(host_resets, stats->host_resets);
 MDR_STAT(hold_timeouts, stats->hold_timeouts);
-MDR_STAT(correctable_errors, stats->correctable_errors);
+MDR_STAT(harmless_errors, stats->harmless_errors);
+MDR_STAT(correctable_errors, atomic64_read(&stats->correctable_errors));
 MDR_STAT(recovery_ns_last, stats->recovery_ns_last);
 MDR_STAT(stalls, atomic64_read(&stats->stalls));
 MDR_STAT(dead_accesses, atomic64_read(&stats->dead_accesses));
@@ -167,6 +159,7 @@ static struct attribute *mdr_stats_attrs[] = {
 	&dev_attr_user_resets.attr,
 	&dev_attr_host_resets.attr,
 	&dev_attr_hold_timeouts.attr,
+	&dev_attr_harmless_errors.attr,
 	&dev_attr_correctable_errors.attr,
 	&dev_attr_recovery_ns_last.attr,
 	&dev_attr_stalls.attr,

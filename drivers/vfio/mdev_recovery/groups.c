@@ -39,8 +39,7 @@ static struct mdr_group *mdr_group_create(struct iommu_group *iommu_group)
 	init_waitqueue_head(&group->state_changed);
 	INIT_LIST_HEAD(&group->functions);
 	INIT_DELAYED_WORK(&group->timer, mdr_group_timer);
-	INIT_WORK(&group->finish, mdr_group_finish);
-	INIT_WORK(&group->attempt.work, mdr_group_attempt);
+	INIT_WORK(&group->work, mdr_group_work);
 
 	device_initialize(&group->dev);
 	group->dev.class = &mdr_class;
@@ -109,11 +108,13 @@ void mdr_group_put(struct mdr_group *group)
 		return;
 
 	list_del(&group->item);
-	scoped_guard(mutex, &group->lock)
+	scoped_guard(mutex, &group->lock) {
 		group->dying = true;
+		mdr_attempt_stop(group);
+	}
+	wake_up_all(&group->state_changed);
 	cancel_delayed_work_sync(&group->timer);
-	cancel_work_sync(&group->finish);
-	cancel_work_sync(&group->attempt.work);
+	cancel_work_sync(&group->work);
 	device_del(&group->dev);
 	sysfs_put(group->state_node);
 	group->state_node = NULL;
@@ -149,10 +150,11 @@ void mdr_group_remove(struct mdr_group *group, struct mdr_function *function)
 	if (list_empty(&group->functions) || mdr_group_pending(group) ||
 	    mdr_group_has_failed(group))
 		return;
-	if (group->machine.state == MDR_STATE_FAILED)
+	if (group->machine.state == MDR_STATE_FAILED &&
+	    !mdr_group_has_given_up(group))
 		mdr_group_step(group, MDR_EVENT_REMOVE, function);
 	else if (group->machine.state == MDR_STATE_RECOVERING)
-		queue_work(mdr_workqueue, &group->finish);
+		queue_work(mdr_workqueue, &group->work);
 }
 
 /**

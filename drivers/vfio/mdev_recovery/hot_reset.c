@@ -189,18 +189,14 @@ static int mdr_hot_reset_begin(struct mdr_hot_reset *reset)
 
 static void mdr_hot_reset_end(struct mdr_hot_reset *reset, bool alive)
 {
-	unsigned int i;
+	struct mdr_function *function = reset->device->function;
 
-	for (i = reset->begun; i-- > 1;) {
-		struct mdr_group *group = reset->groups[i].group;
+	while (reset->begun) {
+		struct mdr_hot_reset_group *hit = &reset->groups[--reset->begun];
 
-		mdr_gate_exit(&reset->groups[i].entry);
-		guard(mutex)(&group->lock);
-		mdr_group_reset_end(group, MDR_EVENT_USER_RESET_FAILED,
-				    reset->device->function);
+		mdr_gate_exit(&hit->entry);
+		mdr_reset_end(hit->group, function, function->pdev->bus, alive);
 	}
-	if (reset->begun)
-		mdr_reset_leave(reset->device, &reset->groups[0].entry, alive);
 }
 
 static long mdr_hot_reset_run(struct mdr_hot_reset *reset, unsigned int cmd,

@@ -2,10 +2,11 @@
 /*
  * Which functions and domains exist, and the ids of errors.
  *
- * The host tells the functions of a domain about an error one after the other.
- * They all get the same event id. A function that is told again while it already
- * has that id, or any function that is told after the host has gone on to another
- * phase, has met a new error: two errors never share an id.
+ * An error has a walk: the host tells everything below a port of it, in one task.
+ * All functions that one walk tells get the same event id, in whatever group and
+ * below whatever port. Two walks never share one: another task, another port or
+ * another severity is another walk; so is one that tells a function again, or
+ * anybody after it has gone on to its next step.
  */
 #include <linux/delay.h>
 #include <linux/slab.h>
@@ -105,16 +106,39 @@ void mdr_function_unlock(struct mdr_function *function)
 static LIST_HEAD(mdr_domains);
 static atomic64_t mdr_event_ids = ATOMIC64_INIT(0);
 
+static struct mdr_domain *mdr_domain_create(struct pci_dev *port)
+{
+	struct mdr_domain *domain;
+
+	domain = kzalloc(sizeof(*domain), GFP_KERNEL);
+	if (!domain)
+		return ERR_PTR(-ENOMEM);
+	domain->port = pci_dev_get(port);
+	mutex_init(&domain->lock);
+	INIT_LIST_HEAD(&domain->told);
+	list_add_tail(&domain->item, &mdr_domains);
+	return domain;
+}
+
+static void mdr_domain_forget_all(struct mdr_domain *domain)
+{
+	struct mdr_walk *walk, *next;
+
+	guard(mutex)(&domain->lock);
+	list_for_each_entry_safe(walk, next, &domain->told, item)
+		list_del_init(&walk->item);
+}
+
 /**
  * mdr_domain_get - find or make the domain of a function
  * @pdev: the function
  *
- * Context: process context, mdr_registry_lock held, may sleep.
+ * Context: process context, may sleep.
  * Return: the domain, to be released with mdr_domain_put(), or an ERR_PTR().
  */
 struct mdr_domain *mdr_domain_get(struct pci_dev *pdev)
 {
-	struct pci_dev *port = pci_upstream_bridge(pdev) ?: pdev;
+	struct pci_dev *port = mdr_pci_root(pdev);
 	struct mdr_domain *domain;
 
 	lockdep_assert_held(&mdr_registry_lock);
@@ -123,19 +147,16 @@ struct mdr_domain *mdr_domain_get(struct pci_dev *pdev)
 		if (domain->port == port)
 			goto out;
 
-	domain = kzalloc(sizeof(*domain), GFP_KERNEL);
-	if (!domain)
-		return ERR_PTR(-ENOMEM);
-	domain->port = pci_dev_get(port);
-	mutex_init(&domain->lock);
-	list_add_tail(&domain->item, &mdr_domains);
+	domain = mdr_domain_create(port);
+	if (IS_ERR(domain))
+		return domain;
 out:
 	domain->functions++;
 	/*
 	 * The newcomer has not heard of an error that others may be told of
 	 * right now. What it is told first is a new one for all of them.
 	 */
-	mdr_domain_detected(domain);
+	mdr_domain_forget_all(domain);
 	return domain;
 }
 
@@ -143,7 +164,7 @@ out:
  * mdr_domain_put - release a domain
  * @domain: from mdr_domain_get()
  *
- * Context: process context, mdr_registry_lock held.
+ * Context: process context.
  */
 void mdr_domain_put(struct mdr_domain *domain)
 {
@@ -158,33 +179,102 @@ void mdr_domain_put(struct mdr_domain *domain)
 }
 
 /**
- * mdr_domain_error - a function was told of an error: which event is it?
+ * mdr_domain_forget - a function leaves its domain
  * @function: the function
+ *
+ * Context: process context.
+ */
+void mdr_domain_forget(struct mdr_function *function)
+{
+	guard(mutex)(&function->domain->lock);
+	list_del_init(&function->walk.item);
+}
+
+/*
+ * The port below which a walk goes that has just told a function. A walk that
+ * froze the link has frozen every bridge on its way down, but not the port where
+ * it started. One that did not leaves no trace: NULL.
+ */
+static struct pci_dev *mdr_walk_port(struct pci_dev *pdev,
+				     pci_channel_state_t state)
+{
+	struct pci_dev *port = pci_upstream_bridge(pdev), *above;
+
+	if (state != pci_channel_io_frozen)
+		return NULL;
+	while (port && READ_ONCE(port->error_state) != pci_channel_io_normal &&
+	       (above = pci_upstream_bridge(port)))
+		port = above;
+	return port;
+}
+
+/* A function that the same walk told before this one, or NULL. */
+static struct mdr_walk *mdr_walk_find(struct mdr_domain *domain,
+				      struct mdr_walk *newest)
+{
+	struct mdr_walk *walk;
+
+	list_for_each_entry_reverse(walk, &domain->told, item)
+		if (walk->task == newest->task)
+			return walk->port == newest->port &&
+			       walk->state == newest->state ? walk : NULL;
+	return NULL;
+}
+
+/* The walk of @task is over or goes on to its next step: it tells nobody more. */
+static void mdr_walk_told_all(struct mdr_domain *domain,
+			      struct task_struct *task)
+{
+	struct mdr_walk *walk, *next;
+
+	lockdep_assert_held(&domain->lock);
+
+	list_for_each_entry_safe(walk, next, &domain->told, item)
+		if (walk->task == task)
+			list_del_init(&walk->item);
+}
+
+/**
+ * mdr_walk_error - a function was told of an error: which event is it?
+ * @function: the function
+ * @state: what it was told
  *
  * Context: process context; a host callback.
  * Return: the id of the event, never 0.
  */
-u64 mdr_domain_error(struct mdr_function *function)
+u64 mdr_walk_error(struct mdr_function *function, pci_channel_state_t state)
 {
 	struct mdr_domain *domain = function->domain;
+	struct mdr_walk *told, walk = {
+		.task = current,
+		.port = mdr_walk_port(function->pdev, state),
+		.state = state,
+	};
 
 	guard(mutex)(&domain->lock);
-	if (!domain->detecting || function->event == domain->event) {
-		domain->event = atomic64_inc_return(&mdr_event_ids);
-		domain->detecting = true;
+	told = mdr_walk_find(domain, &walk);
+	/* nobody is told twice in one walk */
+	if (!told || (!list_empty(&function->walk.item) &&
+		      function->walk.task == current)) {
+		mdr_walk_told_all(domain, current);
+		walk.event = atomic64_inc_return(&mdr_event_ids);
+	} else {
+		walk.event = told->event;
 	}
-	function->event = domain->event;
-	return function->event;
+	list_del_init(&function->walk.item);
+	function->walk = walk;
+	list_add_tail(&function->walk.item, &domain->told);
+	return walk.event;
 }
 
 /**
- * mdr_domain_detected - the host has told everybody and goes on
- * @domain: the domain
+ * mdr_walk_goes_on - the host has told everybody, and goes on
+ * @function: a function that it has come back to
  *
  * Context: process context; a host callback.
  */
-void mdr_domain_detected(struct mdr_domain *domain)
+void mdr_walk_goes_on(struct mdr_function *function)
 {
-	guard(mutex)(&domain->lock);
-	domain->detecting = false;
+	guard(mutex)(&function->domain->lock);
+	mdr_walk_told_all(function->domain, current);
 }

@@ -19,9 +19,9 @@
  */
 static bool mdr_group_is_locked(struct mdr_group *group)
 {
-	return group->machine.state == MDR_STATE_FAILED &&
-	       (group->cause == MDR_CAUSE_BREAKER ||
-		(mdr_group_pending(group) && !group->attempt.host_is_done));
+	return mdr_group_has_given_up(group) ||
+	       (group->machine.state == MDR_STATE_FAILED &&
+		mdr_group_pending(group) && !group->attempt.host_is_done);
 }
 
 static int mdr_reset_begin(struct mdr_device *device)
@@ -54,19 +54,50 @@ static int mdr_reset_begin_wait(struct mdr_device *device)
 	}
 }
 
-static void mdr_reset_end(struct mdr_device *device)
-{
-	struct mdr_group *group = device->function->group;
-
-	guard(mutex)(&group->lock);
-	mdr_group_reset_end(group, MDR_EVENT_USER_RESET_FAILED,
-			    device->function);
-}
-
 static bool mdr_reset_is_mine(struct mdr_group *group)
 {
 	guard(mutex)(&group->lock);
 	return group->resetter == current;
+}
+
+/*
+ * The users of all functions that the reset hit have asked for it, and are alive:
+ * a hot reset hits more than the function that it was asked for.
+ */
+static void mdr_reset_acknowledge(struct mdr_group *group,
+				  struct mdr_function *only,
+				  struct pci_bus *bus)
+{
+	struct mdr_function *function;
+
+	list_for_each_entry(function, &group->functions, group_item) {
+		if (function != only && function->pdev->bus != bus)
+			continue;
+		if (function != only && !mdr_function_answers(function->pdev))
+			continue;
+		if (function->device && function->device->opened)
+			function->device->acknowledged = group->event;
+		function->recovering = false;
+		function->failed = false;
+	}
+}
+
+/**
+ * mdr_reset_end - a user's reset of a group is over
+ * @group: the group
+ * @function: the function that the user asked to reset
+ * @bus: the bus that was reset, or NULL for just the function
+ * @alive: it succeeded, and the device answers
+ *
+ * Context: process context, not inside the gate.
+ */
+void mdr_reset_end(struct mdr_group *group, struct mdr_function *function,
+		   struct pci_bus *bus, bool alive)
+{
+	guard(mutex)(&group->lock);
+	if (alive && group->resetter == current)
+		mdr_reset_acknowledge(group, function, bus);
+	mdr_group_reset_end(group, MDR_EVENT_USER_RESET_FAILED, function);
 }
 
 /**
@@ -75,12 +106,13 @@ static bool mdr_reset_is_mine(struct mdr_group *group)
  * @entry: on success, presence inside the gate
  *
  * Context: process context, not inside any gate, may sleep, killable.
- * Return: 0, and mdr_reset_leave() is to be called; otherwise as
- * mdr_device_reset().
+ * Return: 0, and the gate is to be left and mdr_reset_end() to be called;
+ * otherwise as mdr_device_reset().
  */
 int mdr_reset_enter(struct mdr_device *device, struct mdr_gate_entry *entry)
 {
-	struct mdr_group *group = device->function->group;
+	struct mdr_function *function = device->function;
+	struct mdr_group *group = function->group;
 	int ret;
 
 	ret = mdr_reset_begin_wait(device);
@@ -88,7 +120,7 @@ int mdr_reset_enter(struct mdr_device *device, struct mdr_gate_entry *entry)
 		return ret;
 
 	if (!mdr_gate_drain(&group->gate, MDR_DRAIN_TIMEOUT_MS, false)) {
-		mdr_reset_end(device);
+		mdr_reset_end(group, function, NULL, false);
 		return -EBUSY;
 	}
 	mdr_gate_enter_exclusive(&group->gate, entry);
@@ -97,33 +129,8 @@ int mdr_reset_enter(struct mdr_device *device, struct mdr_gate_entry *entry)
 
 	/* an error came in between; it waits for us to leave */
 	mdr_gate_exit(entry);
-	mdr_reset_end(device);
+	mdr_reset_end(group, function, NULL, false);
 	return -EAGAIN;
-}
-
-/**
- * mdr_reset_leave - the reset is over
- * @device: the device
- * @entry: from mdr_reset_enter()
- * @alive: it succeeded, and the device answers
- *
- * Context: process context.
- */
-void mdr_reset_leave(struct mdr_device *device, struct mdr_gate_entry *entry,
-		     bool alive)
-{
-	struct mdr_function *function = device->function;
-	struct mdr_group *group = function->group;
-
-	mdr_gate_exit(entry);
-
-	guard(mutex)(&group->lock);
-	if (alive && group->resetter == current) {
-		device->acknowledged = group->event;
-		function->recovering = false;
-		function->failed = false;
-	}
-	mdr_group_reset_end(group, MDR_EVENT_USER_RESET_FAILED, function);
 }
 
 /*
@@ -195,7 +202,7 @@ static long mdr_reset_core(struct mdr_device *device, unsigned int cmd,
  * @cmd: VFIO_DEVICE_RESET or VFIO_DEVICE_PCI_HOT_RESET
  * @arg: its argument
  *
- * Context: process context, between mdr_reset_enter() and mdr_reset_leave().
+ * Context: process context, after mdr_reset_enter().
  * Return: as mdr_device_reset().
  */
 long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
@@ -213,8 +220,8 @@ long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
 		group->stats.user_resets++;
 		failed = group->machine.origin == MDR_STATE_FAILED;
 	}
-	if (failed)
-		ret = mdr_reset_revive(device);
+	ret = failed ? mdr_reset_revive(device) :
+		       mdr_restore_if_blank(device->function);
 	if (!ret && !mdr_function_answers(device->core.pdev))
 		ret = -EIO;
 	return ret;
@@ -249,6 +256,7 @@ long mdr_device_reset(struct mdr_device *device, unsigned int cmd,
 		return ret;
 	if (!mdr_reset_is_elided(device))
 		ret = mdr_reset_run(device, cmd, arg);
-	mdr_reset_leave(device, &entry, !ret);
+	mdr_gate_exit(&entry);
+	mdr_reset_end(device->function->group, device->function, NULL, !ret);
 	return ret;
 }

@@ -11,6 +11,7 @@
 
 #include "device.h"
 #include "function.h"
+#include "group.h"
 
 enum mdr_register_base {
 	MDR_BASE_HEADER,
@@ -143,9 +144,10 @@ void mdr_user_registers_track(struct mdr_device *device, loff_t pos,
 }
 
 /*
- * COMMAND is the user's, with two exceptions. Bus mastering comes back only
- * where nobody has to look at the device first. And INTx stays off for now: only
- * vfio-pci-core knows whether it is masked, see mdr_device_sync_interrupts().
+ * COMMAND is the user's, with two exceptions. Bus mastering stays off until the
+ * parent driver has seen the device, see mdr_restore_master(). And INTx stays off
+ * for now: only vfio-pci-core knows whether it is masked, see
+ * mdr_device_sync_interrupts().
  */
 static void mdr_restore_command(struct mdr_device *device)
 {
@@ -154,13 +156,11 @@ static void mdr_restore_command(struct mdr_device *device)
 	u16 restored = 0;
 
 	pci_read_config_word(core->pdev, PCI_COMMAND, &restored);
-	command &= ~PCI_COMMAND_INTX_DISABLE;
+	command &= ~(PCI_COMMAND_INTX_DISABLE | PCI_COMMAND_MASTER);
 	command |= restored & PCI_COMMAND_INTX_DISABLE;
 	if (core->nointx || (core->pci_2_3 &&
 			     core->irq_type == VFIO_PCI_INTX_IRQ_INDEX))
 		command |= PCI_COMMAND_INTX_DISABLE;
-	if (device->policy != MDR_POLICY_RESUME)
-		command &= ~PCI_COMMAND_MASTER;
 	pci_write_config_word(core->pdev, PCI_COMMAND, command);
 }
 
@@ -171,6 +171,22 @@ static void mdr_restore_user_registers(struct mdr_device *device)
 	for (i = MDR_COMMAND + 1; i < MDR_USER_REGISTERS; i++)
 		mdr_user_register_write(device, i);
 	mdr_restore_command(device);
+}
+
+/*
+ * Last, once the device is known to be well. With the types hold and evict
+ * somebody looks at it first.
+ */
+static void mdr_restore_master(struct mdr_device *device)
+{
+	struct pci_dev *pdev = device->core.pdev;
+	u16 command;
+
+	if (device->policy != MDR_POLICY_RESUME ||
+	    !(device->registers.value[MDR_COMMAND] & PCI_COMMAND_MASTER))
+		return;
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	pci_write_config_word(pdev, PCI_COMMAND, command | PCI_COMMAND_MASTER);
 }
 
 /**
@@ -199,6 +215,87 @@ bool mdr_function_answers(struct pci_dev *pdev)
 }
 
 /*
+ * Is this BAR 0 although the kernel gave it an address? A reset clears BARs (PCI
+ * Express 6.0, 7.5.1.2.1), and vfio-pci-core keeps users from the real ones.
+ */
+static bool mdr_bar_is_blank(struct pci_dev *pdev, unsigned int bar)
+{
+	const unsigned long fixed = IORESOURCE_UNSET | IORESOURCE_PCI_FIXED |
+				    IORESOURCE_PCI_EA_BEI;
+	struct resource *res = &pdev->resource[bar];
+	struct pci_bus_region region;
+	u32 low, high = 0;
+
+	if (!resource_size(res) || (res->flags & fixed) ||
+	    !(res->flags & (IORESOURCE_MEM | IORESOURCE_IO)))
+		return false;
+	pcibios_resource_to_bus(pdev->bus, &region, res);
+	if (!region.start)
+		return false;
+	pci_read_config_dword(pdev, PCI_BASE_ADDRESS_0 + 4 * bar, &low);
+	low &= res->flags & IORESOURCE_IO ? PCI_BASE_ADDRESS_IO_MASK :
+					    PCI_BASE_ADDRESS_MEM_MASK;
+	if (res->flags & IORESOURCE_MEM_64)
+		pci_read_config_dword(pdev, PCI_BASE_ADDRESS_0 + 4 * bar + 4,
+				      &high);
+	return !low && !high;
+}
+
+/*
+ * A VF has no BARs of its own (SR-IOV 1.1, 3.4.1.11), and of COMMAND only bus
+ * mastering. Its MSI-X enable bit is lost in a reset as well.
+ */
+static bool mdr_vf_is_blank(struct mdr_function *function)
+{
+	struct mdr_device *device = function->device;
+	struct pci_dev *pdev = function->pdev;
+	u16 word;
+
+	if (pdev->msix_enabled) {
+		pci_read_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS,
+				     &word);
+		return !(word & PCI_MSIX_FLAGS_ENABLE);
+	}
+	if (!device || !READ_ONCE(device->opened) ||
+	    !(device->registers.value[MDR_COMMAND] & PCI_COMMAND_MASTER))
+		return false;
+	pci_read_config_word(pdev, PCI_COMMAND, &word);
+	return !(word & PCI_COMMAND_MASTER);
+}
+
+/**
+ * mdr_function_is_blank - has the function visibly lost its config space?
+ * @function: the function, which answers
+ *
+ * A reset or a loss of power did that. A VF in which nothing was set up shows
+ * nothing: it counts as not blank.
+ *
+ * Context: process context, device lock of the function held.
+ * Return: true if the function has to be restored.
+ */
+bool mdr_function_is_blank(struct mdr_function *function)
+{
+	struct pci_dev *pdev = function->pdev;
+	bool has_bar = false;
+	unsigned int bar;
+	u16 command;
+
+	device_lock_assert(&pdev->dev);
+
+	if (pdev->is_virtfn)
+		return mdr_vf_is_blank(function);
+	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++) {
+		if (mdr_bar_is_blank(pdev, bar))
+			return true;
+		has_bar |= resource_size(&pdev->resource[bar]);
+	}
+	if (has_bar)
+		return false;
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	return !(command & PCI_COMMAND_MASTER);
+}
+
+/*
  * Whatever power state the user put the function into, a reset ended it (PCI
  * Power Management 1.2, 5.4); write it all the same, for a function that was not
  * reset. Not by pci_set_power_state(): that takes pci_bus_sem, which a host
@@ -219,53 +316,125 @@ static void mdr_restore_power(struct pci_dev *pdev)
 	pdev->current_state = PCI_D0;
 }
 
-/**
- * mdr_restore - bring config space, BARs and MSI-X of a reset function back
- * @function: the function
- *
- * Context: process context, device lock of the function held, gate closed and
- * drained, may sleep.
- * Return: 0, -ENODEV if the function does not answer, -ENOMEM, -EINVAL, or what
- * the parent driver's hooks say.
+/*
+ * The user's config space, or without a user that of the parent driver's probe.
+ * Under the group's lock, since the user may be closing the device.
  */
-int mdr_restore(struct mdr_function *function)
+static int mdr_restore_load(struct mdr_function *function)
+{
+	struct mdr_device *device = function->device;
+	struct pci_saved_state *state = function->pristine;
+
+	guard(mutex)(&function->group->lock);
+	if (device && device->opened && device->saved)
+		state = device->saved;
+	return pci_load_saved_state(function->pdev, state);
+}
+
+/* Config space, and what the parent driver knows besides. */
+static int mdr_restore_configure(struct mdr_function *function)
 {
 	struct mdr_device *device = function->device;
 	struct pci_dev *pdev = function->pdev;
-	struct pci_saved_state *state = function->pristine;
-	bool opened = device && READ_ONCE(device->opened);
+	u32 *command;
+	int ret;
+
+	mdr_restore_power(pdev);
+	ret = mdr_restore_load(function);
+	if (ret)
+		return ret;
+	command = &pdev->saved_config_space[PCI_COMMAND / 4];
+	*command &= ~PCI_COMMAND_MASTER;
+	/* the MSI-X table is in a BAR: decode before it is written */
+	if (pdev->msix_enabled)
+		*command |= PCI_COMMAND_MEMORY;
+	pci_restore_state(pdev);
+	if (device && READ_ONCE(device->opened))
+		mdr_restore_user_registers(device);
+
+	return function->ops->restore ? function->ops->restore(pdev) : 0;
+}
+
+/**
+ * mdr_restore_again - go on with a restore that met a device not ready yet
+ * @function: the function
+ *
+ * Looks once, and waits for nothing: mdr_group_work() comes back to a device that
+ * takes its time. What a parent driver's restore hook has begun is not begun anew
+ * while healthy() still says no.
+ *
+ * Context: process context, gate closed, may sleep. Takes group->lock.
+ * Return: as mdr_restore().
+ */
+int mdr_restore_again(struct mdr_function *function)
+{
+	struct mdr_device *device = function->device;
+	struct pci_dev *pdev = function->pdev;
 	int ret;
 
 	device_lock_assert(&pdev->dev);
 
 	if (!mdr_function_answers(pdev))
 		return -ENODEV;
-
-	if (opened && device->core.pci_saved_state)
-		state = device->core.pci_saved_state;
-
-	mdr_restore_power(pdev);
-	ret = pci_load_saved_state(pdev, state);
-	if (ret)
-		return ret;
-	/* the MSI-X table is in a BAR: decode before it is written */
-	if (pdev->msix_enabled)
-		pdev->saved_config_space[PCI_COMMAND / 4] |= PCI_COMMAND_MEMORY;
-	pci_restore_state(pdev);
-	if (opened)
-		mdr_restore_user_registers(device);
-
-	if (function->ops->restore) {
-		ret = function->ops->restore(pdev);
+	if (!function->configured) {
+		ret = mdr_restore_configure(function);
 		if (ret)
 			return ret;
+		function->configured = true;
+		if (!mdr_function_answers(pdev))
+			return -ENODEV;
 	}
-	if (!mdr_function_answers(pdev))
-		return -ENODEV;
 	if (function->ops->healthy && !function->ops->healthy(pdev))
 		return -ENODEV;
+
+	if (device && READ_ONCE(device->opened))
+		mdr_restore_master(device);
+	mdr_pci_unfreeze(pdev);
 	WRITE_ONCE(function->blank, false);
 	return 0;
+}
+
+/**
+ * mdr_restore - bring config space, BARs and MSI-X of a reset function back
+ * @function: the function
+ *
+ * Context: process context, gate closed, may sleep. Takes group->lock.
+ * Return: 0; -ENODEV if the function does not answer or is not healthy; -EINVAL;
+ * or what the parent driver's hooks say.
+ */
+int mdr_restore(struct mdr_function *function)
+{
+	device_lock_assert(&function->pdev->dev);
+
+	function->configured = false;
+	return mdr_restore_again(function);
+}
+
+/**
+ * mdr_restore_if_blank - restore a function that has lost its config space
+ * @function: the function
+ *
+ * A device that lost power and came back tells nobody. Its user's reset and the
+ * next open notice it here.
+ *
+ * Context: process context, inside the gate, may sleep. Only tries to take the
+ * device lock.
+ * Return: 0 if it was not blank, or is not any more; -EAGAIN if somebody holds the
+ * device lock; otherwise as mdr_restore().
+ */
+int mdr_restore_if_blank(struct mdr_function *function)
+{
+	struct pci_dev *pdev = function->pdev;
+	int ret = 0;
+
+	if (!device_trylock(&pdev->dev))
+		return -EAGAIN;
+	if (mdr_function_answers(pdev) && mdr_function_is_blank(function)) {
+		pci_notice(pdev, "has lost its config space without an error, restoring it\n");
+		ret = mdr_restore(function);
+	}
+	device_unlock(&pdev->dev);
+	return ret;
 }
 
 /**

@@ -11,7 +11,7 @@
 #include "group.h"
 #include "trace.h"
 
-/* Timers, ends of recoveries, own attempts; one work item of a kind per group. */
+/* The bounds of states, and what follows a recovery; one work item per group. */
 struct workqueue_struct *mdr_workqueue;
 
 /* How often a user who is to leave is asked again; as vfio core does it. */
@@ -179,32 +179,6 @@ bool mdr_group_step(struct mdr_group *group, enum mdr_event event,
 }
 
 /**
- * mdr_group_abandon - the host's recovery ends without resume
- * @group: a group in state closing, recovering or failed
- * @event: what fails the group if the shim's own attempt does not help
- * @host_is_done: the host has said that it is done
- *
- * The shim then tries by itself, once for each event. Until that is decided the
- * state stays.
- *
- * Context: process context, group->lock held; a host callback or the timer.
- */
-void mdr_group_abandon(struct mdr_group *group, enum mdr_event event,
-		       bool host_is_done)
-{
-	lockdep_assert_held(&group->lock);
-
-	if (group->attempt.event == group->event) {
-		mdr_group_step(group, event, NULL);
-		return;
-	}
-	group->attempt.event = group->event;
-	group->attempt.failure = event;
-	group->attempt.host_is_done = host_is_done;
-	queue_work(mdr_workqueue, &group->attempt.work);
-}
-
-/**
  * mdr_group_timer - the bound of the present state passed
  * @work: &mdr_group.timer
  *
@@ -225,7 +199,8 @@ void mdr_group_timer(struct work_struct *work)
 		dev_warn(&group->dev,
 			 "recovery of event %llu did not end within %u ms\n",
 			 group->event, mdr_group_recovery_timeout(group));
-		mdr_group_abandon(group, MDR_EVENT_WATCHDOG, false);
+		group->attempt.overdue = true;
+		queue_work(mdr_workqueue, &group->work);
 		break;
 	case MDR_STATE_HOLDING:
 		group->stats.hold_timeouts++;
@@ -303,6 +278,7 @@ void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
 	    mdr_group_acknowledged(group))
 		event = MDR_EVENT_USER_RESET_OK;
 	if (group->machine.origin == MDR_STATE_FAILED &&
+	    group->cause != MDR_CAUSE_BREAKER &&
 	    !mdr_group_pending(group) && !mdr_group_has_failed(group))
 		event = MDR_EVENT_USER_RESET_OK;
 	mdr_group_step(group, event, function);
