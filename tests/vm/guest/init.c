@@ -20,7 +20,6 @@
 #include "module.h"
 #include "monitor.h"
 #include "pci.h"
-#include "slot.h"
 #include "suite.h"
 #include "sysfs.h"
 #include "tap.h"
@@ -131,9 +130,6 @@ int main(void)
 	if (monitor[0] != '0')
 		step("reach the monitor", monitor_init());
 	step("load modules", load_modules());
-	/* on record for lockdep while there is nothing of ours: see klog.c */
-	if (suite.debug)
-		step("let the PCI core reset a slot", slot_reset_empty());
 	step("look at the machine", clean_init());
 	step("run scenarios", suite_run(&suite));
 

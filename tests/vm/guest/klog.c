@@ -115,98 +115,24 @@ bool klog_wait(const char *text, unsigned int ms, char *line, size_t size)
 	return WAIT_FOR(each(see_text, &s), ms);
 }
 
-/*
- * The one report that is known and not ours: lockdep's, of the locks that the PCI
- * core's native hotplug takes in one order when a slot is reset after an error,
- * and in another when a function is plugged. It is this report only with exactly
- * these paths, and with no function of ours or of vfio in any line of it: neither
- * in a path nor among those that took the locks that are held. init.c lets the PCI
- * core reset a slot before there is anything of ours, for otherwise the path on
- * record could be that of a user's hot reset.
- */
-#define LOCKDEP_FIRST "possible circular locking dependency detected"
-#define LOCKDEP_LAST "</TASK>"
-#define LOCKDEP_PATH "-> #"
-/*
- * A line with a function and where in it. Others are no part of the report, and
- * with a question mark it is only what an earlier call left on the stack.
- */
-#define FUNCTION "+0x"
-#define LEFTOVER " ? "
-
-static const char * const known_paths[] = {
-	"-> #2 (&ctrl->reset_lock){", "-> #1 (pci_slot_mutex){",
-	"-> #0 (pci_rescan_remove_lock){",
-};
-
-#define NR_KNOWN_PATHS (sizeof(known_paths) / sizeof(known_paths[0]))
-
-static const char * const never_in_known[] = { "mdr_", "mdev", "vfio" };
-
-struct splat {
-	char *line;
-	size_t size;
-	unsigned int known;
-	bool in_report;
-	unsigned int paths;
-	bool foreign;
-};
-
-static bool has_one_of(const char *text, const char * const *what, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strstr(text, what[i]))
-			return true;
-	return false;
-}
-
-/* A report of lockdep, line by line; true if it is none that is known. */
-static bool see_report(const char *text, struct splat *s)
-{
-	if (strstr(text, LOCKDEP_PATH)) {
-		s->foreign |= s->paths >= NR_KNOWN_PATHS ||
-			      !strstr(text, known_paths[s->paths]);
-		s->paths++;
-	}
-	if (strstr(text, FUNCTION) && !strstr(text, LEFTOVER))
-		s->foreign |= has_one_of(text, never_in_known,
-				sizeof(never_in_known) / sizeof(never_in_known[0]));
-	if (!strstr(text, LOCKDEP_LAST))
-		return false;
-	s->in_report = false;
-	if (s->paths != NR_KNOWN_PATHS || s->foreign)
-		return true;
-	s->known++;
-	return false;
-}
-
 static bool see_splat(const char *text, void *arg)
 {
-	bool splat = has_one_of(text, splats, sizeof(splats) / sizeof(splats[0]));
-	struct splat *s = arg;
+	struct search *s = arg;
 
-	if (s->in_report && !splat)
-		return see_report(text, s);
-	if (!splat)
-		return false;
-	snprintf(s->line, s->size, "%s", text);
-	/* one in the middle of another is none that is known */
-	if (s->in_report)
-		return true;
-	s->in_report = !!strstr(text, LOCKDEP_FIRST);
-	s->paths = 0;
-	s->foreign = false;
-	return !s->in_report;
+	for (size_t i = 0; i < sizeof(splats) / sizeof(splats[0]); i++) {
+		if (strstr(text, splats[i])) {
+			snprintf(s->line, s->size, "%s", text);
+			return true;
+		}
+	}
+	return false;
 }
 
-bool klog_splat(char *line, size_t size, unsigned int *known)
+bool klog_splat(char *line, size_t size)
 {
-	struct splat s = { .line = line, .size = size };
-	bool hit = each(see_splat, &s);
+	struct search s = { .line = line, .size = size };
 
-	*known = s.known;
-	/* one whose end is missing cannot be told */
-	return hit || s.in_report;
+	return each(see_splat, &s);
 }
 
 void klog_say(const char *fmt, ...)

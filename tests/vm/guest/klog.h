@@ -18,10 +18,7 @@ unsigned int klog_count(const char *text);
 /* The first that does, within ms; line may be NULL. */
 bool klog_wait(const char *text, unsigned int ms, char *line, size_t size);
 
-/*
- * The first sign of a kernel gone wrong since the mark. known: how many reports
- * there were that are known and not ours; they are no such sign.
- */
-bool klog_splat(char *line, size_t size, unsigned int *known);
+/* The first sign of a kernel gone wrong since the mark. */
+bool klog_splat(char *line, size_t size);
 
 #endif

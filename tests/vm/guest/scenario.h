@@ -24,20 +24,6 @@
 
 #include "clock.h"
 
-/*
- * Scenarios run phase by phase, and in the order of their source within one.
- * Lockdep is silent after its first report, and the PCI core's hotplug makes one
- * of its own (klog.c): so what plugs comes after all the rest. Machines that share
- * the scenarios each run those that look back at what the machine has run.
- */
-enum scenario_phase {
-	PHASE_FIRST,		/* unless told */
-	PHASE_BEFORE_PLUGS,	/* looks back */
-	PHASE_PLUGS,		/* for scenarios that use the monitor's device_add, device_del */
-	PHASE_LAST,		/* looks back */
-	NR_SCENARIO_PHASES
-};
-
 struct scenario {
 	const char *name;
 	const char *proves;
@@ -52,7 +38,8 @@ struct scenario {
 	bool vfs;
 	/* run on the debug kernel only, it needs what others do not have */
 	bool debug;
-	enum scenario_phase phase;
+	/* looks back at the others: runs after them, in each machine that shares them */
+	bool last;
 };
 
 /* Further fields of struct scenario may follow: SCENARIO(x, "...", .limit_s = 60) */

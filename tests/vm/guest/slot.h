@@ -18,7 +18,4 @@ int slot_unplug(const char *port_id, const char *device_id);
  */
 int slot_plug(const char *port_id, const char *arguments);
 
-/* An error at rp_empty, below which there is nothing; waits for its recovery. */
-int slot_reset_empty(void);
-
 #endif

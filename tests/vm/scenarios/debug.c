@@ -15,14 +15,16 @@
 #define MAX_NOTED 5
 
 SCENARIO(debug_lockdep_on, "lockdep saw all scenarios up to here: it has not given up",
-	 .debug = true, .phase = PHASE_BEFORE_PLUGS)
+	 .debug = true, .last = true)
 {
-	char stats[4096], *line;
+	char stats[4096], proving[16], *line;
 
 	REQUIRE_OK(sysfs_read(stats, sizeof(stats), "/proc/lockdep_stats"));
 	line = strstr(stats, "debug_locks:");
 	REQUIRE(line, "/proc/lockdep_stats has no line debug_locks");
 	CHECK(atoi(line + strlen("debug_locks:")) == 1, "lockdep is off");
+	REQUIRE_OK(sysfs_read(proving, sizeof(proving), "/proc/sys/kernel/prove_locking"));
+	CHECK(atoi(proving) == 1, "lockdep is not told to prove the order of locks");
 	line = strstr(stats, "lock-classes:");
 	MEASURE("lock_classes", "%d", line ? atoi(line + strlen("lock-classes:")) : 0);
 }
@@ -87,7 +89,7 @@ static int read_leaks(struct leaks *leaks)
 }
 
 SCENARIO(debug_no_leak, "no memory of ours was lost in all the scenarios",
-	 .debug = true, .phase = PHASE_LAST, .limit_s = 120)
+	 .debug = true, .last = true, .limit_s = 120)
 {
 	struct leaks leaks = { .report = "" };
 

@@ -298,8 +298,7 @@ SCENARIO(removal_surprise,
 }
 
 SCENARIO(removal_unplug,
-	 "pulled from its slot under a user who stays: the slot empties; plugged it works",
-	 .phase = PHASE_PLUGS)
+	 "pulled from its slot under a user who stays: the slot empties; plugged it works")
 {
 	struct shim s;
 	uint64_t begin;
@@ -323,8 +322,7 @@ static int unplug_igb2(const char *port)
 }
 
 SCENARIO(removal_unplug_in_recovery,
-	 "pulled from its slot in its recovery, user stays: bounded; another port recovers",
-	 .phase = PHASE_PLUGS)
+	 "pulled from its slot in its recovery, user stays: bounded; another port recovers")
 {
 	struct background r = { .call = unplug_igb2, .name = PORT };
 	struct shim s, neighbour, parked;

@@ -288,8 +288,7 @@ SCENARIO(status_stats, "stalls and recoveries are counted and traced")
 	MEASURE_BOUND("recovery_ms", recovery / NS_PER_MS, STALL_MS);
 }
 
-SCENARIO(status_correctable, "a correctable error is counted and disturbs nobody", .limit_s = 60,
-	 .phase = PHASE_PLUGS)
+SCENARIO(status_correctable, "a correctable error is counted and disturbs nobody", .limit_s = 60)
 {
 	struct access_log log = {
 		.u = &user, .kind = ACCESS_PREAD, .region = VFIO_CONFIG, .off = 0x08,
