@@ -16,7 +16,7 @@ CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -Wmissing-prototypes \
 all: $(TESTS:%=$(OUT)/%)
 
 check: all
-	@./run $(OUT) $(RESULTS) $(TESTS)
+	@../lib/cmocka $(notdir $(CURDIR)) $(OUT) $(RESULTS) $(TESTS)
 
 $(OUT)/%_test: $(OUT)/%_test.o $(OBJECTS:%=$(OUT)/%.o)
 	$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) -lcmocka $(LIBS)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # cc, libs, tests and sources are the list's
+#
+# Breaks copies of sources, one change at a time, and shows that the tests notice
+# each: a test that cannot fail proves nothing. Sourced by the lists of mutants,
+# which call mutant for each change, then mutants_end. A list whose tests are no
+# programs of cmocka has a function notices of its own.
+mutants=$(mktemp -d)
+trap 'rm -rf "$mutants"' EXIT
+count=0 kinds=()
+
+# mutant KIND SOURCE SED-SCRIPT [ARGUMENT...]
+mutant() {
+	local file=${2##*/} at
+	count=$((count + 1))
+	at=$mutants/$count
+	mkdir "$at"
+	printf '%s\n' "${kinds[@]}" | grep -qxF "$1" || kinds+=("$1")
+	echo "$1" >"$at/kind"
+	cp "$2" "$at/$file"
+	sed -E -i "$3" "$at/$file"
+	{
+		echo "$file: $3:"
+		diff "$2" "$at/$file" | grep '^[<>]' || true
+	} | tr -s '[:space:]' ' ' >"$at/change"
+	# a mistake in the list
+	echo "changes nothing" >"$at/verdict"
+	! cmp -s "$2" "$at/$file" || return 0
+	while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do
+		wait -n || true
+	done
+	judge "$at" "$file" "${@:4}" &
+}
+
+judge() {
+	local status=0
+	notices "$@" >"$1/log" 2>&1 || status=$?
+	case $status in
+	0) echo noticed ;;
+	1) echo survived ;;
+	*) echo "does not build: $(head -n 1 "$1/log")" ;;
+	esac >"$1/verdict"
+}
+
+# mutants_end SOURCE [ARGUMENT...]: a TAP line for each kind, those that were not
+# noticed by name, and one for an unchanged copy of SOURCE, which must pass: else
+# the others fail for reasons of their own
+mutants_end() {
+	local kind at total left ok
+	wait
+	for kind in "${kinds[@]}"; do
+		total=0 left=()
+		for at in "$mutants"/[0-9]*; do
+			[ "$(cat "$at/kind")" = "$kind" ] || continue
+			total=$((total + 1))
+			[ "$(cat "$at/verdict")" = noticed ] ||
+				left+=("#   mutant $(cat "$at/verdict"): $(cat "$at/change")")
+		done
+		ok=ok
+		[ "${#left[@]}" = 0 ] || ok="not ok"
+		echo "$ok - mutants: $kind: $((total - ${#left[@]})) of $total noticed"
+		[ "$ok" = ok ] || printf '%s\n' "${left[@]}"
+	done
+	mkdir "$mutants/same"
+	cp "$1" "$mutants/same"
+	judge "$mutants/same" "${1##*/}" "${@:2}"
+	ok=ok
+	[ "$(cat "$mutants/same/verdict")" = survived ] || ok="not ok"
+	echo "$ok - mutants: an unchanged copy passes"
+}
+
+# For programs of cmocka. The list has the compiler with its options in cc, what to
+# link in libs, the tests, and the sources that they are linked with, as paths.
+# Without sanitizers: what has to be built is built quickly.
+cmocka_build() {
+	local file objects=()
+	for file in "${tests[@]}" "${sources[@]}"; do
+		"${cc[@]}" -c -o "$mutants/$(basename "$file" .c).o" "$file"
+	done
+	for file in "${sources[@]}"; do
+		objects+=("$mutants/$(basename "$file" .c).o")
+	done
+	ar rcs "$mutants/all.a" "${objects[@]}"
+}
+
+# notices DIR FILE [ARGUMENT...]: with the FILE in DIR: 0 if a test fails, 1 if none
+# does, else FILE does not build
+notices() {
+	local at=$1 object=$1/${2%.c}.o test
+	{ "${cc[@]}" -c -o "$object" "$at/$2" && cp "$mutants/all.a" "$at" &&
+		ar r "$at/all.a" "$object"; } || return 2
+	for test in "${tests[@]}"; do
+		"${cc[@]}" -o "$at/test" "$mutants/$(basename "$test" .c).o" "$at/all.a" "${libs[@]}" || return 2
+		(ulimit -c 0 && exec timeout 20 "$at/test") || return 0
+	done
+	return 1
+}

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Results in TAP, and the count that every runner ends with. Sourced.
+
+# tap_end FILE...: the last line of a run over these results; whether it passed
+tap_end() {
+	cat "$@" | awk '
+		/^ok .*# SKIP/ { skipped++; next }
+		/^ok / { passed++ }
+		/^not ok / { failed++ }
+		END {
+			printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
+			exit failed > 0 || passed + skipped == 0
+		}'
+}
+
+# tap_to FILE: shows the results that come in, leaves them in FILE as whole TAP,
+# and ends the run
+tap_to() {
+	mkdir -p "$(dirname "$1")"
+	tee "$1.part"
+	{
+		echo "TAP version 13"
+		cat "$1.part"
+		echo "1..$(grep -cE '^(not )?ok ' "$1.part" || true)"
+	} >"$1"
+	rm "$1.part"
+	tap_end "$1"
+}
+
+# tap_merge FILE...: the results of several machines as one TAP
+tap_merge() {
+	awk '
+		/^TAP version/ { next }
+		/^1\.\./ { planned += substr($0, 4); next }
+		match($0, /^(not )?ok( [0-9]+)?( -)? /) {
+			rest = substr($0, RLENGTH + 1)
+			$0 = (/^not/ ? "not ok " : "ok ") ++number " - " rest
+		}
+		{ line[++lines] = $0 }
+		END {
+			print "TAP version 13"
+			print "1.." (planned > number ? planned : number + 0)
+			for (i = 1; i <= lines; i++)
+				print line[i]
+		}' "$@"
+}
