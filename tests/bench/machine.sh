@@ -13,12 +13,8 @@
 counting_args() {
 	local dir=$1
 
-	printf '%s\n' -nodefaults -no-user-config -display none -no-reboot \
-		-accel tcg,thread=single -cpu max -m 1024 \
-		-M q35,kernel-irqchip=split \
-		-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
+	printf '%s\n' -accel tcg,thread=single -cpu max -m 1024 \
 		-global igb.romfile= \
-		-device intel-iommu,intremap=on \
 		-device pcie-root-port,id=rp_igb,bus=pcie.0,chassis=1,slot=1,addr=0x10 \
 		-device pcie-root-port,id=rp_igb2,bus=pcie.0,chassis=5,slot=5,addr=0x14 \
 		-device pcie-root-port,id=rp_shm,bus=pcie.0,chassis=7,slot=7,addr=0x16 \

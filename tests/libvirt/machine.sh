@@ -14,11 +14,7 @@ machine_args() {
 
 	# One CPU: see accel in tests/vm/run. Another thread would not be faster
 	# either, the time goes into the one CPU of the domain.
-	printf '%s\n' -nodefaults -no-user-config -display none -no-reboot \
-		-accel tcg,thread=single,tb-size=1024 -cpu max -m 2560 -smp 1 \
-		-M q35,kernel-irqchip=split \
-		-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
-		-device intel-iommu,intremap=on
+	printf '%s\n' -accel tcg,thread=single,tb-size=1024 -cpu max -m 2560 -smp 1
 
 	for port in rp_nvme rp_igb rp_virtio rp_e1000e; do
 		n=$((n + 1))

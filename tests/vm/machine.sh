@@ -25,11 +25,7 @@ machine_ports=(
 machine_args() {
 	local dir=$1 accel=$2 memory=${3:-1024} cpu=${4:-} port id addr chassis=0 bus
 
-	printf '%s\n' -nodefaults -no-user-config -display none -no-reboot \
-		-accel "$accel" -m "$memory" -smp 2 \
-		-M q35,kernel-irqchip=split \
-		-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
-		-device intel-iommu,intremap=on \
+	printf '%s\n' -accel "$accel" -m "$memory" -smp 2 \
 		-device pxb-pcie,id=pxb,bus=pcie.0,bus_nr=0x40,addr=0x1e,bypass_iommu=on
 	[ "$accel" = kvm ] && printf '%s\n' -cpu "host$cpu" || printf '%s\n' -cpu "max$cpu"
 

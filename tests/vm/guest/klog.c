@@ -10,15 +10,8 @@
 #include "clock.h"
 #include "klog.h"
 
-/* The same list is in tests/vm/run, which reads the console. */
 static const char * const splats[] = {
-	"WARNING: ", "BUG: ", "kernel BUG at", "Oops: ", "Oops[",
-	"general protection fault", "Kernel panic", "INFO: task ",
-	"INFO: possible ", "possible recursive locking", "possible circular",
-	"suspicious RCU usage", "detected stall", "self-detected stall",
-	"soft lockup", "hard LOCKUP", "refcount_t: ", "UBSAN: ", "KASAN: ",
-	"scheduling while atomic", "sleeping function called",
-	"unregister_netdevice: waiting", "Bad page state",
+#include "complaints.h"
 };
 
 static uint64_t first_seq;

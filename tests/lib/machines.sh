@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # part and limit are the runner's
+#
+# What tests/vm/run, tests/bench/run, tests/libvirt/run and tests/packages/run
+# have in common: machines of the lab, from their start to a verdict. Sourced by
+# a runner that sets
+#
+#   part   its name, in messages
+#   limit  how many seconds a machine has
+. "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
+
+complaints=$(dirname "${BASH_SOURCE[0]}")/complaints.h
+emulator=(qemu-system-x86_64)
+started=0
+
+die() {
+	echo "$part: error: $*" >&2
+	exit 2
+}
+
+# find_kernels PREFIX [ROOT]: the versions that begin so, oldest first
+find_kernels() {
+	local v
+	for v in "${2:-}"/boot/vmlinuz-*; do
+		[ -e "$v" ] || continue
+		v=${v##*/vmlinuz-}
+		case $v in "$1" | ${1:+"$1"[.+-]}*) echo "$v" ;; esac
+	done | sort -V
+}
+
+# begin FOLDER PROGRAMS [TARGET...]: builds the guest's PROGRAMS in FOLDER, and
+# makes $work there, which is gone when the run ends. Each machine is ended then.
+begin() {
+	local folder=$PWD/$1 programs=$2
+	shift 2
+	mkdir -p "$folder"
+	flock "$folder" make -s -C "$programs" OUT="$folder" "$@" ||
+		die "the guest's programs do not build"
+	# what a killed run left
+	find "$folder" -maxdepth 1 -name "run.*" -mmin +60 -exec rm -rf {} +
+	work=$(mktemp -d "$folder/run.XXXXXX")
+	trap finish EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+}
+
+finish() {
+	trap - EXIT INT TERM HUP
+	# shellcheck disable=SC2046
+	kill $(jobs -p) 2>/dev/null || true
+	wait
+	rm -rf "$work"
+}
+
+# queue MOST COMMAND...: runs COMMAND, which has one machine, beside less than
+# MOST others
+queue() {
+	while [ "$(jobs -pr | wc -l)" -ge "$1" ]; do
+		wait -n || true
+	done
+	started=$((started + 1))
+	"${@:2}" &
+}
+
+# all_ended: waits for what was queued; that each of it came to a verdict
+all_ended() {
+	local judged
+	wait
+	judged=$(find "$work" -name trouble | wc -l)
+	[ "$judged" = "$started" ] || {
+		mkdir "$work/lost"
+		echo "not ok - $((started - judged)) of $started machines came to no verdict" |
+			tee "$work/lost/tap"
+	}
+}
+
+# emulate DIR KERNEL INITRD CMDLINE ARGUMENT...: becomes the machine in DIR, with
+# more of QEMU's ARGUMENTs. The exit code is timeout's.
+emulate() {
+	local dir=$1 kernel=$2 initrd=$3 cmdline=$4
+	shift 4
+	: >"$dir/tap"
+	: >"$dir/console"
+	exec timeout -k 5 "$limit" "${emulator[@]}" \
+		-nodefaults -no-user-config -display none -no-reboot \
+		-d trace:qemu_system_shutdown_request \
+		-M q35,kernel-irqchip=split \
+		-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
+		-device intel-iommu,intremap=on "$@" \
+		-kernel "$kernel" -initrd "$initrd" \
+		-append "$cmdline intel_iommu=on panic=-1 log_buf_len=4M nokaslr mitigations=off random.trust_cpu=on" \
+		>"$dir/qemu.log" 2>&1 </dev/null
+}
+
+# run_machine NAME DIR COMMAND...: runs COMMAND, which becomes the machine in DIR, to
+# its end and to a verdict. DIR/tap passes through "show NAME" of the runner as it
+# comes; what the machine could not say is added to it, and stands in DIR/trouble.
+run_machine() {
+	local name=$1 dir=$2 status=0 pid line
+	: >"$dir/tap"
+	"${@:3}" &
+	pid=$!
+	# shellcheck disable=SC2064
+	trap "kill $pid 2>/dev/null; exit 143" TERM INT
+	tail -n +1 -s 0.2 -f --pid="$pid" "$dir/tap" 2>/dev/null | show "$name" &
+	wait "$pid" || status=$?
+	trap - TERM INT
+	wait
+	sed -i 's/\r$//' "$dir/tap"
+	judge "$dir" "$status" >"$dir/trouble"
+	[ -s "$dir/trouble" ] || return 0
+	while IFS= read -r line; do
+		printf 'not ok - machine # %s\n' "$line" >>"$dir/tap"
+		printf '%s: not ok - machine # %s\n' "$name" "$line"
+	done <"$dir/trouble"
+	echo "$name: last lines of its console:"
+	tail -n 25 "$dir/console" | sed "s/^/  /"
+}
+
+# judge DIR STATUS: what is wrong with a machine that has ended, one a line
+judge() {
+	local dir=$1 tap=$1/tap planned got line
+	case $2 in
+	0) ;;
+	124 | 137) echo "the machine was still running after $limit s" ;;
+	*) echo "QEMU ended with code $2: $(tail -n 1 "$dir/qemu.log")" ;;
+	esac
+	planned=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$tap" | head -n 1)
+	got=$(grep -cE '^(not )?ok ' "$tap" || true)
+	if ! grep -m 1 '^Bail out!' "$tap"; then
+		case $planned in
+		'') echo "the machine never said its plan" ;;
+		0) echo "no scenario matches '${only:-}'" ;;
+		"$got") ;;
+		*) echo "the machine ended after $got of $planned scenarios" ;;
+		esac
+	fi
+	# what a scenario has told already is told once; a domain's guest is not ours
+	line=$(sed -n 's/^"\(.*\)",$/\1/p' "$complaints" |
+		grep -aF -f - <(grep -av 'mdr: guest: ' "$dir/console") | head -n 1 || true)
+	[ -z "$line" ] || grep -q '^#   kernel log: ' "$tap" || echo "kernel log: $line"
+}
