@@ -3,10 +3,15 @@
  * Scenarios that fail on purpose, each in a way that the harness must notice.
  * tests/vm/selftest runs them one by one and expects the failure.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/io.h>
+#include <sys/mman.h>
 #include <sys/reboot.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "klog.h"
 #include "module.h"
 #include "scenario.h"
@@ -47,6 +52,41 @@ SCENARIO(selftest_power_off, "a machine that ends without its results is a failu
 	 .selftest = true)
 {
 	reboot(RB_POWER_OFF);
+}
+
+SCENARIO(selftest_reset, "a machine that is reset is a failure", .selftest = true)
+{
+	sysfs_write("b", "/proc/sysrq-trigger");
+}
+
+/*
+ * The watchdog of the chipset (TCO of the ICH9), where the firmware puts it: time
+ * in units of 0.6 s, strikes, and the bit without which the second one resets.
+ */
+#define TCO_RELOAD 0x660
+#define TCO_STATUS2 0x666
+#define TCO_TIMER 0x672
+#define TCO_SECOND_STRIKE 0x2
+#define GCS_PAGE 0xfed1f000
+#define GCS_WORD (0x410 / 4)
+#define GCS_NO_REBOOT 0x20
+
+SCENARIO(selftest_watchdog, "the chipset's watchdog strikes twice, and the machine goes on",
+	 .selftest = true)
+{
+	volatile uint32_t *page;
+	int fd = open("/dev/mem", O_RDWR | O_SYNC);
+
+	REQUIRE(fd >= 0, "/dev/mem: %s", strerror(errno));
+	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, GCS_PAGE);
+	REQUIRE(page != MAP_FAILED, "mmap: %s", strerror(errno));
+	REQUIRE(!ioperm(TCO_RELOAD, 0x20, 1), "ioperm: %s", strerror(errno));
+	page[GCS_WORD] &= ~GCS_NO_REBOOT;
+	CHECK(!(page[GCS_WORD] & GCS_NO_REBOOT), "the chipset keeps it from resetting");
+	outw(4, TCO_TIMER);
+	outw(0, TCO_RELOAD);
+	CHECK(WAIT_FOR(inw(TCO_STATUS2) & TCO_SECOND_STRIKE, 20000), "it never strikes twice");
+	sleep_ms(1000);
 }
 
 SCENARIO(selftest_lockup, "a machine that does not answer any more is a failure",
