@@ -75,8 +75,7 @@ group_is() { [ "$(group "$1" state)" = "$2" ]; }
 
 # strike PORT DEVICE: a fatal error; recovered DEVICE: it is over
 strike() {
-	event=$(group "$2" event)
-	inject "$1"
+	event=$(group "$2" event) && inject "$1"
 }
 recovered() { [ "$(group "$1" event)" -gt "$event" ] && group_is "$1" open; }
 struck() { [ "$(group "$1" event)" -gt "$event" ]; }

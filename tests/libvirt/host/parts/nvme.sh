@@ -18,7 +18,7 @@ for n in 1 2 3; do
 		wait_for 120 written $((n * 72))
 	mark
 	start=$(seconds)
-	strike rp_nvme $nvme
+	check "nvme, resume: error $n strikes" strike rp_nvme $nvme
 	check "nvme, resume: error $n: the group is open again" wait_for 30 recovered $nvme
 	check "nvme, resume: error $n: the domain is running" state_is running
 	check "nvme, resume: error $n: the guest's driver resets its controller" \

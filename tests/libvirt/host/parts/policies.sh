@@ -39,7 +39,7 @@ take() {
 
 # resumes DRIVER DEVICE PORT N: the domain keeps running across an error
 resumes() {
-	strike "$3" "$2"
+	check "$1, resume: error $4 strikes" strike "$3" "$2"
 	check "$1, resume: error $4: the group is open again" wait_for 30 recovered "$2"
 	check "$1, resume: error $4: the domain is running" state_is running
 }
@@ -67,7 +67,7 @@ resumes_when_sending() {
 # and the agent re-attaches it
 evicted() {
 	agent_mark
-	strike "$4" "$2"
+	check "$1, evict: an error strikes" strike "$4" "$2"
 	check "$1, evict: the domain lets go of it" wait_for 90 agent_said "$3: detached from domain guest"
 	check "$1, evict: the agent attaches it again" wait_for 90 agent_said "$3: re-attached to domain guest"
 	mark

@@ -25,7 +25,7 @@ as_placed() {
 # evicts WHAT: an error, of which the agent hears
 evicts() {
 	agent_mark
-	strike rp_igb $igb
+	check "$1: an error strikes" strike rp_igb $igb
 	check "$1: the agent sees the eviction" wait_for 60 agent_said 'is evicting'
 }
 

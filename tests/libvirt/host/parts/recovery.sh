@@ -16,7 +16,7 @@ check "recovery: its guest boots" wait_for 300 said 'guest ready' || bail "no gu
 
 check "recovery: attach-device" hostdev attach-device $igb_uuid
 check "recovery: the guest talks to its peer" wait_for 120 exchanged igb 5
-strike rp_igb $igb
+check "recovery: an error strikes" strike rp_igb $igb
 check "recovery: a long one is under way" wait_for 10 group_is $igb recovering
 start=$(seconds)
 check "detach-device during it is accepted" hostdev detach-device $igb_uuid
@@ -28,7 +28,7 @@ check "detach-device during it: the group is open again" wait_for 30 recovered $
 mark
 check "attach-device afterwards" hostdev attach-device $igb_uuid
 check "attach-device afterwards: the guest talks to its peer" wait_for 120 exchanged igb 5
-strike rp_igb $igb
+check "recovery: another error strikes" strike rp_igb $igb
 check "recovery: the next long one is under way" wait_for 10 group_is $igb recovering
 start=$(seconds)
 check "destroy during it" virsh -q destroy guest

@@ -19,7 +19,7 @@ check "vfio-pci: a domain with the disk starts" \
 	eval 'virsh -q attach-device guest /run/pci.xml --config && virsh -q start guest'
 check "vfio-pci: its guest writes" wait_for 300 written 32
 before=$(command_register)
-inject rp_nvme
+check "vfio-pci: an error strikes" inject rp_nvme
 check "vfio-pci: the host says that the recovery was successful" \
 	wait_for 30 eval 'dmesg | grep -q "device recovery successful"'
 check "vfio-pci: all the same the domain is paused" wait_for 60 state_is paused
