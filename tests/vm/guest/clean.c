@@ -33,18 +33,23 @@ struct below {
 	uint32_t bars[MAX_FUNCTIONS][NR_BARS];
 };
 
-static struct below at_boot[16];
+static struct below at_boot[PCI_MAX_PORTS];
+
+/* Of a bridge: bus numbers and windows, not its status. */
+static const uint32_t bridge_mask[NR_BARS] = { ~0u, ~0u, 0xffffff, 0xffff, ~0u, ~0u };
 
 static void look_below(const struct pci_port *port, struct below *b)
 {
 	char addr[PCI_ADDR_LEN];
+	bool bridge;
 
 	memset(b, 0, sizeof(*b));
 	while (b->count < MAX_FUNCTIONS &&
 	       !pci_below(port->id, b->count, addr)) {
+		bridge = pci_is_bridge(addr);
 		for (unsigned int i = 0; i < NR_BARS; i++)
-			b->bars[b->count][i] =
-				pci_config_read(addr, BARS + 4 * i, 4);
+			b->bars[b->count][i] = pci_config_read(addr, BARS + 4 * i, 4) &
+					       (bridge ? bridge_mask[i] : ~0u);
 		b->count++;
 	}
 }
@@ -62,20 +67,33 @@ static int unbind_below(const struct pci_port *port, unsigned int first)
 	int ret;
 
 	for (unsigned int n = first; !pci_below(port->id, n, addr); n++) {
-		ret = pci_unbind(addr);
+		ret = pci_is_bridge(addr) ? 0 : pci_unbind(addr);
 		if (ret)
 			return ret;
 	}
 	return 0;
 }
 
+/* What was removed with its bridge is enumerated anew, maybe at other addresses. */
+static void look_anew(const struct pci_port *port)
+{
+	size_t len = strlen(port->way);
+
+	for (unsigned int i = 0; i < pci_port_count(); i++)
+		if (!strncmp(pci_port(i)->way, port->way, len) &&
+		    (!pci_port(i)->way[len] || pci_port(i)->way[len] == '/'))
+			look_below(pci_port(i), &at_boot[i]);
+}
+
 /* A reset that nobody repaired blanks the BARs: let the kernel start anew. */
 static int enumerate_again(const struct pci_port *port, unsigned int count)
 {
 	char addr[PCI_ADDR_LEN];
+	bool bridge = false;
 	int ret;
 
 	while (!pci_below(port->id, 0, addr)) {
+		bridge |= pci_is_bridge(addr);
 		ret = pci_remove(addr);
 		if (ret)
 			return ret;
@@ -83,7 +101,11 @@ static int enumerate_again(const struct pci_port *port, unsigned int count)
 	ret = pci_rescan(port->id);
 	if (ret)
 		return ret;
-	return pci_wait_below(port->id, count, SCAN_MS) ? 0 : -ENODEV;
+	if (!pci_wait_below(port->id, count, SCAN_MS))
+		return -ENODEV;
+	if (bridge)
+		look_anew(port);
+	return 0;
 }
 
 /* Undoes what a scenario plugged in or out. */

@@ -103,7 +103,7 @@ static void step(const char *what, int ret)
 int main(void)
 {
 	struct suite suite = { 0 };
-	char ports[512], demo[8], monitor[8], debug[8], factor[8], share[16];
+	char ports[1024], demo[8], monitor[8], debug[8], factor[8], share[16];
 
 	setenv("PATH", "/sbin:/bin:/usr/sbin:/usr/bin", 1);
 	step("open the result port", tap_open());

@@ -13,25 +13,22 @@
 #include "sysfs.h"
 
 #define DEVICE "/sys/bus/pci/devices/%s"
-#define MAX_PORTS 16
 
-static struct pci_port ports[MAX_PORTS];
+static struct pci_port ports[PCI_MAX_PORTS];
 static unsigned int nr_ports;
 
 int pci_ports_parse(const char *list)
 {
-	char copy[512], *rest = copy, *one;
+	char copy[1024], *rest = copy, *one;
 
 	snprintf(copy, sizeof(copy), "%s", list);
 	while ((one = strsep(&rest, ","))) {
 		struct pci_port *p = &ports[nr_ports];
-		char bus_addr[8];
 
-		if (nr_ports == MAX_PORTS)
+		if (nr_ports == PCI_MAX_PORTS)
 			return -E2BIG;
-		if (sscanf(one, "%23[^=]=%7s", p->id, bus_addr) != 2)
+		if (sscanf(one, "%23[^=]=%39s", p->id, p->way) != 2)
 			return -EINVAL;
-		snprintf(p->addr, sizeof(p->addr), "0000:%s", bus_addr);
 		nr_ports++;
 	}
 	return 0;
@@ -47,14 +44,6 @@ const struct pci_port *pci_port(unsigned int n)
 	return &ports[n];
 }
 
-const char *pci_port_addr(const char *port_id)
-{
-	for (unsigned int i = 0; i < nr_ports; i++)
-		if (!strcmp(ports[i].id, port_id))
-			return ports[i].addr;
-	return NULL;
-}
-
 static int is_address(const struct dirent *e)
 {
 	unsigned int d, b, s, f;
@@ -62,6 +51,61 @@ static int is_address(const struct dirent *e)
 
 	return sscanf(e->d_name, "%4x:%2x:%2x.%1x%n", &d, &b, &s, &f, &len) == 4 &&
 	       !e->d_name[len];
+}
+
+/* What is at devfn, "DEVICE.FUNCTION", of the bus right below a bridge. */
+static int find_at(const char *bridge, const char *devfn, char addr[PCI_ADDR_LEN])
+{
+	struct dirent **found;
+	int ret = -ENODEV;
+	char path[64];
+	int count;
+
+	snprintf(path, sizeof(path), DEVICE, bridge);
+	count = scandir(path, &found, is_address, alphasort);
+	if (count < 0)
+		return -errno;
+	for (int i = 0; i < count; i++) {
+		if (!strcmp(found[i]->d_name + strlen("0000:00:"), devfn)) {
+			snprintf(addr, PCI_ADDR_LEN, "%.15s", found[i]->d_name);
+			ret = 0;
+		}
+		free(found[i]);
+	}
+	free(found);
+	return ret;
+}
+
+/* Who counts the buses below a root port is the firmware, or a later rescan. */
+static int follow(const char *way, char addr[PCI_ADDR_LEN])
+{
+	char copy[sizeof(((struct pci_port *)0)->way)], *rest = copy, *devfn;
+	char bridge[PCI_ADDR_LEN];
+	int ret = 0;
+
+	snprintf(copy, sizeof(copy), "%s", way);
+	snprintf(addr, PCI_ADDR_LEN, "0000:%.7s", strsep(&rest, "/"));
+	while (!ret && (devfn = strsep(&rest, "/"))) {
+		memcpy(bridge, addr, sizeof(bridge));
+		ret = find_at(bridge, devfn, addr);
+	}
+	return ret;
+}
+
+const char *pci_port_addr(const char *port_id)
+{
+	static __thread char addr[PCI_ADDR_LEN];
+
+	for (unsigned int i = 0; i < nr_ports; i++)
+		if (!strcmp(ports[i].id, port_id))
+			return follow(ports[i].way, addr) ? NULL : addr;
+	return NULL;
+}
+
+bool pci_is_bridge(const char *addr)
+{
+	/* asked of the kernel: a bridge below a blank one does not answer */
+	return sysfs_read_number(DEVICE "/class", addr) >> 8 == 0x0604;
 }
 
 int pci_below(const char *port_id, unsigned int n, char addr[PCI_ADDR_LEN])

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * PCI functions, named by address ("0000:01:00.0") and found by the root port
- * they sit below (machine.sh has the ports). Return 0 or more, or -errno.
+ * PCI functions, named by address ("0000:01:00.0") and found by the port they sit
+ * right below (machine.sh has the ports). Return 0 or more, or -errno.
  */
 #ifndef MDR_PCI_H
 #define MDR_PCI_H
@@ -10,20 +10,25 @@
 #include <stdint.h>
 
 #define PCI_ADDR_LEN 16
+#define PCI_MAX_PORTS 32
 
 struct pci_port {
 	char id[24];
-	char addr[PCI_ADDR_LEN];
+	/* "00:18.0/00.0/01.0": from a root port down, bridge by bridge */
+	char way[40];
 };
 
 /* From mdr.ports= of the kernel command line. */
 int pci_ports_parse(const char *list);
 unsigned int pci_port_count(void);
 const struct pci_port *pci_port(unsigned int n);
+/* Where it is now; NULL if it is not there. Valid until the thread's next call. */
 const char *pci_port_addr(const char *port_id);
 
 /* The nth function below a port, in order of address. */
 int pci_below(const char *port_id, unsigned int n, char addr[PCI_ADDR_LEN]);
+
+bool pci_is_bridge(const char *addr);
 
 /* The driver it is bound to; "" if none. */
 int pci_driver(const char *addr, char *driver, unsigned int size);

@@ -46,3 +46,27 @@ SCENARIO(machine_hotplug, "a function can be plugged in and out while the machin
 	REQUIRE_OK(slot_unplug("rp_empty", "plugged"));
 	CHECK(pci_wait_below("rp_empty", 0, 15000), "it does not go");
 }
+
+/* The group of the first function right below a port. */
+static int group_below(const char *port)
+{
+	char addr[PCI_ADDR_LEN];
+	int ret = pci_below(port, 0, addr);
+
+	return ret ? ret : pci_iommu_group(addr);
+}
+
+SCENARIO(machine_switch_groups,
+	 "functions behind a switch: a group each, but one for those behind two ports without ACS")
+{
+	CHECK_OK(group_below("sw_a"));
+	CHECK_OK(group_below("sw_b"));
+	CHECK(group_below("sw_a") != group_below("sw_b"), "both in group %d", group_below("sw_a"));
+	CHECK_OK(group_below("deep_a"));
+	CHECK(group_below("deep_a") == group_below("deep_b"), "groups %d and %d",
+	      group_below("deep_a"), group_below("deep_b"));
+	CHECK_OK(group_below("deeper_a"));
+	CHECK(group_below("deeper_a") != group_below("deep_a"), "both in group %d",
+	      group_below("deep_a"));
+	CHECK_OK(group_below("pci_bridge"));
+}
