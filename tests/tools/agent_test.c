@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The agent from the uevent to the re-attached device, over its own restart and
- * over libvirt's; with a sysfs and a libvirt of the test's own.
+ * The agent re-attaches a device after the uevent, also across a restart of itself
+ * or of libvirt. sysfs and libvirt are fakes of the test.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -70,7 +70,7 @@ int domains_attach(struct domains *domains, const struct record *record, char *m
 {
 	(void)domains;
 	assert_string_equal(record->domain, DOMAIN_A);
-	/* if the agent dies in here, its successor knows */
+	/* if the agent dies here, the next one must know */
 	assert_non_null(strstr(fake_read(STORE_FILE), "detached"));
 	snprintf(libvirt.attached, sizeof(libvirt.attached), "%s", record->xml);
 	libvirt.attaches++;
@@ -93,7 +93,7 @@ static void start(void)
 	agent_load(&agent);
 }
 
-/* As the main loop: until nothing is due any more. */
+/* Like the main loop: step until nothing is due. */
 static int step(void)
 {
 	int next, rounds = 0;
@@ -149,7 +149,7 @@ static bool kept(const char *phase)
 	return strstr(fake_read(STORE_FILE), phase);
 }
 
-/* The whole way, one event after the other. */
+/* A whole eviction, one event after the other. */
 static void evict_and_back(void **state)
 {
 	(void)state;
@@ -168,14 +168,14 @@ static void evict_and_back(void **state)
 	assert_false(kept(MDEV_A));
 	assert_int_equal(step(), -1);
 
-	/* and it is watched again */
+	/* and it is being watched again */
 	change("group16", MDEV_A, "evicting");
 	libvirt.mdev = NULL;
 	change("group16", MDEV_A, "open");
 	assert_int_equal(libvirt.attaches, 2);
 }
 
-/* The unplug is over before the agent has looked. */
+/* The unplug has ended before the agent looks. */
 static void fast_guest(void **state)
 {
 	(void)state;
@@ -186,7 +186,7 @@ static void fast_guest(void **state)
 	assert_int_equal(libvirt.attaches, 1);
 }
 
-/* It was attached a moment ago, and the agent has not looked since. */
+/* The device was attached a moment ago, and the agent has not looked since. */
 static void attached_unseen(void **state)
 {
 	(void)state;
@@ -199,7 +199,7 @@ static void attached_unseen(void **state)
 	assert_int_equal(libvirt.attaches, 1);
 }
 
-/* What could not be written is written later. */
+/* A write that failed is repeated later. */
 static void disk_full(void **state)
 {
 	char later[128];
@@ -213,7 +213,7 @@ static void disk_full(void **state)
 	assert_non_null(strstr(fake_read("later/" STORE_FILE), "evicting"));
 }
 
-/* The agent ends at every point in between; its successor goes on. */
+/* The agent ends at every point in between; the next one continues. */
 static void restarts(void **state)
 {
 	(void)state;
@@ -236,7 +236,7 @@ static void restarts(void **state)
 	assert_int_equal(libvirt.attaches, 1);
 }
 
-/* It is started when the group is evicting already, and has no file. */
+/* The agent starts when the group is already evicting, and has no file. */
 static void started_late(void **state)
 {
 	(void)state;
@@ -250,7 +250,7 @@ static void started_late(void **state)
 	assert_int_equal(libvirt.attaches, 1);
 }
 
-/* A device that went while nothing was evicted is somebody's decision. */
+/* A device that leaves without an eviction was detached on purpose. */
 static void administrator_detaches(void **state)
 {
 	(void)state;
@@ -261,7 +261,7 @@ static void administrator_detaches(void **state)
 	assert_int_equal(libvirt.attaches, 0);
 }
 
-/* An eviction of another group is none of its business. */
+/* An eviction of another group does not matter. */
 static void other_group(void **state)
 {
 	(void)state;
@@ -285,7 +285,7 @@ static void domain_starts_anew(void **state)
 	assert_int_equal(libvirt.attaches, 0);
 }
 
-/* The same, while nobody looked: the id tells. */
+/* The same between two looks: the domain's id tells. */
 static void domain_starts_anew_unseen(void **state)
 {
 	(void)state;
@@ -297,7 +297,7 @@ static void domain_starts_anew_unseen(void **state)
 	assert_int_equal(libvirt.attaches, 0);
 }
 
-/* libvirt goes away in the middle, and comes back. */
+/* libvirt goes away in the middle of an eviction, and comes back. */
 static void libvirt_restarts(void **state)
 {
 	(void)state;
@@ -313,7 +313,7 @@ static void libvirt_restarts(void **state)
 	assert_int_equal(libvirt.attaches, 1);
 }
 
-/* It was away when the eviction began: what was known before counts. */
+/* libvirt is away when the eviction begins: earlier knowledge counts. */
 static void libvirt_away_at_first(void **state)
 {
 	(void)state;
@@ -326,7 +326,7 @@ static void libvirt_away_at_first(void **state)
 	assert_int_equal(libvirt.attaches, 1);
 }
 
-/* A failed group waits for its administrator. */
+/* A failed group waits for the administrator. */
 static void failed_group(void **state)
 {
 	(void)state;
@@ -375,7 +375,7 @@ static void attach_refused(void **state)
 	assert_false(kept(MDEV_A));
 }
 
-/* Somebody else was faster. */
+/* Somebody else has re-attached the device first. */
 static void returned(void **state)
 {
 	(void)state;
@@ -388,7 +388,7 @@ static void returned(void **state)
 	assert_false(kept(MDEV_A));
 }
 
-/* Without a group of ours libvirt is not even asked. */
+/* Without a group of ours the agent does not connect to libvirt. */
 static void no_groups(void **state)
 {
 	(void)state;
@@ -401,7 +401,7 @@ static void no_groups(void **state)
 	assert_int_equal(libvirt.connects, 0);
 }
 
-/* A damaged file is put aside, and the agent works. */
+/* A damaged file is renamed, and the agent works. */
 static void damaged_file(void **state)
 {
 	(void)state;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An evicted mdev is attached again when it has left the domain and its group
- * is open, at no other time; every wait has an end or a reason.
+ * An evicted mdev is re-attached when it has left the domain and its group is open,
+ * and at no other time. Every wait has an end or a reason.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,7 @@ static const enum group_state groups[] = {
 #define for_each_group(group_) \
 	for (const enum group_state *group_ = groups; group_ < groups + 5; group_++)
 
-/* Whatever the group does, nothing is done while libvirt says nothing. */
+/* While libvirt does not answer nothing is done, whatever the group's state. */
 static void unknown_waits(void **state)
 {
 	(void)state;
@@ -32,7 +32,7 @@ static void unknown_waits(void **state)
 		}
 }
 
-/* An mdev that no eviction hit is left alone, also when it goes. */
+/* An mdev without an eviction is left alone, also when it is detached. */
 static void attached_is_left_alone(void **state)
 {
 	(void)state;
@@ -44,7 +44,7 @@ static void attached_is_left_alone(void **state)
 		}
 }
 
-/* A domain that stopped or was started anew ends it, in any phase. */
+/* If the domain stops or is restarted, the eviction is over, in any phase. */
 static void stopped_ends(void **state)
 {
 	(void)state;
@@ -57,7 +57,7 @@ static void stopped_ends(void **state)
 		}
 }
 
-/* Gone from the domain is detached, whatever the group's state is by then. */
+/* An mdev that left the domain is detached, whatever the group's state is then. */
 static void evicting_to_detached(void **state)
 {
 	(void)state;
@@ -68,7 +68,7 @@ static void evicting_to_detached(void **state)
 	}
 }
 
-/* The group may be open before libvirt has noticed; that has an end. */
+/* The group may be open before libvirt notices; the wait for that has an end. */
 static void open_before_absent(void **state)
 {
 	struct record record = { .phase = PHASE_EVICTING };
@@ -78,7 +78,7 @@ static void open_before_absent(void **state)
 	assert_int_equal(decide(&record, PRESENCE_ATTACHED, GROUP_OPEN, 100), VERDICT_WAIT);
 	assert_int_equal(decide(&record, PRESENCE_ATTACHED, GROUP_OPEN, 99 + SETTLE_MS),
 			 VERDICT_WAIT);
-	/* a new error starts the wait anew */
+	/* a new error restarts the wait */
 	assert_int_equal(decide(&record, PRESENCE_ATTACHED, GROUP_CLOSED, 100 + SETTLE_MS),
 			 VERDICT_WAIT);
 	assert_int_equal(decide(&record, PRESENCE_ATTACHED, GROUP_OPEN, 200 + SETTLE_MS),
@@ -89,7 +89,7 @@ static void open_before_absent(void **state)
 			 VERDICT_STAYED);
 }
 
-/* A guest may take as long as it likes to let go. */
+/* The guest may take as long as it likes to release the device. */
 static void slow_guest(void **state)
 {
 	struct record record = { .phase = PHASE_EVICTING };
@@ -114,7 +114,7 @@ static void detached(void **state)
 		assert_int_equal(decide(&record, PRESENCE_ATTACHED, *group, 5), VERDICT_RETURNED);
 }
 
-/* Tries come at growing distance, never more often, and end. */
+/* The time between tries grows, never shrinks, and the tries end. */
 static void retries(void **state)
 {
 	struct record record = { .phase = PHASE_DETACHED };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * libvirt itself, with its test driver: a running domain with an mdev is told
- * with its XML, events come, and a refused attach says why.
+ * Runs libvirt itself, with its test driver: a running domain with an mdev is
+ * reported with its XML, events arrive, and a refused attach gives a reason.
  */
 #include <setjmp.h>
 #include <stdarg.h>

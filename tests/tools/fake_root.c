@@ -87,7 +87,7 @@ void fake_group(const char *group, const char *state, const char *mdev)
 	fake_write(path, line);
 	snprintf(path, sizeof(path), "sys/class/mdev_recovery/%s/event", group);
 	fake_write(path, "7\n");
-	/* a link in sysfs; only its name counts */
+	/* a link in sysfs; only its name matters */
 	snprintf(path, sizeof(path), "sys/class/mdev_recovery/%s/%s", group, mdev);
 	fake_write(path, "");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A directory of the test's own, with a sysfs that has groups in it. */
+/* A directory of the test with a fake sysfs that has groups in it. */
 #ifndef TESTS_TOOLS_FAKE_ROOT_H
 #define TESTS_TOOLS_FAKE_ROOT_H
 
@@ -12,16 +12,16 @@ extern char fake_root[64];
 void fake_root_make(void);
 void fake_root_remove(void);
 
-/* Formats a path below the root; the result holds until the next call. */
+/* Formats a path below the root; the result is valid until the next call. */
 const char *fake_path(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Writes a file below the root, with the directories that it is in. */
+/* Writes a file below the root, and creates its directories. */
 void fake_write(const char *path, const char *text);
 
-/* What is in a file below the root; "" if there is none. */
+/* The content of a file below the root; "" if there is no such file. */
 const char *fake_read(const char *path);
 
-/* A group with that state and that mdev, and event id 7. */
+/* Creates a group with that state and that mdev, and event id 7. */
 void fake_group(const char *group, const char *state, const char *mdev);
 void fake_group_remove(const char *group);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Every mdev of a domain's XML is found, nothing else, and can be attached as it was. */
+/* Every mdev in a domain's XML is found, nothing else, and with the XML to re-attach it. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -54,7 +54,7 @@ static void all_mdevs(void **state)
 
 #define ADDRESS "<address type='pci' bus='0x04' slot='0x00'/>"
 
-/* libvirt's alias may be another device's by then; the place and a user's alias stay. */
+/* libvirt may have given its alias to another device; the place and a user's alias stay. */
 static void what_attaches(void **state)
 {
 	(void)state;
@@ -77,7 +77,7 @@ static void upper_case(void **state)
 	assert_string_equal(mdevs[0], MDEV_A);
 }
 
-/* No path out of sysfs, no text that is no UUID. */
+/* Only UUIDs are accepted: no path leads out of sysfs. */
 static void bad_uuids(void **state)
 {
 	static const char * const bad[] = {

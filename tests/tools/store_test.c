@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What is going on survives in the file, for one boot; a damaged file adds nothing. */
+/* Evictions survive in the file, for one boot; a damaged file adds nothing. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -53,7 +53,7 @@ static void round_trip(void **state)
 	assert_int_equal(store_save(fake_root, "boot1", &records), 0);
 	assert_int_equal(store_load(fake_root, "boot1", &again), 0);
 
-	/* the attached one is no business of the file */
+	/* the attached one does not belong in the file */
 	assert_non_null(again.first);
 	assert_string_equal(again.first->mdev, MDEV_A);
 	assert_int_equal(again.first->phase, PHASE_EVICTING);
@@ -123,7 +123,7 @@ static void damaged(void **state)
 		assert_int_equal(store_load(fake_root, "b", &records), -EINVAL);
 		assert_null(records.first);
 	}
-	/* and the same without a defect */
+	/* the same without the defect */
 	struct records records = { NULL };
 
 	fake_write(STORE_FILE, HEAD RECORD(MDEV_A, "1", "detached") "]}");
@@ -132,7 +132,7 @@ static void damaged(void **state)
 	records_free(&records);
 }
 
-/* A save that fails leaves the file as it was, and nothing beside it. */
+/* A save that fails leaves the file unchanged, and no temporary file. */
 static void save_fails(void **state)
 {
 	struct records records = { NULL };

@@ -30,7 +30,8 @@ void agent_load(struct agent *agent)
 			  agent->state_dir, STORE_FILE, strerror(-ret));
 	}
 	for (struct record *record = agent->records.first; record; record = record->next)
-		log_info("mdev %s of domain %s: known from an earlier run, %s", record->mdev, record->name,
+		log_info("mdev %s of domain %s: known from an earlier run, %s", record->mdev,
+			 record->name,
 			 record->phase == PHASE_DETACHED ? "detached" : "evicting");
 	agent->due = true;
 }

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2154,SC2016
 #
-# mdr-reattachd as the package's service: an evicted device comes back to its
-# domain by itself, also when the agent is killed or away in the middle, and
-# when libvirtd is started anew; what an administrator detaches stays so. (Every
-# guest driver that is evicted and comes back is in policies.sh.)
+# mdr-reattachd, as the service of the package: it re-attaches an evicted device to
+# its domain, also if the agent is killed or stopped in the middle, or if libvirtd is
+# restarted. A device that an administrator detaches stays detached. (policies.sh has
+# the eviction of each guest driver.)
 
 igb=0000:02:00.0 igb_uuid=11111111-0000-4000-8000-000000000002
 
 guest_uses() { exchanged igb 5 && [ "$(last wrong 'net igb messages')" = 0 ]; }
 
-# where the guest has the device
+# the place of the device in the guest
 place() { virsh -q dumpxml guest | sed -n '/<hostdev/,/<\/hostdev/p' | grep 'address type'; }
 
 as_placed() {
@@ -22,14 +22,14 @@ as_placed() {
 	}
 }
 
-# evicts WHAT: an error, of which the agent hears
+# evicts WHAT: an error strikes, and the agent sees the eviction
 evicts() {
 	agent_mark
 	check "$1: an error strikes" strike rp_igb $igb
 	check "$1: the agent sees the eviction" wait_for 60 agent_said 'is evicting'
 }
 
-# back WHAT: the domain has the device again, where it was, and the guest uses it
+# back WHAT: the domain has the device again, at the same place, and the guest uses it
 back() {
 	check "$1: the agent attaches it again" wait_for 120 agent_said 're-attached to domain guest'
 	check "$1: the domain has it where it was" as_placed
@@ -74,7 +74,7 @@ check "reattach, away: it knows" wait_for 60 agent_said 'known from an earlier r
 back "reattach, away"
 
 evicts "reattach, libvirtd"
-check "reattach, libvirtd: libvirtd is started anew" systemctl restart libvirtd
+check "reattach, libvirtd: libvirtd is restarted" systemctl restart libvirtd
 check "reattach, libvirtd: the agent has noticed" wait_for 60 agent_said 'closed the connection'
 back "reattach, libvirtd"
 
