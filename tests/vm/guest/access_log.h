@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Threads that access a device as fast as they can and keep a record: how many
- * accesses ended in each millisecond, what they gave, and the long ones.
+ * Threads that access a device as fast as they can and record what they see: how
+ * many accesses ended in each millisecond, their results, and the long ones.
  */
 #ifndef MDR_ACCESS_LOG_H
 #define MDR_ACCESS_LOG_H
@@ -26,7 +26,7 @@ enum access_kind {
 struct access_stall {
 	uint64_t start_ns;
 	uint64_t end_ns;
-	uint32_t value;		/* what the access gave in the end */
+	uint32_t value;		/* the result of the access */
 	int error;		/* 0 or errno; EFAULT stands for a SIGBUS */
 };
 
@@ -36,8 +36,8 @@ struct access_log {
 	enum access_kind kind;
 	unsigned int region;
 	uint64_t off;
-	uint32_t value;		/* to write; or what a read must give */
-	uint32_t ignore;	/* bits of a read that may be anything */
+	uint32_t value;		/* to write, or expected from a read */
+	uint32_t ignore;	/* bits of a read that may have any value */
 	unsigned int pause_us;	/* between two accesses */
 
 	/* read by the caller after access_stop() */
@@ -60,17 +60,17 @@ struct access_log {
 	uint32_t *ended_in_ms;	/* [ACCESS_MAX_MS], from start_ns on */
 };
 
-/* Maps the region if need be, starts the thread, waits for its first access. */
+/* Maps the region if needed, starts the thread, waits for its first access. */
 int access_start(struct access_log *log);
 /* Waits for its current access to end. */
 void access_stop(struct access_log *log);
 /* False if the current access does not end within ms; the log stays live. */
 bool access_try_stop(struct access_log *log, unsigned int ms);
 
-/* How many so far; while it runs. */
+/* The number of accesses so far, while the thread runs. */
 uint64_t access_count(struct access_log *log);
 
-/* How many ended in the whole milliseconds that lie within [from, to]. */
+/* The number of accesses that ended in the whole milliseconds within [from, to]. */
 uint64_t access_between(const struct access_log *log, uint64_t from_ns, uint64_t to_ns);
 
 #endif

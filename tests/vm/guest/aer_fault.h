@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Errors of functions for which QEMU can inject none: the kernel's aer_inject
- * makes the port report one, and the function's registers show it.
+ * Errors of functions for which QEMU cannot inject any: the kernel's aer_inject
+ * makes the port report an error, and the function's registers show it.
  */
 #ifndef MDR_AER_FAULT_H
 #define MDR_AER_FAULT_H
@@ -13,9 +13,9 @@
 #define AER_FAULT_POISON_TLP 0x1000	/* non-fatal by default */
 
 /*
- * Both 0 or -errno. Until the end the port hides real errors, and nobody is to
- * read config space through sysfs: aer_inject takes a lock there that the debug
- * kernel reports, as one that may sleep below one that must not.
+ * Both return 0 or -errno. Between them the port hides real errors, and the scenario
+ * must not read config space through sysfs: aer_inject takes a lock there that may
+ * sleep below one that must not, which the debug kernel reports.
  */
 int aer_fault(const char *addr, uint32_t status);
 int aer_fault_end(void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A call that may wait for somebody, in a thread of its own. */
+/* Runs a call that may block in its own thread. */
 #ifndef MDR_BACKGROUND_H
 #define MDR_BACKGROUND_H
 
@@ -12,7 +12,7 @@ struct background {
 	int (*call)(const char *name);
 	const char *name;
 
-	/* once done */
+	/* valid when it is done */
 	uint64_t ns;
 	int ret;
 
@@ -22,7 +22,7 @@ struct background {
 
 void background_start(struct background *b);
 
-/* How long it took; ends the scenario if that is longer than the bound. */
+/* The time it took; ends the scenario if that exceeds the bound. */
 uint64_t background_ms(struct background *b, unsigned int bound_ms);
 
 #endif

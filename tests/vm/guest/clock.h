@@ -9,9 +9,8 @@
 #define NS_PER_MS 1000000ull
 
 /*
- * How many times longer than a stock kernel this one may take: mdr.patience on
- * the kernel's command line, 1 unless told. All bounds of waits are multiplied
- * with it: a bound tells what hangs, it measures nothing.
+ * How many times longer than a stock kernel this one may take: mdr.patience on the
+ * kernel's command line, 1 by default. All bounds of waits are multiplied by it.
  */
 extern unsigned int patience;
 

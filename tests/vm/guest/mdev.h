@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Mediated devices: through mdevctl as an administrator does it, or through
- * sysfs where the errno matters. Return 0 or -errno.
+ * Mediated devices: through mdevctl, as an administrator uses it, or through sysfs
+ * where the errno matters. Return 0 or -errno.
  */
 #ifndef MDR_MDEV_H
 #define MDR_MDEV_H
@@ -12,11 +12,11 @@
 __attribute__((format(printf, 1, 2)))
 int mdevctl(const char *fmt, ...);
 
-/* As mdevctl; what it printed goes to out. */
+/* The same; the output of mdevctl goes to out. */
 __attribute__((format(printf, 3, 4)))
 int mdevctl_output(char *out, unsigned int size, const char *fmt, ...);
 
-/* As mdevctl_output, for what may be refused: 0, or the exit code; no note. */
+/* Like mdevctl_output, for calls that may be refused: 0, or the exit code; no note. */
 __attribute__((format(printf, 3, 4)))
 int mdevctl_try(char *out, unsigned int size, const char *fmt, ...);
 

@@ -5,12 +5,12 @@
 
 #include <stdbool.h>
 
-/* Whether the machine's file system has it. */
+/* Does the machine's file system have the module? */
 bool module_exists(const char *name);
 bool module_loaded(const char *name);
-/* With what it depends on. */
+/* Loads the module and its dependencies. */
 int module_load(const char *name);
-/* Never waits: -EWOULDBLOCK if it is in use. */
+/* Unloads it, or returns -EWOULDBLOCK at once if it is in use. */
 int module_unload(const char *name);
 
 #endif

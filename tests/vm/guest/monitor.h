@@ -6,10 +6,10 @@
 #ifndef MDR_MONITOR_H
 #define MDR_MONITOR_H
 
-/* Once, before the first fork. */
+/* Called once, before the first fork. */
 int monitor_init(void);
 
-/* A command of the human monitor. Its answer says what went wrong, or is "". */
+/* Runs a command of the human monitor. The answer is its error message, or "". */
 __attribute__((format(printf, 1, 2)))
 int monitor(const char *fmt, ...);
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * As much of a driver for igb and e1000e as it takes to make the device raise
- * an interrupt by itself, over registers. Return 0 or -errno.
+ * The part of a driver for igb and e1000e that makes the device raise a real
+ * interrupt, through its registers. Return 0 or -errno.
  */
 #ifndef MDR_NIC_USER_H
 #define MDR_NIC_USER_H
 
 #include "vfio_user.h"
 
-/* A register both have, of constant value while the device is well. */
+/* A register of both; its value is constant while the device works. */
 #define NIC_STATUS	0x0008
-/* One that holds what is written to it (32 bits) until a reset clears it. */
+/* A register that keeps what is written to it (32 bits) until a reset clears it. */
 #define NIC_SCRATCH	0x5800
 
 enum nic_kind { NIC_IGB, NIC_E1000E };
@@ -24,10 +24,10 @@ struct nic_user {
 	int irq;
 };
 
-/* Bus mastering on, one vector of irq_index with its eventfd. */
+/* Turns on bus mastering, and one vector of irq_index with its eventfd. */
 int nic_user_start(struct nic_user *n, struct vfio_user *u, enum nic_kind kind,
 		   unsigned int irq_index);
-/* The device raises it; -ETIMEDOUT if the eventfd does not fire within ms. */
+/* Makes the device raise it; -ETIMEDOUT if the eventfd does not fire within ms. */
 int nic_user_interrupt(struct nic_user *n, unsigned int ms);
 void nic_user_stop(struct nic_user *n);
 

@@ -25,9 +25,9 @@ struct nvme_identity {
 	char model[41];
 };
 
-/* Bus mastering on, interrupt on, admin queue set up. Also after a reset. */
+/* Turns on bus mastering and the interrupt, sets up the admin queue. Also after a reset. */
 int nvme_user_start(struct nvme_user *n, struct vfio_user *u);
-/* Sets the controller up again, with the memory and interrupt it has. */
+/* Sets up the controller again, with its present memory and interrupt. */
 int nvme_user_restart(struct nvme_user *n);
 /*
  * Identify controller. -ETIMEDOUT: no interrupt within ms. -EILSEQ: interrupt

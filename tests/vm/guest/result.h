@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a scenario's processes leave behind for the harness: in memory shared
- * by all of them, so it survives whatever way they end.
+ * The result that a scenario's processes leave for the harness. It is in memory that
+ * they all share, so it survives however they end.
  */
 #ifndef MDR_RESULT_H
 #define MDR_RESULT_H
@@ -12,12 +12,12 @@
 #define RESULT_MAX_WHY 16
 
 struct result {
-	/* of all fields; robust, since a holder may be killed */
+	/* protects all fields; robust, since its holder may be killed */
 	pthread_mutex_t lock;
-	/* the scenario came to an end by itself, or ended itself */
+	/* the scenario returned, or ended itself */
 	bool finished;
 	bool skipped;
-	/* counts on past RESULT_MAX_WHY */
+	/* may exceed RESULT_MAX_WHY */
 	unsigned int failures;
 	char why[RESULT_MAX_WHY][400];
 	char skip[200];
@@ -25,7 +25,7 @@ struct result {
 	char measured[800];
 };
 
-/* Of the scenario that runs; there is one at a time. */
+/* The result of the running scenario; only one runs at a time. */
 extern struct result *result;
 
 int result_init(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A scenario: one thing that is shown to be true, in a process of its own with
- * a time limit of its own.
+ * A scenario shows one thing to be true. It runs in its own process, with its own
+ * time limit.
  *
  *	SCENARIO(vfio_pci_loses_bar, "after a fatal error the user reads 0")
  *	{
@@ -10,10 +10,10 @@
  *		MEASURE("stall_ms", "%u", stall);
  *	}
  *
- * CHECK notes a failure and goes on, REQUIRE ends the scenario with it. Both
- * may be used in any thread and in children that the scenario forks. The
- * scenario's processes are killed at its end, and the machine is cleaned
- * (clean.h), so it need not undo what it did.
+ * CHECK records a failure and continues; REQUIRE records it and ends the scenario.
+ * Both may be used in any thread and in forked children. At the end the scenario's
+ * processes are killed and the machine is cleaned (clean.h), so a scenario need not
+ * undo anything.
  */
 #ifndef MDR_SCENARIO_H
 #define MDR_SCENARIO_H
@@ -30,13 +30,13 @@ struct scenario {
 	void (*run)(void);
 	/* seconds; 0 = 30 */
 	unsigned int limit_s;
-	/* run by "make demo" only */
+	/* only for "make demo" */
 	bool demo;
-	/* run when asked for by name only: it fails on purpose */
+	/* runs only if named: it fails on purpose */
 	bool selftest;
-	/* leaves a PF with VFs (sriov.h) to the next one, if that wants it too */
+	/* leaves a PF with VFs (sriov.h) to the next scenario, if that sets this too */
 	bool vfs;
-	/* run on the debug kernel only, it needs what others do not have */
+	/* runs on the debug kernel only, since it needs features of that kernel */
 	bool debug;
 	/* looks back at the others: runs after them, in each machine that shares them */
 	bool last;
@@ -52,7 +52,7 @@ struct scenario {
 	};								\
 	static void name_(void)
 
-/* What the harness learns of a running scenario. */
+/* Reports of a running scenario to the harness. */
 void scenario_fail(const char *file, int line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void scenario_end(void) __attribute__((noreturn));
@@ -60,7 +60,7 @@ void scenario_skip(const char *fmt, ...)
 	__attribute__((noreturn, format(printf, 1, 2)));
 void scenario_measure(const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-/* A comment among the results, at once. */
+/* Prints a comment among the results, at once. */
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #define CHECK(cond, fmt, ...) ({					\
@@ -107,8 +107,8 @@ void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 #define MEASURE(name, fmt, ...) scenario_measure(name, fmt, ##__VA_ARGS__)
 
 /*
- * A whole number that must not exceed a bound: both appear, and it is a check. A
- * kernel that takes longer for all (clock.h) is given longer for this, too.
+ * Prints a whole number and its bound, and checks that it does not exceed the bound.
+ * The bound is multiplied by patience (clock.h).
  */
 #define MEASURE_BOUND(name, value, bound) ({				\
 	uintmax_t measured_ = (value);					\

@@ -4,17 +4,17 @@
 #define MDR_SLOT_H
 
 /*
- * Asks QEMU to pull a device, and the guest's kernel to act at once on the
- * attention button that QEMU presses for it: it gives people 5 s to press again.
- * Waits for the kernel, so for the users too; pci_wait_below() says whether it
- * is gone. 0 or -errno.
+ * Asks QEMU to unplug a device. QEMU presses the attention button for that, and the
+ * kernel would wait 5 s for a second press; this makes it act at once. Waits for the
+ * kernel, and so for the users of the device. pci_wait_below() says whether the
+ * device is gone. 0 or -errno.
  */
 int slot_unplug(const char *port_id, const char *device_id);
 
 /*
- * Plugs a device (arguments as after QEMU's -device) into an empty slot, also one
- * that QEMU has yet to empty. On return the kernel is through with it: BARs
- * assigned, drivers asked. 0 or -errno.
+ * Plugs a device (arguments as for QEMU's -device) into a slot that is empty, or that
+ * QEMU is about to empty. On return the kernel has assigned the BARs and probed the
+ * drivers. 0 or -errno.
  */
 int slot_plug(const char *port_id, const char *arguments);
 

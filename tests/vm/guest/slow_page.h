@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A page of memory whose first access takes as long as one likes, in a system
- * call too: who reads a device into it is caught in the middle of the read.
+ * A page of memory whose first access takes as long as the test likes, also in a
+ * system call. A thread that reads a device into it stops in the middle of the read.
  */
 #ifndef MDR_SLOW_PAGE_H
 #define MDR_SLOW_PAGE_H
@@ -16,10 +16,10 @@ struct slow_page {
 /* 0 or -errno. */
 int slow_page_init(struct slow_page *p);
 
-/* Whether somebody touches it within ms, and so waits. */
+/* Does a thread touch the page within ms, and so wait? */
 bool slow_page_touched(struct slow_page *p, unsigned int ms);
 
-/* Lets him go on. */
+/* Lets that thread continue. */
 int slow_page_release(struct slow_page *p);
 
 #endif

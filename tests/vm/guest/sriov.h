@@ -9,18 +9,18 @@
 #include <stdbool.h>
 
 /*
- * The first function below a port goes to its host driver and gets VFs; these
- * are the functions from 1 on below that port, all without a driver.
+ * Binds the first function below a port to its host driver and creates VFs. They are
+ * the functions from 1 on below that port, and have no driver.
  */
 int sriov_start(const char *port, unsigned int vfs);
-/* Whether the first function below a port is there and so driven. */
+/* Is the first function below a port present, and bound to its host driver? */
 bool sriov_is_on(const char *port);
 
-/* Writes sriov_numvfs of a physical function; 0 takes all VFs away. */
+/* Writes sriov_numvfs of a physical function; 0 removes all VFs. */
 int sriov_set(const char *addr, unsigned int vfs);
 int sriov_number(const char *addr);
 
-/* Takes the PF's interface down and up: its driver sets all of it up anew. */
+/* Takes the PF's interface down and up, so that its driver sets up the PF again. */
 int sriov_restart(const char *addr);
 
 /* Unloads the driver, with all VFs. */

@@ -6,17 +6,17 @@
 #include <stdbool.h>
 
 struct suite {
-	/* shell patterns with commas between; empty: all that are meant to pass */
+	/* shell patterns, separated by commas; empty: all scenarios that should pass */
 	char only[256];
 	/* the scenarios of "make demo" instead */
 	bool demo;
 	/* this is the debug kernel */
 	bool debug;
-	/* of these, those of this machine: share 0..shares-1 */
+	/* this machine runs one share of them: 0..shares-1 */
 	unsigned int share, shares;
 };
 
-/* Says plan and results on the result channel. 0 or -errno. */
+/* Writes plan and results to the result channel. 0 or -errno. */
 int suite_run(const struct suite *suite);
 
 #endif

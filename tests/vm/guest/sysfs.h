@@ -13,11 +13,11 @@ int sysfs_write(const char *value, const char *path, ...);
 __attribute__((format(printf, 3, 4)))
 int sysfs_read(char *buf, size_t size, const char *path, ...);
 
-/* A number in any base of C; -errno is not told from a negative number. */
+/* A number in any base of C; a negative number looks like -errno. */
 __attribute__((format(printf, 1, 2)))
 long sysfs_read_number(const char *path, ...);
 
-/* The last part of what a link points to. */
+/* The last component of a link's target. */
 __attribute__((format(printf, 3, 4)))
 int sysfs_link(char *buf, size_t size, const char *path, ...);
 

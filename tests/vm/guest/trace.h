@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A trace of the kernel in a ring of its own: calls of functions, and events of
- * mdev_recovery, in the order in which they happened on all CPUs. Return 0 or
- * more, or -errno.
+ * A kernel trace in its own ring: calls of functions and events of mdev_recovery, in
+ * the order in which they happened on all CPUs. Return 0 or more, or -errno.
  */
 #ifndef MDR_TRACE_H
 #define MDR_TRACE_H
@@ -10,12 +9,12 @@
 #include <stdbool.h>
 
 /*
- * From now on: calls of these functions (ended by NULL; NULL for none) and all
- * events of mdev_recovery. What an earlier scenario left is thrown away.
+ * Starts to trace calls of these functions (ended by NULL; NULL for none) and all
+ * events of mdev_recovery. Discards what an earlier scenario left.
  */
 int trace_start(const char * const *functions);
 
-/* Nothing is added any more. */
+/* Stops the trace. */
 void trace_stop(void);
 
 /*
@@ -24,7 +23,7 @@ void trace_stop(void);
  */
 int trace_each(void (*see)(const char *entry, void *arg), void *arg);
 
-/* How many entries did not fit into the ring. */
+/* The number of entries that did not fit into the ring. */
 long trace_lost(void);
 
 void trace_end(void);

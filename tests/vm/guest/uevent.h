@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The kernel's uevents, as they come. */
+/* The kernel's uevents, as they arrive. */
 #ifndef MDR_UEVENT_H
 #define MDR_UEVENT_H
 

@@ -11,13 +11,13 @@
 
 /*
  * Opens the character device that the vfio-dev directory of the mdev or function
- * names, and no more: it is bound to nothing yet.
+ * names. Does not bind it to anything.
  */
 int vfio_cdev_open(const char *name);
 
 /*
- * Opens it, binds it to an iommufd and attaches it to an address space, both of
- * its own or of another user's. vfio_user_close() closes all of it.
+ * Opens it, binds it to an iommufd and attaches it to an address space; both are its
+ * own, or those of another user. vfio_user_close() closes everything.
  */
 int vfio_cdev_user_open_in(struct vfio_user *u, const char *name, struct vfio_space *space);
 int vfio_cdev_user_open(struct vfio_user *u, const char *name);
@@ -26,7 +26,7 @@ int vfio_cdev_bind(int device, int iommufd);
 int vfio_cdev_attach(int device, uint32_t ioas);
 int vfio_cdev_detach(int device);
 
-/* What vfio_user_dma_map() and _unmap() do in such a space. */
+/* vfio_user_dma_map() and _unmap() for such a space. */
 int vfio_cdev_dma_map(struct vfio_space *s, const struct vfio_dma *dma);
 int vfio_cdev_dma_unmap(struct vfio_space *s, const struct vfio_dma *dma);
 

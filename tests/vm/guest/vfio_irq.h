@@ -7,7 +7,7 @@
 
 #include "vfio_user.h"
 
-/* How many vectors an index (VFIO_PCI_INTX_IRQ_INDEX ...) has. */
+/* The number of vectors of an index (VFIO_PCI_INTX_IRQ_INDEX ...). */
 int vfio_irq_count(struct vfio_user *u, unsigned int index);
 
 /* One new eventfd for each of count vectors, from vector 0 on. */
@@ -15,13 +15,13 @@ int vfio_irq_enable(struct vfio_user *u, unsigned int index, unsigned int count,
 		    int *eventfds);
 int vfio_irq_disable(struct vfio_user *u, unsigned int index);
 
-/* INTx is masked by the kernel when it fires. */
+/* The kernel masks INTx when it fires. */
 int vfio_irq_unmask_intx(struct vfio_user *u);
 
-/* Fires the eventfd from software: the kernel's side of it only. */
+/* Fires the eventfd from software, without the device. */
 int vfio_irq_loopback(struct vfio_user *u, unsigned int index, unsigned int vector);
 
-/* Whether it fires within ms; and then how often it has fired so far. */
+/* Does it fire within ms? If so, also how often it has fired so far. */
 bool vfio_irq_wait(int eventfd, unsigned int ms, uint64_t *count);
 
 #endif

@@ -16,8 +16,8 @@
 #define VFIO_CONFIG VFIO_PCI_CONFIG_REGION_INDEX
 
 /*
- * Container and groups, or an iommufd with one address space: one for several
- * devices of a process, or one each. -1 is what there is not.
+ * Container and groups, or an iommufd with one address space. Several devices of a
+ * process can share one, or have one each. -1 stands for a missing one.
  */
 struct vfio_space {
 	int container;
@@ -52,20 +52,20 @@ struct vfio_dma {
 };
 
 /*
- * Opens it with a space of its own, or with another user's: a group can be
- * opened once only, so two functions in one group need one space.
+ * Opens it with its own space, or with that of another user: a group can be opened
+ * only once, so two functions in one group must share a space.
  */
 int vfio_user_open(struct vfio_user *u, const char *name);
 int vfio_user_open_in(struct vfio_user *u, const char *name, struct vfio_space *space);
-/* What a device that is open says of itself. */
+/* Reads the device info of an open device. */
 int vfio_user_learn(struct vfio_user *u);
-/* Unmaps and closes; the space too if it is its own. */
+/* Unmaps and closes it, and its space if that is not shared. */
 void vfio_user_close(struct vfio_user *u);
 
 /* The IOMMU group number of a PCI function or mdev. */
 int vfio_group_number(const char *name);
 
-/* All of a BAR; NULL and errno if it cannot be mapped. */
+/* Maps a whole BAR; NULL and errno if that fails. */
 void *vfio_user_map(struct vfio_user *u, unsigned int region);
 void vfio_user_unmap(struct vfio_user *u, unsigned int region);
 
@@ -84,7 +84,7 @@ int vfio_user_bus_master(struct vfio_user *u, bool on);
 
 int vfio_user_reset(struct vfio_user *u);
 
-/* Memory of its own for the device. */
+/* DMA memory for the device. */
 int vfio_user_dma_map(struct vfio_user *u, struct vfio_dma *dma, uint64_t size);
 int vfio_user_dma_unmap(struct vfio_user *u, struct vfio_dma *dma);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One access to a device that may have to wait: how long it took and what it
- * gave. In the caller's thread, or in one of its own while the caller looks on.
- * A SIGBUS is caught: not in one process with access_log.h.
+ * One access to a device that may have to wait: its duration and its result. It runs
+ * in the caller's thread, or in its own thread while the caller watches. It catches
+ * SIGBUS, so it cannot be used in a process with access_log.h.
  */
 #ifndef MDR_WAITER_H
 #define MDR_WAITER_H
@@ -29,7 +29,7 @@ struct waiter {
 	enum waiter_kind kind;
 	unsigned int region;
 	uint64_t off;
-	uint32_t value;		/* to write; afterwards what was read */
+	uint32_t value;		/* to write; or, afterwards, what was read */
 
 	/* read by the caller afterwards */
 	int error;		/* 0 or errno; EFAULT stands for a SIGBUS */
@@ -39,17 +39,17 @@ struct waiter {
 	atomic_bool done;
 };
 
-/* Maps the region if need be, so that the access itself is all that happens. */
+/* Maps the region if needed, so that later only the access itself happens. */
 int waiter_prepare(struct waiter *w);
 
-/* Here and now. */
+/* Runs in the caller's thread. */
 void waiter_run(struct waiter *w);
 
-/* In a thread of its own; has it come to its end within ms? */
+/* Runs in its own thread; has it ended within ms? */
 int waiter_start(struct waiter *w);
 bool waiter_ended(struct waiter *w, unsigned int ms);
 
-/* In a child of its own, which ends with it. */
+/* Runs in its own child process, which then exits. */
 pid_t waiter_fork(struct waiter *w);
 
 #endif
