@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What an administrator can get wrong: the right errno, and nothing changed. */
+/* An administrator's mistakes: each gives the right errno and changes nothing. */
 #include <errno.h>
 
 #include "klog.h"
@@ -113,7 +113,7 @@ SCENARIO(bad_input_mdev,
 	REQUIRE_OK(shim_create(&other, "evict"));
 }
 
-/* Binds as an administrator does who wants to hear why not. */
+/* Binds as an administrator does, and returns the error. */
 static int bind_loudly(const char *addr)
 {
 	int ret;

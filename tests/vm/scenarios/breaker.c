@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The breaker: errors that come too often end in failed, not in a recovery. */
+/* The breaker: errors that come too often lead to failed instead of a recovery. */
 #include <errno.h>
 
 #include "access_log.h"
@@ -17,7 +17,7 @@
 #define PORT "rp_igb2"
 #define SETTLE_MS 3000
 #define QUIET_MS 50
-/* the stall time-out is far beyond */
+/* far below the stall time-out */
 #define AT_ONCE_MS 500
 #define SUCCESSFUL "device recovery successful"
 
@@ -68,7 +68,7 @@ SCENARIO(breaker_trips,
 	CHECK(vfio_irq_wait(err, SETTLE_MS, &fired), "ERR did not fire");
 	check_cause(&s, "breaker");
 	CHECK_ERRNO(vfio_user_reset(&user), EIO);
-	/* the host goes on all the same, and nobody is to take that for a cure */
+	/* the host continues all the same, which must not count as a recovery */
 	CHECK(WAIT_FOR(klog_count(SUCCESSFUL) == 3, SETTLE_MS), "the host did not go on");
 	sleep_ms(QUIET_MS);
 	CHECK(shim_is(s.group, "failed"), "not failed any more");
@@ -83,7 +83,7 @@ SCENARIO(breaker_trips,
 	CHECK_OK(recover(&s));
 	CHECK(shim_is(s.group, "open"), "not open after recover");
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == log.value, "STATUS changed");
-	/* it has forgotten the errors, too */
+	/* recover also clears the record of errors */
 	for (int i = 0; i < 2; i++)
 		REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == log.value, "STATUS changed");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A system call whose buffer makes trouble inside the gate: it lies in a BAR
- * mapping of a closed group, or its page does not come. Neither may hang the
- * call, nor hold up the host beyond the drain bound.
+ * A system call whose buffer causes trouble inside the gate: the buffer is in a BAR
+ * mapping of a closed group, or its page does not arrive. Neither may hang the call,
+ * or delay the host beyond the drain bound.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,12 +28,12 @@
 #define PAGE 4096
 #define DRAIN_MS 1000
 #define EFAULT_MS 2000
-/* what the host takes besides, on a busy machine */
+/* the host's own time, on a busy machine */
 #define HOST_MS 3000
 
 static struct vfio_user nic, shm;
 
-/* Calls made over and over: from or to a buffer, of one register or many. */
+/* Repeats a call: from or to a buffer, for one register or many. */
 struct caller {
 	struct vfio_user *u;
 	unsigned int region;
@@ -169,7 +169,7 @@ SCENARIO(buffer_in_other_bar,
 	callers_start(c, 3);
 	REQUIRE_OK(strike(&closed, SHM_PORT, "DLP", "holding"));
 	check_not_delayed(&closed);
-	/* and the group of the calls themselves, whose buffers are gone now */
+	/* then the group of the calls themselves, whose buffers are gone now */
 	REQUIRE_OK(strike(&open, NIC_PORT, "DLP", "open"));
 	check_not_delayed(&open);
 	for (int i = 0; i < 3; i++) {
@@ -238,7 +238,7 @@ SCENARIO(buffer_never_comes,
 	MEASURE("drain_timeouts", "%ju", shim_number(s.group, "stats/drain_timeouts"));
 	CHECK(vfio_user_read(&nic, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
 
-	/* a reset is not run under somebody who is inside */
+	/* no reset is run while an access is inside the gate */
 	CHECK_ERRNO(vfio_user_reset(&nic), EBUSY);
 	CHECK(shim_is(s.group, "open"), "not open after the refused reset");
 	CHECK(shim_number(s.group, "stats/user_resets") == 0, "a reset was run");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Threads of the process whose one thread waits at a closed gate: a waiter
+ * Other threads of a process that has one thread waiting at a closed gate: the waiter
  * holds no lock of the address space.
  */
 #include <sys/mman.h>
@@ -17,7 +17,7 @@
 #define PAGE 4096
 /* the waiter waits for ten times as long */
 #define NOT_DELAYED_MS 2000
-/* and of the waiter: all that while, and a reset */
+/* the waiter waits for all of that, and for a reset */
 #define WAITER_MS (3 * NOT_DELAYED_MS + 3000)
 
 static struct vfio_user user, other;
@@ -87,7 +87,7 @@ SCENARIO(bystander_maps_and_faults,
 	REQUIRE(!waiter_ended(&w, 30), "the load did not wait");
 	memory = use_anonymous();
 	open_bar = use_bar(&other, true);
-	/* the waiter keeps its own mapping: this one is another */
+	/* not the waiter's mapping, but another one */
 	mapper = user;
 	mapper.regions[BAR0].map = NULL;
 	closed_bar = use_bar(&mapper, false);

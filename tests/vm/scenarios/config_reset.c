@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Resets that a user asks for through config space: vfio-pci-core runs them in
- * the middle of his write, with the locks of that write.
+ * Resets that a user requests through config space: vfio-pci-core runs them in the
+ * middle of the user's write, with the locks of that write held.
  */
 #include "access_log.h"
 #include "clock.h"
@@ -23,7 +23,7 @@ static struct vfio_user user;
 static struct shim shim;
 
 SCENARIO(config_reset_flr,
-	 "a function level reset through config space waits for nobody who waits for it")
+	 "a function level reset through config space waits for no access that waits for it")
 {
 	struct access_log logs[] = {
 		{ .u = &user, .kind = ACCESS_PREAD, .region = BAR0, .off = NIC_STATUS },

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a user meets whose stall time-out has passed. Type hold keeps the gate
- * closed for as long as is needed to look; the device is a piece of memory
- * that can be watched from another port.
+ * Accesses of a user after its stall time-out has passed. Type hold keeps the gate
+ * closed for as long as the test needs; the device is a piece of memory that can be
+ * watched from another port.
  */
 #include <errno.h>
 
@@ -51,8 +51,8 @@ static void hold_with(struct shim *s, volatile uint32_t **watch, const char *dea
 }
 
 /*
- * Every access after the first does without a wait. On a busy machine one may
- * be late for a reason of the machine's, but not each time.
+ * No access after the first one waits. On a busy machine an access may be late for
+ * another reason, but not each time.
  */
 static void touch_dead(struct waiter *w, unsigned int i)
 {
@@ -66,7 +66,7 @@ static void touch_dead(struct waiter *w, unsigned int i)
 	}
 }
 
-/* The first access waits for the stall time-out, and no other one does. */
+/* Only the first access waits for the stall time-out. */
 static void check_times(const struct waiter w[NR_ACCESSES])
 {
 	uint64_t later = 0;
@@ -77,7 +77,7 @@ static void check_times(const struct waiter w[NR_ACCESSES])
 	MEASURE_BOUND("longest_later_ms", later / NS_PER_MS, AT_ONCE_MS);
 }
 
-/* An error that comes to an open gate starts the time-out anew. */
+/* An error that finds the gate open restarts the time-out. */
 static void check_waits(struct shim *s)
 {
 	struct waiter w = accesses[0];
@@ -186,7 +186,7 @@ SCENARIO(dead_access_without_reset,
 	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "0"));
 	REQUIRE_OK(shim_set(&s, "breaker_max", "0"));
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
-	/* the reader's CPU may not run at all while the gate is closed */
+	/* the reader may not get a CPU while the gate is closed */
 	for (errors = 1; errors <= MAX_ERRORS; errors++) {
 		log = (struct access_log) {
 			.u = &user, .kind = ACCESS_MAP_READ, .region = SHM_REGION,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the debug kernel has to say after the scenarios. */
+/* Reports of the debug kernel after the other scenarios. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,9 +30,9 @@ SCENARIO(debug_lockdep_on, "lockdep saw all scenarios up to here: it has not giv
 }
 
 /*
- * One report is an object and the calls that allocated it. Ours has a call of
- * ours among them, or of what we are built upon; or of a module that was
- * unloaded since, which has no name any more.
+ * A report has an object and the calls that allocated it. It concerns us if one of
+ * the calls is ours or of a module that ours depends on, or of a module that has been
+ * unloaded since and has no name any more.
  */
 static bool is_ours(const char *report)
 {
@@ -93,7 +93,7 @@ SCENARIO(debug_no_leak, "no memory of ours was lost in all the scenarios",
 {
 	struct leaks leaks = { .report = "" };
 
-	/* twice: what moves between two places is missed in both, once */
+	/* scan twice: one scan can miss a pointer that moves meanwhile */
 	for (int i = 0; i < 2; i++) {
 		sleep_ms(OLD_ENOUGH_MS);
 		REQUIRE_OK(sysfs_write("scan", KMEMLEAK));

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * "make demo": the same fatal error four times, told so that a reader who knows
- * nothing of the project can say what happened. Every line that states a fact is
- * checked.
+ * "make demo": the same fatal error strikes four times. The output tells the story to
+ * a reader who does not know the project. Every line that states a fact is checked.
  */
 #include <stdio.h>
 #include <sys/utsname.h>
@@ -75,7 +74,7 @@ static void show_group(const struct shim *s)
 	}
 }
 
-/* driver_override, mdevctl define, mdevctl start: as an administrator does it. */
+/* driver_override, mdevctl define, mdevctl start, like an administrator. */
 static void make_mdev(struct shim *s, const char *policy)
 {
 	REQUIRE_OK(shim_bind(s, PORT, 0));

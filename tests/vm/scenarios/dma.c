@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * DMA across a fatal error, by a real controller: with memory mapped before it
- * and after it, and its completion over the interrupt that was set up before.
+ * DMA by a real controller across a fatal error: to memory mapped before the error and
+ * after it, with completions through the interrupt that was set up before it.
  */
 #include "clock.h"
 #include "nvme_user.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * reset_elision=pristine: a reset is left out only where nothing at all has
- * passed the gate since the host's own. One access makes it real again.
+ * reset_elision=pristine: a reset is left out only if nothing at all has passed the
+ * gate since the host's own reset. After one access the reset is carried out.
  */
 #include "clock.h"
 #include "nic_user.h"
@@ -29,13 +29,13 @@ static void start(const char *policy, const char *elision)
 	REQUIRE_OK(vfio_user_bus_master(&user, true));
 	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
 	REQUIRE_OK(vfio_user_write(&user, BAR0, NIC_SCRATCH, 4, JUNK));
-	/* mapped and present, so that only the zap keeps loads away */
+	/* mapped and present, so that only the zap stops loads */
 	REQUIRE(vfio_user_map(&user, BAR0), "mmap");
 	CHECK(*(volatile uint32_t *)((char *)vfio_user_map(&user, BAR0) + NIC_SCRATCH) == JUNK,
 	      "no junk to clear");
 }
 
-/* The user's reset; how many milliseconds it took. */
+/* Runs the user's reset; returns its duration in milliseconds. */
 static uint64_t reset(uint64_t elided, uint64_t real)
 {
 	uint64_t begin = now_ns();
@@ -72,7 +72,7 @@ SCENARIO(elision_hold,
 	reset(2, 0);
 	check_device();
 
-	/* that was an access: now it is a real one, and the next one too */
+	/* that was an access: this reset is a real one, and so is the next */
 	real_ms = reset(2, 1);
 	CHECK(pci_command(shim.addr) == command, "COMMAND is %#x, %#x after the elided one",
 	      pci_command(shim.addr), command);
@@ -144,7 +144,7 @@ SCENARIO(elision_never, "by default no reset is left out")
 	REQUIRE_OK(strike(&shim, PORT, "DLP", "holding"));
 	reset(0, 1);
 	check_device();
-	/* asking for it later does not make up for what was not watched */
+	/* enabling it later is too late: earlier accesses were not watched */
 	REQUIRE_OK(strike(&shim, PORT, "DLP", "holding"));
 	reset(0, 2);
 	REQUIRE_OK(shim_set(&shim, "reset_elision", "pristine"));

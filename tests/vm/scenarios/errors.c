@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Errors under a user who accesses the device in every way there is: each
- * access is held at the gate and then gives what the device holds.
+ * Errors while a user accesses the device in every possible way: each access is held at
+ * the gate and then returns the device's value.
  */
 #include <stdio.h>
 
@@ -67,7 +67,7 @@ static void start_thread(struct access_log *log, const struct kind *kind)
 	REQUIRE_OK(access_start(log));
 }
 
-/* It goes on after the recovery, and never got anything wrong. */
+/* The thread continues after the recovery, and never saw a wrong value. */
 static void stop_thread(struct access_log *log, const struct kind *kind)
 {
 	uint64_t count = access_count(log);
@@ -114,7 +114,7 @@ static void strike_under(const struct kind * const *threads, unsigned int nr,
 	      "recoveries are %ju", shim_number(shim.group, "stats/recoveries"));
 	CHECK(vfio_user_command(&user) == command, "COMMAND is %#x, was %#x",
 	      vfio_user_command(&user), command);
-	/* the device was reset if, and only if, that was asked for */
+	/* the device was reset if, and only if, a reset was requested */
 	if (!writes)
 		CHECK((vfio_user_read(&user, BAR0, NIC_SCRATCH, 4) == MAGIC) == !resets,
 		      "scratch register is %#x",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Type evict: the host recovers the function and asks its user to give it
- * back; the next user gets a working device.
+ * Type evict: the host recovers the function and asks its user to release it; the next
+ * user gets a working device.
  */
 #include <errno.h>
 
@@ -55,7 +55,7 @@ SCENARIO(evict_asks_and_heals,
 	MEASURE_BOUND("dead_read_ms", w.ns / NS_PER_MS, 100 + SETTLE_MS);
 }
 
-SCENARIO(evict_second_error, "an error while evicting is a new event, and REQ fires anew")
+SCENARIO(evict_second_error, "an error while evicting is a new event, and REQ fires again")
 {
 	uint64_t first, second;
 	struct shim s;

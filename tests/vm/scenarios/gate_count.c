@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * No access reaches the device between the closing of the gate and its opening.
- * The device's own memory counts: what its user writes there is seen through
- * another port, by somebody whom no gate holds.
+ * No access reaches the device while the gate is closed. The user writes counters to
+ * the device's own memory, and an observer watches that memory through another port,
+ * without a gate.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -112,7 +112,7 @@ static void start(const char *policy)
 	REQUIRE(both_move(), "the user's accesses do not reach the device");
 }
 
-/* Closed, with the drain over. The file stays open: a recovery may be short. */
+/* Is the gate closed, and drained? The file stays open: a recovery may be short. */
 static bool is_closed(char *state, size_t size)
 {
 	static int fd = -1;
@@ -167,7 +167,7 @@ static void watch_strike(struct closed *closed, const char *status, const char *
 
 	closed->seen = false;
 	REQUIRE_OK(aer_inject(SHM_PORT, status));
-	/* the state open is that before the error or that after it */
+	/* state open: either before the error or after the recovery */
 	while (now_ms() < end) {
 		if (sample(closed) && !strcmp(state, "open"))
 			continue;
@@ -198,7 +198,7 @@ SCENARIO(gate_count_fatal,
 	struct closed closed = { 0 };
 
 	start("resume");
-	/* the observer's CPU may not run at all while the gate is closed */
+	/* the observer may not get a CPU while the gate is closed */
 	for (unsigned int i = 0; i < STRIKES || (!closed.closings && i < MAX_STRIKES); i++) {
 		watch_strike(&closed, "DLP", "open");
 		CHECK(both_move(), "the user's accesses do not reach the device");
@@ -214,7 +214,7 @@ SCENARIO(gate_count_hold,
 
 	start("hold");
 	watch_strike(&closed, "POISON_TLP", "holding");
-	/* nothing but the gate keeps the user away: the host has not touched it */
+	/* only the gate stops the user: the host has not touched the device */
 	CHECK(pci_command(shim.addr) & PCI_COMMAND_MEMORY, "COMMAND is %#x",
 	      pci_command(shim.addr));
 	for (end = now_ms() + HOLD_MS; now_ms() < end; )

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * No call reaches vfio-pci-core between the closing of the gate and its opening.
- * One ring has both: the calls, and the transitions of the group's state, which
- * are traced after the drain and before the opening.
+ * No call reaches vfio-pci-core while the gate is closed. One trace ring has both the
+ * calls and the transitions of the group's state; these are traced after the drain and
+ * before the gate opens.
  */
 #include <stdio.h>
 
@@ -81,7 +81,7 @@ static void see(const char *entry, void *arg)
 		snprintf(calls->first, sizeof(calls->first), "%s", entry);
 }
 
-/* Faults without end: each round maps the BAR anew. */
+/* Faults all the time: each round maps the BAR again. */
 static void *fault_again(void *arg)
 {
 	struct vfio_user *u = arg;
@@ -144,7 +144,7 @@ SCENARIO(gate_trace,
 	      calls.of[CLOSED], calls.faults[CLOSED], calls.first);
 	CHECK(calls.closings == NR_ERRORS && calls.openings == NR_ERRORS,
 	      "closed %u times, opened %u times", calls.closings, calls.openings);
-	/* or nothing was counted at all */
+	/* otherwise nothing was counted */
 	CHECK(calls.of[OPEN] > calls.faults[OPEN] && calls.faults[OPEN],
 	      "%u calls while open, %u of them faults", calls.of[OPEN], calls.faults[OPEN]);
 	CHECK(!trace_lost(), "%ld entries lost", trace_lost());

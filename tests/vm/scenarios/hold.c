@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Type hold: after the host's recovery the function is whole, but closed until
- * its user resets it.
+ * Type hold: after the host's recovery the function works, but the gate stays closed
+ * until the user resets it.
  */
 #include <errno.h>
 
@@ -28,7 +28,7 @@ static void start_igb(struct shim *s)
 	REQUIRE_OK(vfio_user_open(&user, s->uuid));
 }
 
-/* Two words of the shared memory, counted up as fast as can be. */
+/* Two words of the shared memory, incremented as fast as possible. */
 struct counter {
 	pthread_t thread;
 	unsigned int word;
@@ -143,7 +143,7 @@ SCENARIO(hold_second_error,
 }
 
 SCENARIO(hold_timeout_evicts,
-	 "past hold_timeout_ms the user is asked to give the device back; a reset is too late")
+	 "after hold_timeout_ms the user is asked to release the device; a reset is too late")
 {
 	uint64_t held_at, evicted_ms;
 	struct shim s;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A BAR large enough to be mapped 2 MiB at a time. How many faults a first touch
- * of every page takes tells how large the mappings were.
+ * A BAR large enough for mappings of 2 MiB. The number of faults when every page is
+ * touched for the first time shows the size of the mappings.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -33,7 +33,7 @@ static long faults(void)
 	return usage.ru_minflt;
 }
 
-/* The BAR at an address that its huge pages can be mapped at. */
+/* Maps the BAR at an address that is aligned for huge pages. */
 static volatile uint8_t *map_aligned(void)
 {
 	size_t size = user.regions[SHM_REGION].size;
@@ -49,7 +49,7 @@ static volatile uint8_t *map_aligned(void)
 	return map == MAP_FAILED ? NULL : map;
 }
 
-/* What the first byte of each page holds. */
+/* The value of the first byte of each page. */
 static uint8_t mark(size_t at)
 {
 	return at / PAGE % 251 + 1;
@@ -130,7 +130,7 @@ SCENARIO(huge_fault_waits,
 	first.faults = faults();
 	write_marks();
 	first.faults = faults() - first.faults;
-	/* the stack or a library page may fault as well: far from one a page */
+	/* the stack or a library may fault too, but far less than once per page */
 	CHECK(first.faults <= 2 * (long)HUGE_PAGES, "%ld faults", first.faults);
 
 	REQUIRE_OK(strike(&shim, SHM_PORT, "DLP", "holding"));
@@ -144,7 +144,7 @@ SCENARIO(huge_fault_waits,
 	CHECK(w.end_ns - w.start_ns > STALL_MS / 2 * NS_PER_MS, "it did not wait");
 	MEASURE("pages", "%lu", PAGES);
 	MEASURE("faults_before", "%ld", first.faults);
-	/* one that waits is one fault, tried again */
+	/* a fault that waits counts once, although it is retried */
 	MEASURE("faults_after", "%ld", w.touch.faults);
 	MEASURE_BOUND("waited_ms", (w.end_ns - w.start_ns) / NS_PER_MS, STALL_MS + RESET_MS);
 }
@@ -166,7 +166,7 @@ SCENARIO(huge_fault_dead,
 	dead = touch_all();
 	CHECK(dead.ones == PAGES, "%u of %lu pages are 0xff", dead.ones, PAGES);
 	CHECK(dead.faults >= (long)PAGES, "%ld faults for %lu pages", dead.faults, PAGES);
-	/* what is written now goes nowhere */
+	/* writes are lost now */
 	for (size_t at = 0; at < SPAN; at += PAGE)
 		bar[at] = 0;
 	for (size_t at = 0; at < SPAN; at += PAGE)

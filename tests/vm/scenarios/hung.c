@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A host that hangs in the middle of a recovery, with the function's lock: whoever
- * waits for its end does so within a bound, and finds a whole device in the end.
+ * The host hangs in the middle of a recovery with the function's lock held. Every wait
+ * for its end has a bound, and the device works in the end.
  */
 #include <errno.h>
 
@@ -45,7 +45,7 @@ static void start(struct shim *s, const char *recovery_timeout_ms, const char *h
 	REQUIRE_OK(shim_test_set("slot_reset_ms", hang));
 }
 
-/* The host comes to an end, and the user has a whole device. */
+/* The host finishes, and the user's device works. */
 static void check_end(const struct shim *s, unsigned int hang_ms)
 {
 	CHECK(shim_wait(s->group, "open", hang_ms + SETTLE_MS), "not open in the end");

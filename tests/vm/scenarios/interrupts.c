@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Interrupts across a fatal error: what the device raises after the recovery
- * reaches the eventfd that was set up before it, neither more nor less often.
+ * Interrupts across a fatal error: each interrupt that the device raises after the
+ * recovery reaches the eventfd that was set up before it, exactly once.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -28,7 +28,7 @@ static struct vfio_user user;
 static struct shim shim;
 static struct nic_user nic;
 
-/* Function 0 below the port, open; the others parked: they must not block. */
+/* Opens function 0 below the port and parks the others, so that they do not block. */
 static void open_nic(const char *port, enum nic_kind kind, unsigned int index)
 {
 	char addr[PCI_ADDR_LEN];
@@ -161,7 +161,7 @@ static void masked_intx(bool by_request)
 	CHECK_OK(vfio_irq_unmask_intx(&user));
 	one_interrupt(before);
 
-	/* and once more, the whole round */
+	/* and the whole round once more */
 	raise_line();
 	CHECK_OK(vfio_irq_unmask_intx(&user));
 	one_interrupt(handled("vfio-intx"));

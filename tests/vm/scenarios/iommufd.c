@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The same promises to a user who comes by /dev/vfio/devices and an iommufd, as
- * newer VMMs do. There a file can be open without being bound to anything: it
- * gives no access, and must stand in nobody's way.
+ * The same promises to a user of /dev/vfio/devices and an iommufd, like newer VMMs.
+ * There a file can be open without being bound to anything: it gives no access, and
+ * must not block anything.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -230,7 +230,7 @@ SCENARIO(iommufd_hot_reset,
 	CHECK(!vfio_user_read(&other, BAR0, NIC_SCRATCH, 4), "the other was not reset");
 	CHECK(shim_is(s[0].group, "open") && shim_is(s[1].group, "open"), "not open");
 
-	/* vfio's own rule: what nobody has bound, in another group, is not the caller's */
+	/* vfio's rule: a device of another group that is not bound is not the caller's */
 	vfio_user_close(&other);
 	REQUIRE_OK(vfio_user_write(&user, BAR0, NIC_SCRATCH, 4, 0x66));
 	CHECK_ERRNO(hot_reset(&user), EINVAL);
@@ -257,14 +257,14 @@ SCENARIO(iommufd_unbound,
 	CHECK(pread(device, &value, 4, 0) == -1 && errno == EINVAL, "a read");
 	CHECK(mmap(NULL, 4096, PROT_READ, MAP_SHARED, device, 0) == MAP_FAILED &&
 	      errno == EINVAL, "a mapping");
-	/* nobody uses it: nothing to hold it for */
+	/* it has no user, so it is not held */
 	REQUIRE_OK(strike(&shim, PORT, "DLP", "open"));
 	close(device);
 	REQUIRE_OK(vfio_cdev_user_open(&user, shim.uuid));
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == value, "STATUS changed");
 }
 
-/* A child that opens the device, binds it or not, and stays. */
+/* Starts a child that opens the device, binds it or not, and keeps it. */
 static pid_t fork_holder(const char *uuid, bool bound)
 {
 	atomic_int *ready = mmap(NULL, sizeof(*ready), PROT_READ | PROT_WRITE,
@@ -301,7 +301,7 @@ static void *remove_mdev(void *arg)
 	return NULL;
 }
 
-/* The mdev goes under a user who stays; the neighbour recovers meanwhile. */
+/* Removes the mdev under a user that keeps it; the neighbour recovers meanwhile. */
 static void remove_under(bool bound)
 {
 	struct shim neighbour;
@@ -314,7 +314,7 @@ static void remove_under(bool bound)
 	REQUIRE_OK(shim_make(&neighbour, "rp_igb", 1, "resume"));
 	pid = fork_holder(shim.uuid, bound);
 
-	/* revoke=wait: it waits, and the host does not wait for it */
+	/* revoke=wait: the removal waits, but the host does not */
 	r.uuid = shim.uuid;
 	pthread_create(&r.thread, NULL, remove_mdev, &r);
 	sleep_ms(200);
@@ -350,7 +350,7 @@ SCENARIO(iommufd_remove,
 }
 
 SCENARIO(iommufd_remove_unbound,
-	 "the same under one who opened the device and bound it to nothing",
+	 "the same under a user that opened the device and bound it to nothing",
 	 .debug = true)
 {
 	remove_under(false);

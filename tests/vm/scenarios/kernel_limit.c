@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the kernel does wrong by itself, with no driver bound to the function. Run
- * only when asked for by name, on the debug kernel: the machine is lost.
+ * A bug of the kernel alone, with no driver bound to the function. Runs only if named,
+ * on the debug kernel: the machine is lost.
  */
 #include <stdatomic.h>
 
@@ -26,9 +26,9 @@ static int remove_function(const char *addr)
 }
 
 /*
- * Who resets a slot locks the functions below it, and later unlocks those that
- * are still on the bus. One that is removed in between is freed with its lock held;
- * lockdep tells if the one who locked it was the last to have a reference.
+ * The reset of a slot locks the functions below it, and later unlocks those that are
+ * still on the bus. A function that is removed in between is freed with its lock held.
+ * Lockdep notices if the thread that locked it had the last reference.
  */
 SCENARIO(kernel_limit_removal,
 	 "a function that nobody uses is removed amid errors (fails where the kernel has the bug)",

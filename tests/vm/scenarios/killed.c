@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Whoever waits at a gate can be killed, and dies at once. */
+/* A thread that waits at a gate can be killed, and dies at once. */
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,12 +13,12 @@
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb2"
-/* the stall time-out is far beyond */
+/* far below the stall time-out */
 #define AT_ONCE_MS 2000
 
 static struct vfio_user user;
 
-/* A child, so that the device file stays open here. Milliseconds it took. */
+/* Kills a child, since the device file must stay open here; returns milliseconds. */
 static uint64_t kill_waiter(struct waiter *w, const char *what)
 {
 	uint64_t start;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Open, close and removal in the middle of a recovery. */
+/* Opens, closes and removals in the middle of a recovery. */
 #include <errno.h>
 
 #include "clock.h"
@@ -119,7 +119,7 @@ static void *remove_mdev(void *arg)
 }
 
 SCENARIO(lifetime_remove_used_during_recovery,
-	 "an mdev removed during a recovery is recovered for its user, who is asked to leave")
+	 "an mdev removed during a recovery is recovered for its user, which is asked to leave")
 {
 	struct waiter w = { .u = &user, .kind = WAITER_LOAD, .region = BAR0, .off = NIC_STATUS };
 	struct remover r;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the test machine promises (machine.sh) and scenarios build on. */
+/* The properties of the test machine (machine.sh) that scenarios rely on. */
 #include <errno.h>
 
 #include "pci.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The profiles, the callout and the notifier with the real mdevctl on the real
- * kernel. What needs no kernel is shown in tests/mdevctl.
+ * The profiles, the callout and the notifier with the real mdevctl on the real kernel.
+ * tests/mdevctl covers what needs no kernel.
  */
 #include <dirent.h>
 #include <pthread.h>
@@ -69,7 +69,7 @@ static int define(const char *uuid, const char *parent, const char *file)
 			   uuid, parent, file);
 }
 
-/* Definitions stay on this machine's disk, which it has for all its scenarios. */
+/* Definitions are kept on the machine's disk, which all its scenarios share. */
 static void forget_definitions(void)
 {
 	REQUIRE(!system("busybox rm -rf /etc/mdevctl.d/0*"), "rm");
@@ -87,7 +87,7 @@ static int log_listen(void)
 	return fd;
 }
 
-/* Whether some line has all of these words; earlier ones are lost. */
+/* Does a line have all of these words? Earlier lines are lost. */
 static bool log_has(int fd, const char *a, const char *b)
 {
 	char line[1024];
@@ -188,7 +188,7 @@ SCENARIO(mdevctl_modify_live,
 	CHECK_SETTING(UUID, "stall_timeout_ms", "10000");
 	CHECK(!klog_count("not a number from"), "the kernel was asked");
 
-	/* a callout that does not know the bound: then the kernel's word counts */
+	/* the callout does not know this bound, so the kernel decides */
 	REQUIRE(!system("sed -i 's/^breaker_max number 0 63/breaker_max number 0 640/' " CALLOUT),
 		"sed");
 	CHECK(mdevctl_try(said, sizeof(said), "modify -u " UUID " --live --jsonfile " SCRATCH),
@@ -219,7 +219,7 @@ SCENARIO(mdevctl_define_running, "an mdev made by hand becomes a definition with
 	REQUIRE_OK(mdevctl("undefine --uuid %s", s.uuid));
 }
 
-/* Not by pci_bind(): that one takes off what it finds. */
+/* Not by pci_bind(), which would unbind the present driver. */
 static void check_refused(const char *addr, const char *why)
 {
 	CHECK(define(UUID, addr, PROFILES "/resume.json"), "%s is not refused", addr);
@@ -279,7 +279,7 @@ SCENARIO(mdevctl_warns, "blockers, and a port whose errors nobody hears, are tol
 	CHECK_SAYS(port);
 }
 
-/* The system's own: its rule calls mdevctl when a parent has been registered. */
+/* The system's udevd: its rule calls mdevctl when a parent is registered. */
 static pid_t start_udevd(void)
 {
 	pid_t pid = fork();

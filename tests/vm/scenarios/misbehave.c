@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Recoveries that go wrong: a device that stays dead, a host that takes too long,
- * one that never comes to an end, and on kernels that export it the kernel's own
- * recovery with resets that fail or take their time.
+ * Recoveries that go wrong: the device stays dead, or the host takes too long or never
+ * finishes. On kernels that export it, also the kernel's own recovery with resets that
+ * fail or are slow.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -87,7 +87,7 @@ static void stop_log(bool was_lost)
 	MEASURE_BOUND("held_ms", log_.longest_ns / NS_PER_MS, 2 * SETTLE_MS);
 }
 
-/* A device that stays dead after the reset is lost; repaired, it comes back. */
+/* A device that stays dead after the reset is lost; once repaired, it comes back. */
 static void lose_and_heal(const char *parameter, const char *value)
 {
 	struct shim s;
@@ -116,7 +116,7 @@ static void lose_and_heal(const char *parameter, const char *value)
 	CHECK(WAIT_FOR(!vfio_user_reset(&user), SETTLE_MS), "no reset heals it");
 	check_alive(&s);
 
-	/* and an error finds it as if nothing had been */
+	/* a later error is handled as usual */
 	REQUIRE(shim_is(s.group, "open"), "not open");
 	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
 	check_alive(&s);
@@ -150,7 +150,7 @@ SCENARIO(misbehave_failed_then_error,
 	stop_log(true);
 }
 
-/* A host that is slower than the watchdog, but comes to an end. */
+/* The host is slower than the watchdog, but finishes. */
 static void late_host(const char *parameter, const char *policy, const char *state)
 {
 	uint64_t begin, failed_ms;
@@ -261,7 +261,7 @@ SCENARIO(misbehave_sibling,
 	CHECK(shim_number(well.group, "event") == shim_number(s.group, "event"), "two ids");
 	MEASURE_BOUND("recovery_ms", shim_recovery_ms(well.group), SETTLE_MS);
 
-	/* to heal the one must not harm the other */
+	/* recovering one group must not harm the other */
 	REQUIRE_OK(shim_test_set("unhealthy", "0"));
 	CHECK_OK(recover(&s));
 	check_alive(&s);
@@ -280,7 +280,7 @@ static void recover_by_kernel(const char *state, const char *reset, unsigned int
 	REQUIRE_OK(ret);
 }
 
-/* Held for as long as it takes, then as ever. */
+/* The user is held for as long as it takes, and then works as before. */
 static void check_held(struct shim *s, const char *state, const char *reset, unsigned int ms,
 		       bool own)
 {
@@ -312,7 +312,7 @@ SCENARIO(misbehave_kernel_resets,
 	REQUIRE_OK(shim_set(&s, "nonfatal_action", "reset"));
 	check_held(&s, "normal", "ok", 200, false);
 	stop_log(false);
-	/* the port has cut the link before the host knows: no word of that to the user */
+	/* the port cut the link before the host knew; the user must not see that */
 	check_held(&s, "frozen", "dpc", 200, false);
 	CHECK(!vfio_irq_wait(err, 0, NULL), "ERR fired");
 }
@@ -367,7 +367,7 @@ SCENARIO(misbehave_kernel_recover_then_late,
 	CHECK_OK(recover(&s));
 	MEASURE_BOUND("recover_ms", (now_ns() - begin) / NS_PER_MS, SETTLE_MS);
 	CHECK(shim_is(s.group, "open"), "not open after recover");
-	/* the host's reset is over, this comes after it */
+	/* after the host's reset */
 	REQUIRE_OK(vfio_user_write(&user, BAR0, NIC_SCRATCH, 4, JUNK));
 	CHECK(WAIT_FOR(klog_count("device recovery successful"), SETTLE_MS), "not done");
 	CHECK(shim_wait(s.group, "open", SETTLE_MS), "not open");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Functions of others below the same port: one bound to vfio-pci, and one
- * without a driver, which makes the kernel abandon the recovery of all.
+ * Other functions below the same port: one bound to vfio-pci, and one without a driver,
+ * which makes the kernel abandon the recovery of all of them.
  */
 #include <errno.h>
 
@@ -25,7 +25,7 @@
 static struct vfio_user user, other;
 
 SCENARIO(neighbour_vfio_pci,
-	 "with a function of vfio-pci next to it ours recovers; that one is lost as ever")
+	 "next to a function of vfio-pci ours recovers; the vfio-pci function is lost as usual")
 {
 	struct access_log log = {
 		.u = &user, .kind = ACCESS_MAP_READ, .region = BAR0,
@@ -192,7 +192,7 @@ SCENARIO(neighbour_hot_reset_in_failed,
 
 	strike_beside_blocker(&s, &log, &err, false);
 	access_stop(&log);
-	/* a hot reset wants all functions below the port in the user's hands */
+	/* a hot reset requires that the user owns all functions below the port */
 	REQUIRE_OK(pci_below(PORT, 1, addr));
 	REQUIRE_OK(pci_bind(addr, "vfio-pci"));
 	REQUIRE_OK(vfio_user_open_in(&other, addr, user.space));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Errors on top of each other: in the middle of a recovery, a hold, a reset, an
- * open or a close, at several ports at once, and many in a row.
+ * Overlapping errors: in the middle of a recovery, a hold, a reset, an open or a close,
+ * at several ports at once, and many in a row.
  */
 #include <errno.h>
 
@@ -17,12 +17,12 @@
 #define NVME_VERSION 0x08
 #define PORT "rp_igb2"
 #define SETTLE_MS 5000
-/* how long the host waits for who is inside the gate (MDR_DRAIN_TIMEOUT_MS) */
+/* how long the host waits for accesses inside the gate (MDR_DRAIN_TIMEOUT_MS) */
 #define DRAIN_MS 1000
 /* an error of a port that is still at work on the last one can get lost */
 #define SEEN_MS 150
 #define STORM 12
-/* errors at that many moments, each a little later than the one before */
+/* the number of errors, each a little later than the one before */
 #define ROUNDS 6
 #define LATER_MS 25
 
@@ -54,7 +54,7 @@ static void stop(struct access_log *log)
 	      log->errors);
 }
 
-/* An error that the host sees, whatever it is at; the group has its id. */
+/* Injects an error that the host sees, whatever it is doing; the group has its id. */
 static void hit(const struct shim *s, const char *port, bool first_of_all)
 {
 	uint64_t before = shim_number(s->group, "event"), after = before;
@@ -114,7 +114,7 @@ SCENARIO(nested_holding,
 	MEASURE("recoveries", "%ju", shim_number(s.group, "stats/recoveries"));
 }
 
-/* One error, that long after something else has begun. */
+/* Injects one error, some time after something else has begun. */
 struct late_error {
 	unsigned int delay_ms;
 	pthread_t thread;
@@ -200,7 +200,7 @@ static uint64_t open_read_close(const struct shim *s, uint32_t status, unsigned 
 }
 
 SCENARIO(nested_open_close,
-	 "errors at any moment of opens and closes: who is let in reads the right value")
+	 "errors at any moment of opens and closes: a user that is let in reads the right value")
 {
 	uint64_t event, took, longest = 0;
 	struct late_error error;

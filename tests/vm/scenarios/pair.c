@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two functions in one IOMMU group, and trouble with one of them, or for both in
- * the middle of something that takes them one after the other.
+ * Two functions in one IOMMU group: trouble with one of them, or an error in the middle
+ * of an operation that handles them one after the other.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -25,7 +25,7 @@
 #define SETTLE_MS 5000
 /* a restore so slow that an error comes before the other function's turn */
 #define RESTORE "600"
-/* the host's recovery, and what was in its way before */
+/* the host's recovery, and what delays it */
 #define BACK_MS 5000
 
 static struct vfio_user user[2];
@@ -33,7 +33,7 @@ static struct access_log log_[2];
 static struct shim s[2];
 static int err[2];
 
-/* Both are bound, and have the same user, who reads always. */
+/* Binds both; they have the same user, which reads all the time. */
 static void use(void)
 {
 	REQUIRE(s[0].group == s[1].group, "groups %d and %d", s[0].group, s[1].group);
@@ -60,9 +60,8 @@ static void start(void)
 }
 
 /*
- * Both can. The shim takes them in the order in which they were bound, and the
- * host in the order of the bus: so the one has the other still before it when it
- * meets the host.
+ * Both can. The shim handles them in the order in which they were bound, the host in
+ * the order of the bus. So each still has one function to do when they meet.
  */
 static void start_against_bus(void)
 {
@@ -84,7 +83,7 @@ static const char *group_name(void)
 	return name;
 }
 
-/* Both functions are whole, and nobody saw anything but right values and ones. */
+/* Both functions work, and all reads gave the right value or all-ones. */
 static void check_back(bool were_lost)
 {
 	CHECK(shim_wait(s[0].group, "open", SETTLE_MS), "not open in the end");
@@ -131,9 +130,9 @@ static long restores(void)
 }
 
 /*
- * A new error while the shim is at the first of two functions; before: restores
- * until then. That one it ends, the next one it must leave to the host, who then
- * restores both.
+ * A new error strikes while the shim handles the first of two functions; before is the
+ * number of restores until then. The shim finishes that function and must leave the
+ * other one to the host, which then restores both.
  */
 static void strike_in_attempt(long before)
 {
@@ -164,7 +163,7 @@ SCENARIO(pair_error_in_recover,
 	r.name = group_name();
 	REQUIRE_OK(shim_test_set("unhealthy", "1"));
 	REQUIRE_OK(strike(&s[0], PORT, "DLP", "failed"));
-	/* that one has its end, in the log too */
+	/* the earlier event has ended, in the log too */
 	REQUIRE(WAIT_FOR(klog_count("device recovery "), SETTLE_MS), "the host is not done");
 	klog_mark();
 	REQUIRE_OK(shim_test_set("unhealthy", "0"));
@@ -186,7 +185,7 @@ SCENARIO(pair_error_in_own_attempt,
 
 	start_against_bus();
 	REQUIRE_OK(shim_test_set("restore_ms", RESTORE));
-	/* the kernel would have to wait for the function that the shim is at */
+	/* the kernel would have to wait for the function that the shim is handling */
 	REQUIRE_OK(shim_test_set("permanent_once", "1"));
 	before = restores();
 	ret = shim_test_recover(PORT, "frozen", "fail", 0);
@@ -207,7 +206,7 @@ static int hot_reset_first(const char *name)
 	return hot_reset(&user[0]);
 }
 
-/* A hot reset of both functions, and in its middle something of the host's. */
+/* A hot reset of both functions; the host acts in the middle of it. */
 static void hot_reset_against(int (*disturb)(void))
 {
 	struct background r = { .call = hot_reset_first, .name = PORT };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a user may not do: calls that would bypass the gate, and calls that
- * vfio-pci refuses. Whatever is refused changes nothing.
+ * Calls that a user may not make: they would bypass the gate, or vfio-pci refuses them.
+ * A refused call changes nothing.
  */
 #include <errno.h>
 #include <sys/ioctl.h>
@@ -79,7 +79,7 @@ SCENARIO(refused_bypasses,
 	CHECK(complaints() == 3, "%u lines", complaints());
 	CHECK_ERRNO(call_feature(&user, VFIO_DEVICE_FEATURE_SET | FEATURE_UNKNOWN), ENOTTY);
 	CHECK(complaints() == 4, "%u lines", complaints());
-	/* asking what there is, is no offence */
+	/* asking what exists is allowed */
 	CHECK_ERRNO(call_feature(&user, VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_GET |
 				 FEATURE_DMA_BUF), ENOTTY);
 	CHECK(complaints() == 4, "%u lines", complaints());
@@ -142,7 +142,7 @@ static int short_call(struct vfio_user *u, unsigned int n)
 	}
 }
 
-/* One igb of ours, and one of vfio-pci to compare with. */
+/* One igb bound to our driver, and one bound to vfio-pci for comparison. */
 static void open_beside_vfio_pci(struct shim *s)
 {
 	char addr[PCI_ADDR_LEN];
@@ -172,7 +172,7 @@ SCENARIO(refused_as_vfio_pci, "arguments that are short or senseless give the er
 	MEASURE("calls", "%u", n);
 }
 
-/* Beyond the end of a region, and just over it; writes where none are allowed. */
+/* Beyond the end of a region, and across it; writes where none are allowed. */
 static const struct {
 	unsigned int region;
 	long from_end;
@@ -201,7 +201,7 @@ static void access_outside(struct vfio_user *u, long results[NR_OUTSIDE])
 	for (unsigned int i = 0; i < NR_OUTSIDE; i++) {
 		uint64_t off = u->regions[outside[i].region].size + outside[i].from_end;
 
-		/* a region that is not there has no offset either */
+		/* a missing region has no offset either */
 		u->regions[outside[i].region].offset = (uint64_t)outside[i].region << 40;
 		if (outside[i].write)
 			results[i] = vfio_user_pwrite(u, outside[i].region, buf,
@@ -259,7 +259,7 @@ SCENARIO(refused_hot_reset,
 	CHECK(shim_is(s[1].group, "open"), "the other group is not open any more");
 	CHECK(vfio_user_read(&other, BAR0, NIC_SCRATCH, 4) == 0x55, "the other was reset");
 
-	/* who shows that the other group is its own as well, may */
+	/* a caller that shows that it owns the other group too may do it */
 	vfio_user_close(&other);
 	REQUIRE_OK(vfio_user_open_in(&other, s[1].uuid, user.space));
 	REQUIRE_OK(vfio_user_write(&other, BAR0, NIC_SCRATCH, 4, 0x55));
@@ -267,14 +267,14 @@ SCENARIO(refused_hot_reset,
 	CHECK(shim_is(s[1].group, "open"), "the other group is not open after the hot reset");
 	CHECK(!vfio_user_read(&other, BAR0, NIC_SCRATCH, 4), "the other was not reset");
 
-	/* and so with nobody there */
+	/* and without any user */
 	vfio_user_close(&other);
 	run_hot_reset();
 	CHECK(shim_is(s[0].group, "open"), "not open after the hot reset");
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
 }
 
-/* Hot resets whose argument is not one. */
+/* Hot resets with malformed arguments. */
 static int malformed_hot_reset(struct vfio_user *u, unsigned int n)
 {
 	struct {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Functions and mdevs that go away under a user: with revoke=kill within a bound,
- * without it never at the expense of the functions next to them.
+ * Functions and mdevs that are removed while a user has them: with revoke=kill within
+ * a bound, without it never at the expense of the neighbouring functions.
  */
 #include <signal.h>
 #include <stdatomic.h>
@@ -27,11 +27,11 @@
 #define SETTLE_MS 3000
 #define REVOKE "300"
 #define REVOKE_MS 300
-/* beyond the bound: what it takes to look for holders, and to die */
+/* on top of the bound: the time to find the holders, and to die */
 #define SLACK_MS 2500
 #define REMOVED_MS (REVOKE_MS + SLACK_MS)
 #define UNPLUG_MS 15000
-/* and the second that the kernel waits after it has turned the slot off */
+/* plus the second that the kernel waits after it has turned the slot off */
 #define UNPLUGGED_MS (REVOKE_MS + 1000 + SLACK_MS)
 /* a neighbour's recovery that nobody delays */
 #define NEIGHBOUR_MS 2500
@@ -153,7 +153,7 @@ SCENARIO(removal_unbind_delays_by_bound,
 	background_start(&r);
 	sleep_ms(50);
 	begin = now_ns();
-	/* the first function is told of it only when it is gone: recovered or not */
+	/* the kernel tells the first function only when it is gone: recovered or not */
 	REQUIRE_OK(aer_inject("rp_igb", "DLP"));
 	MEASURE_BOUND("removed_ms", background_ms(&r, REMOVED_MS), REMOVED_MS);
 	check_killed(pid);
@@ -163,7 +163,7 @@ SCENARIO(removal_unbind_delays_by_bound,
 	CHECK(vfio_user_read(&other, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
 }
 
-/* The function goes while the host recovers it, with a user who leaves or not. */
+/* Removes a function while the host recovers it; its user leaves, or does not. */
 static void remove_in_recovery(enum grip grip, int (*remove)(const char *))
 {
 	struct shim s, neighbour;
@@ -206,7 +206,7 @@ SCENARIO(removal_surprise_in_recovery,
 	remove_in_recovery(GRIP_FILE, pci_remove);
 }
 
-/* Removal in a state whose user waits at the gate; the next one has a whole device. */
+/* Removes it while its user waits at the gate; the next user gets a working device. */
 static void remove_in_state(const char *policy, const char *state, bool by_uuid)
 {
 	bool dead = !strcmp(state, "failed");
@@ -342,6 +342,6 @@ SCENARIO(removal_unplug_in_recovery,
 	check_killed(pid);
 	CHECK(!sysfs_exists(SHIM_CLASS "/group%d", s.group), "the group is there");
 	CHECK(shim_groups() == 2, "%d groups", shim_groups());
-	/* and the port that was emptied does not hold up the others later on */
+	/* the emptied port must not delay the others later */
 	check_neighbour(&neighbour, "rp_igb", status);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Config space across a fatal error: every double word of it, as the user sees
- * it and as the host does, and in it what the user wrote to the real device.
+ * Config space across a fatal error: every double word, as the user sees it and as the
+ * host sees it, including what the user wrote to the real device.
  */
 #include "scenario.h"
 #include "strike.h"
@@ -88,7 +88,7 @@ static void set_word(unsigned int at, uint16_t clear, uint16_t set)
 	REQUIRE_OK(vfio_user_write(&user, VFIO_CONFIG, at, 2, (value & ~clear) | set));
 }
 
-/* What a driver would: all of it reaches the real device. */
+/* Writes what a driver would write; all of it reaches the real device. */
 static void write_registers(void)
 {
 	unsigned int express = find_cap(CAP_EXPRESS), aer = find_ecap(ECAP_AER);
@@ -110,9 +110,9 @@ static void write_registers(void)
 }
 
 /*
- * Bits of a double word that an error and a reset may change: status bits. And
- * the kernel disables INTx while it has MSI or MSI-X enabled, which vfio-pci-core
- * takes back by accident (it writes the COMMAND back that it found before).
+ * Bits of a double word that an error and a reset may change: status bits. Also, the
+ * kernel disables INTx while MSI or MSI-X is enabled, and vfio-pci-core undoes that by
+ * accident (it writes back the COMMAND that it found before).
  */
 static uint32_t status_bits(unsigned int at, unsigned int express, unsigned int aer)
 {
@@ -125,7 +125,7 @@ static uint32_t status_bits(unsigned int at, unsigned int express, unsigned int 
 	return 0;
 }
 
-/* How many double words differ. */
+/* The number of double words that differ. */
 static unsigned int compare(const char *who, const struct config *before,
 			    const struct config *after)
 {
@@ -152,7 +152,7 @@ static void config_comes_back(const char *port, int irq_index)
 	char addr[PCI_ADDR_LEN];
 
 	REQUIRE_OK(shim_make(&shim, port, 0, "resume"));
-	/* without a driver it would make the kernel give up */
+	/* without a driver it would make the kernel abandon the recovery */
 	if (!pci_below(port, 1, addr))
 		REQUIRE_OK(pci_bind(addr, "mdr-pci"));
 	REQUIRE_OK(vfio_user_open(&user, shim.uuid));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Type resume: the user waits at the gate while the host recovers, and goes on
- * with a whole device.
+ * Type resume: the user waits at the gate while the host recovers, and then continues
+ * with a working device.
  */
 #include "access_log.h"
 #include "clock.h"

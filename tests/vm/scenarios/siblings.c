@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Several functions below one port: one error, one event id, and every user
- * gets a whole device back.
+ * Several functions below one port: one error has one event id, and every user gets a
+ * working device back.
  */
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -33,7 +33,7 @@ static struct stage *stage_new(void)
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 }
 
-/* A user who spins on STATUS of igb or e1000e until the stage is over. */
+/* A user that spins on STATUS of igb or e1000e until the stage is over. */
 static void spin(struct vfio_user *u, struct stage *stage)
 {
 	struct access_log log = {

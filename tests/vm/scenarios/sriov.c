@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * SR-IOV: virtual functions in the hands of users, below a physical function that
- * stays with its driver in the host (igb).
+ * SR-IOV: users have the virtual functions, while the physical function stays with its
+ * driver in the host (igb).
  */
 #include <errno.h>
 #include <signal.h>
@@ -35,14 +35,14 @@
 /* the address of a VF's receive ring: kept until its PF is reset, used by nobody here */
 #define VF_RING 0x2800
 #define JUNK 0x1000
-/* in STATUS: the PF's link, which comes and goes */
+/* in STATUS: the link of the PF, which may change */
 #define LINK_UP 0x2
 /* the host's own recovery, with the PF's driver in it */
 #define STALL_MS 5000
 #define REVOKE "300"
 /*
- * One user after the other, 300 ms each; 1 s that the kernel waits after it has
- * turned VFs off, 0.6 s that igb waits; and 5 s for a slow machine.
+ * 300 ms for each user, one after the other; 1 s that the kernel waits after it has
+ * turned off VFs; 0.6 s that igb waits; and 5 s for a slow machine.
  */
 #define TAKE_MS (VFS * 300 + 1600 + 5000)
 /* SR-IOV control of igb's PF, and VF Enable in it */
@@ -88,7 +88,7 @@ static void start(const char *first, const char *second)
 	open_vf(1, second);
 }
 
-/* The user was held or not, saw nothing wrong, and has a VF that works. */
+/* The user was held or not, saw no wrong value, and has a working VF. */
 static void check_vf(int i, bool held)
 {
 	struct access_log *log = &log_[i];
@@ -138,7 +138,7 @@ SCENARIO(sriov_port_error,
 	measure_stalls();
 }
 
-/* An error that a function reports by itself: all below the port are told. */
+/* A function reports an error itself: the kernel tells all functions below the port. */
 static void report(const char *addr, uint32_t status)
 {
 	uint64_t before[VFS];
@@ -211,7 +211,7 @@ SCENARIO(sriov_vf_reset,
 }
 
 SCENARIO(sriov_pf_reset,
-	 "PF reset: no kernel tells its VFs; not gated, and lost until PF and VFs are set up anew",
+	 "PF reset: no kernel tells its VFs; not gated, and lost until PF and VFs are set up again",
 	 .vfs = true)
 {
 	start("resume", "resume");
@@ -301,7 +301,7 @@ static void check_taken(void)
 }
 
 SCENARIO(sriov_vfs_taken,
-	 "sriov_numvfs=0 under users: waits for one who stays, and kills where revoke=kill",
+	 "sriov_numvfs=0 under users: waits for one that stays, and kills where revoke=kill",
 	 .vfs = true)
 {
 	struct background b = { .call = take_vfs, .name = pf };
@@ -325,7 +325,7 @@ SCENARIO(sriov_vfs_taken,
 }
 
 SCENARIO(sriov_pf_unbound,
-	 "the PF loses its driver, and so its VFs, under a user who leaves and one who stays",
+	 "the PF loses its driver, and so its VFs, under a user that leaves and one that stays",
 	 .vfs = true)
 {
 	struct background b = { .call = pci_unbind, .name = pf };
@@ -344,10 +344,10 @@ SCENARIO(sriov_pf_unbound,
 }
 
 /*
- * Why no scenario takes VFs away in the middle of a recovery: the kernel deadlocks
- * by itself. Who writes sriov_numvfs holds the PF's device lock and wants
- * pci_bus_sem, the AER thread the other way round. Without a module of ours, and
- * only when asked for by name: the machine is lost.
+ * No scenario removes VFs in the middle of a recovery, because the kernel deadlocks by
+ * itself. A write to sriov_numvfs holds the PF's device lock and wants pci_bus_sem; the
+ * AER thread takes them in the opposite order. This shows it without our modules, and
+ * runs only if named: the machine is lost.
  */
 SCENARIO(kernel_limit_sriov,
 	 "VFs taken away from vfio-pci in a recovery (fails where the kernel has the deadlock)",

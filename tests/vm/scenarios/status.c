@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the administrator sees of a group: its files, uevents and tracepoints.
+ * A group as the administrator sees it: its files, uevents and tracepoints.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -73,7 +73,7 @@ SCENARIO(status_files, "the files and links of a group say what it is made of")
 	CHECK_OK(sysfs_link(target, sizeof(target), SHIM_CLASS "/group%d/%s", shim.group,
 			    shim.uuid));
 	CHECK(!strcmp(target, shim.uuid), "%s", target);
-	/* through the links one is at the devices themselves */
+	/* the links lead to the devices themselves */
 	CHECK(sysfs_exists(SHIM_CLASS "/group%d/%s/iommu_group", shim.group, shim.addr),
 	      "no function behind the link");
 	CHECK(sysfs_exists(SHIM_CLASS "/group%d/%s/recovery/dead_access", shim.group,
@@ -101,7 +101,7 @@ SCENARIO(status_recover_healthy, "recover of a group that is not failed is refus
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) != ~0u, "the device is gone");
 }
 
-/* States as a program sees them that sleeps in poll(). */
+/* The states that a program sees when it sleeps in poll(). */
 struct watcher {
 	pthread_t thread;
 	atomic_bool stop;
@@ -158,7 +158,7 @@ SCENARIO(status_poll, "a program that sleeps in poll() sees closing, recovering 
 	REQUIRE_OK(slow_page_init(&slow));
 	pthread_create(&watcher.thread, NULL, watch_state, &watcher);
 	REQUIRE(WAIT_FOR(has_seen(&watcher, "open"), EVENT_MS), "open is not seen");
-	/* somebody inside keeps the group closing until the watcher has seen it */
+	/* an access inside keeps the group closing until the watcher has seen it */
 	pthread_create(&reader, NULL, read_slowly, &slow);
 	REQUIRE(slow_page_touched(&slow, EVENT_MS), "nobody reads slowly");
 	REQUIRE_OK(aer_inject(PORT, "DLP"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The modules stay while they are in use, and go without a trace afterwards. */
+/* The modules stay loaded while they are in use, and can be unloaded afterwards. */
 #include <errno.h>
 
 #include "mdev.h"
@@ -15,7 +15,7 @@
 
 static struct vfio_user user;
 
-/* It stands on the shim as well; other scenarios may have loaded it. */
+/* It depends on the shim too, and other scenarios may have loaded it. */
 static void unload_test_driver(void)
 {
 	module_unload("mdev_recovery_test");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Errors of functions that nobody has open: they recover like all others. */
+/* Errors of functions that no user has open: they recover like all others. */
 #include <stdio.h>
 
 #include "nic_user.h"
@@ -23,7 +23,7 @@ static void read_config(const struct shim *s, uint16_t words[CONFIG_SIZE / 2])
 		words[i] = pci_config_read(s->addr, 2 * i, 2);
 }
 
-/* How many words differ; where says which. */
+/* The number of words that differ; where lists them. */
 static unsigned int compare_config(const uint16_t *a, const uint16_t *b, char *where,
 				   size_t size)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Resets that a user or the administrator asks for: run, each, gate closed. */
+/* Resets by a user or the administrator: each is run, with the gate closed. */
 #include <errno.h>
 
 #include "access_log.h"
@@ -14,7 +14,7 @@
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb2"
 #define SETTLE_MS 3000
-/* how long the host is waited for (MDR_LET_GO_MS), and what a busy machine adds */
+/* how long a reset waits for the host (MDR_LET_GO_MS), plus time for a busy machine */
 #define LET_GO_MS 500
 #define SLOW_MS 1500
 #define JUNK 0x55
@@ -24,7 +24,7 @@ static struct access_log log_ = {
 	.u = &user, .kind = ACCESS_PREAD, .region = BAR0, .off = NIC_STATUS, .pause_us = 100,
 };
 
-/* A user with junk in a register that a reset clears, and a thread that reads. */
+/* A user with a value in a register that a reset clears, and with a reading thread. */
 static void start(struct shim *s)
 {
 	REQUIRE_OK(shim_make(s, PORT, 0, "resume"));
@@ -159,7 +159,7 @@ SCENARIO(user_held_in_host_reset,
 	check_announced(uevents, "host_reset");
 }
 
-/* One error; the host holds the function for that long after the gate has opened. */
+/* One error; the host holds the function for some time after the gate has opened. */
 static int reset_while_lingering(const struct shim *s, const char *linger_ms, uint64_t *ms)
 {
 	uint64_t begin;

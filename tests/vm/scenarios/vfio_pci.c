@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The stock vfio-pci driver: that the devices of this machine can be driven
- * from user space at all, and what a fatal error does to their user today.
+ * The stock vfio-pci driver: the devices of this machine can be driven from user space
+ * at all, and a fatal error costs their user the device.
  */
 #include "access_log.h"
 #include "clock.h"
