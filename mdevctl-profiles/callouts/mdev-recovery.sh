@@ -5,17 +5,17 @@
 #
 #   mdev-recovery.sh -t TYPE -e EVENT -a ACTION -s STATE -u UUID -p PARENT
 #
-# with the configuration, or what mdevctl itself can do, as JSON on stdin.
+# with the configuration, or mdevctl's own capabilities, as JSON on stdin.
 #
-#   get capabilities   what is answered here: version 2, live changes too
+#   get capabilities   version 2, and live changes
 #   get attributes     the settings of a running mdev, as JSON
 #   pre define         refuses a profile that this host cannot honour
 #   pre start          the same, at the last moment
 #   pre modify         refuses settings that no host can honour
-#   live modify        makes a running mdev as the profile says
+#   live modify        applies the profile to a running mdev
 #
 # Exit codes: 0 done, 2 not our type, else refused; the reason is on stderr,
-# which mdevctl shows. Below $MDEVCTL_ENV_ROOT if that is set, as mdevctl.
+# which mdevctl shows. Like mdevctl, it works below $MDEVCTL_ENV_ROOT if that is set.
 set -eu
 
 # The settings of an mdev: name, kind, minimum and maximum or the words, default.
@@ -177,7 +177,7 @@ complaint() {
 	fi
 }
 
-# Names all that is wrong with the settings, not just the first.
+# Reports every wrong setting, not just the first.
 check_settings() {
 	wrong=0 seen=' '
 	while read -r attr value; do
@@ -253,7 +253,7 @@ check_group() {
 	fi
 }
 
-# A function has one mdev: of two that start by themselves, one cannot.
+# A function has at most one mdev: of two that start automatically, one cannot.
 check_autostart() {
 	case $json in *\"start\":\"auto\"*) ;; *) return 0 ;; esac
 	for other in "$root/etc/mdevctl.d/$parent"/*; do
@@ -303,20 +303,20 @@ value_wanted() {
 	printf '%s' "$wanted"
 }
 
-# set_value NAME VALUE: what the kernel answers counts
+# set_value NAME VALUE: the kernel decides
 set_value() {
 	{ printf '%s' "$2" >"$dir/$1"; } 2>/dev/null
 }
 
-# As after a stop and a start: what the profile does not name gets its default.
-# All or nothing: what has been changed is put back if the kernel refuses one.
+# The result is that of a stop and a start: settings that the profile does not name get
+# their defaults. All or nothing: if the kernel refuses one, the others are restored.
 change_live() {
 	dir=$sys/bus/mdev/devices/$uuid/recovery changed=''
 	[ -d "$dir" ] || refuse "mdev $uuid is not there any more"
 	while read -r name kind low high default; do
 		[ -n "$name" ] || continue
 		was=$(value_of "$dir/$name") wanted=$(value_wanted "$name")
-		# a setting that this kernel does not have yet, and nobody asks for
+		# the kernel does not have this setting, and the profile does not name it
 		[ -e "$dir/$name" ] || [ "$wanted" != "$default" ] || continue
 		[ "$was" != "$wanted" ] || continue
 		if ! set_value "$name" "$wanted"; then

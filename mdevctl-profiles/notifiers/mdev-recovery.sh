@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Notifier of mdevctl for the types of mdev-recovery: one line in the system log
-# for each thing that was done to an mdev, or tried. mdevctl runs it as
+# Notifier of mdevctl for the types of mdev-recovery: writes one line to the system log
+# for each action on an mdev, whether it succeeded or not. mdevctl runs it as
 #
 #   mdev-recovery.sh -t TYPE -e notify -a ACTION -s STATE -u UUID -p PARENT
 #
 # STATE is success, failure, or none: refused before it began, or a live change.
-# Below $MDEVCTL_ENV_ROOT if that is set, as mdevctl.
+# Like mdevctl, it works below $MDEVCTL_ENV_ROOT if that is set.
 set -eu
 
 root=${MDEVCTL_ENV_ROOT:-}

@@ -27,7 +27,7 @@
 #define BURST 100
 #define MIX_MS 1100
 
-/* Registers of config space that vfio-pci keeps for the user, and that do nothing. */
+/* Registers of config space that vfio-pci emulates, and that have no effect. */
 #define CONFIG_BAR0 0x10
 #define CONFIG_COMMAND 0x04
 
@@ -83,7 +83,7 @@ static void measure_region(const char *what, unsigned int region, uint64_t off)
 	}
 }
 
-/* The one register of which the shim keeps a copy whenever it is written. */
+/* The one register that the shim copies whenever it is written. */
 static void measure_command(void)
 {
 	off_t pos = side.user.regions[VFIO_CONFIG].offset + CONFIG_COMMAND;
@@ -149,14 +149,13 @@ static void measure_irqs(void)
 }
 
 /*
- * The device raises it: from the write to its register until its handler has
- * run, which is right behind that write. Not more than a few instructions of it
- * are the loop's.
+ * The device raises the interrupt: from the write to its register until its handler
+ * has run, right after that write. Only a few of the instructions are the loop's own.
  *
- * The kernel takes the time of an interrupt as a source of randomness, and that
- * takes eight instructions less while it has yet to mix in what it got before.
- * It mixes in the next tick, and at most once a second: after a second without
- * an interrupt of ours the first one makes it begin, whatever came before.
+ * The kernel uses the time of an interrupt as a source of randomness. That takes eight
+ * instructions less while it has yet to mix in earlier times. It does so at the next
+ * tick, and at most once a second. So after a second without our interrupts the first
+ * one starts that phase, whatever came before.
  */
 static void measure_interrupt(void)
 {
@@ -207,7 +206,7 @@ static void measure_dma(void)
 	int container = side.user.own.container, ret = 0;
 	void *area;
 
-	/* within a huge page: what pinning costs depends on what lies together */
+	/* within a huge page: the cost of pinning depends on contiguous memory */
 	area = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	REQUIRE(area != MAP_FAILED, "no memory: %s", strerror(errno));
@@ -222,8 +221,8 @@ static void measure_dma(void)
 }
 
 /*
- * The device's file; container and group stay open. Without the resets of first
- * open and last close: they sleep, and are the same for both.
+ * Opens and closes the device's file; container and group stay open. The resets of the
+ * first open and last close are off: they sleep, and are the same for both drivers.
  */
 static void measure_open(void)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Measuring: what an operation costs, in instructions where the emulator counts
- * them (QEMU -icount shift=0: the time stamp counter is the instruction count),
- * in cycles of that counter elsewhere.
+ * Measures the cost of an operation: in instructions where the emulator counts them
+ * (QEMU -icount shift=0: the time stamp counter is the instruction count), elsewhere in
+ * cycles of that counter.
  */
 #ifndef MDR_BENCH_H
 #define MDR_BENCH_H
@@ -25,7 +25,7 @@ struct bench_side {
 /* Binds the nth function below a port; creates the mdev if it is ours. */
 void bench_assign(struct bench_side *s, const char *name, const char *port,
 		  unsigned int n);
-/* What the device is called when it is opened. */
+/* The name by which the device is opened. */
 const char *bench_device(const struct bench_side *s);
 static inline bool bench_is_shim(const struct bench_side *s)
 {
@@ -44,7 +44,7 @@ static inline void bench_add(struct bench *b, uint64_t value)
 		b->sample[b->rounds++] = value;
 }
 
-/* Minimum and median as a result line; b starts anew. */
+/* Prints minimum and median as a result line, and empties b. */
 void bench_say(struct bench *b, const struct bench_side *s, const char *unit,
 	       const char *metric);
 void bench_say_one(const struct bench_side *s, const char *unit, const char *metric,
@@ -55,10 +55,10 @@ static inline uint64_t bench_now(void)
 	return __builtin_ia32_rdtsc();
 }
 
-/* What two looks at the counter cost by themselves. */
+/* The cost of reading the counter twice. */
 uint64_t bench_nothing(void);
 
-/* Nanoseconds that this thread was running: an instruction each, sleeps not. */
+/* Nanoseconds that this thread was running, one per instruction, without sleeps. */
 uint64_t bench_running(void);
 
 /* Runs the statement rounds times, one sample each. */

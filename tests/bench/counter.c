@@ -71,7 +71,7 @@ static int call(enum call what, struct vfio_user *u, off_t pos, unsigned int wid
 	}
 }
 
-/* What one call takes, by rounds of many; in order. */
+/* The cost of one call, from rounds of many; sorted. */
 static int sample(struct counter *c, enum call what, struct vfio_user *u, off_t pos,
 		  unsigned int width, uint64_t *samples)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The calls of an access, counted by whatever this machine has: instructions by
- * the processor's counter (perf), or else ticks of the time stamp counter.
+ * Counts the calls of an access with what this machine has: instructions, with the
+ * processor's counter (perf), or else ticks of the time stamp counter.
  */
 #ifndef MDR_COUNTER_H
 #define MDR_COUNTER_H
@@ -10,16 +10,16 @@
 
 struct counter {
 	int fd;			/* of perf, or -1 */
-	int error;		/* why there is none, an errno */
+	int error;		/* the errno if there is none */
 };
 
 void counter_open(struct counter *c);
 const char *counter_unit(const struct counter *c);
 
 /*
- * Measures a device that is open. No register is written but what vfio-pci keeps
- * for itself; a BAR is read only if asked for (bar >= 0), at off. Calls say()
- * with "METRIC UNIT SIDE MINIMUM MEDIAN". 0 or -errno.
+ * Measures an open device. Writes only registers that vfio-pci emulates; reads a BAR
+ * only on request (bar >= 0), at off. Calls say() with "METRIC UNIT SIDE MINIMUM
+ * MEDIAN". 0 or -errno.
  */
 int counter_measure(struct counter *c, struct vfio_user *u, const char *side,
 		    int bar, uint64_t off, void (*say)(const char *line));

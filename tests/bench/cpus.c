@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The path of an access on many CPUs at once: who waits for another CPU spins, and
- * that is instructions too.
+ * The path of an access on many CPUs at once: a CPU that waits for another one spins,
+ * and spinning shows as instructions.
  *
- * Two functions of one device, in two groups: one of vfio-pci, one of ours. They
- * take turns of some milliseconds. What is compared is the time that an access
- * takes of its CPU.
+ * Two functions of one device, in two groups, are bound to vfio-pci and to our driver.
+ * They take turns of some milliseconds. The CPU time of an access is compared.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -65,7 +64,7 @@ static void *run(void *arg)
 	}
 }
 
-/* Instructions of a CPU that one access took. */
+/* The instructions that one access took on a CPU. */
 static uint64_t take_turn(struct bench_side *s, unsigned int cpus)
 {
 	uint64_t start, took, count = 0;
@@ -92,8 +91,8 @@ static int by_value(const void *a, const void *b)
 }
 
 /*
- * The median: how the CPUs share a turn with the timer and with who ends it is not
- * the same in each.
+ * The median, since turns differ in how much the timer and the thread that ends the
+ * turn take of each CPU.
  */
 static void say(struct bench *times, const struct bench_side *s, const char *metric)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The harness for real hardware (counter.h), in the machine of the others. */
+/* Runs the harness for real hardware (counter.h) in the virtual machine. */
 #include <string.h>
 
 #include "bench.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory that assigning one function takes and keeps: every allocation of this
- * process, less what it frees again, from the kernel's own trace. Dentries and
- * inodes are not counted: they are there because somebody looked.
+ * Memory that assigning one function allocates and keeps: the allocations of this
+ * process minus what it frees again, from the kernel's own trace. Dentries and inodes
+ * do not count: they exist because a process looked.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -52,7 +52,7 @@ static void came(unsigned long long at, unsigned long bytes)
 		live[nr_live++] = (struct allocation){ at, bytes };
 }
 
-/* A page that is neither a process's nor the slab allocator's. */
+/* A page that belongs neither to a process nor to the slab allocator. */
 static bool is_plain_page(const char *entry)
 {
 	return strstr(entry, "gfp_flags=GFP_KERNEL") && !strstr(entry, "ACCOUNT") &&
@@ -114,7 +114,7 @@ static void stop(const char *metric)
 	bench_say_one(&side, "bytes", metric, sum);
 }
 
-/* Caches that stay are there after the first time. */
+/* Caches that stay are filled after the first round. */
 static void warm_up(const char *name)
 {
 	bench_assign(&side, name, PORT, 0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The phases of a recovery from a fatal error, from a trace. Time is the
- * emulator's: an instruction is a nanosecond, and a sleep is as long as it says.
+ * The phases of a recovery from a fatal error, from a trace. Time is that of the
+ * emulator: an instruction is a nanosecond, and a sleep has its nominal length.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -64,7 +64,7 @@ static void map_small(unsigned int pages)
 		(void)map[i * PAGE];
 }
 
-/* What one recovery took, in nanoseconds. */
+/* The duration of one recovery, in nanoseconds. */
 struct cost {
 	struct bench kernel, closed, detected, drain, reset, slot_reset;
 	struct bench callbacks, share, until_open, until_access, excess;
@@ -145,7 +145,7 @@ static void say(struct bench *b, const char *unit, const char *what, const char 
 
 static void measure_case(unsigned int pages, unsigned int threads)
 {
-	/* the user of vfio-pci has lost the device after the first */
+	/* after the first error the user of vfio-pci has lost the device */
 	unsigned int rounds = bench_is_shim(&side) ? ROUNDS : 1;
 	static struct cost c;
 	char when[32];

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Many functions in as many groups, each with a user, that all fail at once: 32
- * below a switch (machine in run), whose root port meets the error. The switch has
- * no power management, by which the kernel knows how long a device needs after a
- * reset: it does not wait the 100 ms that it waits for others. So what our callbacks
- * take is not compared with this recovery, but with those 100 ms.
+ * Many functions in as many groups, each with a user, all fail at once: 32 functions
+ * below a switch (see run), with the error at its root port. The switch has no power
+ * management capability, from which the kernel takes the wait of 100 ms after a reset,
+ * so the kernel does not wait. The time of our callbacks is therefore compared with
+ * those 100 ms, not with this recovery.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -27,9 +27,9 @@
 #define STATE_MS 20000
 #define ROUNDS 3
 #define PAUSE_US 1000
-/* what the PCI Express standard has software wait after a reset of a bus (6.6.1) */
+/* the wait after a reset of a bus that the PCI Express standard requires (6.6.1) */
 #define STANDARD_NS (100 * NS_PER_MS)
-/* nothing but a closed gate makes a read of a mapped BAR last that long */
+/* only a closed gate makes a read of a mapped BAR last that long */
 #define STALLED_NS (2 * NS_PER_MS)
 
 /* virtio's common configuration: no vector and one queue, after a reset too. */
@@ -46,7 +46,7 @@ static int is_virtio_rng(const struct dirent *e)
 	       sysfs_read_number("/sys/bus/pci/devices/%s/device", e->d_name) == 0x1044;
 }
 
-/* Who was here before us has left a bus without functions. */
+/* An earlier scenario has left a bus without functions. */
 static void find_functions(void)
 {
 	struct dirent **entries;
@@ -64,7 +64,7 @@ static void find_functions(void)
 	nr_functions = count;
 }
 
-/* Only so many stay: the others are unplugged, and the kernel has less to do. */
+/* Unplugs all but so many, so that the kernel has less to do. */
 static void keep(unsigned int n)
 {
 	while (nr_functions > n) {
@@ -135,7 +135,7 @@ static uint64_t stop_users(void)
 		if (logs[i].longest_ns > stall)
 			stall = logs[i].longest_ns;
 	}
-	/* all share one CPU, so not each of them ran while its gate was closed */
+	/* all users share one CPU, so some did not run while their gate was closed */
 	CHECK(stall > STALLED_NS, "no user waited");
 	return stall;
 }
@@ -148,7 +148,7 @@ static void fail_all(void)
 	CHECK(klog_wait("device recovery successful", STATE_MS, NULL, 0), "not recovered");
 }
 
-/* All fail, all come back: what the host spent on it. */
+/* All fail and all come back: the time that the host spent. */
 static void measure_failure(struct bench *kernel, struct bench *close,
 			    struct bench *callbacks, struct bench *share,
 			    struct bench *excess)
@@ -197,11 +197,11 @@ static void measure_status(void)
 		bench_add(&b, bench_now() - start);
 	}
 	CHECK(ok, "a file of the status cannot be read");
-	/* not unit instructions: here the host has a say in what else runs */
+	/* not in instructions: the timing of the host has an influence here */
 	say("status", "ns", &b);
 }
 
-/* What closing took, for each function, in nanoseconds. */
+/* The time of closing per function, in nanoseconds. */
 static uint64_t measure_size(void)
 {
 	static struct bench kernel, close, callbacks, share, excess, each;
@@ -228,7 +228,7 @@ static const unsigned int sizes[] = { MAX_FUNCTIONS, 8, 2, 1 };
 
 #define NR_SIZES (sizeof(sizes) / sizeof(sizes[0]))
 
-/* One failure a size: its users have lost their devices then. */
+/* One failure per size, since its users have then lost their devices. */
 SCENARIO(scale_vfio_pci, "how long the kernel takes to recover many functions",
 	 .limit_s = 200)
 {
@@ -246,7 +246,7 @@ SCENARIO(scale_vfio_pci, "how long the kernel takes to recover many functions",
 		bench_add(&kernel, ph.kernel * 1000);
 		say("kernel", "ns", &kernel);
 	}
-	/* below a switch: out of reach of who cleans up after a scenario */
+	/* functions below a switch are beyond the clean-up after a scenario */
 	keep(0);
 }
 
@@ -266,7 +266,7 @@ SCENARIO(scale_resume, "what the failure of many functions at once costs", .limi
 	keep(0);
 }
 
-/* Through sysfs; mdevctl, a process each, would be most of it. */
+/* Through sysfs; with mdevctl most of the time would be its processes. */
 SCENARIO(scale_mdevs, "how long creation and removal of an mdev take")
 {
 	static struct bench create, remove;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which CPU writes what, seen by the processor's own watchpoints: the gate, and
- * the first slot of two CPUs, while all CPUs access the device. An open gate is
- * written by nobody, a slot by its own CPU only.
+ * The processor's own watchpoints show which CPU writes to the gate, and to the first
+ * slot of two CPUs, while all CPUs access the device. No CPU writes to an open gate, and
+ * only its own CPU writes to a slot.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@
 
 enum watched { GATE_FLAGS, GATE_WAITERS, SLOT_0, SLOT_1, NR_WATCHED };
 
-/* Of struct mdr_gate: the head of those who wait comes behind three words. */
+/* Of struct mdr_gate: the wait queue head comes after three words. */
 #define WAITERS_AT 16
 
 static struct bench_side side;
@@ -66,7 +66,7 @@ static uint64_t symbol(const char *name)
 	return found;
 }
 
-/* A reset closes the gate: that tells where it is; the offsets of the CPUs come along. */
+/* A reset closes the gate, which reveals its address, and the offsets of the CPUs. */
 static void find_gate(void)
 {
 	static const char offsets[] = "__per_cpu_offset";
@@ -170,7 +170,7 @@ SCENARIO(watch_writes_of_cpus, "an access writes no cache line that another CPU 
 	bench_say_one(&side, "writes", "watch_slot_of_another_cpu", foreign);
 	bench_say_one(&side, "writes", "watch_slot_of_own_cpu",
 		      writes(SLOT_0, 0) + writes(SLOT_1, 1));
-	/* the watch sees: twice an access, and the gate when it closes */
+	/* the watchpoints work: two writes per access, and one when the gate closes */
 	CHECK(writes(SLOT_0, 0) >= 8 * ACCESSES && writes(SLOT_1, 1) >= 8 * ACCESSES,
 	      "%ju and %ju writes seen", writes(SLOT_0, 0), writes(SLOT_1, 1));
 	REQUIRE_OK(vfio_user_reset(&side.user));

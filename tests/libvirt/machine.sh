@@ -3,10 +3,10 @@
 #
 # The machine that libvirtd runs in. Sourced by run.
 #
-# Four functions to assign, each below a root port of its own. The first ports
-# of the bus get the first bus numbers, so these are 0000:01:00.0 and so on, the
-# addresses that Documentation/libvirt.md has in its examples. The network
-# functions have a peer each: another one of this machine, on the same wire.
+# Four functions to assign, each below its own root port. The first ports of the bus
+# get the first bus numbers, so these are 0000:01:00.0 and so on, the addresses in the
+# examples of Documentation/libvirt.md. Each network function has a peer: another one
+# of this machine, on the same wire.
 
 # machine_args DIR IMAGE INSTALLED: prints QEMU's arguments, one a line
 machine_args() {

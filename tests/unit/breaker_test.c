@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The breaker trips at one error too many in a window, never before, and sees
- * no further back than the window.
+ * The breaker trips at one error too many in a window, never earlier, and ignores
+ * errors before the window.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -16,9 +16,8 @@
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /*
- * What is to happen. A line is an event, a column the state that it meets. A
- * cell has the first letters of the state that it leads to, and what the caller
- * has to do:
+ * The expected behaviour. A line is an event, a column the present state. A cell has the
+ * first letters of the next state, and what the caller has to do:
  *
  *	C	close the gate (again: it may be dead)
  *	O	open the gate
@@ -26,8 +25,8 @@
  *	R	request: the gate closes, REQ is signalled
  *	-	nothing
  *
- * NO is an event that means nothing in that state. BACK is the return to where
- * the reset began; it opens the gate if that is open.
+ * NO: the event is refused in that state. BACK: return to the state in which the reset
+ * began; this opens the gate if that state is open.
  */
 #define NO	NULL
 #define BACK	"back"
@@ -45,7 +44,7 @@ static const struct row matrix[] = {
 	/* A new error starts over, whatever was waited for; failed stays. */
 	ROW(ERROR_NONFATAL,    "clo C", "clo C", "clo C", "clo C", "clo C", NO,      "clo C"),
 	ROW(ERROR_FATAL,       "clo C", "clo C", "clo C", "clo C", "clo C", NO,      "clo C"),
-	/* The host says it is lost: there is nothing to drain for. */
+	/* The host has given up: there is no reason to drain. */
 	ROW(ERROR_PERMANENT,   "fai L", "fai L", "fai L", "fai L", "fai L", NO,      "fai L"),
 	/* The drain ends closing; a second function's drain finds it ended. */
 	ROW(DRAINED,           NO,      "rec -", "rec -", NO,      NO,      NO,      NO),
@@ -60,9 +59,9 @@ static const struct row matrix[] = {
 	ROW(RESUME_OPEN,       NO,      NO,      "ope O", NO,      NO,      "ope O", "ope O"),
 	ROW(RESUME_HOLD,       NO,      NO,      "hol -", NO,      NO,      "hol C", "hol C"),
 	ROW(RESUME_EVICT,      NO,      NO,      "evi R", NO,      NO,      "evi R", "evi R"),
-	/* The host does not come to an end. */
+	/* The host does not finish. */
 	ROW(WATCHDOG,          NO,      "fai L", "fai L", NO,      NO,      NO,      NO),
-	/* Nor do the errors. */
+	/* Errors do not end. */
 	ROW(BREAKER,           NO,      "fai L", "fai L", NO,      NO,      NO,      NO),
 	/* Users reset what they have, hold, or lost; not what they must leave. */
 	ROW(USER_RESET_BEGIN,  "res C", NO,      NO,      "res -", NO,      "res -", NO),
@@ -71,9 +70,9 @@ static const struct row matrix[] = {
 	/* A reset from outside is part of the host's recovery while that runs. */
 	ROW(HOST_RESET_BEGIN,  "res C", NO,      NO,      "res -", "res -", "res -", NO),
 	ROW(HOST_RESET_DONE,   NO,      NO,      NO,      NO,      NO,      NO,      BACK),
-	/* Who does not react in time is asked to leave. */
+	/* A user that does not react in time is asked to leave. */
 	ROW(HOLD_TIMEOUT,      NO,      NO,      NO,      "evi R", NO,      NO,      NO),
-	/* With the last user goes what was waited for. */
+	/* When the last user is gone there is nothing to wait for. */
 	ROW(LAST_USER_GONE,    NO,      NO,      NO,      "ope O", "ope O", NO,      NO),
 	/* Two of the four ways out of failed. */
 	ROW(REMOVE,            NO,      NO,      NO,      NO,      NO,      "ope O", NO),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * All that the state machine can reach from open, by any sequence of events,
- * with a gate that is moved by nothing but the actions it asks for.
+ * Everything that the state machine can reach from open by any sequence of events, with
+ * a gate that only its actions move.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -86,7 +86,7 @@ static int walk(void **unused)
 	return 0;
 }
 
-/* What is meant to be reachable, and how the gate stands there. */
+/* The states that should be reachable, and the gate in each of them. */
 static const struct place meant[] = {
 	{ { MDR_STATE_OPEN,		MDR_STATE_INVALID	}, GATE_OPEN	},
 	{ { MDR_STATE_CLOSING,		MDR_STATE_INVALID	}, GATE_CLOSED	},
@@ -102,7 +102,7 @@ static const struct place meant[] = {
 
 static void walk_reaches_what_is_meant(void **unused)
 {
-	/* Reachable is what is meant to be, no more and no less. */
+	/* Exactly the intended states are reachable. */
 	static const char * const gates[] = { "open", "closed", "dead" };
 	size_t i, k;
 
@@ -164,7 +164,7 @@ static void actions_are_not_idle(void **unused)
 			/* request: on every way into evicting but a return */
 			assert_int_equal(action == MDR_ACTION_REQUEST,
 					 state == MDR_STATE_EVICTING && !returned);
-			/* whoever leaves open closes */
+			/* leaving open always closes the gate */
 			if (from->state == MDR_STATE_OPEN)
 				assert_true(action == MDR_ACTION_CLOSE ||
 					    action == MDR_ACTION_LOSE);

@@ -10,7 +10,7 @@
 
 static void stricter_is_a_maximum(void **unused)
 {
-	/* No order of asking a group's mdevs changes what comes out. */
+	/* The order of a group's mdevs does not matter. */
 	unsigned int a, b, c;
 
 	(void)unused;
@@ -31,7 +31,7 @@ static void stricter_is_a_maximum(void **unused)
 
 static void strictness_has_the_order_of_the_design(void **unused)
 {
-	/* Evict beats hold, hold beats resume, resume beats nobody. */
+	/* Evict beats hold, hold beats resume, resume beats none. */
 	(void)unused;
 	assert_int_equal(mdr_policy_stricter(MDR_POLICY_EVICT, MDR_POLICY_HOLD),
 			 MDR_POLICY_EVICT);
@@ -43,7 +43,7 @@ static void strictness_has_the_order_of_the_design(void **unused)
 
 static void resume_event_of_each_policy(void **unused)
 {
-	/* The end of the recovery means what the type says; nobody: open. */
+	/* The recovery ends as the type says; without an mdev: open. */
 	(void)unused;
 	assert_int_equal(mdr_policy_resume_event(MDR_POLICY_NONE),
 			 MDR_EVENT_RESUME_OPEN);

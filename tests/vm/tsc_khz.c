@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Prints the frequency of the time stamp counter in kHz, measured against
- * CLOCK_MONOTONIC: right also where other work takes the CPU away in between.
+ * CLOCK_MONOTONIC. The result is right even if other work takes the CPU in between.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 #define NS_PER_MS 1000000
 #define MEASURE_NS (100 * NS_PER_MS)
-/* 20 ppm of what is measured */
+/* 20 ppm of the measured time */
 #define CLOSE_NS 2000
 #define MAX_TRIES 100000
 
@@ -27,7 +27,7 @@ static int64_t now_ns(void)
 	return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
-/* Both clocks at one time: nobody was here between the two looks at the first. */
+/* Reads both clocks at the same time: nothing ran between the two reads of the first. */
 static struct moment look(void)
 {
 	int64_t before, after, best = INT64_MAX;

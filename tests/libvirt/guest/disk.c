@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files on the disk: written through the page cache, fsync()ed, and read back
- * past the cache. An error of any call ends the work with this disk; so does
- * the disk when it goes. The next disk is another one.
+ * Writes files to the disk through the page cache, calls fsync(), and reads them back
+ * bypassing the cache. The first error ends the work with this disk, and so does its
+ * removal. The next disk is a new one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@
 
 static void *buf;
 
-/* The disk there is; its number grows if the last one is not quite gone. */
+/* The present disk; its number is higher if the last one is not quite gone. */
 static const char *find(void)
 {
 	static char path[16];
@@ -37,7 +37,7 @@ static const char *find(void)
 	return NULL;
 }
 
-/* A disk that has just been plugged is in /dev before it can be opened. */
+/* A disk that was just plugged in appears in /dev before it can be opened. */
 static int mount_disk(const char *disk)
 {
 	for (int tries = 0; tries < 50; tries++) {

@@ -24,7 +24,7 @@ static int no_dots(const struct dirent *entry)
 
 static char cmdline[1024];
 
-/* What the command line has for a module, "nvme_core.io_timeout=4", without its name. */
+/* The parameters of a module on the command line ("nvme_core.io_timeout=4"), without its name. */
 static void parameters(const char *file, char *out, size_t size)
 {
 	char name[64], words[sizeof(cmdline)], *word, *save;
@@ -60,7 +60,7 @@ static void load_modules(void)
 	}
 }
 
-/* How many MiB the disk's worker writes: mdr.mib= of the command line. */
+/* The number of MiB that the disk's worker writes: mdr.mib= on the command line. */
 static unsigned int mib(void)
 {
 	const char *p = strstr(cmdline, "mdr.mib=");

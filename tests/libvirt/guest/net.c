@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One TCP connection through one function: a message, its echo, compare, the
- * next. That the connection outlives an error shows that the driver did.
+ * One TCP connection through one function: send a message, compare its echo, repeat. If
+ * the connection survives an error, so did the driver.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -85,7 +85,7 @@ static int dial(unsigned int subnet)
 	return fd;
 }
 
-/* The interface in use. Another one may have its name soon after it has gone. */
+/* The interface in use. After its removal another one may soon get its name. */
 struct interface {
 	char name[IFNAMSIZ];
 	unsigned int index;
@@ -96,7 +96,7 @@ static int is_there(const struct interface *interface)
 	return if_nametoindex(interface->name) == interface->index;
 }
 
-/* Waits for fd; says so if that takes long. -ENODEV if the interface is gone. */
+/* Waits for fd, with a message if that takes long. -ENODEV if the interface is gone. */
 static int patience(int fd, short events, const char *driver, const struct interface *interface)
 {
 	struct pollfd p = { .fd = fd, .events = events };
@@ -159,10 +159,10 @@ static int exchange(int fd, const char *driver, const struct interface *interfac
 }
 
 /*
- * A datagram ten times a second, to nobody. TCP keeps back what it would send
- * again while the first copy waits in the driver, so that a connection alone
- * may never fill the transmit queue; a driver like igb notices that the device
- * was reset when its queue is full and does not move.
+ * Sends a datagram ten times a second that no one receives. TCP does not retransmit
+ * while the first copy waits in the driver, so a connection alone may never fill the
+ * transmit queue. A driver like igb notices the reset of the device when its queue is
+ * full and does not move.
  */
 static pid_t chatter(unsigned int subnet)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What is written and expected back: every word of every stream is different,
- * so that data which is lost, old or in the wrong place is seen.
+ * The data that is written and expected back. Every word of every stream is different,
+ * so lost, old or misplaced data is noticed.
  */
 #ifndef MDR_LIBVIRT_PATTERN_H
 #define MDR_LIBVIRT_PATTERN_H
@@ -12,7 +12,7 @@
 /* Fills size bytes that lie at offset of the stream; both are whole words. */
 void pattern_fill(void *buf, size_t size, uint64_t stream, uint64_t offset);
 
-/* How many words of buf are not what pattern_fill() would have put there. */
+/* The number of words in buf that differ from what pattern_fill() writes. */
 size_t pattern_wrong(const void *buf, size_t size, uint64_t stream, uint64_t offset);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* One line, at once, with seconds since boot in front. */
+/* Prints one line at once, with the seconds since boot in front. */
 void __attribute__((format(printf, 1, 2))) say(const char *fmt, ...);
 
 uint64_t now_ms(void);

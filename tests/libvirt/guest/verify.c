@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * verify FILE...: the files that the guest wrote, in their order; says how much
- * was right. Exit code 1 if one is not.
+ * verify FILE...: checks the files that the guest wrote, in their order, and says how
+ * much was right. Exit code 1 if a file is wrong.
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# The domain "guest", what its console tells, and the functions it is given.
+# The domain "guest", its console, and the functions that it gets.
 
 guest_log=/run/guest.log
 marked=1
 
-# domain_define MIB: with a disk's worker that writes that much
+# domain_define MIB: its disk worker writes that much
 domain_define() {
 	: >"$guest_log"
 	marked=1
@@ -29,7 +29,7 @@ guest_follow() {
 	done
 }
 
-# What the console says from now on is what said and last look at.
+# said and last look only at console lines after this.
 mark() { marked=$(($(wc -l <"$guest_log") + 1)); }
 lines() { tail -n "+$marked" "$guest_log"; }
 
@@ -54,7 +54,7 @@ bind_to() {
 	[ "$(basename "$(readlink "$dir/driver")")" = "$1" ]
 }
 
-# hostdev attach-device|detach-device UUID: now, of the running domain
+# hostdev attach-device|detach-device UUID: to or from the running domain
 hostdev() {
 	cat >"/run/$2.xml" <<-EOF
 		<hostdev mode='subsystem' type='mdev' model='vfio-pci'>

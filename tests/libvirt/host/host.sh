@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2154
 #
-# The host: a Debian with the packages installed. systemd has started what they
-# and libvirt want; here are only the monitor and the peers of the network
+# The host: a Debian with the packages installed. systemd has started their services
+# and those of libvirt. This file has only the monitor and the peers of the network
 # functions.
 
-# walk PAGE SCRIPT...: a page's commands, in a directory with its files
+# walk PAGE SCRIPT...: runs a page's commands, in a directory with its files
 walk() {
 	local page=$PWD/doc/$1 script
 	shift

@@ -87,5 +87,5 @@ inject() {
 	return 1
 }
 
-# verdict DRIVER POLICY WHAT: a line of the table of drivers and policies
+# verdict DRIVER TYPE WHAT: a line of the table of drivers and types
 verdict() { note "table: $1 | $2 | $3"; }

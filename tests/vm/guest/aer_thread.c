@@ -8,14 +8,14 @@
 #include "sysfs.h"
 
 #define MAX_THREADS 16
-/* what was injected just before has its interrupt by then */
+/* by then an error that was just injected has raised its interrupt */
 #define AGAIN_MS 10
 
-/* They change only when somebody unbinds a port. */
+/* They change only when a port is unbound. */
 static int threads[MAX_THREADS];
 static unsigned int nr_threads;
 
-/* Its state as a letter; 0 if pid is no such thread (any more). */
+/* The state as a letter; 0 if pid is not such a thread, or has ended. */
 static char thread_state(int pid)
 {
 	char stat[512], *end;

@@ -16,12 +16,12 @@
 
 #define MAX_FUNCTIONS 4
 #define SCAN_MS 5000
-/* many errors may be in the queue of a port, and each one takes a recovery */
+/* the queue of a port may hold many errors, and each one takes a recovery */
 #define IDLE_MS 15000
 #define BARS 0x10
 #define NR_BARS 6
 
-/* The two ports that scenarios plug at, and what belongs there. */
+/* The two ports that scenarios plug at, and the devices that belong there. */
 #define EMPTY_PORT "rp_empty"
 #define EMPTY_ID "plugged"
 #define PLUG_PORT "rp_igb2"
@@ -85,7 +85,7 @@ static void look_anew(const struct pci_port *port)
 			look_below(pci_port(i), &at_boot[i]);
 }
 
-/* A reset that nobody repaired blanks the BARs: let the kernel start anew. */
+/* After a reset without a restore the BARs are blank: rescan the function. */
 static int enumerate_again(const struct pci_port *port, unsigned int count)
 {
 	char addr[PCI_ADDR_LEN];
@@ -108,7 +108,7 @@ static int enumerate_again(const struct pci_port *port, unsigned int count)
 	return 0;
 }
 
-/* Undoes what a scenario plugged in or out. */
+/* Undoes a scenario's hotplug. */
 static int plug_back(const struct pci_port *port, const struct below *now)
 {
 	int ret;
@@ -132,7 +132,7 @@ static int clean_port(const struct pci_port *port, const struct below *boot, boo
 	if (vfs && sriov_is_on(port->id))
 		return unbind_below(port, 1);
 
-	/* a function that goes just now needs no unbind */
+	/* a function that is just being removed needs no unbind */
 	ret = unbind_below(port, 0);
 	if (ret && ret != -ENOENT && ret != -ENODEV)
 		return ret;

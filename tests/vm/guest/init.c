@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * PID 1 of the test machine: mounts, loads modules, runs the scenarios and
- * powers off. Whatever goes wrong is said on the result channel; a machine
- * that ends without all its results has failed.
+ * PID 1 of the test machine: mounts, loads modules, runs the scenarios and powers off.
+ * It reports every failure on the result channel; a machine that ends without all its
+ * results has failed.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -47,7 +47,7 @@ static int mount_all(void)
 	return 0;
 }
 
-/* The value of key= on the kernel's command line; "" if it is not there. */
+/* The value of key= on the kernel's command line; "" if it is missing. */
 static void argument(const char *key, char *value, size_t size)
 {
 	size_t len = strlen(key);
@@ -75,7 +75,7 @@ static int load_modules(void)
 	return ret;
 }
 
-/* A task that hangs is to be told before the machine's time is over. */
+/* The kernel must report a hung task before the machine's time is over. */
 static void tune_kernel(void)
 {
 	char seconds[16];
@@ -126,7 +126,7 @@ int main(void)
 	tune_kernel();
 
 	step("understand mdr.ports", pci_ports_parse(ports));
-	/* its answers come when the host likes: not where instructions count */
+	/* the host decides when answers come, so not where instructions are counted */
 	if (monitor[0] != '0')
 		step("reach the monitor", monitor_init());
 	step("load modules", load_modules());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The serial port speaks QMP: one JSON object a line, in both directions. Each
- * command carries an id; lines without it (greeting, events) are passed over.
+ * The serial port speaks QMP: one JSON object per line, in both directions. Each command
+ * has an id; lines without it (greeting, events) are skipped.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +54,7 @@ static int read_answer(unsigned int id, char *line, size_t size, unsigned int ms
 	return -ETIMEDOUT;
 }
 
-/* {"error": {...}} and a human monitor's text alike mean that it failed. */
+/* Both {"error": {...}} and text from the human monitor mean failure. */
 static int judge_answer(const char *command, const char *line)
 {
 	if (!strncmp(line, "{\"return\": {}", 13) ||
@@ -123,7 +123,7 @@ int monitor(const char *fmt, ...)
 		 "\"human-monitor-command\", \"arguments\": {\"command-line\": \"%s\"}",
 		 command);
 
-	/* an open of its own: those who share one share its lock */
+	/* opens its own file: processes that share one share its lock */
 	lock = open(LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (lock < 0)
 		return -errno;
@@ -145,6 +145,6 @@ int device_add(const char *arguments)
 
 int device_del(const char *device_id)
 {
-	/* refused while the slot is still busy with the plugging */
+	/* refused while the slot is still busy with plugging */
 	return WAIT_FOR(!monitor("device_del %s", device_id), UNPLUG_MS) ? 0 : -EBUSY;
 }

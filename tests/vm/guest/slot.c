@@ -60,7 +60,7 @@ int slot_unplug(const char *port_id, const char *device_id)
 
 static int plug(const char *port_id, const char *arguments)
 {
-	/* as long as the device of before is there, QEMU says no */
+	/* QEMU refuses while the previous device is still there */
 	if (!WAIT_FOR(!device_add(arguments), PLUG_MS))
 		return -EBUSY;
 	if (!pci_wait_below(port_id, 1, PLUG_MS))

@@ -18,7 +18,7 @@
 #define DRIVER "igb"
 #define VF_MS 5000
 
-/* For one function only: whom no scenario has bound stays unbound. */
+/* For one function only: functions that no scenario has bound stay unbound. */
 static int load_driver(void)
 {
 	int ret, restored;
@@ -92,7 +92,7 @@ int sriov_start(const char *port, unsigned int vfs)
 	if (!ret)
 		ret = set_flags(addr, IFF_UP);
 	if (!ret && sriov_number(addr) != (int)vfs) {
-		/* not every driver of the host is wanted for them */
+		/* VFs must not get a driver of the host */
 		ret = sysfs_write("0", DEVICE "/sriov_drivers_autoprobe", addr);
 		if (!ret)
 			ret = sriov_set(addr, vfs);

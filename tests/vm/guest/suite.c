@@ -23,7 +23,7 @@
 /* Made by the linker from the section that SCENARIO() fills. */
 extern const struct scenario __start_scenarios[], __stop_scenarios[];
 
-/* PID 1 inherits orphans: reaps all that are there, says whether pid was one. */
+/* PID 1 inherits orphans: reaps all of them; was pid among them? */
 static bool reap(pid_t pid, int *status)
 {
 	bool seen = false;
@@ -57,7 +57,7 @@ static void judge_exit(int status)
 			    WEXITSTATUS(status));
 }
 
-/* Runs the scenario in a process group of its own, to the end of all in it. */
+/* Runs the scenario in its own process group, until every process in it has ended. */
 static void run_processes(const struct scenario *s)
 {
 	unsigned int limit_s = patience * (s->limit_s ?: DEFAULT_LIMIT_S);
@@ -108,7 +108,7 @@ static void say_verdict(const struct scenario *s, unsigned int number)
 		tap_line("#   and %u more", result->failures - RESULT_MAX_WHY);
 }
 
-/* next: the one that will follow, or NULL */
+/* next: the scenario that follows, or NULL */
 static void run_one(const struct scenario *s, unsigned int number, const struct scenario *next)
 {
 	bool vfs = s->vfs && next && next->vfs;

@@ -16,8 +16,8 @@
 #define RING_KB "8192"
 
 /*
- * A probe a function. The function tracer would do too, but to set its filter
- * takes it a walk over all functions of the kernel, each time.
+ * One probe per function. The function tracer would do too, but each time its filter
+ * is set it walks over all functions of the kernel.
  */
 static int probe_add(const char *function)
 {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mdev_recovery_plant: for tests only, never installed. What a debug kernel must
- * report, planted on purpose: write to the parameter plant
+ * mdev_recovery_plant: for tests only, never installed. Plants errors that a debug kernel
+ * must report. Write to the parameter plant:
  *
- *	leak	memory that nobody has a pointer to
+ *	leak	memory without a pointer to it
  *	use	memory used after it was freed
  *	locks	two locks taken in both orders
- *	sleep	a call that may sleep where one must not
+ *	sleep	a call that may sleep, in atomic context
  */
 #include <linux/kernel.h>
 #include <linux/module.h>

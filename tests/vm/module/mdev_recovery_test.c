@@ -14,12 +14,12 @@
  *	resume_ms		how long resume takes before the shim sees it
  *	drop_resume		the shim never sees resume
  *	linger_ms		how long resume takes after the shim has seen it
- *	permanent_once		only the first function of a device hears that the
+ *	permanent_once		only the first function of a device is told that the
  *				kernel gives up
- *	swallow			error_detected and all that follows never reach the
+ *	swallow			error_detected and all later callbacks never reach the
  *				shim's neighbours: votes DISCONNECT by itself
  *
- * and one counts:
+ * One counts:
  *
  *	restores		how many restore hooks have begun
  *
@@ -190,7 +190,7 @@ static pci_ers_result_t test_reset_fail(struct pci_dev *port)
 	return PCI_ERS_RESULT_DISCONNECT;
 }
 
-/* The port has contained and reset the link before anybody was told. */
+/* The port has contained and reset the link before any driver was told. */
 static pci_ers_result_t test_reset_dpc(struct pci_dev *port)
 {
 	msleep(test_reset_ms);
