@@ -12,6 +12,7 @@
 #include "pci.h"
 #include "shim.h"
 #include "slot.h"
+#include "slow.h"
 #include "sriov.h"
 
 #define MAX_FUNCTIONS 4
@@ -27,6 +28,8 @@
 #define PLUG_PORT "rp_igb2"
 #define PLUG_DEVICE "igb,id=igb2,bus=rp_igb2,mac=52:54:00:00:03:00"
 #define UNPLUG_MS 15000
+/* The one whose power a scenario may have taken. */
+#define POWER_PORT "rp_switch"
 
 struct below {
 	unsigned int count;
@@ -150,6 +153,15 @@ int clean_machine(bool vfs, char *why, size_t size)
 {
 	int ret, first = 0;
 
+	ret = slow_end();
+	if (ret) {
+		snprintf(why, size, "functions stay slow: %s", strerror(-ret));
+		return ret;
+	}
+	if (!slot_is_powered(POWER_PORT) && slot_power(POWER_PORT, true)) {
+		snprintf(why, size, "the power of " POWER_PORT " stays off");
+		return -EIO;
+	}
 	ret = mdev_remove_all();
 	if (ret) {
 		snprintf(why, size, "an mdev cannot be removed: %s", strerror(-ret));

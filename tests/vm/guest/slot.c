@@ -82,3 +82,42 @@ int slot_plug(const char *port_id, const char *arguments)
 	check_lock_order(true);
 	return ret;
 }
+
+#define CAP_POINTER 0x34
+#define CAP_EXPRESS 0x10
+#define SLOT_CONTROL 0x18
+#define POWER_INDICATOR 0x0300
+#define POWER_INDICATOR_ON 0x0100
+#define POWER_OFF 0x0400
+
+/* Offset of Slot Control; 0 if the port has none. */
+static unsigned int slot_control(const char *addr)
+{
+	unsigned int at = pci_config_read(addr, CAP_POINTER, 1);
+
+	while (at && at != 0xff && pci_config_read(addr, at, 1) != CAP_EXPRESS)
+		at = pci_config_read(addr, at + 1, 1);
+	return at && at != 0xff ? at + SLOT_CONTROL : 0;
+}
+
+int slot_power(const char *port_id, bool on)
+{
+	const char *port = pci_port_addr(port_id);
+	unsigned int at = port ? slot_control(port) : 0;
+	uint32_t control;
+
+	if (!at)
+		return -ENODEV;
+	/* QEMU takes a device out if power and its indicator both go off */
+	control = pci_config_read(port, at, 2) & ~(POWER_INDICATOR | POWER_OFF);
+	control |= POWER_INDICATOR_ON | (on ? 0 : POWER_OFF);
+	return pci_config_write(port, at, 2, control);
+}
+
+bool slot_is_powered(const char *port_id)
+{
+	const char *port = pci_port_addr(port_id);
+	unsigned int at = port ? slot_control(port) : 0;
+
+	return at && !(pci_config_read(port, at, 2) & POWER_OFF);
+}

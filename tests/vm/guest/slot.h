@@ -3,6 +3,8 @@
 #ifndef MDR_SLOT_H
 #define MDR_SLOT_H
 
+#include <stdbool.h>
+
 /*
  * Asks QEMU to unplug a device. QEMU presses the attention button for that, and the
  * kernel would wait 5 s for a second press; this makes it act at once. Waits for the
@@ -17,5 +19,15 @@ int slot_unplug(const char *port_id, const char *device_id);
  * drivers. 0 or -errno.
  */
 int slot_plug(const char *port_id, const char *arguments);
+
+/*
+ * The slot's power controller, behind the back of pciehp: off, what is in the slot does
+ * not answer, and is not removed either. 0 or -errno.
+ */
+int slot_power(const char *port_id, bool on);
+bool slot_is_powered(const char *port_id);
+
+/* An error at rp_empty, below which there is nothing; waits for its recovery. */
+int slot_reset_empty(void);
 
 #endif

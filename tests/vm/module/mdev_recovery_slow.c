@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mdev_recovery_slow: for tests only, never installed. Functions that do not answer
+ * for a while after a reset. Write "FUNCTION KIND MS" to the parameter slow, for
+ * example "0000:01:00.1 ones 500": for so many milliseconds after each reset its
+ * config space reads as all-ones and what is written there is lost. Of KIND "rrs"
+ * its Vendor ID reads as 0001h meanwhile, as with Configuration RRS Software
+ * Visibility (PCI Express 6.0, 2.3.2). "none" ends it for all functions.
+ *
+ *	slow_accesses	how many accesses got no answer
+ *
+ * A function was reset if COMMAND has no bit left that lets it decode or master: it
+ * is looked at with every tick and before every access, so a bridge can be slow as
+ * well, but not a function that nobody has enabled.
+ */
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+#define SLOW_FUNCTIONS 4
+#define SLOW_ENABLED (PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER)
+
+struct slow_function {
+	struct pci_dev *pdev;	/* referenced; NULL: not in use */
+	bool rrs;
+	unsigned int ms;
+	bool enabled;		/* when looked at last */
+	bool silent;		/* until: jiffies */
+	unsigned long until;
+};
+
+/* who is written by the parameter only; slow_lock protects the functions */
+static DEFINE_MUTEX(slow_mutex);
+static DEFINE_RAW_SPINLOCK(slow_lock);
+static struct slow_function slow_functions[SLOW_FUNCTIONS];
+static struct pci_ops *slow_real;
+static atomic_t slow_accesses;
+
+static bool slow_look(struct slow_function *function)
+{
+	struct pci_dev *pdev = function->pdev;
+	u32 command = 0;
+	bool enabled;
+
+	slow_real->read(pdev->bus, pdev->devfn, PCI_COMMAND, 2, &command);
+	/* below a bridge that is blank nothing is known */
+	enabled = PCI_POSSIBLE_ERROR((u16)command) ?
+			  function->enabled : command & SLOW_ENABLED;
+	if (function->enabled && !enabled) {
+		function->silent = true;
+		function->until = jiffies + msecs_to_jiffies(function->ms);
+	}
+	function->enabled = enabled;
+	if (function->silent && time_after_eq(jiffies, function->until))
+		function->silent = false;
+	return function->silent;
+}
+
+/* Is this one silent now, and how? */
+static bool slow_is_silent(struct pci_bus *bus, unsigned int devfn, bool *rrs)
+{
+	bool silent = false;
+	unsigned long flags;
+	unsigned int i;
+
+	raw_spin_lock_irqsave(&slow_lock, flags);
+	for (i = 0; i < SLOW_FUNCTIONS; i++) {
+		struct slow_function *function = &slow_functions[i];
+
+		if (!function->pdev || function->pdev->bus != bus ||
+		    function->pdev->devfn != devfn)
+			continue;
+		silent = slow_look(function);
+		*rrs = function->rrs;
+	}
+	raw_spin_unlock_irqrestore(&slow_lock, flags);
+	if (silent)
+		atomic_inc(&slow_accesses);
+	return silent;
+}
+
+static int slow_read(struct pci_bus *bus, unsigned int devfn, int where,
+		     int size, u32 *value)
+{
+	bool rrs;
+
+	if (!slow_is_silent(bus, devfn, &rrs))
+		return slow_real->read(bus, devfn, where, size, value);
+	*value = GENMASK(size * 8 - 1, 0);
+	if (rrs && where == PCI_VENDOR_ID)
+		*value = size == 4 ? 0xffff0001 : 0x0001;
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static int slow_write(struct pci_bus *bus, unsigned int devfn, int where,
+		      int size, u32 value)
+{
+	bool rrs;
+
+	if (slow_is_silent(bus, devfn, &rrs))
+		return PCIBIOS_SUCCESSFUL;
+	return slow_real->write(bus, devfn, where, size, value);
+}
+
+static struct pci_ops slow_ops = {
+	.read = slow_read,
+	.write = slow_write,
+};
+
+static void slow_tick(struct work_struct *work);
+static DECLARE_DELAYED_WORK(slow_ticker, slow_tick);
+
+static void slow_tick(struct work_struct *work)
+{
+	unsigned long flags;
+	unsigned int i;
+
+	raw_spin_lock_irqsave(&slow_lock, flags);
+	for (i = 0; i < SLOW_FUNCTIONS; i++)
+		if (slow_functions[i].pdev)
+			slow_look(&slow_functions[i]);
+	raw_spin_unlock_irqrestore(&slow_lock, flags);
+	schedule_delayed_work(&slow_ticker, 1);
+}
+
+static void slow_end(void)
+{
+	unsigned long flags;
+	unsigned int i;
+
+	cancel_delayed_work_sync(&slow_ticker);
+	for (i = 0; i < SLOW_FUNCTIONS; i++) {
+		struct pci_dev *pdev = slow_functions[i].pdev;
+
+		if (!pdev)
+			continue;
+		pci_bus_set_ops(pdev->bus, slow_real);
+		raw_spin_lock_irqsave(&slow_lock, flags);
+		slow_functions[i].pdev = NULL;
+		raw_spin_unlock_irqrestore(&slow_lock, flags);
+		pci_dev_put(pdev);
+	}
+}
+
+static int slow_begin(struct pci_dev *pdev, const char *kind, unsigned int ms)
+{
+	struct slow_function *function = slow_functions;
+	unsigned long flags;
+
+	while (function->pdev)
+		if (++function == slow_functions + SLOW_FUNCTIONS)
+			return -ENOSPC;
+	if (pdev->bus->ops != &slow_ops) {
+		if (slow_real && slow_real != pdev->bus->ops)
+			return -EBUSY;
+		slow_real = pdev->bus->ops;
+	}
+	raw_spin_lock_irqsave(&slow_lock, flags);
+	*function = (struct slow_function) {
+		.pdev = pdev,
+		.rrs = !strcmp(kind, "rrs"),
+		.ms = ms,
+	};
+	slow_look(function);
+	raw_spin_unlock_irqrestore(&slow_lock, flags);
+	pci_bus_set_ops(pdev->bus, &slow_ops);
+	schedule_delayed_work(&slow_ticker, 0);
+	return 0;
+}
+
+static int slow_set(const char *text, const struct kernel_param *param)
+{
+	unsigned int domain, bus, device, function, ms;
+	struct pci_dev *pdev;
+	char kind[8];
+	int ret;
+
+	guard(mutex)(&slow_mutex);
+	if (sysfs_streq(text, "none")) {
+		slow_end();
+		return 0;
+	}
+	if (sscanf(text, "%x:%x:%x.%u %7s %u", &domain, &bus, &device,
+		   &function, kind, &ms) != 6)
+		return -EINVAL;
+	pdev = pci_get_domain_bus_and_slot(domain, bus,
+					   PCI_DEVFN(device, function));
+	if (!pdev)
+		return -ENODEV;
+	ret = slow_begin(pdev, kind, ms);
+	if (ret)
+		pci_dev_put(pdev);
+	return ret;
+}
+
+static const struct kernel_param_ops slow_param_ops = {
+	.set = slow_set,
+};
+module_param_cb(slow, &slow_param_ops, NULL, 0200);
+
+static int slow_accesses_get(char *text, const struct kernel_param *param)
+{
+	return sysfs_emit(text, "%d\n", atomic_read(&slow_accesses));
+}
+
+static const struct kernel_param_ops slow_accesses_ops = {
+	.get = slow_accesses_get,
+};
+module_param_cb(slow_accesses, &slow_accesses_ops, NULL, 0444);
+
+static int __init slow_init(void)
+{
+	return 0;
+}
+module_init(slow_init);
+
+static void __exit slow_exit(void)
+{
+	slow_end();
+}
+module_exit(slow_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The mdev-recovery authors");
+MODULE_DESCRIPTION("Functions that are slow after a reset, for the tests of mdev_recovery");
