@@ -48,6 +48,11 @@ int shim_bind(struct shim *s, const char *port, unsigned int n)
 	return ret ? ret : bind_to(s, "mdr-pci", port, n);
 }
 
+int shim_test_load(void)
+{
+	return module_load("mdev_recovery_test");
+}
+
 int shim_test_set(const char *parameter, const char *value)
 {
 	return sysfs_write(value, "/sys/module/mdev_recovery_test/parameters/%s",
@@ -70,9 +75,9 @@ int shim_bind_test(struct shim *s, const char *port, unsigned int n)
 	static const char * const parameters[] = {
 		"restore_error", "restore_ms", "unhealthy", "prepare_ms",
 		"slot_reset_ms", "resume_ms", "linger_ms", "drop_resume",
-		"permanent_once", "swallow",
+		"permanent_once", "swallow", "restore_fails",
 	};
-	int ret = module_load("mdev_recovery_test");
+	int ret = shim_test_load();
 
 	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]) && !ret; i++)
 		ret = shim_test_set(parameters[i], "0");

@@ -33,6 +33,7 @@ int shim_bind(struct shim *s, const char *port, unsigned int n);
  * (module/mdev_recovery_test.c); all of them are off at first.
  */
 int shim_bind_test(struct shim *s, const char *port, unsigned int n);
+int shim_test_load(void);
 int shim_test_set(const char *parameter, const char *value);
 /*
  * Starts the kernel's own recovery of a port, with a reset function of the test

@@ -27,7 +27,4 @@ int slot_plug(const char *port_id, const char *arguments);
 int slot_power(const char *port_id, bool on);
 bool slot_is_powered(const char *port_id);
 
-/* An error at rp_empty, below which there is nothing; waits for its recovery. */
-int slot_reset_empty(void);
-
 #endif

@@ -65,6 +65,14 @@ int trace_start(const char * const *functions)
 	return ret;
 }
 
+int trace_task(int pid)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	return sysfs_write(text, INSTANCE "/set_event_pid");
+}
+
 void trace_stop(void)
 {
 	sysfs_write("0", INSTANCE "/tracing_on");

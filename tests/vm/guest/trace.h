@@ -14,6 +14,9 @@
  */
 int trace_start(const char * const *functions);
 
+/* Only what this task does, from now on. */
+int trace_task(int pid);
+
 /* Stops the trace. */
 void trace_stop(void);
 

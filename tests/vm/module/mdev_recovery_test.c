@@ -7,6 +7,7 @@
  * wrong in the recovery of all its functions:
  *
  *	restore_error		what the restore hook returns (0: nothing wrong)
+ *	restore_fails		how many restore hooks fail from now on; counts down
  *	restore_ms		how long the restore hook takes
  *	unhealthy		the healthy hook says no
  *	prepare_ms		how long the prepare hook takes
@@ -32,6 +33,8 @@
  *	dpc	finds the link reset already, as after a DPC event
  *
  * That takes a kernel that exports the function (7.3 does, 6.12 does not).
+ *
+ * A device that takes its time: see mdev_recovery_slow.c.
  */
 #include <linux/delay.h>
 #include <linux/kthread.h>
@@ -47,6 +50,7 @@ module_param(restore_error, int, 0644);
 static unsigned int restore_ms;
 module_param(restore_ms, uint, 0644);
 static atomic_t restores;
+static atomic_t restore_fails;
 static bool unhealthy;
 module_param(unhealthy, bool, 0644);
 static unsigned int prepare_ms;
@@ -79,10 +83,27 @@ static const struct kernel_param_ops test_restores_ops = {
 };
 module_param_cb(restores, &test_restores_ops, NULL, 0444);
 
+static int test_restore_fails_set(const char *text,
+				  const struct kernel_param *param)
+{
+	int count, ret = kstrtoint(text, 0, &count);
+
+	if (!ret)
+		atomic_set(&restore_fails, count);
+	return ret;
+}
+
+static const struct kernel_param_ops test_restore_fails_ops = {
+	.set = test_restore_fails_set,
+};
+module_param_cb(restore_fails, &test_restore_fails_ops, NULL, 0200);
+
 static int test_restore(struct pci_dev *pdev)
 {
 	atomic_inc(&restores);
 	msleep(restore_ms);
+	if (atomic_dec_if_positive(&restore_fails) >= 0)
+		return -EIO;
 	return restore_error;
 }
 
@@ -173,47 +194,61 @@ static struct pci_driver test_driver = {
 
 #ifdef MDR_TEST_HAVE_pcie_do_recovery
 
-/* Of the run under way; test_recover_lock is held for all of it. */
-static DEFINE_MUTEX(test_recover_lock);
-static unsigned int test_reset_ms;
-
-static pci_ers_result_t test_reset_ok(struct pci_dev *port)
-{
-	msleep(test_reset_ms);
-	return pci_bus_error_reset(port) ? PCI_ERS_RESULT_DISCONNECT :
-					   PCI_ERS_RESULT_RECOVERED;
-}
-
-static pci_ers_result_t test_reset_fail(struct pci_dev *port)
-{
-	msleep(test_reset_ms);
-	return PCI_ERS_RESULT_DISCONNECT;
-}
-
-/* The port has contained and reset the link before any driver was told. */
-static pci_ers_result_t test_reset_dpc(struct pci_dev *port)
-{
-	msleep(test_reset_ms);
-	return PCI_ERS_RESULT_RECOVERED;
-}
-
 struct test_recovery {
+	struct list_head item;
 	struct pci_dev *port;
 	pci_channel_state_t state;
 	pci_ers_result_t (*reset)(struct pci_dev *port);
 	unsigned int ms;
 };
 
+/* those under way, one a port; test_recover_lock protects the list */
+static DEFINE_MUTEX(test_recover_lock);
+static LIST_HEAD(test_recoveries);
+
+static void test_reset_wait(struct pci_dev *port)
+{
+	struct test_recovery *recovery;
+	unsigned int ms = 0;
+
+	scoped_guard(mutex, &test_recover_lock)
+		list_for_each_entry(recovery, &test_recoveries, item)
+			if (recovery->port == port)
+				ms = recovery->ms;
+	msleep(ms);
+}
+
+static pci_ers_result_t test_reset_ok(struct pci_dev *port)
+{
+	test_reset_wait(port);
+	return pci_bus_error_reset(port) ? PCI_ERS_RESULT_DISCONNECT :
+					   PCI_ERS_RESULT_RECOVERED;
+}
+
+static pci_ers_result_t test_reset_fail(struct pci_dev *port)
+{
+	test_reset_wait(port);
+	return PCI_ERS_RESULT_DISCONNECT;
+}
+
+/* The port has contained and reset the link before anybody was told. */
+static pci_ers_result_t test_reset_dpc(struct pci_dev *port)
+{
+	test_reset_wait(port);
+	return PCI_ERS_RESULT_RECOVERED;
+}
+
 static int test_recover_thread(void *data)
 {
 	struct test_recovery *recovery = data;
 
-	mutex_lock(&test_recover_lock);
-	test_reset_ms = recovery->ms;
+	scoped_guard(mutex, &test_recover_lock)
+		list_add(&recovery->item, &test_recoveries);
 	if (recovery->reset == test_reset_dpc)
 		pci_bus_error_reset(recovery->port);
 	pcie_do_recovery(recovery->port, recovery->state, recovery->reset);
-	mutex_unlock(&test_recover_lock);
+	scoped_guard(mutex, &test_recover_lock)
+		list_del(&recovery->item);
 
 	pci_dev_put(recovery->port);
 	kfree(recovery);
