@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A switch that loses its power, and is not removed, while functions behind it are
+ * recovered. The kernel itself waits more than a minute for it, with the locks of all
+ * functions below; nothing of ours adds to that.
+ */
+#include <errno.h>
+
+#include "background.h"
+#include "client.h"
+#include "clock.h"
+#include "klog.h"
+#include "scenario.h"
+#include "slot.h"
+#include "sysfs.h"
+#include "vfio_irq.h"
+
+#define SETTLE_MS 5000
+#define TIMEOUT_MS 3000
+#define HOST_MS 100000
+/* the kernel says it with each look at a function that it has reset */
+#define LOOKED "not ready"
+
+static struct client a = { .port = "sw_a" }, b = { .port = "sw_b" };
+
+/* Takes the lock of the function for a moment, as whoever unbinds it. */
+static int touch_lock(const char *addr)
+{
+	return sysfs_write("mdr-pci", "/sys/bus/pci/devices/%s/driver_override", addr);
+}
+
+static void check_lock_free(struct client *c)
+{
+	struct background touch = { .call = touch_lock, .name = c->s.addr };
+	bool done;
+
+	background_start(&touch);
+	done = WAIT_FOR(atomic_load(&touch.done), SETTLE_MS);
+	REQUIRE(done, "%s: somebody holds its lock", c->port);
+	CHECK_OK(touch.ret);
+}
+
+SCENARIO(power_lost_switch,
+	 "a switch without power: failed in time, ERR once, and when the host is done nobody waits on",
+	 .limit_s = 180)
+{
+	struct shim parked;
+	unsigned int looked;
+	uint64_t begin;
+
+	client_start(&a);
+	client_start(&b);
+	client_park("sw_c", &parked);
+	REQUIRE_OK(shim_set(&a.s, "recovery_timeout_ms", "3000"));
+	REQUIRE_OK(shim_set(&b.s, "recovery_timeout_ms", "3000"));
+	REQUIRE_OK(slot_power("rp_switch", false));
+	CHECK(pci_command(pci_port_addr("sw_up")) == 0xffff, "the switch answers");
+	begin = now_ms();
+	client_strike(&a, "rp_switch", "DLP");
+	client_check_lost(&a, TIMEOUT_MS + SETTLE_MS);
+	client_check_lost(&b, TIMEOUT_MS + SETTLE_MS);
+	MEASURE_BOUND("failed_after_ms", now_ms() - begin, TIMEOUT_MS + SETTLE_MS);
+	client_stop_lost(&a);
+	client_stop_lost(&b);
+
+	REQUIRE(klog_wait("device recovery failed", HOST_MS, NULL, 0), "the host is not done");
+	MEASURE_BOUND("host_ms", now_ms() - begin, HOST_MS);
+	check_lock_free(&a);
+	check_lock_free(&b);
+	looked = klog_count(LOOKED);
+	sleep_ms(3000);
+	CHECK(klog_count(LOOKED) == looked, "%u more waits for a device that is gone",
+	      klog_count(LOOKED) - looked);
+	CHECK(shim_is(a.s.group, "failed"), "not failed any more");
+	CHECK(!vfio_irq_wait(a.err, 0, NULL), "ERR fired more than once");
+	begin = now_ms();
+	CHECK(sysfs_write("1", SHIM_CLASS "/group%d/recover", a.s.group) < 0,
+	      "a device without power was recovered");
+	MEASURE_BOUND("recover_ms", now_ms() - begin, SETTLE_MS);
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A device takes its time: functions that do not answer for a while after the reset.
+ * The kernel itself waits for the first function below the port only, and behind a
+ * switch that is the switch.
+ */
+#include <errno.h>
+
+#include "background.h"
+#include "client.h"
+#include "clock.h"
+#include "holder.h"
+#include "klog.h"
+#include "monitor.h"
+#include "scenario.h"
+#include "slow.h"
+#include "sysfs.h"
+#include "vfio_irq.h"
+
+/* a recovery of functions that answer at once */
+#define BRISK_MS 3000
+#define RESTORES "/sys/module/mdev_recovery_test/parameters/restores"
+
+static struct client first = { .port = "rp_igb" };
+static struct client second = { .port = "rp_igb", .n = 1 };
+static struct client a = { .port = "sw_a" }, b = { .port = "sw_b" };
+
+static void two_below_one_port(void)
+{
+	client_start(&first);
+	client_start(&second);
+}
+
+/* Behind a switch; what is behind its third port is ours too. */
+static void two_behind_a_switch(void)
+{
+	struct shim parked;
+
+	client_start(&a);
+	client_start(&b);
+	client_park("sw_c", &parked);
+}
+
+static void slow_and_brisk(struct client *slow, struct client *brisk, const char *port,
+			   const char *kind, unsigned int ms)
+{
+	uint64_t begin, back_ms;
+	long before;
+
+	REQUIRE_OK(slow_function(slow->s.addr, kind, ms));
+	before = slow_accesses();
+	begin = now_ms();
+	client_strike(brisk, port, "DLP");
+	client_check_whole(brisk, BRISK_MS);
+	MEASURE_BOUND("other_back_ms", now_ms() - begin, BRISK_MS);
+	client_check_whole(slow, ms + BRISK_MS);
+	back_ms = now_ms() - begin;
+	MEASURE_BOUND("back_ms", back_ms, ms + BRISK_MS);
+	CHECK(back_ms >= ms, "back after %ju ms, but silent for %u", back_ms, ms);
+	/* the host may take longer for its reset than 0.2 s */
+	CHECK(slow_accesses() > before || ms < 1000, "nobody met it while it was silent");
+	CHECK(klog_wait("device recovery successful", BRISK_MS, NULL, 0),
+	      "the host did not succeed");
+	CHECK(shim_number(slow->s.group, "stats/own_resets") == 0, "own_resets is %ju",
+	      shim_number(slow->s.group, "stats/own_resets"));
+	REQUIRE_OK(slow_end());
+	client_stop(brisk);
+	client_stop(slow);
+	MEASURE_BOUND("stall_ms", client_stall_ms(slow), ms + BRISK_MS);
+	MEASURE_BOUND("others_stall_ms", client_stall_ms(brisk), BRISK_MS);
+}
+
+SCENARIO(slow_second_200,
+	 "the second function answers after 0.2 s: open, and its user noticed nothing")
+{
+	two_below_one_port();
+	slow_and_brisk(&second, &first, "rp_igb", "ones", 200);
+}
+
+SCENARIO(slow_second_1000, "after 1 s: the same, and the first function does not wait for it")
+{
+	two_below_one_port();
+	slow_and_brisk(&second, &first, "rp_igb", "ones", 1000);
+}
+
+SCENARIO(slow_second_5000, "after 5 s: the same", .limit_s = 60)
+{
+	two_below_one_port();
+	slow_and_brisk(&second, &first, "rp_igb", "ones", 5000);
+}
+
+SCENARIO(slow_rrs, "a function that answers RRS for 1 s is no other")
+{
+	two_below_one_port();
+	slow_and_brisk(&second, &first, "rp_igb", "rrs", 1000);
+}
+
+SCENARIO(slow_first, "for the first function the kernel waits by itself: all go on")
+{
+	long before;
+
+	two_below_one_port();
+	REQUIRE_OK(slow_function(first.s.addr, "ones", 1000));
+	before = slow_accesses();
+	client_strike(&first, "rp_igb", "DLP");
+	client_check_whole(&first, 2 * BRISK_MS);
+	client_check_whole(&second, BRISK_MS);
+	CHECK(slow_accesses() > before, "nobody met it while it was silent");
+	REQUIRE_OK(slow_end());
+	client_stop(&first);
+	client_stop(&second);
+	MEASURE_BOUND("stall_ms", client_stall_ms(&first), 1000 + BRISK_MS);
+}
+
+SCENARIO(slow_behind_switch, "behind a switch one of two groups is slow: the other opens in time")
+{
+	two_behind_a_switch();
+	slow_and_brisk(&a, &b, "rp_switch", "ones", 3000);
+}
+
+SCENARIO(slow_two, "two that are slow at the same time: the stall is the longer one, not the sum",
+	 .limit_s = 60)
+{
+	two_behind_a_switch();
+	REQUIRE_OK(slow_function(a.s.addr, "ones", 4000));
+	REQUIRE_OK(slow_function(b.s.addr, "ones", 5000));
+	client_strike(&a, "rp_switch", "DLP");
+	client_check_whole(&a, 4000 + BRISK_MS);
+	client_check_whole(&b, 5000 + BRISK_MS);
+	REQUIRE_OK(slow_end());
+	client_stop(&a);
+	client_stop(&b);
+	MEASURE_BOUND("stall_ms", client_stall_ms(&a), 4000 + BRISK_MS);
+	MEASURE_BOUND("longer_stall_ms", client_stall_ms(&b), 5000 + BRISK_MS);
+}
+
+SCENARIO(slow_30_s, "30 s, with a recovery_timeout_ms that allows for it: open", .limit_s = 90)
+{
+	two_below_one_port();
+	REQUIRE_OK(shim_set(&second.s, "recovery_timeout_ms", "50000"));
+	slow_and_brisk(&second, &first, "rp_igb", "ones", 30000);
+}
+
+SCENARIO(slow_too_slow,
+	 "slower than recovery_timeout_ms: failed in time, ERR once and last; recover brings it back")
+{
+	uint64_t begin;
+	long restores;
+
+	second.test = true;
+	two_below_one_port();
+	REQUIRE_OK(shim_set(&second.s, "recovery_timeout_ms", "3000"));
+	REQUIRE_OK(slow_function(second.s.addr, "ones", 600000));
+	begin = now_ms();
+	client_strike(&first, "rp_igb", "DLP");
+	client_check_whole(&first, BRISK_MS);
+	client_check_lost(&second, 3000 + BRISK_MS);
+	MEASURE_BOUND("failed_after_ms", now_ms() - begin, 3000 + BRISK_MS);
+	CHECK(now_ms() - begin >= 2900, "failed after %ju ms of 3000", now_ms() - begin);
+	/* answers again, but too late: ERR was the last word */
+	restores = sysfs_read_number(RESTORES);
+	REQUIRE_OK(slow_end());
+	sleep_ms(1000);
+	CHECK(sysfs_read_number(RESTORES) == restores, "something was tried after ERR");
+	CHECK(shim_is(second.s.group, "failed"), "not failed any more");
+	CHECK_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", second.s.group));
+	CHECK(shim_is(second.s.group, "open"), "not open after recover");
+	client_stop(&first);
+	client_stop_lost(&second);
+}
+
+SCENARIO(slow_new_error, "a new error while the shim waits for a slow function begins anew",
+	 .limit_s = 60)
+{
+	uint64_t begin, event;
+
+	two_behind_a_switch();
+	REQUIRE_OK(slow_function(a.s.addr, "ones", 4000));
+	client_strike(&a, "rp_switch", "DLP");
+	client_check_whole(&b, BRISK_MS);
+	event = shim_number(a.s.group, "event");
+	CHECK(!shim_is(a.s.group, "open"), "open already");
+	begin = now_ms();
+	client_strike(&a, "rp_switch", "DLP");
+	client_check_whole(&b, BRISK_MS);
+	client_check_whole(&a, 4000 + BRISK_MS);
+	CHECK(now_ms() - begin >= 4000, "open %ju ms after the second error", now_ms() - begin);
+	CHECK(shim_number(a.s.group, "event") == event + 1, "event is %ju after %ju",
+	      shim_number(a.s.group, "event"), event);
+	REQUIRE_OK(slow_end());
+	client_stop(&a);
+	client_stop(&b);
+}
+
+SCENARIO(slow_unbind,
+	 "a slow function can be unbound while the shim waits for it, within the bound")
+{
+	struct background unbind = { .call = pci_unbind };
+	struct shim s, parked;
+
+	REQUIRE_OK(shim_make(&s, "sw_a", 0, "resume"));
+	REQUIRE_OK(shim_set(&s, "revoke", "kill"));
+	REQUIRE_OK(shim_set(&s, "revoke_timeout_ms", "500"));
+	REQUIRE(holder_fork(GRIP_FILE, s.uuid) > 0, "no holder");
+	client_start(&b);
+	client_park("sw_c", &parked);
+	REQUIRE_OK(slow_function(s.addr, "ones", 20000));
+	client_strike(&b, "rp_switch", "DLP");
+	client_check_whole(&b, BRISK_MS);
+	CHECK(!shim_is(s.group, "open") && !shim_is(s.group, "failed"),
+	      "the shim does not wait for it");
+	unbind.name = s.addr;
+	background_start(&unbind);
+	MEASURE_BOUND("unbind_ms", background_ms(&unbind, 500 + BRISK_MS), 500 + BRISK_MS);
+	client_stop(&b);
+}

@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * An error has a walk: the kernel takes all functions below the port at which it
+ * recovers, through switches, and one event with them.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "clock.h"
+#include "klog.h"
+#include "monitor.h"
+#include "nic_user.h"
+#include "scenario.h"
+#include "slow.h"
+#include "sysfs.h"
+#include "trace.h"
+#include "vfio_irq.h"
+
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define SETTLE_MS 5000
+#define QUIET_MS 500
+#define SUCCESSFUL "device recovery successful"
+#define ABANDONED "device recovery failed"
+
+static struct client a = { .port = "sw_a" }, b = { .port = "sw_b" }, c = { .port = "sw_c" };
+static struct client deep_a = { .port = "deep_a" };
+static struct client deep_b = { .port = "deep_b", .with = &deep_a };
+static struct client deeper = { .port = "deeper_a" };
+
+/* A word that only a reset of its function clears. */
+#define MARK 0x12345678
+
+static void mark(struct client *who)
+{
+	REQUIRE_OK(vfio_user_write(&who->u, BAR0, NIC_SCRATCH, 4, MARK));
+}
+
+static bool is_marked(struct client *who)
+{
+	return vfio_user_read(&who->u, BAR0, NIC_SCRATCH, 4) == MARK;
+}
+
+static uint64_t event_of(const struct client *who)
+{
+	return shim_number(who->s.group, "event");
+}
+
+static void check_one_event(const struct client *one, const struct client *other)
+{
+	CHECK(event_of(one) == event_of(other), "events %ju of %s and %ju of %s", event_of(one),
+	      one->port, event_of(other), other->port);
+}
+
+/* The kernel's last word on this recovery. */
+static void wait_for_host(const char *word)
+{
+	REQUIRE(klog_wait(word, 2 * SETTLE_MS, NULL, 0), "the kernel does not say '%s'", word);
+}
+
+/* Bus numbers and windows of the bridges between. */
+static void note_bridge(const char *port, uint32_t now[3])
+{
+	const char *addr = pci_port_addr(port);
+
+	now[0] = addr ? pci_config_read(addr, 0x18, 4) & 0xffffff : 0;
+	now[1] = addr ? pci_config_read(addr, 0x20, 4) : 0;
+	now[2] = addr ? pci_command(addr) : 0;
+}
+
+static const char * const bridges[] = { "sw_up", "sw_a", "sw_b" };
+static uint32_t bridges_before[3][3];
+
+static void note_bridges(void)
+{
+	for (int i = 0; i < 3; i++)
+		note_bridge(bridges[i], bridges_before[i]);
+}
+
+static void check_bridges(void)
+{
+	uint32_t now[3];
+
+	for (int i = 0; i < 3; i++) {
+		note_bridge(bridges[i], now);
+		CHECK(!memcmp(now, bridges_before[i], sizeof(now)),
+		      "%s has buses %#x, memory %#x, COMMAND %#x", bridges[i], now[0], now[1],
+		      now[2]);
+	}
+}
+
+SCENARIO(switch_one_event,
+	 "a fatal error above a switch: one event for two groups below it, all go on, none failed")
+{
+	struct nic_user nic[2];
+
+	client_start(&a);
+	client_start(&b);
+	client_start(&c);
+	REQUIRE_OK(nic_user_start(&nic[0], &a.u, NIC_IGB, VFIO_PCI_MSIX_IRQ_INDEX));
+	REQUIRE_OK(nic_user_start(&nic[1], &c.u, NIC_E1000E, VFIO_PCI_MSI_IRQ_INDEX));
+	note_bridges();
+	for (int i = 0; i < 2; i++) {
+		client_strike(&a, "rp_switch", "DLP");
+		client_check_whole(&a, SETTLE_MS);
+		client_check_whole(&b, SETTLE_MS);
+		client_check_whole(&c, SETTLE_MS);
+		check_one_event(&a, &b);
+		check_one_event(&a, &c);
+	}
+	check_bridges();
+	CHECK(shim_number(a.s.group, "stats/own_resets") == 0, "own_resets is %ju",
+	      shim_number(a.s.group, "stats/own_resets"));
+	CHECK(WAIT_FOR(klog_count(SUCCESSFUL) == 2, SETTLE_MS), "the host recovered %u times",
+	      klog_count(SUCCESSFUL));
+	client_stop(&a);
+	client_stop(&b);
+	client_stop(&c);
+	CHECK_OK(nic_user_interrupt(&nic[0], SETTLE_MS));
+	CHECK_OK(nic_user_interrupt(&nic[1], SETTLE_MS));
+	MEASURE_BOUND("stall_ms", client_stall_ms(&a), SETTLE_MS);
+}
+
+SCENARIO(switch_deep_one_event,
+	 "functions behind one switch and behind two: one event, all go on")
+{
+	client_start(&deep_a);
+	client_start(&deep_b);
+	client_start(&deeper);
+	REQUIRE(deep_a.s.group == deep_b.s.group, "groups %d and %d", deep_a.s.group,
+		deep_b.s.group);
+	client_strike(&deep_a, "rp_deep", "DLP");
+	client_check_whole(&deep_a, SETTLE_MS);
+	client_check_whole(&deep_b, SETTLE_MS);
+	client_check_whole(&deeper, SETTLE_MS);
+	check_one_event(&deep_a, &deeper);
+	client_stop(&deep_a);
+	client_stop(&deep_b);
+	client_stop(&deeper);
+	MEASURE_BOUND("stall_ms", client_stall_ms(&deeper), SETTLE_MS);
+}
+
+SCENARIO(switch_error_at_port,
+	 "an error at one port of a switch: who is behind the others hears and notices nothing")
+{
+	struct shim driverless;
+
+	client_start(&a);
+	client_start(&b);
+	REQUIRE_OK(pci_below("sw_c", 0, driverless.addr));
+	mark(&b);
+	client_strike(&a, "sw_a", "DLP");
+	client_check_whole(&a, SETTLE_MS);
+	wait_for_host(SUCCESSFUL);
+	CHECK(event_of(&b) == 0, "the neighbour has event %ju", event_of(&b));
+	CHECK(is_marked(&b), "the neighbour was reset");
+	client_check_whole(&b, SETTLE_MS);
+	client_stop(&a);
+	client_stop(&b);
+	MEASURE_BOUND("neighbours_longest_ms", client_stall_ms(&b), 500);
+}
+
+SCENARIO(switch_error_at_inner_port,
+	 "an error at the port above a second switch takes what is behind it, and nothing beside it")
+{
+	client_start(&deep_a);
+	client_start(&deeper);
+	mark(&deep_a);
+	client_strike(&deeper, "deep_c", "DLP");
+	client_check_whole(&deeper, SETTLE_MS);
+	wait_for_host(SUCCESSFUL);
+	CHECK(event_of(&deep_a) == 0, "the neighbour has event %ju", event_of(&deep_a));
+	CHECK(is_marked(&deep_a), "the neighbour was reset");
+	client_stop(&deeper);
+	client_stop(&deep_a);
+}
+
+SCENARIO(switch_two_ports_two_events,
+	 "two ports of one switch that recover at the same time: two events, both groups go on")
+{
+	int ret;
+
+	client_start(&a);
+	client_start(&b);
+	ret = shim_test_load();
+	REQUIRE_OK(ret);
+	ret = shim_test_recover("sw_a", "frozen", "ok", 1500);
+	if (ret == -EOPNOTSUPP)
+		SKIP("this kernel does not export pcie_do_recovery()");
+	REQUIRE_OK(ret);
+	REQUIRE_OK(shim_test_recover("sw_b", "frozen", "ok", 1500));
+	CHECK(WAIT_FOR(!shim_is(a.s.group, "open") && !shim_is(b.s.group, "open"), SETTLE_MS),
+	      "not closed at the same time");
+	client_check_whole(&a, SETTLE_MS);
+	client_check_whole(&b, SETTLE_MS);
+	CHECK(event_of(&a) != event_of(&b), "both have event %ju", event_of(&a));
+	client_stop(&a);
+	client_stop(&b);
+}
+
+SCENARIO(switch_walk_counts_once,
+	 "the breaker counts one error once for a group behind two ports of a switch")
+{
+	struct shim parked;
+	uint64_t event;
+
+	client_start(&deep_a);
+	client_start(&deep_b);
+	client_park("deeper_a", &parked);
+	REQUIRE_OK(shim_set(&deep_a.s, "breaker_max", "2"));
+	REQUIRE_OK(shim_set(&deep_b.s, "breaker_max", "2"));
+	client_strike(&deep_a, "rp_deep", "DLP");
+	client_check_whole(&deep_a, SETTLE_MS);
+	event = event_of(&deep_a);
+	client_strike(&deep_a, "rp_deep", "DLP");
+	client_check_whole(&deep_a, SETTLE_MS);
+	client_check_whole(&deep_b, SETTLE_MS);
+	CHECK(event_of(&deep_a) == event + 1, "the second error was %ju events",
+	      event_of(&deep_a) - event);
+	CHECK(shim_number(deep_a.s.group, "stats/recoveries") == 2, "recoveries is %ju",
+	      shim_number(deep_a.s.group, "stats/recoveries"));
+	client_strike(&deep_a, "rp_deep", "DLP");
+	CHECK(shim_wait(deep_a.s.group, "failed", SETTLE_MS), "the third one trips nothing");
+	client_stop_lost(&deep_a);
+	client_stop_lost(&deep_b);
+}
+
+/* blockers has these lines: a function, and the port from which on it blocks. */
+static void check_blockers(const struct client *who, const char *function, const char *port)
+{
+	char expected[64] = "", now[256];
+
+	if (function)
+		snprintf(expected, sizeof(expected), "%s %s", function, pci_port_addr(port));
+	shim_status(who->s.group, "blockers", now, sizeof(now));
+	CHECK(!strcmp(now, expected), "%s: blockers are '%s', not '%s'", who->port, now,
+	      expected);
+}
+
+SCENARIO(switch_blockers,
+	 "a function without a driver behind another port blocks, and from which port on")
+{
+	char driverless[PCI_ADDR_LEN];
+	struct shim parked;
+
+	REQUIRE_OK(pci_below("sw_c", 0, driverless));
+	client_start(&a);
+	CHECK(klog_count("have no error handler") == 1, "%u warnings",
+	      klog_count("have no error handler"));
+	client_park("sw_b", &parked);
+	check_blockers(&a, driverless, "rp_switch");
+	client_park("sw_c", &parked);
+	check_blockers(&a, NULL, NULL);
+	client_stop(&a);
+}
+
+SCENARIO(switch_blockers_deep,
+	 "a blocker behind a second switch is listed once for a group behind two ports")
+{
+	char driverless[PCI_ADDR_LEN];
+	struct shim parked;
+
+	REQUIRE_OK(pci_below("deeper_a", 0, driverless));
+	client_start(&deep_a);
+	client_park("deep_b", &parked);
+	check_blockers(&deep_a, driverless, "rp_deep");
+	client_park("deeper_a", &parked);
+	check_blockers(&deep_a, NULL, NULL);
+	client_stop(&deep_a);
+}
+
+/* What the own attempt has to bring back: bridges first, then functions. */
+static void check_own_attempt(struct client *one, struct client *other)
+{
+	client_check_whole(one, SETTLE_MS);
+	client_check_whole(other, SETTLE_MS);
+	check_one_event(one, other);
+	CHECK(shim_number(one->s.group, "stats/own_resets") == 1, "%s: own_resets is %ju",
+	      one->port, shim_number(one->s.group, "stats/own_resets"));
+	CHECK(shim_number(other->s.group, "stats/own_resets") == 1, "%s: own_resets is %ju",
+	      other->port, shim_number(other->s.group, "stats/own_resets"));
+	CHECK(!klog_count("after bus reset"), "a bus was reset through a blank bridge");
+	client_stop(one);
+	client_stop(other);
+	MEASURE_BOUND("stall_ms", client_stall_ms(one), 2 * SETTLE_MS);
+	MEASURE_BOUND("others_stall_ms", client_stall_ms(other), 2 * SETTLE_MS);
+}
+
+SCENARIO(switch_blocker_own_attempt,
+	 "beside a function without a driver the own attempt restores the bridges, then its functions",
+	 .limit_s = 120)
+{
+	client_start(&a);
+	client_start(&b);
+	REQUIRE_OK(shim_set(&a.s, "recovery_timeout_ms", "1500"));
+	REQUIRE_OK(shim_set(&b.s, "recovery_timeout_ms", "1500"));
+	note_bridges();
+	client_strike(&a, "rp_switch", "DLP");
+	wait_for_host(ABANDONED);
+	check_own_attempt(&a, &b);
+	check_bridges();
+	/* and the next error finds all of it in order */
+	client_strike(&a, "sw_a", "DLP");
+	CHECK(shim_wait(a.s.group, "open", SETTLE_MS), "not open after an error at its port");
+}
+
+SCENARIO(switch_blocker_deep_own_attempt,
+	 "the own attempt restores two levels of switches, and a group behind two ports",
+	 .limit_s = 120)
+{
+	client_start(&deep_a);
+	client_start(&deeper);
+	REQUIRE_OK(shim_set(&deep_a.s, "recovery_timeout_ms", "1500"));
+	REQUIRE_OK(shim_set(&deeper.s, "recovery_timeout_ms", "1500"));
+	/* below deep_b is nobody's */
+	client_strike(&deep_a, "rp_deep", "DLP");
+	wait_for_host(ABANDONED);
+	check_own_attempt(&deep_a, &deeper);
+}
+
+SCENARIO(switch_own_attempt_fails,
+	 "ERR comes after the last attempt: a device that stays dead below a switch is touched no more",
+	 .limit_s = 120)
+{
+	long restores;
+
+	a.test = true;
+	client_start(&a);
+	client_start(&b);
+	REQUIRE_OK(shim_set(&a.s, "recovery_timeout_ms", "1500"));
+	REQUIRE_OK(shim_set(&b.s, "recovery_timeout_ms", "1500"));
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	client_strike(&a, "rp_switch", "DLP");
+	REQUIRE(vfio_irq_wait(a.err, 4 * SETTLE_MS, NULL), "ERR did not fire");
+	restores = sysfs_read_number("/sys/module/mdev_recovery_test/parameters/restores");
+	CHECK(restores > 0, "ERR fired before anything was tried");
+	CHECK(shim_is(a.s.group, "failed"), "ERR fired, but it is not failed");
+	sleep_ms(3000);
+	CHECK(restores == sysfs_read_number("/sys/module/mdev_recovery_test/parameters/restores"),
+	      "after ERR it went on trying");
+	CHECK(shim_is(a.s.group, "failed"), "not failed any more");
+	CHECK(!vfio_irq_wait(a.err, 0, NULL), "ERR fired more than once");
+	client_check_whole(&b, SETTLE_MS);
+	client_stop(&b);
+	client_stop_lost(&a);
+}
+
+SCENARIO(switch_first_restore_fails,
+	 "a restore that fails once: no ERR, the shim tries by itself, and the user goes on",
+	 .limit_s = 120)
+{
+	struct shim parked;
+
+	a.test = true;
+	client_start(&a);
+	client_start(&b);
+	client_park("sw_c", &parked);
+	REQUIRE_OK(shim_test_set("restore_fails", "1"));
+	client_strike(&a, "rp_switch", "DLP");
+	client_check_whole(&a, 4 * SETTLE_MS);
+	client_check_whole(&b, SETTLE_MS);
+	client_stop(&a);
+	client_stop(&b);
+	MEASURE_BOUND("stall_ms", client_stall_ms(&a), 4 * SETTLE_MS);
+	MEASURE_BOUND("others_stall_ms", client_stall_ms(&b), SETTLE_MS);
+}
+
+SCENARIO(switch_one_dead,
+	 "a dead function alone behind its port does not make the kernel give up on the others",
+	 .limit_s = 120)
+{
+	struct shim parked;
+
+	a.test = true;
+	client_start(&a);
+	client_start(&b);
+	client_park("sw_c", &parked);
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	client_strike(&b, "rp_switch", "DLP");
+	client_check_whole(&b, SETTLE_MS);
+	CHECK(shim_number(b.s.group, "stats/own_resets") == 0, "own_resets is %ju",
+	      shim_number(b.s.group, "stats/own_resets"));
+	CHECK(klog_count(ABANDONED) == 0, "the kernel gave up on all of them");
+	client_check_lost(&a, 4 * SETTLE_MS);
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+	CHECK_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", a.s.group));
+	CHECK(shim_is(a.s.group, "open"), "not open after recover");
+	client_stop(&b);
+	client_stop_lost(&a);
+}
+
+SCENARIO(switch_slow_host,
+	 "a host slower than the watchdog, beside a blocker: nobody is let in before it has reset",
+	 .limit_s = 120)
+{
+	uint64_t begin;
+	long before;
+
+	client_start(&a);
+	client_start(&b);
+	REQUIRE_OK(shim_set(&a.s, "recovery_timeout_ms", "1000"));
+	REQUIRE_OK(shim_set(&b.s, "recovery_timeout_ms", "1000"));
+	/* the kernel waits for the first function below the port that it resets */
+	REQUIRE_OK(slow_function(pci_port_addr("sw_up"), "ones", 4000));
+	before = slow_accesses();
+	begin = now_ms();
+	client_strike(&a, "rp_switch", "DLP");
+	/* watchdog, attempt and host's end: all of it is over then */
+	wait_for_host(ABANDONED);
+	CHECK(now_ms() - begin >= 4000, "the host was done after %ju ms", now_ms() - begin);
+	CHECK(slow_accesses() > before, "the switch was not slow");
+	for (int i = 0; i < 2; i++) {
+		struct client *who = i ? &b : &a;
+
+		CHECK(shim_wait(who->s.group, "open", 2 * SETTLE_MS), "%s: not open",
+		      who->port);
+		CHECK(pci_command(who->s.addr) & 0x2, "%s: COMMAND is %#x", who->port,
+		      pci_command(who->s.addr));
+	}
+	sleep_ms(QUIET_MS);
+	client_stop_lost(&a);
+	client_stop_lost(&b);
+}
+
+/* Reads the group's blockers until it is killed. */
+static int read_blockers(int group, unsigned int times)
+{
+	char text[256];
+
+	while (times--)
+		if (shim_status(group, "blockers", text, sizeof(text)) < 0)
+			return -errno;
+	return 0;
+}
+
+static void count_trylock(const char *entry, void *arg)
+{
+	unsigned int *count = arg;
+
+	*count += strncmp(entry, "mutex_trylock:", strlen("mutex_trylock:")) == 0;
+}
+
+SCENARIO(switch_blockers_take_no_lock,
+	 "who reads blockers all the time takes no function's lock, and nobody's reset fails for it")
+{
+	static const char * const functions[] = { "mutex_trylock", NULL };
+	unsigned int tried = 0, refused = 0;
+	char addr[PCI_ADDR_LEN];
+	struct vfio_user other;
+	struct shim s;
+	pid_t reader;
+
+	REQUIRE_OK(shim_make(&s, "rp_igb", 0, "resume"));
+	REQUIRE_OK(pci_below("rp_igb", 1, addr));
+	REQUIRE_OK(pci_bind(addr, "vfio-pci"));
+	REQUIRE_OK(vfio_user_open(&other, addr));
+
+	REQUIRE_OK(trace_start(functions));
+	REQUIRE_OK(trace_task(getpid()));
+	CHECK_OK(read_blockers(s.group, 10));
+	trace_stop();
+	REQUIRE_OK(trace_each(count_trylock, &tried));
+	trace_end();
+	CHECK(!tried, "ten reads of blockers tried %u locks", tried);
+
+	reader = fork();
+	REQUIRE(reader >= 0, "fork");
+	if (!reader)
+		_exit(read_blockers(s.group, -1u));
+	for (int i = 0; i < 20; i++)
+		refused += vfio_user_reset(&other) < 0;
+	CHECK(!refused, "%u of 20 resets failed", refused);
+	kill(reader, SIGKILL);
+	MEASURE("tried", "%u", tried);
+	MEASURE("refused", "%u", refused);
+}
