@@ -89,7 +89,7 @@ SCENARIO(flood_that_resets,
 }
 
 SCENARIO(flood_behind_switch,
-	 "the same flood at a root port with a switch: two groups stay open, and get the same events",
+	 "the same flood at a root port with a switch: two groups stay open, with the same events",
 	 .limit_s = 90)
 {
 	struct shim parked;

@@ -26,7 +26,7 @@ static struct client a = { .port = "sw_a" }, b = { .port = "sw_b" };
 /* Takes the lock of the function for a moment, as whoever unbinds it. */
 static int touch_lock(const char *addr)
 {
-	return sysfs_write("mdr-pci", "/sys/bus/pci/devices/%s/driver_override", addr);
+	return sysfs_write("mdr-test", "/sys/bus/pci/devices/%s/driver_override", addr);
 }
 
 static void check_lock_free(struct client *c)
@@ -40,28 +40,34 @@ static void check_lock_free(struct client *c)
 	CHECK_OK(touch.ret);
 }
 
-SCENARIO(power_lost_switch,
-	 "a switch without power: failed in time, ERR once, and when the host is done nobody waits on",
-	 .limit_s = 180)
+/* The switch is without power before the error, or from its first moments on. */
+static void lose_power(bool before)
 {
 	struct shim parked;
 	unsigned int looked;
 	uint64_t begin;
 
+	a.test = true;
 	client_start(&a);
 	client_start(&b);
 	client_park("sw_c", &parked);
 	REQUIRE_OK(shim_set(&a.s, "recovery_timeout_ms", "3000"));
 	REQUIRE_OK(shim_set(&b.s, "recovery_timeout_ms", "3000"));
-	REQUIRE_OK(slot_power("rp_switch", false));
-	CHECK(pci_command(pci_port_addr("sw_up")) == 0xffff, "the switch answers");
 	begin = now_ms();
+	/* between the word of the error and the reset there is time for it */
+	REQUIRE_OK(shim_test_set("prepare_ms", before ? "0" : "1000"));
+	if (before)
+		REQUIRE_OK(slot_power("rp_switch", false));
 	client_strike(&a, "rp_switch", "DLP");
+	if (!before)
+		REQUIRE_OK(slot_power("rp_switch", false));
+	CHECK(pci_command(pci_port_addr("sw_up")) == 0xffff, "the switch answers");
 	client_check_lost(&a, TIMEOUT_MS + SETTLE_MS);
 	client_check_lost(&b, TIMEOUT_MS + SETTLE_MS);
 	MEASURE_BOUND("failed_after_ms", now_ms() - begin, TIMEOUT_MS + SETTLE_MS);
-	client_stop_lost(&a);
-	client_stop_lost(&b);
+	/* without power it may read as anything until the error is known */
+	access_stop(&a.log);
+	access_stop(&b.log);
 
 	REQUIRE(klog_wait("device recovery failed", HOST_MS, NULL, 0), "the host is not done");
 	MEASURE_BOUND("host_ms", now_ms() - begin, HOST_MS);
@@ -77,4 +83,18 @@ SCENARIO(power_lost_switch,
 	CHECK(sysfs_write("1", SHIM_CLASS "/group%d/recover", a.s.group) < 0,
 	      "a device without power was recovered");
 	MEASURE_BOUND("recover_ms", now_ms() - begin, SETTLE_MS);
+}
+
+SCENARIO(power_lost_switch,
+	 "a switch without power: failed in time, ERR once, and no wait after that of the host",
+	 .limit_s = 180)
+{
+	lose_power(true);
+}
+
+SCENARIO(power_lost_in_recovery,
+	 "a switch that loses its power in the recovery: failed in time, no wait of our own after",
+	 .limit_s = 180)
+{
+	lose_power(false);
 }

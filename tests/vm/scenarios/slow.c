@@ -142,7 +142,7 @@ SCENARIO(slow_30_s, "30 s, with a recovery_timeout_ms that allows for it: open",
 }
 
 SCENARIO(slow_too_slow,
-	 "slower than recovery_timeout_ms: failed in time, ERR once and last; recover brings it back")
+	 "slower than recovery_timeout_ms: failed in time, ERR once and last; recover heals")
 {
 	uint64_t begin;
 	long restores;
