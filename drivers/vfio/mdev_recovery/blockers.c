@@ -29,13 +29,23 @@ static bool mdr_is_blocker(struct pci_dev *pdev)
 	       !driver->err_handler->error_detected;
 }
 
+/* Does the host start walks here? Not at the upstream port of a switch. */
+static bool mdr_is_walk_port(struct pci_dev *bridge)
+{
+	int type = pci_is_pcie(bridge) ? pci_pcie_type(bridge) : -1;
+
+	return type == PCI_EXP_TYPE_ROOT_PORT ||
+	       type == PCI_EXP_TYPE_DOWNSTREAM;
+}
+
 /* The lowest port above both; NULL if they share none. */
 static struct pci_dev *mdr_shared_port(struct pci_dev *pdev,
 				       struct pci_dev *other)
 {
 	struct pci_dev *port = pci_upstream_bridge(pdev);
 
-	while (port && !mdr_pci_is_below(other, port))
+	while (port && (!mdr_is_walk_port(port) ||
+			!mdr_pci_is_below(other, port)))
 		port = pci_upstream_bridge(port);
 	return port;
 }

@@ -150,6 +150,7 @@ struct mdr_snapshot {
  * @breaker: times of the latest errors with a reset
  * @breaker_event: id of the latest event that @breaker has counted
  * @harmless: times of the latest errors without one
+ * @warned_at: ktime_get_ns() of the latest warning about them, 0 before the first
  * @drained: nobody was inside the gate at the end of the latest drain
  * @untouched: the host reset all functions, and nobody has been inside since;
  *	as of the latest opening or closing of the gate
@@ -183,6 +184,7 @@ struct mdr_group {
 	struct mdr_breaker breaker;
 	u64 breaker_event;
 	struct mdr_breaker harmless;
+	u64 warned_at;
 	bool drained;
 	bool untouched;
 	unsigned int requests;

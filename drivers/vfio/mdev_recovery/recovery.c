@@ -9,6 +9,7 @@
  * only wait for user space in here is the drain, which is bounded. Nothing here
  * takes a lock of vfio-pci-core, vfio core or mm, except those a zap needs.
  */
+#include <linux/math64.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 
@@ -50,10 +51,15 @@ static void mdr_group_count_harmless(struct mdr_group *group)
 
 	group->stats.harmless_errors++;
 	max = mdr_group_breaker(group, &window);
-	if (mdr_breaker_trips(&group->harmless, group->error_at, max, window))
-		dev_warn_ratelimited(&group->dev,
-				     "more than %u non-fatal errors in %llu ms; each was harmless, and the device goes on\n",
-				     max, window / NSEC_PER_MSEC);
+	if (!mdr_breaker_trips(&group->harmless, group->error_at, max, window))
+		return;
+	/* once in a window */
+	if (group->warned_at && group->error_at - group->warned_at <= window)
+		return;
+	group->warned_at = group->error_at;
+	dev_warn(&group->dev,
+		 "more than %u non-fatal errors in %llu ms; none needed a reset, the device goes on\n",
+		 max, div_u64(window, NSEC_PER_MSEC));
 }
 
 /* Count an event with a reset, once: is it one too many? */
