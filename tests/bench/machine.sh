@@ -3,11 +3,11 @@
 #
 # The machine that counts. Sourced by run.
 #
-# Two runs of it are the same, instruction by instruction from the firmware's
-# first: its clock is the number of instructions, and nothing comes when the host
-# likes. So it has no monitor, and no disk, whose answers come after as many
-# instructions as the host was slow (the firmware looks at disks already). What is
-# left is what gets measured, at the addresses of the test machine.
+# Two runs of it are identical, from the first instruction of the firmware on: its clock
+# is the number of instructions, and nothing depends on the timing of the host. So it
+# has no monitor and no disk, since the timing of their answers does (already the
+# firmware reads disks). It has only the devices that are measured, at the addresses of
+# the test machine.
 
 # counting_args DIR: prints QEMU's arguments, one a line.
 counting_args() {
@@ -29,8 +29,8 @@ counting_args() {
 		-device isa-debugcon,iobase=0xe9,chardev=tap
 }
 
-# What the guest's kernel is told: the ports; no monitor; and no accounting of memory by
-# control group, which takes eight instructions less of a page fault while its
+# The arguments of the guest's kernel: the ports, no monitor, and no accounting of memory
+# by control group. That would take eight instructions less of a page fault while its
 # statistics wait to be added up, every other second.
 counting_cmdline() {
 	echo "mdr.ports=rp_igb=00:10.0,rp_igb2=00:14.0,rp_shm=00:16.0" \

@@ -86,9 +86,9 @@ program_ignore+=,CONST_STRUCT,CAMELCASE,VOLATILE,USE_NEGATIVE_ERRNO
 program_ignore+=,EMBEDDED_FUNCTION_NAME,AVOID_EXTERNS,FUNCTION_ARGUMENTS
 program_ignore+=,MACRO_ARG_REUSE,MACRO_ARG_PRECEDENCE
 
-# checkpatch_some IGNORE: on the files whose names come in. It keeps a cache in
-# the current directory, hence another one, and says that it finds no kernel
-# tree, which is so. "acknowledgement" is English.
+# checkpatch_some IGNORE: checks the files whose names are on stdin. checkpatch keeps a
+# cache in the current directory, so it runs in another one. It warns that there is no
+# kernel tree, which is true, and takes "acknowledgement" for a mistake.
 checkpatch_some() {
 	local noise
 	noise="'acknowledgement' may be misspelled"
@@ -173,8 +173,8 @@ check_versions() {
 
 declare_check probes "every compat probe is asked and used, and names its kernel"
 
-# Two of them keep the others honest and stay. The first comment of each other
-# one says "in N.N": with that kernel as the oldest supported it can go.
+# Two of them check the others, and stay. The first comment of every other one says "in
+# N.N": when that kernel is the oldest supported one, the probe can go.
 check_probes() {
 	local f name kbuild used
 	while read -r f; do
@@ -225,7 +225,7 @@ check_ascii() {
 
 declare_check whitespace "no space before the end of a line, no CR, a newline at the end"
 
-# Of the licence not a space is ours.
+# The licence stays exactly as it is.
 check_whitespace() {
 	local f
 	for f in "${files[@]}"; do

@@ -115,8 +115,8 @@ modify_live_older() {
 	is number "$(grep -c '@{' <<<"$said")" 9
 }
 
-# kernel_creates TYPE: the kernel's part of one "mdevctl start". mdevctl looks for
-# instances and then writes to create; each of the two waits for us.
+# kernel_creates TYPE: the kernel's part of one "mdevctl start". mdevctl reads the
+# instances and then writes to create; both wait for this function.
 kernel_creates() {
 	local type
 	type=$sys/bus/pci/devices/$dev/mdev_supported_types/$1
@@ -169,7 +169,7 @@ autostart_refused() {
 	is create "$(cat "$type/create")" "$uuid2"
 }
 
-# logged: what the notifier told the system log
+# logged: what the notifier wrote to the system log
 logged() {
 	cat "$host/log" 2>/dev/null || true
 }

@@ -2,9 +2,9 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # set by host.sh and run
 #
-# What is refused before it becomes a definition, or an mdev; and what is not.
+# Profiles that are refused before they become a definition or an mdev, and others.
 
-# not_defined [TEXT...]: define was refused with these, and left nothing
+# not_defined [TEXT...]: define was refused with these texts, and left nothing
 not_defined() {
 	says "$@"
 	[ ! -e "$(definition)" ] || fail "defined all the same: $(cat "$(definition)")"

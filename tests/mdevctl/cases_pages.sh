@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2016,SC2154 # sed has expressions of its own; set by kernel.sh and run
 #
-# What pages in Documentation say of profiles and types.
+# The pages in Documentation agree with the profiles and types.
 
 # The rows of a page's tables whose first cell is `...`, without the quotes.
 rows() {

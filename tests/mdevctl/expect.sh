@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154 # host.sh and run set and use the rest
 #
-# What cases are made of. An expectation that does not hold ends its case: cases
-# run with set -e in effect, through "fail".
+# The expectations of the cases. One that does not hold ends its case through "fail":
+# cases run with set -e in effect.
 
 declare -A proves
 all_cases=()
@@ -19,23 +19,23 @@ fail() {
 	exit 1
 }
 
-# accepted CMD...: it succeeds; what it says is in $said
+# accepted CMD...: CMD succeeds; its output is in $said
 accepted() {
 	said=$("$@" 2>&1) || fail "refused: $*" "$said"
 }
 
-# quietly CMD...: it succeeds, and warns of nothing
+# quietly CMD...: CMD succeeds without a warning
 quietly() {
 	accepted "$@"
 	case $said in *mdev-recovery.sh*) fail "it said:" "$said" ;; esac
 }
 
-# refused CMD...: it fails; what it says is in $said
+# refused CMD...: CMD fails; its output is in $said
 refused() {
 	! said=$("$@" 2>&1) || fail "not refused: $*" "$said"
 }
 
-# says TEXT...: the last command said all of these
+# says TEXT...: the last command printed all of these
 says() {
 	local text
 	for text; do
@@ -48,7 +48,7 @@ is() {
 	[ "$2" = "$3" ] || fail "$1 is '$2', not '$3'"
 }
 
-# profile TYPE [NAME=VALUE]...: a file with it; prints its name
+# profile TYPE [NAME=VALUE]...: writes it to a file; prints the file's name
 profile() {
 	local file type=$1
 	shift

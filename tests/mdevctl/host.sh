@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154 # cases and run set and use the rest
 #
-# A host for the real mdevctl below $MDEVCTL_ENV_ROOT: as much of sysfs as
-# mdevctl and the callout read, laid out as the kernel does it.
+# A host for the real mdevctl below $MDEVCTL_ENV_ROOT: the parts of sysfs that mdevctl
+# and the callout read, laid out like the kernel's.
 
 callout=${MDR_CALLOUT:-mdevctl-profiles/callouts/mdev-recovery.sh}
 port=0000:00:14.0
@@ -36,7 +36,7 @@ host_function() {
 	ln -sfn "$sys/kernel/iommu_groups/$3" "$dir/iommu_group"
 }
 
-# host_bind ADDRESS DRIVER: with DRIVER, a parent of its three types if that has them
+# host_bind ADDRESS DRIVER: binds DRIVER; ADDRESS is a parent of its three types, if any
 host_bind() {
 	local dir=$sys/bus/pci/devices/$1 group type policy
 	rm -rf "$dir/driver" "$dir/mdev_supported_types" "$sys/class/mdev_bus/$1"
