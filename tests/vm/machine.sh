@@ -14,7 +14,6 @@ machine_ports=(
 	rp_igb=00:10.0       # two igb functions, an IOMMU group each
 	rp_e1000e=00:11.0    # two e1000e functions in one IOMMU group
 	rp_nvme=00:12.0      # an nvme controller
-	rp_testdev=00:13.0   # pci-testdev: conventional PCI, counts writes
 	rp_igb2=00:14.0      # one igb, to be plugged and unplugged
 	rp_empty=00:15.0     # nothing, to plug something in
 	rp_shm=00:16.0       # ivshmem: a BAR of 64 MiB that is plain memory
@@ -80,7 +79,6 @@ machine_args() {
 		-device e1000e,id=e1000e1,bus=rp_e1000e,addr=0.1,multifunction=on,mac=52:54:00:00:02:01 \
 		-blockdev "driver=file,node-name=disk,filename=$dir/nvme.img" \
 		-device nvme,id=nvme0,bus=rp_nvme,drive=disk,serial=mdr-nvme-0 \
-		-device pci-testdev,id=testdev0,bus=rp_testdev \
 		-device igb,id=igb2,bus=rp_igb2,mac=52:54:00:00:03:00 \
 		-object "memory-backend-file,id=shm0,mem-path=$dir/shm.img,size=64M,share=on" \
 		-object "memory-backend-file,id=shm1,mem-path=$dir/shm.img,size=64M,share=on" \
