@@ -63,6 +63,7 @@ pid_t holder_fork(enum grip grip, const char *uuid)
 				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t pid = fork();
 
+	REQUIRE(pid >= 0, "fork");
 	if (!pid)
 		hold_on(grip, uuid, ready);
 	REQUIRE(WAIT_FOR(atomic_load(ready), OPEN_MS), "no user");

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "nic_user.h"
+#include "scenario.h"
 #include "vfio_irq.h"
 
 /* How to make one cause fire, for a kind of device in a kind of interrupt. */
@@ -111,4 +112,12 @@ void nic_user_stop(struct nic_user *n)
 	vfio_irq_disable(n->u, n->irq_index);
 	close(n->irq);
 	n->irq = -1;
+}
+
+uint32_t nic_status(struct vfio_user *u)
+{
+	uint32_t status = vfio_user_read(u, VFIO_PCI_BAR0_REGION_INDEX, NIC_STATUS, 4);
+
+	REQUIRE(status && status != ~0u, "%s: STATUS is %#x", u->name, status);
+	return status;
 }

@@ -31,6 +31,9 @@ int nic_user_start(struct nic_user *n, struct vfio_user *u, enum nic_kind kind,
 int nic_user_interrupt(struct nic_user *n, unsigned int ms);
 void nic_user_stop(struct nic_user *n);
 
+/* STATUS; ends the scenario if the device does not answer. */
+uint32_t nic_status(struct vfio_user *u);
+
 uint32_t nic_user_read(struct nic_user *n, unsigned int reg);
 void nic_user_write(struct nic_user *n, unsigned int reg, uint32_t value);
 

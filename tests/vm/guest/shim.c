@@ -11,12 +11,9 @@
 #include "clock.h"
 #include "mdev.h"
 #include "module.h"
-#include "monitor.h"
+#include "scenario.h"
 #include "shim.h"
 #include "sysfs.h"
-
-#define STRIKE_MS 5000
-#define CATCH_TRIES 5
 
 int shim_load(void)
 {
@@ -59,6 +56,11 @@ int shim_test_set(const char *parameter, const char *value)
 			   parameter);
 }
 
+long shim_test_count(const char *parameter)
+{
+	return sysfs_read_number("/sys/module/mdev_recovery_test/parameters/%s", parameter);
+}
+
 int shim_test_recover(const char *port, const char *state, const char *reset,
 		      unsigned int ms)
 {
@@ -75,7 +77,7 @@ int shim_bind_test(struct shim *s, const char *port, unsigned int n)
 	static const char * const parameters[] = {
 		"restore_error", "restore_ms", "unhealthy", "prepare_ms",
 		"slot_reset_ms", "resume_ms", "linger_ms", "drop_resume",
-		"permanent_once", "swallow", "restore_fails",
+		"permanent_once", "swallow", "restore_fails", "reset_done_ms",
 	};
 	int ret = shim_test_load();
 
@@ -129,16 +131,21 @@ int shim_status(int group, const char *file, char *buf, unsigned int size)
 
 uint64_t shim_number(int group, const char *file)
 {
-	char buf[32];
+	char buf[32], *end = buf;
+	uint64_t number = 0;
 
-	if (shim_status(group, file, buf, sizeof(buf)) < 0)
-		return UINT64_MAX;
-	return strtoull(buf, NULL, 10);
+	if (shim_status(group, file, buf, sizeof(buf)) > 0)
+		number = strtoull(buf, &end, 10);
+	REQUIRE(end != buf && !*end, "group%d/%s is not a number", group, file);
+	return number;
 }
 
 uint64_t shim_recovery_ms(int group)
 {
-	return shim_number(group, "stats/recovery_ns_last") / NS_PER_MS;
+	uint64_t ns = shim_number(group, "stats/recovery_ns_last");
+
+	REQUIRE(ns, "group%d has not recovered", group);
+	return ns / NS_PER_MS;
 }
 
 bool shim_is(int group, const char *state)
@@ -171,22 +178,4 @@ bool shim_wait(int group, const char *state, unsigned int ms)
 	}
 	close(p.fd);
 	return is;
-}
-
-int shim_catch_closed(const struct shim *s, const char *port)
-{
-	uint64_t before;
-	int ret;
-
-	for (int tries = 1; tries <= CATCH_TRIES; tries++) {
-		before = shim_number(s->group, "event");
-		ret = aer_inject(port, "DLP");
-		if (ret)
-			return ret;
-		if (!WAIT_FOR(shim_number(s->group, "event") != before, STRIKE_MS))
-			return -ETIMEDOUT;
-		if (!shim_is(s->group, "open"))
-			return tries;
-	}
-	return -EAGAIN;
 }

@@ -35,6 +35,8 @@ int shim_bind(struct shim *s, const char *port, unsigned int n);
 int shim_bind_test(struct shim *s, const char *port, unsigned int n);
 int shim_test_load(void);
 int shim_test_set(const char *parameter, const char *value);
+/* One of its counters, or -errno. */
+long shim_test_count(const char *parameter);
 /*
  * Starts the kernel's own recovery of a port, with a reset function of the test
  * module; does not wait for its end. -EOPNOTSUPP if this kernel does not export it.
@@ -59,18 +61,12 @@ int shim_groups(void);
 
 /* Reads a status file of the group. */
 int shim_status(int group, const char *file, char *buf, unsigned int size);
+/* Ends the scenario if there is no such file, or no number in it. */
 uint64_t shim_number(int group, const char *file);
-/* The time that the host took for the last recovery. */
+/* The time that the host took for the last recovery; there must have been one. */
 uint64_t shim_recovery_ms(int group);
 bool shim_is(int group, const char *state);
 /* Polls the state file as a program would; false if the state is not reached within ms. */
 bool shim_wait(int group, const char *state, unsigned int ms);
-
-/*
- * Injects a fatal error at a port, and returns while the group is still closed for
- * it. If the host is faster than that, it injects another one. Returns the number of
- * errors.
- */
-int shim_catch_closed(const struct shim *s, const char *port);
 
 #endif

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "monitor.h"
 #include "strike.h"
+#include "took.h"
 
 #define STRIKE_MS 10000
 
@@ -19,5 +20,15 @@ int strike(const struct shim *s, const char *device_id, const char *status,
 	/* the state is still the old one until the host has seen the error */
 	if (!WAIT_FOR(shim_number(s->group, "event") != event, STRIKE_MS))
 		return -ETIMEDOUT;
-	return shim_wait(s->group, state, STRIKE_MS) ? 0 : -ETIMEDOUT;
+	if (!shim_wait(s->group, state, STRIKE_MS))
+		return -ETIMEDOUT;
+	took_note(s);
+	return 0;
+}
+
+int strike_slow(const struct shim *s, const char *device_id, const char *ms)
+{
+	int ret = shim_test_set("slot_reset_ms", ms);
+
+	return ret ? ret : strike(s, device_id, "DLP", "recovering");
 }

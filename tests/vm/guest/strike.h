@@ -13,4 +13,11 @@
 int strike(const struct shim *s, const char *device_id, const char *status,
 	   const char *state);
 
+/*
+ * A fatal error, in whose recovery the host then stays for ms in slot_reset: that
+ * of a function below the port which is bound to the tests' own driver. Returns
+ * with the group recovering.
+ */
+int strike_slow(const struct shim *s, const char *device_id, const char *ms);
+
 #endif

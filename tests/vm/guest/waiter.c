@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "task.h"
 #include "waiter.h"
 
 static __thread sigjmp_buf on_sigbus;
@@ -82,6 +83,7 @@ void waiter_run(struct waiter *w)
 {
 	uint64_t start = now_ns();
 
+	atomic_store(&w->task, gettid());
 	w->error = touch(w);
 	w->ns = now_ns() - start;
 	atomic_store(&w->done, true);
@@ -98,12 +100,23 @@ int waiter_start(struct waiter *w)
 	int ret = waiter_prepare(w);
 
 	atomic_store(&w->done, false);
+	atomic_store(&w->task, 0);
 	return ret ? ret : -pthread_create(&w->thread, NULL, waiter_thread, w);
 }
 
 bool waiter_ended(struct waiter *w, unsigned int ms)
 {
 	return WAIT_FOR(atomic_load(&w->done), ms);
+}
+
+bool waiter_in(struct waiter *w, const char *function, unsigned int ms)
+{
+	return WAIT_FOR(task_in(atomic_load(&w->task), function, 0), ms);
+}
+
+bool waiter_waits(struct waiter *w, unsigned int ms)
+{
+	return WAIT_FOR(task_at_gate(atomic_load(&w->task), 0), ms);
 }
 
 pid_t waiter_fork(struct waiter *w)

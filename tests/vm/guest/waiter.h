@@ -36,6 +36,7 @@ struct waiter {
 	uint64_t ns;
 
 	pthread_t thread;
+	atomic_int task;		/* its thread id */
 	atomic_bool done;
 };
 
@@ -48,6 +49,9 @@ void waiter_run(struct waiter *w);
 /* Runs in its own thread; has it ended within ms? */
 int waiter_start(struct waiter *w);
 bool waiter_ended(struct waiter *w, unsigned int ms);
+/* Is it in this function of the kernel within ms; is it waiting at a closed gate? */
+bool waiter_in(struct waiter *w, const char *function, unsigned int ms);
+bool waiter_waits(struct waiter *w, unsigned int ms);
 
 /* Runs in its own child process, which then exits. */
 pid_t waiter_fork(struct waiter *w);

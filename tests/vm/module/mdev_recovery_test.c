@@ -15,14 +15,17 @@
  *	resume_ms		how long resume takes before the shim sees it
  *	drop_resume		the shim never sees resume
  *	linger_ms		how long resume takes after the shim has seen it
+ *	reset_done_ms		how long a reset from outside, or of a user, takes at its end,
+ *				with the function's lock
  *	permanent_once		only the first function of a device is told that the
  *				kernel gives up
  *	swallow			error_detected and all later callbacks never reach the
  *				shim's neighbours: votes DISCONNECT by itself
  *
- * One counts:
+ * Two count:
  *
  *	restores		how many restore hooks have begun
+ *	slot_resets		how many slot_resets have begun
  *
  * The source: write "PORT STATE RESET MS" to the parameter recover, for example
  * "0000:00:10.0 frozen fail 0". It runs the kernel's own pcie_do_recovery() on
@@ -49,7 +52,7 @@ static int restore_error;
 module_param(restore_error, int, 0644);
 static unsigned int restore_ms;
 module_param(restore_ms, uint, 0644);
-static atomic_t restores;
+static atomic_t restores, slot_resets;
 static atomic_t restore_fails;
 static bool unhealthy;
 module_param(unhealthy, bool, 0644);
@@ -61,6 +64,8 @@ static unsigned int resume_ms;
 module_param(resume_ms, uint, 0644);
 static unsigned int linger_ms;
 module_param(linger_ms, uint, 0644);
+static unsigned int reset_done_ms;
+module_param(reset_done_ms, uint, 0644);
 static bool drop_resume;
 module_param(drop_resume, bool, 0644);
 static bool permanent_once;
@@ -73,15 +78,16 @@ static void test_prepare(struct pci_dev *pdev)
 	msleep(prepare_ms);
 }
 
-static int test_restores_get(char *text, const struct kernel_param *param)
+static int test_count_get(char *text, const struct kernel_param *param)
 {
-	return sysfs_emit(text, "%d\n", atomic_read(&restores));
+	return sysfs_emit(text, "%d\n", atomic_read((atomic_t *)param->arg));
 }
 
-static const struct kernel_param_ops test_restores_ops = {
-	.get = test_restores_get,
+static const struct kernel_param_ops test_count_ops = {
+	.get = test_count_get,
 };
-module_param_cb(restores, &test_restores_ops, NULL, 0444);
+module_param_cb(restores, &test_count_ops, &restores, 0444);
+module_param_cb(slot_resets, &test_count_ops, &slot_resets, 0444);
 
 static int test_restore_fails_set(const char *text,
 				  const struct kernel_param *param)
@@ -137,6 +143,7 @@ static pci_ers_result_t test_mmio_enabled(struct pci_dev *pdev)
 
 static pci_ers_result_t test_slot_reset(struct pci_dev *pdev)
 {
+	atomic_inc(&slot_resets);
 	msleep(slot_reset_ms);
 	return mdr_pci_error_handlers.slot_reset(pdev);
 }
@@ -156,6 +163,7 @@ static void test_reset_prepare(struct pci_dev *pdev)
 
 static void test_reset_done(struct pci_dev *pdev)
 {
+	msleep(reset_done_ms);
 	mdr_pci_error_handlers.reset_done(pdev);
 }
 

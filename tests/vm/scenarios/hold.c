@@ -18,6 +18,8 @@
 #define PORT "rp_igb2"
 #define SETTLE_MS 3000
 #define HOLD_MS 150
+/* what a busy machine adds */
+#define SLOW_MS 1500
 #define MASTER 0x4
 
 static struct vfio_user user;
@@ -89,7 +91,7 @@ SCENARIO(hold_no_access_until_reset,
 	after = watch[0] - seen[0];
 	MEASURE("writes_after", "%u", after);
 	MEASURE_BOUND("stall_ms", shim_number(s.group, "stats/stall_ns_max") / NS_PER_MS,
-		      HOLD_MS + SETTLE_MS);
+		      HOLD_MS + SLOW_MS);
 }
 
 SCENARIO(hold_bus_master_off,
@@ -123,14 +125,15 @@ SCENARIO(hold_second_error,
 
 	start_igb(&s);
 	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "20000"));
-	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	status = nic_status(&user);
 	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
 	first = shim_number(s.group, "event");
 	REQUIRE_OK(waiter_start(&w));
+	CHECK(waiter_waits(&w, SETTLE_MS), "a load does not wait while holding");
 	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
 	second = shim_number(s.group, "event");
 	CHECK(second > first, "events %ju and %ju", first, second);
-	CHECK(!waiter_ended(&w, 20), "a load ended while holding");
+	CHECK(waiter_waits(&w, SETTLE_MS), "a load ended while holding");
 	CHECK(shim_number(s.group, "stats/recoveries") == 2, "not two recoveries");
 
 	REQUIRE_OK(vfio_user_reset(&user));
@@ -139,7 +142,7 @@ SCENARIO(hold_second_error,
 	CHECK(!w.error && w.value == status, "error %d, STATUS %#x, was %#x", w.error,
 	      w.value, status);
 	MEASURE("ids", "%ju,%ju", first, second);
-	MEASURE_BOUND("stall_ms", w.ns / NS_PER_MS, 2 * SETTLE_MS);
+	MEASURE_BOUND("stall_ms", w.ns / NS_PER_MS, 3 * SLOW_MS);
 }
 
 SCENARIO(hold_timeout_evicts,
@@ -165,5 +168,5 @@ SCENARIO(hold_timeout_evicts,
 	CHECK(shim_is(s.group, "evicting"), "not evicting any more");
 	vfio_user_close(&user);
 	CHECK(shim_is(s.group, "open"), "not open after the close");
-	MEASURE_BOUND("evicted_after_ms", evicted_ms, HOLD_MS + SETTLE_MS);
+	MEASURE_BOUND("evicted_after_ms", evicted_ms, HOLD_MS + SLOW_MS);
 }

@@ -23,6 +23,8 @@
 #include "scenario.h"
 #include "shim.h"
 #include "strike.h"
+#include "task.h"
+#include "took.h"
 #include "vfio_cdev.h"
 #include "vfio_irq.h"
 #include "waiter.h"
@@ -85,7 +87,7 @@ SCENARIO(iommufd_bar_across_fatal,
 	};
 
 	start(PORT, "resume");
-	log.value = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	log.value = nic_status(&user);
 	REQUIRE_OK(access_start(&log));
 	for (int i = 0; i < 3; i++)
 		REQUIRE_OK(strike(&shim, PORT, i == 1 ? "POISON_TLP" : "DLP", "open"));
@@ -94,7 +96,7 @@ SCENARIO(iommufd_bar_across_fatal,
 	      log.wrong, log.ones, log.faults);
 	CHECK(shim_number(shim.group, "stats/recoveries") == 3, "not three recoveries");
 	MEASURE("reads", "%ju", log.count);
-	MEASURE_BOUND("stall_ms", log.longest_ns / NS_PER_MS, SETTLE_MS);
+	MEASURE_STALL("stall_ms", log.longest_ns);
 }
 
 SCENARIO(iommufd_hold, "type hold under an iommufd: closed until the user's reset", .debug = true)
@@ -103,10 +105,10 @@ SCENARIO(iommufd_hold, "type hold under an iommufd: closed until the user's rese
 	uint32_t status;
 
 	start(PORT, "hold");
-	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	status = nic_status(&user);
 	REQUIRE_OK(strike(&shim, PORT, "DLP", "holding"));
 	REQUIRE_OK(waiter_start(&w));
-	CHECK(!waiter_ended(&w, 50), "a load ended while holding");
+	CHECK(waiter_waits(&w, SETTLE_MS), "a load does not wait while holding");
 	REQUIRE_OK(vfio_user_reset(&user));
 	CHECK(shim_is(shim.group, "open"), "not open after the reset");
 	REQUIRE(waiter_ended(&w, SETTLE_MS), "the load does not end");
@@ -121,7 +123,7 @@ SCENARIO(iommufd_evict,
 	int req;
 
 	start(PORT, "evict");
-	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	status = nic_status(&user);
 	REQUIRE_OK(vfio_irq_enable(&user, VFIO_PCI_REQ_IRQ_INDEX, 1, &req));
 	REQUIRE_OK(strike(&shim, PORT, "DLP", "evicting"));
 	CHECK(vfio_irq_wait(req, SETTLE_MS, NULL), "REQ did not fire");
@@ -136,12 +138,18 @@ SCENARIO(iommufd_bind_during_recovery,
 	 .debug = true)
 {
 	uint32_t status;
+	uint64_t begin;
 
-	start(PORT, "resume");
-	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
-	vfio_user_close(&user);
-	REQUIRE_OK(shim_catch_closed(&shim, PORT));
+	REQUIRE_OK(shim_bind_test(&shim, PORT, 0));
+	REQUIRE_OK(shim_create(&shim, "resume"));
+	REQUIRE_OK(shim_set(&shim, "stall_timeout_ms", "20000"));
 	REQUIRE_OK(vfio_cdev_user_open(&user, shim.uuid));
+	status = nic_status(&user);
+	vfio_user_close(&user);
+	REQUIRE_OK(strike_slow(&shim, PORT, "600"));
+	begin = now_ns();
+	REQUIRE_OK(vfio_cdev_user_open(&user, shim.uuid));
+	CHECK(now_ns() - begin >= 300 * NS_PER_MS, "it did not wait");
 	CHECK(shim_is(shim.group, "open"), "bound while the group is closed");
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
 }
@@ -217,7 +225,7 @@ SCENARIO(iommufd_hot_reset,
 		REQUIRE_OK(shim_make(&s[i], "rp_igb", i, "resume"));
 	REQUIRE_OK(vfio_cdev_user_open(&user, s[0].uuid));
 	REQUIRE_OK(vfio_cdev_user_open(&other, s[1].uuid));
-	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	status = nic_status(&user);
 	REQUIRE_OK(vfio_user_write(&other, BAR0, NIC_SCRATCH, 4, 0x55));
 	CHECK_ERRNO(hot_reset(&user), EPERM);
 	CHECK(vfio_user_read(&other, BAR0, NIC_SCRATCH, 4) == 0x55, "the other was reset");
@@ -248,7 +256,7 @@ SCENARIO(iommufd_unbound,
 	int device;
 
 	start(PORT, "hold");
-	value = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	value = nic_status(&user);
 	vfio_user_close(&user);
 	device = vfio_cdev_open(shim.uuid);
 	REQUIRE_OK(device);
@@ -288,6 +296,7 @@ static pid_t fork_holder(const char *uuid, bool bound)
 struct removal {
 	const char *uuid;
 	pthread_t thread;
+	atomic_int task;
 	int ret;
 	atomic_bool done;
 };
@@ -296,6 +305,7 @@ static void *remove_mdev(void *arg)
 {
 	struct removal *r = arg;
 
+	atomic_store(&r->task, gettid());
 	r->ret = mdev_remove(r->uuid);
 	atomic_store(&r->done, true);
 	return NULL;
@@ -317,8 +327,8 @@ static void remove_under(bool bound)
 	/* revoke=wait: the removal waits, but the host does not */
 	r.uuid = shim.uuid;
 	pthread_create(&r.thread, NULL, remove_mdev, &r);
-	sleep_ms(200);
-	CHECK(!atomic_load(&r.done), "the removal did not wait");
+	CHECK(WAIT_FOR(task_in(atomic_load(&r.task), "mdr_device_revoke", 0), SETTLE_MS),
+	      "the removal does not wait");
 	REQUIRE_OK(strike(&neighbour, "rp_igb", "DLP", "open"));
 	CHECK(shim_wait(shim.group, "open", SETTLE_MS), "its own group does not recover");
 	CHECK(!atomic_load(&r.done), "the removal did not wait");
@@ -336,8 +346,9 @@ static void remove_under(bool bound)
 	pthread_create(&r.thread, NULL, remove_mdev, &r);
 	REQUIRE(WAIT_FOR(atomic_load(&r.done), REVOKE_MS + SETTLE_MS), "not bounded");
 	CHECK_OK(r.ret);
-	MEASURE_BOUND("removed_ms", (now_ns() - begin) / NS_PER_MS, REVOKE_MS + SETTLE_MS);
-	CHECK(now_ns() - begin >= REVOKE_MS * NS_PER_MS, "the user had no time to leave");
+	begin = now_ns() - begin;
+	MEASURE_BOUND("removed_ms", begin / NS_PER_MS, REVOKE_MS + SETTLE_MS);
+	CHECK(begin >= REVOKE_MS * NS_PER_MS, "the user had no time to leave");
 	CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
 	      WTERMSIG(status) == SIGKILL, "status %#x", status);
 }

@@ -9,12 +9,14 @@
 #include "scenario.h"
 #include "shim.h"
 #include "strike.h"
+#include "task.h"
 #include "waiter.h"
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb2"
 /* far below the stall time-out */
 #define AT_ONCE_MS 2000
+#define SETTLE_MS 5000
 
 static struct vfio_user user;
 
@@ -28,14 +30,14 @@ static uint64_t kill_waiter(struct waiter *w, const char *what)
 
 	pid = waiter_fork(w);
 	REQUIRE(pid > 0, "fork");
-	sleep_ms(40);
-	CHECK(waitpid(pid, &status, WNOHANG) == 0, "%s did not wait", what);
+	REQUIRE(task_at_gate(pid, SETTLE_MS), "%s does not wait", what);
 	start = now_ns();
 	kill(pid, SIGKILL);
 	died = WAIT_FOR(waitpid(pid, &status, WNOHANG) == pid, 5000);
 	REQUIRE(died, "%s survives", what);
 	start = (now_ns() - start) / 1000000;
-	CHECK(WIFSIGNALED(status), "%s ended by itself, %#x", what, status);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "%s ended by itself, %#x",
+	      what, status);
 	CHECK(start < AT_ONCE_MS, "%s took %ju ms to die", what, start);
 	return start;
 }
@@ -57,7 +59,7 @@ SCENARIO(killed_waiters_die_at_once,
 	REQUIRE_OK(shim_make(&s, PORT, 0, "hold"));
 	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "30000"));
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
-	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	status = nic_status(&user);
 	REQUIRE(vfio_user_map(&user, BAR0), "mmap");
 	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
 	for (int i = 0; i < 4; i++) {
@@ -84,6 +86,7 @@ SCENARIO(killed_user_gives_back,
 	REQUIRE_OK(shim_make(&s, PORT, 0, "hold"));
 	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "30000"));
 	pid = fork();
+	REQUIRE(pid >= 0, "fork");
 	if (!pid) {
 		REQUIRE_OK(vfio_user_open(&user, s.uuid));
 		REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
@@ -91,13 +94,15 @@ SCENARIO(killed_user_gives_back,
 		_exit(0);
 	}
 	REQUIRE(shim_wait(s.group, "holding", 5000), "not holding");
-	sleep_ms(30);
+	REQUIRE(task_at_gate(pid, SETTLE_MS), "it does not wait");
 	start = now_ns();
 	kill(pid, SIGKILL);
 	died = WAIT_FOR(waitpid(pid, &status, WNOHANG) == pid, 5000);
 	REQUIRE(died, "it survives");
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "it ended by itself, %#x",
+	      status);
 	MEASURE_BOUND("died_ms", (now_ns() - start) / NS_PER_MS, AT_ONCE_MS);
 	CHECK(shim_wait(s.group, "open", 1000), "not open after the last close");
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
-	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) != ~0u, "the device is dead");
+	nic_status(&user);
 }

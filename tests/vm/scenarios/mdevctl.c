@@ -20,6 +20,7 @@
 #include "nic_user.h"
 #include "scenario.h"
 #include "shim.h"
+#include "strike.h"
 #include "sysfs.h"
 #include "vfio_irq.h"
 
@@ -345,22 +346,26 @@ SCENARIO(mdevctl_stop_in_recovery,
 	struct stop stop = { 0 };
 	uint64_t begin;
 	uint32_t status;
-	struct shim s;
+	struct shim s, slow;
 	int req;
 
 	forget_definitions();
-	REQUIRE_OK(shim_bind(&s, PORT, 0));
-	write_profile("mdr-pci-resume", "manual", "{\"recovery/breaker_max\":\"0\"}");
+	REQUIRE_OK(shim_bind(&s, "rp_igb", 0));
+	REQUIRE_OK(shim_bind_test(&slow, "rp_igb", 1));
+	write_profile("mdr-pci-resume", "manual",
+		      "{\"recovery/breaker_max\":\"0\"},{\"recovery/stall_timeout_ms\":\"20000\"}");
 	REQUIRE(!define(UUID, s.addr, SCRATCH), "%.300s", said);
 	REQUIRE_OK(mdevctl("start --uuid " UUID));
 	REQUIRE_OK(vfio_user_open(&user, UUID));
 	REQUIRE_OK(vfio_irq_enable(&user, VFIO_PCI_REQ_IRQ_INDEX, 1, &req));
-	status = vfio_user_read(&user, VFIO_PCI_BAR0_REGION_INDEX, NIC_STATUS, 4);
+	status = nic_status(&user);
 
-	REQUIRE_OK(shim_catch_closed(&s, PORT));
+	/* mdevctl takes a while to begin with */
+	REQUIRE_OK(strike_slow(&s, "rp_igb", "4000"));
 	pthread_create(&stop.thread, NULL, stop_thread, &stop);
 	REQUIRE(vfio_irq_wait(req, SETTLE_MS, NULL), "the user is not asked to leave");
 	CHECK(!atomic_load(&stop.done), "it did not wait for the user");
+	CHECK(shim_is(s.group, "recovering"), "the host was faster: nothing is shown");
 	vfio_user_close(&user);
 	begin = now_ns();
 	REQUIRE(WAIT_FOR(atomic_load(&stop.done), SETTLE_MS), "mdevctl stop does not end");

@@ -4,9 +4,12 @@
 
 #include "access_log.h"
 #include "clock.h"
+#include "klog.h"
+#include "monitor.h"
 #include "nic_user.h"
 #include "scenario.h"
 #include "shim.h"
+#include "slow_page.h"
 #include "strike.h"
 #include "uevent.h"
 #include "waiter.h"
@@ -18,6 +21,10 @@
 #define LET_GO_MS 500
 #define SLOW_MS 1500
 #define JUNK 0x55
+/* how long the host draws a recovery or a reset out, and what of that is left */
+#define DRAWN_OUT "600"
+#define DRAWN_OUT_MS 600
+#define LEFT_MS 300
 
 static struct vfio_user user;
 static struct access_log log_ = {
@@ -25,17 +32,31 @@ static struct access_log log_ = {
 };
 
 /* A user with a value in a register that a reset clears, and with a reading thread. */
-static void start(struct shim *s)
+static void use(struct shim *s)
 {
-	REQUIRE_OK(shim_make(s, PORT, 0, "resume"));
+	REQUIRE_OK(shim_create(s, "resume"));
+	REQUIRE_OK(shim_set(s, "stall_timeout_ms", "20000"));
 	REQUIRE_OK(vfio_user_open(&user, s->uuid));
 	REQUIRE_OK(vfio_user_write(&user, BAR0, NIC_SCRATCH, 4, JUNK));
 	REQUIRE(vfio_user_read(&user, BAR0, NIC_SCRATCH, 4) == JUNK, "no junk to clear");
-	log_.value = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	log_.value = nic_status(&user);
 	REQUIRE_OK(access_start(&log_));
 }
 
-static void check_after(const struct shim *s)
+static void start(struct shim *s)
+{
+	REQUIRE_OK(shim_bind(s, PORT, 0));
+	use(s);
+}
+
+/* The same, and its recoveries and resets can be drawn out. */
+static void start_slow(struct shim *s)
+{
+	REQUIRE_OK(shim_bind_test(s, PORT, 0));
+	use(s);
+}
+
+static void check_after(const struct shim *s, unsigned int stall_ms)
 {
 	sleep_ms(20);
 	access_stop(&log_);
@@ -46,7 +67,7 @@ static void check_after(const struct shim *s)
 	      log_.last_errno);
 	CHECK(vfio_user_read(&user, BAR0, NIC_SCRATCH, 4) == 0, "SCRATCH is %#x",
 	      vfio_user_read(&user, BAR0, NIC_SCRATCH, 4));
-	MEASURE_BOUND("stall_ms", log_.longest_ns / NS_PER_MS, SETTLE_MS);
+	MEASURE_BOUND("stall_ms", log_.longest_ns / NS_PER_MS, stall_ms);
 	MEASURE("user_resets", "%ju", shim_number(s->group, "stats/user_resets"));
 }
 
@@ -75,7 +96,7 @@ SCENARIO(user_reset_in_open,
 	uevents = uevent_listen();
 	REQUIRE_OK(uevents);
 	REQUIRE_OK(vfio_user_reset(&user));
-	check_after(&s);
+	check_after(&s, SLOW_MS);
 	CHECK(log_.longest_ns > 20 * NS_PER_MS, "the other thread did not wait");
 	CHECK(shim_number(s.group, "stats/user_resets") == 1, "not counted");
 	check_announced(uevents, "user_reset");
@@ -87,20 +108,19 @@ SCENARIO(user_reset_in_recovery,
 	struct waiter w = { .u = &user, .kind = WAITER_RESET };
 	uint64_t seen;
 	struct shim s;
-	long errors;
 
-	start(&s);
-	errors = shim_catch_closed(&s, PORT);
-	REQUIRE_OK(errors);
+	start_slow(&s);
+	REQUIRE_OK(strike_slow(&s, PORT, DRAWN_OUT));
 	seen = shim_number(s.group, "event");
 	waiter_run(&w);
 	CHECK(!w.error, "error %d", w.error);
-	check_after(&s);
-	CHECK((long)shim_number(s.group, "stats/recoveries") == errors, "recoveries are %ju",
+	CHECK(w.ns >= LEFT_MS * NS_PER_MS, "it did not wait: %ju ns", w.ns);
+	check_after(&s, DRAWN_OUT_MS + 2 * SLOW_MS);
+	CHECK(shim_number(s.group, "stats/recoveries") == 1, "recoveries are %ju",
 	      shim_number(s.group, "stats/recoveries"));
 	CHECK(shim_number(s.group, "stats/user_resets") == 1, "not one reset");
 	CHECK(shim_number(s.group, "event") == seen, "a new event");
-	MEASURE_BOUND("reset_ms", w.ns / NS_PER_MS, SETTLE_MS);
+	MEASURE_BOUND("reset_ms", w.ns / NS_PER_MS, DRAWN_OUT_MS + 2 * SLOW_MS);
 }
 
 SCENARIO(user_resets_not_merged,
@@ -115,30 +135,74 @@ SCENARIO(user_resets_not_merged,
 		REQUIRE_OK(waiter_start(&w[i]));
 	}
 	for (int i = 0; i < 3; i++) {
-		REQUIRE(waiter_ended(&w[i], 5000), "reset %d does not end", i);
+		REQUIRE(waiter_ended(&w[i], SETTLE_MS), "reset %d does not end", i);
 		CHECK(!w[i].error, "reset %d: error %d", i, w[i].error);
 	}
 	for (int i = 0; i < 3; i++)
 		CHECK_OK(vfio_user_reset(&user));
-	check_after(&s);
+	check_after(&s, SLOW_MS);
 	CHECK(shim_number(s.group, "stats/user_resets") == 6, "user_resets is %ju",
 	      shim_number(s.group, "stats/user_resets"));
 }
 
-SCENARIO(user_reset_error_in_its_middle,
-	 "an error in the middle of a user's reset takes over, and the device comes back whole")
+static void *read_slowly(void *arg)
+{
+	struct slow_page *slow = arg;
+
+	vfio_user_pread(&user, VFIO_CONFIG, slow->page, 4, 0);
+	return NULL;
+}
+
+/* What the reset gave, and how often one was run; the error was recovered. */
+static void check_reset(const struct shim *s, struct waiter *w, int error, unsigned int run)
+{
+	REQUIRE(waiter_ended(w, SETTLE_MS), "the reset does not end");
+	CHECK(w->error == error, "the reset gives %d, not %d", w->error, error);
+	REQUIRE(WAIT_FOR(shim_number(s->group, "stats/recoveries") == 1, SETTLE_MS),
+		"recoveries is %ju", shim_number(s->group, "stats/recoveries"));
+	check_after(s, DRAWN_OUT_MS + 2 * SLOW_MS);
+	CHECK(shim_number(s->group, "stats/recoveries") == 1, "not one recovery");
+	CHECK(shim_number(s->group, "stats/user_resets") == run, "user_resets is %ju",
+	      shim_number(s->group, "stats/user_resets"));
+}
+
+SCENARIO(user_reset_error_before_it_runs,
+	 "an error while a user's reset waits for who is inside: EAGAIN, not run, all recovered")
+{
+	struct waiter w = { .u = &user, .kind = WAITER_RESET };
+	struct slow_page slow;
+	pthread_t reader;
+	struct shim s;
+	uint64_t seen;
+
+	start(&s);
+	seen = shim_number(s.group, "event");
+	REQUIRE_OK(slow_page_init(&slow));
+	pthread_create(&reader, NULL, read_slowly, &slow);
+	REQUIRE(slow_page_touched(&slow, SETTLE_MS), "nobody is inside");
+	REQUIRE_OK(waiter_start(&w));
+	REQUIRE(shim_wait(s.group, "resetting", SETTLE_MS), "not resetting");
+	REQUIRE_OK(aer_inject(PORT, "DLP"));
+	REQUIRE(WAIT_FOR(shim_number(s.group, "event") != seen, SETTLE_MS), "no error seen");
+	REQUIRE(!atomic_load(&w.done), "the reset was faster: nothing is shown");
+	REQUIRE_OK(slow_page_release(&slow));
+	check_reset(&s, &w, EAGAIN, 0);
+}
+
+SCENARIO(user_reset_error_while_it_runs,
+	 "an error while a user's reset has the function: the host waits, then recovers; both run")
 {
 	struct waiter w = { .u = &user, .kind = WAITER_RESET };
 	struct shim s;
 
-	start(&s);
+	start_slow(&s);
+	REQUIRE_OK(shim_test_set("reset_done_ms", DRAWN_OUT));
 	REQUIRE_OK(waiter_start(&w));
-	REQUIRE(shim_wait(s.group, "resetting", SETTLE_MS), "not resetting");
-	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
-	REQUIRE(waiter_ended(&w, SETTLE_MS), "the reset does not end");
-	check_after(&s);
-	CHECK(shim_number(s.group, "stats/recoveries") == 1, "not one recovery");
-	MEASURE("reset_errno", "%d", w.error);
+	REQUIRE(waiter_in(&w, "test_reset_done", SETTLE_MS), "no reset is run");
+	REQUIRE_OK(aer_inject(PORT, "DLP"));
+	REQUIRE(klog_wait("rror message received", SETTLE_MS, NULL, 0), "no error seen");
+	REQUIRE(!atomic_load(&w.done), "the reset was faster: nothing is shown");
+	check_reset(&s, &w, 0, 1);
 }
 
 SCENARIO(user_held_in_host_reset,
@@ -151,7 +215,7 @@ SCENARIO(user_held_in_host_reset,
 	uevents = uevent_listen();
 	REQUIRE_OK(uevents);
 	REQUIRE_OK(pci_reset(s.addr));
-	check_after(&s);
+	check_after(&s, SLOW_MS);
 	CHECK(log_.longest_ns > 20 * NS_PER_MS, "the user was not held");
 	CHECK(shim_number(s.group, "stats/host_resets") == 1, "host_resets is %ju",
 	      shim_number(s.group, "stats/host_resets"));
@@ -183,9 +247,9 @@ SCENARIO(user_reset_host_lingers,
 	REQUIRE_OK(shim_bind_test(&s, PORT, 0));
 	REQUIRE_OK(shim_create(&s, "resume"));
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
-	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	status = nic_status(&user);
 	CHECK_OK(reset_while_lingering(&s, "200", &ms));
-	MEASURE_BOUND("reset_ms", ms, SETTLE_MS);
+	MEASURE_BOUND("reset_ms", ms, 200 + SLOW_MS);
 	CHECK(shim_number(s.group, "stats/user_resets") == 1, "not one reset");
 
 	CHECK_ERRNO(reset_while_lingering(&s, "3000", &ms), EAGAIN);

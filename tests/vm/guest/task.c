@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <string.h>
+
+#include "clock.h"
+#include "sysfs.h"
+#include "task.h"
+
+static bool is_in(pid_t task, const char *function)
+{
+	char stack[4096];
+
+	return task > 0 && sysfs_read(stack, sizeof(stack), "/proc/%d/stack", task) > 0 &&
+	       strstr(stack, function);
+}
+
+bool task_in(pid_t task, const char *function, unsigned int ms)
+{
+	return WAIT_FOR(is_in(task, function), ms);
+}
+
+bool task_at_gate(pid_t task, unsigned int ms)
+{
+	return task_in(task, "mdr_gate_wait", ms);
+}
