@@ -22,6 +22,10 @@
 /* an error of a port that is still at work on the last one can get lost */
 #define SEEN_MS 150
 #define STORM 12
+/* a recovery takes 200 ms, and longer on a busy machine */
+#define RECOVERY_MS 600
+/* a recovery and a reset, on a busy machine */
+#define SLOW_MS 2000
 /* the number of errors, each a little later than the one before */
 #define ROUNDS 6
 #define LATER_MS 25
@@ -54,18 +58,27 @@ static void stop(struct access_log *log)
 	      log->errors);
 }
 
-/* Injects an error that the host sees, whatever it is doing; the group has its id. */
+/*
+ * Injects an error that the host sees, whatever it is doing; the group has its id. On
+ * a slow machine an error that was taken for lost may still come: there are no more
+ * events than errors.
+ */
 static void hit(const struct shim *s, const char *port, bool first_of_all)
 {
 	uint64_t before = shim_number(s->group, "event"), after = before;
+	static uint64_t injected, base;
 	bool seen = false;
 
 	for (int tries = 0; tries < 10 && !seen; tries++) {
 		REQUIRE_OK(aer_inject(port, "DLP"));
+		injected++;
 		seen = WAIT_FOR((after = shim_number(s->group, "event")) != before, SEEN_MS);
 	}
 	REQUIRE(seen, "no error gets through");
-	CHECK(first_of_all || after == before + 1, "events %ju and %ju", before, after);
+	if (first_of_all)
+		base = after - 1;
+	CHECK(after > before && after - base <= injected, "events %ju and %ju, %ju errors", before,
+	      after, injected);
 }
 
 SCENARIO(nested_storm,
@@ -83,7 +96,7 @@ SCENARIO(nested_storm,
 	for (int i = 0; i < 4; i++) {
 		logs[i].u = &user;
 		logs[i].off = NIC_STATUS;
-		logs[i].value = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+		logs[i].value = nic_status(&user);
 		REQUIRE_OK(access_start(&logs[i]));
 	}
 	for (int i = 0; i < STORM; i++)
@@ -92,7 +105,10 @@ SCENARIO(nested_storm,
 	for (int i = 0; i < 4; i++)
 		stop(&logs[i]);
 	MEASURE("recoveries", "%ju", shim_number(s.group, "stats/recoveries"));
-	MEASURE_BOUND("longest_ms", logs[0].longest_ns / NS_PER_MS, STORM * SETTLE_MS);
+	for (int i = 1; i < 4; i++)
+		if (logs[i].longest_ns > logs[0].longest_ns)
+			logs[0].longest_ns = logs[i].longest_ns;
+	MEASURE_BOUND("longest_ms", logs[0].longest_ns / NS_PER_MS, STORM * RECOVERY_MS);
 }
 
 SCENARIO(nested_holding,
@@ -109,7 +125,7 @@ SCENARIO(nested_holding,
 	/* the host may still hold the function: EAGAIN, as with vfio-pci */
 	begin = now_ns();
 	CHECK(WAIT_FOR(!vfio_user_reset(&user), SETTLE_MS), "no reset works in the end");
-	MEASURE_BOUND("released_ms", (now_ns() - begin) / NS_PER_MS, SETTLE_MS);
+	MEASURE_BOUND("released_ms", (now_ns() - begin) / NS_PER_MS, SLOW_MS);
 	check_whole(&s);
 	MEASURE("recoveries", "%ju", shim_number(s.group, "stats/recoveries"));
 }
@@ -145,7 +161,8 @@ static void late_error_over(struct late_error *error, const struct shim *s, uint
 	      error->delay_ms);
 }
 
-SCENARIO(nested_resets, "errors at any moment of a user's resets: refused or run, whole in the end")
+SCENARIO(nested_resets,
+	 "errors at any moment of a user's resets: run if it gives 0, not run if EAGAIN; whole")
 {
 	uint64_t event, begin, longest = 0;
 	unsigned int done = 0, refused = 0;
@@ -157,26 +174,31 @@ SCENARIO(nested_resets, "errors at any moment of a user's resets: refused or run
 	REQUIRE_OK(shim_make(&s, PORT, 0, "resume"));
 	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "20000"));
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
-	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	status = nic_status(&user);
 	for (int i = 0; i < ROUNDS; i++) {
 		event = shim_number(s.group, "event");
 		late_error_start(&error, i);
 		begin = now_ns();
 		ret = vfio_user_reset(&user);
 		longest = now_ns() - begin > longest ? now_ns() - begin : longest;
-		CHECK(!ret || ret == -EAGAIN || ret == -EIO, "reset: %s", strerror(-ret));
+		CHECK(!ret || ret == -EAGAIN, "reset: %s", strerror(-ret));
 		done += !ret;
 		refused += !!ret;
+		CHECK(shim_number(s.group, "stats/user_resets") == done,
+		      "the reset gives %d, user_resets is %ju after %u", ret,
+		      shim_number(s.group, "stats/user_resets"), done);
 		CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
 		late_error_over(&error, &s, event);
 	}
 	check_whole(&s);
+	CHECK(shim_number(s.group, "stats/recoveries") == ROUNDS, "recoveries is %ju",
+	      shim_number(s.group, "stats/recoveries"));
 	/* the host may still hold the function: EAGAIN, as with vfio-pci */
 	CHECK(WAIT_FOR(!vfio_user_reset(&user), SETTLE_MS), "no reset works in the end");
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
 	MEASURE("resets", "%u", done);
 	MEASURE("refused", "%u", refused);
-	MEASURE_BOUND("longest_ms", longest / NS_PER_MS, SETTLE_MS);
+	MEASURE_BOUND("longest_ms", longest / NS_PER_MS, SLOW_MS);
 }
 
 /* How long it took; adds to opens if it was let in. */
@@ -204,14 +226,14 @@ SCENARIO(nested_open_close,
 {
 	uint64_t event, took, longest = 0;
 	struct late_error error;
-	unsigned int opens = 0, slow = 0;
+	unsigned int opens = 0, slow = 0, let_in;
 	uint32_t status;
 	struct shim s;
 
 	REQUIRE_OK(shim_make(&s, PORT, 0, "resume"));
 	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "20000"));
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
-	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	status = nic_status(&user);
 	vfio_user_close(&user);
 	for (int i = 0; i < ROUNDS; i++) {
 		event = shim_number(s.group, "event");
@@ -222,10 +244,12 @@ SCENARIO(nested_open_close,
 		late_error_over(&error, &s, event);
 	}
 	check_whole_after(&s, slow);
-	CHECK(open_read_close(&s, status, &opens) && opens, "nobody was let in");
+	let_in = opens;
+	CHECK(WAIT_FOR((open_read_close(&s, status, &opens), opens > let_in), SETTLE_MS),
+	      "nobody is let in any more");
 	MEASURE("opens", "%u", opens);
 	MEASURE("slow", "%u", slow);
-	MEASURE_BOUND("longest_ms", longest / NS_PER_MS, SETTLE_MS);
+	MEASURE_BOUND("longest_ms", longest / NS_PER_MS, SLOW_MS);
 }
 
 SCENARIO(nested_ports, "three ports fail at once, three times: each recovers by itself")
@@ -280,6 +304,6 @@ SCENARIO(nested_ports, "three ports fail at once, three times: each recovers by 
 	sleep_ms(30);
 	for (int i = 0; i < 3; i++) {
 		stop(&logs[i]);
-		MEASURE_BOUND(places[i].port, logs[i].longest_ns / NS_PER_MS, SETTLE_MS);
+		MEASURE_BOUND(places[i].port, logs[i].longest_ns / NS_PER_MS, SLOW_MS);
 	}
 }
