@@ -43,7 +43,7 @@ static void start_reading(const char *name)
 {
 	REQUIRE_OK(vfio_user_open(&user, name));
 	REQUIRE_OK(vfio_user_bus_master(&user, true));
-	reader.value = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	reader.value = nic_status(&user);
 	command_before = vfio_user_command(&user);
 	REQUIRE_OK(access_start(&reader));
 	note("   a user maps BAR 0 and reads STATUS in a loop: 0x%08x", reader.value);

@@ -10,6 +10,7 @@
 #include "nic_user.h"
 #include "scenario.h"
 #include "strike.h"
+#include "took.h"
 
 #define PORT "rp_igb2"
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
@@ -17,8 +18,6 @@
 #define CACHE_LINE_SIZE 0x0c	/* vfio writes it to the device */
 #define MAGIC 0x5a17c0de
 #define MORE_MS 2000
-/* an access is held for a recovery, and no longer */
-#define STALL_MS 4000
 
 static struct vfio_user user;
 static struct shim shim;
@@ -131,9 +130,9 @@ static void strike_under_each(const char *status, const char *nonfatal_action,
 
 		strike_under(&kind, 1, status, resets);
 		snprintf(name, sizeof(name), "%s_ms", kind->name);
-		MEASURE_BOUND(name, longest_ns[i] / NS_PER_MS, STALL_MS);
+		MEASURE_STALL(name, longest_ns[i]);
 	}
-	MEASURE_BOUND("recovery_ms", shim_recovery_ms(shim.group), STALL_MS);
+	MEASURE_RECOVERY("recovery_ms", &shim);
 }
 
 static void strike_under_all(const char *status, const char *nonfatal_action,
@@ -153,11 +152,11 @@ static void strike_under_all(const char *status, const char *nonfatal_action,
 			longest = logs[i].longest_ns;
 	}
 	MEASURE("accesses", "%ju", count);
-	MEASURE_BOUND("stall_ms", longest / NS_PER_MS, STALL_MS);
+	MEASURE_STALL("stall_ms", longest);
 	MEASURE("stalls", "%ju", shim_number(shim.group, "stats/stalls"));
 	MEASURE("drain_timeouts", "%ju",
 		shim_number(shim.group, "stats/drain_timeouts"));
-	MEASURE_BOUND("recovery_ms", shim_recovery_ms(shim.group), STALL_MS);
+	MEASURE_RECOVERY("recovery_ms", &shim);
 	CHECK(!shim_number(shim.group, "stats/drain_timeouts"), "a drain timed out");
 }
 

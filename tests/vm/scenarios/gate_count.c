@@ -25,7 +25,7 @@
 #define STRIKES 10
 #define MAX_STRIKES 50
 #define DRAIN_MS 300
-#define CLOSED_MS 3000
+#define CLOSED_MS 1500
 #define PCI_COMMAND_MEMORY 0x2
 
 /* Counters in the device's memory, one a thread. */

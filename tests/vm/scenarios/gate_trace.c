@@ -18,7 +18,7 @@
 #define CLASS_REVISION 0x08
 #define CACHE_LINE_SIZE 0x0c
 #define MORE_MS 30
-#define CLOSED_MS 3000
+#define CLOSED_MS 1500
 
 /* The ways into vfio-pci-core, and from there to the device. */
 static const char * const functions[] = {

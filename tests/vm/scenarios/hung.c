@@ -41,7 +41,7 @@ static void start(struct shim *s, const char *recovery_timeout_ms, const char *h
 	REQUIRE_OK(shim_set(s, "stall_timeout_ms", STALL));
 	REQUIRE_OK(shim_set(s, "recovery_timeout_ms", recovery_timeout_ms));
 	REQUIRE_OK(vfio_user_open(&user, s->uuid));
-	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	status = nic_status(&user);
 	REQUIRE_OK(shim_test_set("slot_reset_ms", hang));
 }
 

@@ -46,19 +46,21 @@ static unsigned long handled(const char *action)
 {
 	unsigned long sum = 0;
 	char line[512], *p;
+	bool found = false;
 	FILE *file;
 
 	file = fopen("/proc/interrupts", "re");
-	if (!file)
-		return 0;
+	REQUIRE(file, "no /proc/interrupts");
 	while (fgets(line, sizeof(line), file)) {
 		if (!strstr(line, action) || !strstr(line, shim.addr))
 			continue;
+		found = true;
 		p = strchr(line, ':') + 1;
 		for (char *end; strtoul(p, &end, 10), end != p; p = end)
 			sum += strtoul(p, NULL, 10);
 	}
 	fclose(file);
+	REQUIRE(found, "no handler %s of %s", action, shim.addr);
 	return sum;
 }
 

@@ -17,7 +17,7 @@
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb2"
-#define HOT_RESET_MS 5000
+#define HOT_RESET_MS 1500
 #define SILENCE_MS 100
 #define UNKNOWN_IOCTL _IO(VFIO_TYPE, VFIO_BASE + 99)
 #define FEATURE_DMA_BUF 11
@@ -70,7 +70,7 @@ SCENARIO(refused_bypasses,
 
 	REQUIRE_OK(shim_make(&s, PORT, 0, "resume"));
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
-	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	status = nic_status(&user);
 	CHECK_ERRNO(call_ioeventfd(&user), ENOTTY);
 	CHECK(complaints() == 1, "%u lines", complaints());
 	CHECK_ERRNO(call(&user, UNKNOWN_IOCTL, NULL), ENOTTY);
@@ -162,7 +162,7 @@ SCENARIO(refused_as_vfio_pci, "arguments that are short or senseless give the er
 	int want, got;
 
 	open_beside_vfio_pci(&s);
-	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	status = nic_status(&user);
 	for (n = 0; (want = short_call(&other, n)) <= 0; n++) {
 		got = short_call(&user, n);
 		CHECK(want < 0, "call %u succeeds with vfio-pci", n);
@@ -251,7 +251,7 @@ SCENARIO(refused_hot_reset,
 		REQUIRE_OK(shim_make(&s[i], "rp_igb", i, "resume"));
 	REQUIRE_OK(vfio_user_open(&user, s[0].uuid));
 	REQUIRE_OK(vfio_user_open(&other, s[1].uuid));
-	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	status = nic_status(&user);
 	REQUIRE_OK(vfio_user_write(&other, BAR0, NIC_SCRATCH, 4, 0x55));
 	CHECK_ERRNO(hot_reset(&user), EPERM);
 	CHECK(klog_count(text) == 1, "%u lines", klog_count(text));
@@ -321,7 +321,7 @@ SCENARIO(refused_hot_reset_malformed,
 	int want, got, uevents;
 
 	open_beside_vfio_pci(&s);
-	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	status = nic_status(&user);
 	uevents = uevent_listen();
 	REQUIRE_OK(uevents);
 	for (n = 0; (want = malformed_hot_reset(&other, n)) <= 0; n++) {
@@ -345,7 +345,7 @@ SCENARIO(hot_reset_own_group, "a hot reset of functions of one's own group is ru
 		REQUIRE_OK(shim_make(&s[i], "rp_e1000e", i, "resume"));
 	REQUIRE_OK(vfio_user_open(&user, s[0].uuid));
 	REQUIRE_OK(vfio_user_open_in(&other, s[1].uuid, user.space));
-	status = vfio_user_read(&other, BAR0, NIC_STATUS, 4);
+	status = nic_status(&other);
 	REQUIRE_OK(vfio_user_write(&other, BAR0, NIC_SCRATCH, 4, 0x55));
 	run_hot_reset();
 	CHECK(shim_is(s[0].group, "open"), "not open after the hot reset");

@@ -5,6 +5,7 @@
  */
 #include "scenario.h"
 #include "strike.h"
+#include "took.h"
 #include "vfio_irq.h"
 
 #define CONFIG_MAX 4096
@@ -31,7 +32,6 @@
 #define AER_COR_MASK 0x14
 #define AER_UNSUPPORTED 0x00100000
 #define AER_REPLAY 0x00001000
-#define RECOVERY_MS 3000
 
 static struct vfio_user user;
 static struct shim shim;
@@ -72,6 +72,7 @@ static void read_user(struct config *c)
 	c->size = user.regions[VFIO_CONFIG].size;
 	for (unsigned int at = 0; at < c->size; at += 4)
 		c->dword[at / 4] = vfio_user_read(&user, VFIO_CONFIG, at, 4);
+	REQUIRE(c->size && c->dword[0] != ~0u, "the user cannot read config space");
 }
 
 static void read_host(struct config *c)
@@ -79,6 +80,7 @@ static void read_host(struct config *c)
 	c->size = user.regions[VFIO_CONFIG].size;
 	for (unsigned int at = 0; at < c->size; at += 4)
 		c->dword[at / 4] = pci_config_read(shim.addr, at, 4);
+	REQUIRE(c->dword[0] != ~0u, "the host cannot read config space");
 }
 
 static void set_word(unsigned int at, uint16_t clear, uint16_t set)
@@ -89,10 +91,11 @@ static void set_word(unsigned int at, uint16_t clear, uint16_t set)
 }
 
 /* Writes what a driver would write; all of it reaches the real device. */
-static void write_registers(void)
+static void write_registers(bool is_express)
 {
 	unsigned int express = find_cap(CAP_EXPRESS), aer = find_ecap(ECAP_AER);
 
+	REQUIRE(!!express == is_express, "the PCI Express capability is at %#x", express);
 	set_word(COMMAND, 0, COMMAND_MASTER);
 	REQUIRE_OK(vfio_user_write(&user, VFIO_CONFIG, CACHE_LINE_SIZE, 1, 0x10));
 	if (express) {
@@ -160,7 +163,8 @@ static void config_comes_back(const char *port, int irq_index)
 		REQUIRE_OK(vfio_irq_enable(&user, irq_index, 1, vectors));
 	message_signalled = irq_index == VFIO_PCI_MSI_IRQ_INDEX ||
 			    irq_index == VFIO_PCI_MSIX_IRQ_INDEX;
-	write_registers();
+	/* the conventional function is the one without interrupts */
+	write_registers(irq_index >= 0);
 
 	read_user(&user_before);
 	read_host(&host_before);
@@ -168,7 +172,7 @@ static void config_comes_back(const char *port, int irq_index)
 	read_user(&user_after);
 	read_host(&host_after);
 
-	MEASURE_BOUND("recovery_ms", shim_recovery_ms(shim.group), RECOVERY_MS);
+	MEASURE_RECOVERY("recovery_ms", &shim);
 	MEASURE("dwords", "%u", user_before.size / 4);
 	for (unsigned int at = 0; at < user_before.size; at += 4)
 		zero += !host_before.dword[at / 4];
@@ -179,6 +183,7 @@ static void config_comes_back(const char *port, int irq_index)
 	      "the host's COMMAND is %#x", host_after.dword[1] & 0xffff);
 	for (unsigned int i = 0; i < 6; i++)
 		bars += host_after.dword[(BAR + 4 * i) / 4] != 0;
+	CHECK(bars, "no BAR is set");
 	MEASURE("bars", "%u", bars);
 	MEASURE("command", "%#x", host_after.dword[1] & 0xffff);
 }

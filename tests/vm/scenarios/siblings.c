@@ -13,6 +13,7 @@
 #include "scenario.h"
 #include "shim.h"
 #include "strike.h"
+#include "took.h"
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define SETTLE_MS 3000
@@ -41,7 +42,7 @@ static void spin(struct vfio_user *u, struct stage *stage)
 		.off = NIC_STATUS, .pause_us = 200,
 	};
 
-	log.value = vfio_user_read(u, BAR0, NIC_STATUS, 4);
+	log.value = nic_status(u);
 	REQUIRE_OK(access_start(&log));
 	atomic_store(&stage->ready, true);
 	while (!atomic_load(&stage->over))
@@ -98,8 +99,8 @@ SCENARIO(siblings_two_groups,
 		CHECK(shim_number(s[i].group, "stats/recoveries") == 1, "group %d", i);
 	}
 	MEASURE("event", "%ju", id[0]);
-	MEASURE_BOUND("stall_a_ms", stages[0]->longest_ns / NS_PER_MS, SETTLE_MS);
-	MEASURE_BOUND("stall_b_ms", stages[1]->longest_ns / NS_PER_MS, SETTLE_MS);
+	MEASURE_STALL("stall_a_ms", stages[0]->longest_ns);
+	MEASURE_STALL("stall_b_ms", stages[1]->longest_ns);
 }
 
 /* Two functions of one group, opened by this process. */
@@ -123,7 +124,7 @@ SCENARIO(siblings_one_group,
 
 	open_pair(s, "resume", "resume");
 	for (int i = 0; i < 2; i++) {
-		logs[i].value = vfio_user_read(logs[i].u, BAR0, NIC_STATUS, 4);
+		logs[i].value = nic_status(logs[i].u);
 		REQUIRE_OK(access_start(&logs[i]));
 	}
 	REQUIRE_OK(strike(&s[0], "rp_e1000e", "DLP", "open"));
@@ -138,8 +139,8 @@ SCENARIO(siblings_one_group,
 	}
 	CHECK(shim_number(s[0].group, "stats/recoveries") == 1, "not one recovery");
 	MEASURE("recoveries", "%ju", shim_number(s[0].group, "stats/recoveries"));
-	MEASURE_BOUND("stall_a_ms", logs[0].longest_ns / NS_PER_MS, SETTLE_MS);
-	MEASURE_BOUND("stall_b_ms", logs[1].longest_ns / NS_PER_MS, SETTLE_MS);
+	MEASURE_STALL("stall_a_ms", logs[0].longest_ns);
+	MEASURE_STALL("stall_b_ms", logs[1].longest_ns);
 }
 
 SCENARIO(siblings_stricter_policy,
@@ -150,7 +151,7 @@ SCENARIO(siblings_stricter_policy,
 	struct shim s[2];
 
 	open_pair(s, "resume", "hold");
-	status = vfio_user_read(&other, BAR0, NIC_STATUS, 4);
+	status = nic_status(&other);
 	REQUIRE_OK(strike(&s[0], "rp_e1000e", "DLP", "holding"));
 	shim_status(s[0].group, "policy", policy, sizeof(policy));
 	CHECK(!strcmp(policy, "hold"), "policy is %s", policy);

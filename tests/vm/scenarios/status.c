@@ -21,6 +21,7 @@
 #include "slot.h"
 #include "slow_page.h"
 #include "strike.h"
+#include "took.h"
 #include "sysfs.h"
 #include "trace.h"
 #include "uevent.h"
@@ -29,7 +30,6 @@
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define EVENT_MS 10000
 #define SILENCE_MS 100
-#define STALL_MS 4000
 
 static struct vfio_user user;
 static struct shim shim;
@@ -258,7 +258,7 @@ SCENARIO(status_stats, "stalls and recoveries are counted and traced")
 	uint64_t total, max, recovery;
 
 	start();
-	log.value = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	log.value = nic_status(&user);
 	REQUIRE_OK(access_start(&log));
 	REQUIRE_OK(trace_start(NULL));
 	REQUIRE_OK(strike(&shim, PORT, "DLP", "open"));
@@ -283,9 +283,9 @@ SCENARIO(status_stats, "stalls and recoveries are counted and traced")
 	      "the trace says %s", points.story);
 	CHECK(points.stalls == 1, "%u stalls traced", points.stalls);
 	CHECK(points.drains == 1, "%u drains traced", points.drains);
-	MEASURE_BOUND("stall_ms", max / NS_PER_MS, STALL_MS);
-	MEASURE_BOUND("user_saw_ms", log.longest_ns / NS_PER_MS, STALL_MS);
-	MEASURE_BOUND("recovery_ms", recovery / NS_PER_MS, STALL_MS);
+	MEASURE_STALL("stall_ms", max);
+	MEASURE_STALL("user_saw_ms", log.longest_ns);
+	MEASURE_RECOVERY("recovery_ms", &shim);
 }
 
 SCENARIO(status_correctable, "a correctable error is counted and disturbs nobody", .limit_s = 60)

@@ -29,7 +29,7 @@ SCENARIO(unload_not_while_in_use,
 
 	REQUIRE_OK(shim_make(&s, PORT, 0, "resume"));
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
-	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	status = nic_status(&user);
 	unload_test_driver();
 	CHECK_ERRNO(module_unload("mdev_recovery_pci"), EWOULDBLOCK);
 	CHECK_ERRNO(module_unload("mdev_recovery"), EWOULDBLOCK);

@@ -6,6 +6,7 @@
 #include "scenario.h"
 #include "shim.h"
 #include "strike.h"
+#include "took.h"
 #include "vfio_user.h"
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
@@ -13,14 +14,13 @@
 #define CONFIG_SIZE 256
 #define STATUS_REGISTER 0x06
 
-#define RECOVERY_MS 3000
-
 static struct vfio_user user;
 
 static void read_config(const struct shim *s, uint16_t words[CONFIG_SIZE / 2])
 {
 	for (unsigned int i = 0; i < CONFIG_SIZE / 2; i++)
 		words[i] = pci_config_read(s->addr, 2 * i, 2);
+	REQUIRE(words[0] != 0xffff, "%s does not answer", s->addr);
 }
 
 /* The number of words that differ; where lists them. */
@@ -60,9 +60,9 @@ SCENARIO(unopened_without_mdev,
 
 	REQUIRE_OK(shim_create(&s, "resume"));
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
-	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) != ~0u, "the function is dead");
+	nic_status(&user);
 	MEASURE("words_differ", "%u", differ);
-	MEASURE_BOUND("recovery_ms", shim_recovery_ms(s.group), RECOVERY_MS);
+	MEASURE_RECOVERY("recovery_ms", &s);
 }
 
 static void unopened_mdev(const char *policy)
@@ -73,7 +73,7 @@ static void unopened_mdev(const char *policy)
 
 	REQUIRE_OK(shim_make(&s, PORT, 0, policy));
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
-	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	status = nic_status(&user);
 	command = vfio_user_command(&user);
 	vfio_user_close(&user);
 
@@ -83,7 +83,7 @@ static void unopened_mdev(const char *policy)
 	      vfio_user_read(&user, BAR0, NIC_STATUS, 4), status);
 	CHECK(vfio_user_command(&user) == command, "COMMAND is %#x, was %#x",
 	      vfio_user_command(&user), command);
-	MEASURE_BOUND("recovery_ms", shim_recovery_ms(s.group), RECOVERY_MS);
+	MEASURE_RECOVERY("recovery_ms", &s);
 }
 
 SCENARIO(unopened_mdev_resume, "after an error the next open of an mdev nobody had open works")

@@ -79,7 +79,7 @@ SCENARIO(vfio_pci_fatal_loses_device,
 	uint32_t before, after;
 
 	open_below("rp_igb2", 0, addr);
-	before = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+	before = nic_status(&user);
 	log.value = before;
 	REQUIRE_OK(access_start(&log));
 	REQUIRE_OK(aer_inject("rp_igb2", "DLP"));
