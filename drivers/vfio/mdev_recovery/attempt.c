@@ -2,7 +2,7 @@
 /*
  * What the shim does on its own account: it waits for functions that take their
  * time after the host's reset, and resets functions that the host did not, or
- * not well enough. mdr_group_work() calls it when the host is done with a group,
+ * not well enough. mdr_group_finish() calls it when the host is done with a group,
  * an administrator by writing to recover.
  *
  * The host always wins. A task in here looks whether it still may go on

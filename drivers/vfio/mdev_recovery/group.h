@@ -160,7 +160,7 @@ struct mdr_snapshot {
  * @dying: the last function left; no timer is armed any more
  * @timer: the bound of the present state; mdr_group_step() arms it
  * @attempt: the own attempt
- * @work: what follows once the host is done
+ * @finish: what follows once the host is done
  * @rcu: for freeing
  * @state_node: the attribute state, for poll()
  * @stats: counters
@@ -192,7 +192,7 @@ struct mdr_group {
 	bool dying;
 	struct delayed_work timer;
 	struct mdr_attempt attempt;
-	struct work_struct work;
+	struct work_struct finish;
 	struct rcu_head rcu;
 	struct kernfs_node *state_node;
 	struct mdr_stats stats;
@@ -248,8 +248,8 @@ int mdr_group_reset_due(struct mdr_group *group);
 int mdr_group_reset_and_restore(struct mdr_group *group);
 int mdr_group_recover(struct mdr_group *group);
 
-/* recovery.c: one recovery, from the error to its end */
-void mdr_group_work(struct work_struct *work);
+/* finish.c: the end of a recovery */
+void mdr_group_finish(struct work_struct *work);
 
 /* group_sysfs.c */
 extern const struct class mdr_class;

@@ -39,7 +39,7 @@ static struct mdr_group *mdr_group_create(struct iommu_group *iommu_group)
 	init_waitqueue_head(&group->state_changed);
 	INIT_LIST_HEAD(&group->functions);
 	INIT_DELAYED_WORK(&group->timer, mdr_group_timer);
-	INIT_WORK(&group->work, mdr_group_work);
+	INIT_WORK(&group->finish, mdr_group_finish);
 
 	device_initialize(&group->dev);
 	group->dev.class = &mdr_class;
@@ -114,7 +114,7 @@ void mdr_group_put(struct mdr_group *group)
 	}
 	wake_up_all(&group->state_changed);
 	cancel_delayed_work_sync(&group->timer);
-	cancel_work_sync(&group->work);
+	cancel_work_sync(&group->finish);
 	device_del(&group->dev);
 	sysfs_put(group->state_node);
 	group->state_node = NULL;
@@ -154,7 +154,7 @@ void mdr_group_remove(struct mdr_group *group, struct mdr_function *function)
 	    !mdr_group_has_given_up(group))
 		mdr_group_step(group, MDR_EVENT_REMOVE, function);
 	else if (group->machine.state == MDR_STATE_RECOVERING)
-		queue_work(mdr_workqueue, &group->work);
+		queue_work(mdr_workqueue, &group->finish);
 }
 
 /**

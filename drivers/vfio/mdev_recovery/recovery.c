@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One recovery, told in the order in which it happens: the PCI error handlers as
- * the host calls them, and mdr_group_work(), which takes over when the host is
- * done.
+ * One recovery by the host: the PCI error handlers, told in the order in which the
+ * host calls them. When it is done, mdr_group_finish() takes over.
  *
  * The host calls with pci_bus_sem held for reading and with the device lock of
  * the function, all functions below a port one after the other, in one task. The
@@ -171,7 +170,7 @@ static bool mdr_permanent_failure(struct mdr_function *function)
 	     group->cause != MDR_CAUSE_BREAKER)) {
 		group->attempt.host_is_done = true;
 		if (!told)
-			queue_work(mdr_workqueue, &group->work);
+			queue_work(mdr_workqueue, &group->finish);
 		return false;
 	}
 	if (group->machine.state == MDR_STATE_FAILED)
@@ -300,7 +299,7 @@ static void mdr_resume(struct pci_dev *pdev)
 	guard(mutex)(&group->lock);
 	function->recovering = false;
 	if (!mdr_group_pending(group))
-		queue_work(mdr_workqueue, &group->work);
+		queue_work(mdr_workqueue, &group->finish);
 }
 
 /*
@@ -366,277 +365,6 @@ static void mdr_cor_error_detected(struct pci_dev *pdev)
 	function = mdr_function_find(pdev);
 	if (function)
 		atomic64_inc(&function->group->stats.correctable_errors);
-}
-
-/* Did the host reset every function, with nobody inside the gate since? */
-static bool mdr_group_is_pristine(struct mdr_group *group)
-{
-	struct mdr_function *function;
-
-	if (!group->drained)
-		return false;
-	list_for_each_entry(function, &group->functions, group_item)
-		if (!function->error.was_reset)
-			return false;
-	return true;
-}
-
-/* Is every function whole again, in time or late? */
-static bool mdr_group_has_resumed(struct mdr_group *group)
-{
-	if (mdr_group_pending(group) || mdr_group_has_failed(group))
-		return false;
-	return group->machine.state == MDR_STATE_RECOVERING ||
-	       (group->machine.state == MDR_STATE_FAILED &&
-		!mdr_group_has_given_up(group));
-}
-
-/* The next open device whose INTx is out of line, with a reference. */
-static struct mdr_device *mdr_group_next_unsynced(struct mdr_group *group)
-{
-	struct mdr_function *function;
-
-	list_for_each_entry(function, &group->functions, group_item) {
-		struct mdr_device *device = function->device;
-
-		if (device && device->opened && !device->synced) {
-			device->synced = true;
-			get_device(&device->core.vdev.device);
-			return device;
-		}
-	}
-	return NULL;
-}
-
-/**
- * struct mdr_work - one run of mdr_group_work()
- * @group: the group
- * @event: what it was begun for
- * @host_at_work: the host has not come back, in recovery_timeout_ms
- * @abandoned: the host ended without a resume: a function may not have been reset
- * @overdue: recovery_timeout_ms had passed when it began
- * @failure: what fails the group if nothing helps
- */
-struct mdr_work {
-	struct mdr_group *group;
-	u64 event;
-	bool host_at_work;
-	bool abandoned;
-	bool overdue;
-	enum mdr_event failure;
-};
-
-/*
- * Is the reset of an abandoned recovery over? It holds the device locks of all
- * functions below the port. And it shows: in the function, or in a bridge above.
- */
-static bool mdr_reset_has_passed(struct pci_dev *pdev)
-{
-	struct mdr_function *function;
-	bool passed = true;
-
-	if (!device_trylock(&pdev->dev))
-		return false;
-	function = mdr_function_find(pdev);
-	if (function && function->device && READ_ONCE(function->device->opened))
-		passed = mdr_bridges_are_blank(pdev) ||
-			 (mdr_function_answers(pdev) &&
-			  mdr_function_is_blank(function));
-	device_unlock(&pdev->dev);
-	return passed;
-}
-
-/*
- * Not every kernel says that it abandons a recovery (6.12 does not). With a
- * blocker it always does, right after its reset. Only the open functions have to
- * show that: nobody is harmed by a reset of the others that comes later.
- */
-static bool mdr_host_has_abandoned(struct mdr_group *group)
-{
-	struct mdr_snapshot snapshot;
-	bool abandoned;
-	unsigned int i;
-
-	if (!mdr_group_has_blockers(group))
-		return false;
-	abandoned = !mdr_snapshot_take(group, false, &snapshot);
-	for (i = 0; i < snapshot.count; i++)
-		abandoned &= mdr_reset_has_passed(snapshot.pdevs[i]);
-	mdr_snapshot_put(&snapshot);
-	return abandoned;
-}
-
-/* Begin, if the host is done; otherwise it has time until recovery_timeout_ms. */
-static bool mdr_work_begin(struct mdr_work *work)
-{
-	struct mdr_group *group = work->group;
-	bool abandoned = READ_ONCE(group->attempt.overdue) &&
-			 mdr_host_has_abandoned(group);
-
-	guard(mutex)(&group->lock);
-	if (group->dying || mdr_group_has_given_up(group) ||
-	    (!mdr_group_is_recovering(group) &&
-	     group->machine.state != MDR_STATE_FAILED))
-		return false;
-
-	work->event = group->event;
-	work->overdue = group->attempt.overdue;
-	work->failure = MDR_EVENT_SLOT_RESET_FAILED;
-	if (group->attempt.host_is_done)
-		work->failure = MDR_EVENT_ERROR_PERMANENT;
-	else if (mdr_group_pending(group))
-		work->failure = MDR_EVENT_WATCHDOG;
-	work->abandoned = group->attempt.host_is_done ||
-			  (abandoned && work->overdue);
-	work->host_at_work = mdr_group_pending(group) && !work->abandoned;
-	if (work->host_at_work)
-		return work->overdue; /* to fail the group */
-	mdr_attempt_start(group);
-	return true;
-}
-
-/* Once for each event, and never again after it has failed the group. */
-static bool mdr_work_may_reset(struct mdr_work *work)
-{
-	struct mdr_group *group = work->group;
-
-	guard(mutex)(&group->lock);
-	if (group->attempt.event == work->event || !mdr_attempt_may(group))
-		return false;
-	group->attempt.event = work->event;
-	return true;
-}
-
-static u64 mdr_work_deadline(struct mdr_work *work)
-{
-	struct mdr_group *group = work->group;
-
-	guard(mutex)(&group->lock);
-	if (group->machine.state == MDR_STATE_FAILED)
-		return 0;
-	return group->error_at + (u64)mdr_group_recovery_timeout(group) *
-				 NSEC_PER_MSEC;
-}
-
-/* Bring every function back, by what it takes. */
-static int mdr_work_run(struct mdr_work *work)
-{
-	struct mdr_group *group = work->group;
-	int ret;
-
-	if (work->host_at_work)
-		return -ETIMEDOUT;
-	ret = mdr_group_reset_due(group);
-	if (!ret)
-		ret = mdr_group_restore(group, mdr_work_deadline(work),
-					!work->abandoned);
-	if (!ret || ret == -ECANCELED || !mdr_work_may_reset(work))
-		return ret;
-	dev_notice(&group->dev,
-		   "event %llu: not restored after the host's reset (%d), resetting\n",
-		   work->event, ret);
-	return mdr_group_reset_and_restore(group);
-}
-
-static void mdr_work_resumed(struct mdr_work *work)
-{
-	struct mdr_group *group = work->group;
-
-	if (work->abandoned) {
-		dev_notice(&group->dev,
-			   "the kernel abandoned the recovery of event %llu, own recovery succeeded\n",
-			   work->event);
-		group->stats.own_resets++;
-	}
-	group->untouched = mdr_group_is_pristine(group);
-	group->stats.recoveries++;
-	group->stats.recovery_ns_last = ktime_get_ns() - group->error_at;
-	mdr_group_step(group, mdr_policy_resume_event(mdr_group_policy(group, true)),
-		       NULL);
-}
-
-/* ERR is the last word: nothing helped. */
-static void mdr_work_failed(struct mdr_work *work, int ret)
-{
-	struct mdr_group *group = work->group;
-
-	if (!mdr_group_is_recovering(group))
-		return;
-	dev_err(&group->dev,
-		"event %llu: not recovered (%d), failed: see state and blockers, then write 1 to recover\n",
-		work->event, ret);
-	if (work->failure == MDR_EVENT_WATCHDOG)
-		group->cause = MDR_CAUSE_WATCHDOG;
-	else if (work->failure == MDR_EVENT_ERROR_PERMANENT)
-		group->cause = MDR_CAUSE_PERMANENT;
-	mdr_group_step(group, work->failure, NULL);
-}
-
-/* The result counts, unless something newer has taken over. */
-static bool mdr_work_is_current(struct mdr_work *work, int ret)
-{
-	struct mdr_group *group = work->group;
-
-	if (ret == -ECANCELED || work->event != group->event)
-		return false;
-	return work->host_at_work || mdr_attempt_may(group);
-}
-
-/* A device to bring in line before the end, referenced; NULL: this was the end. */
-static struct mdr_device *mdr_work_end(struct mdr_work *work, int ret)
-{
-	struct mdr_group *group = work->group;
-	struct mdr_function *function;
-	struct mdr_device *device;
-
-	guard(mutex)(&group->lock);
-	if (!mdr_work_is_current(work, ret))
-		return NULL;
-	if (!ret && work->abandoned)
-		list_for_each_entry(function, &group->functions, group_item)
-			function->recovering = false;
-	if (!ret && mdr_group_has_resumed(group)) {
-		device = mdr_group_next_unsynced(group);
-		if (device)
-			return device;
-		mdr_work_resumed(work);
-	} else if (ret || work->overdue) {
-		/* without an error, a function is being unbound as it is */
-		mdr_work_failed(work, ret ?: -EBUSY);
-	}
-	mdr_attempt_stop(group);
-	return NULL;
-}
-
-/**
- * mdr_group_work - the host is done, or late: bring the group to its end
- * @work: &mdr_group.work
- *
- * Not part of the host's callbacks: a device may take its time, a function may
- * have to be reset, and bringing INTx in line takes locks of vfio-pci-core. A new
- * error may come at any time, and takes over.
- *
- * Context: mdr_workqueue.
- */
-void mdr_group_work(struct work_struct *work)
-{
-	struct mdr_work run = {
-		.group = container_of(work, struct mdr_group, work),
-	};
-	struct mdr_gate_entry entry;
-	struct mdr_device *device;
-	int ret;
-
-	if (!mdr_work_begin(&run))
-		return;
-	ret = mdr_work_run(&run);
-
-	mdr_gate_enter_exclusive(&run.group->gate, &entry);
-	while ((device = mdr_work_end(&run, ret))) {
-		mdr_device_sync_interrupts(device);
-		put_device(&device->core.vdev.device);
-	}
-	mdr_gate_exit(&entry);
 }
 
 /* For &pci_driver.err_handler of a parent driver. */

@@ -222,6 +222,9 @@ long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
 	}
 	ret = failed ? mdr_reset_revive(device) :
 		       mdr_restore_if_blank(device->function);
+	/* the host holds the function: what comes next is its recovery */
+	if (ret == -EAGAIN && !failed)
+		return 0;
 	if (!ret && !mdr_function_answers(device->core.pdev))
 		ret = -EIO;
 	return ret;

@@ -359,7 +359,7 @@ static int mdr_restore_configure(struct mdr_function *function)
  * mdr_restore_again - go on with a restore that met a device not ready yet
  * @function: the function
  *
- * Looks once, and waits for nothing: mdr_group_work() comes back to a device that
+ * Looks once, and waits for nothing: mdr_group_finish() comes back to a device that
  * takes its time. What a parent driver's restore hook has begun is not begun anew
  * while healthy() still says no.
  *

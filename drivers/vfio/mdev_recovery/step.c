@@ -200,7 +200,7 @@ void mdr_group_timer(struct work_struct *work)
 			 "recovery of event %llu did not end within %u ms\n",
 			 group->event, mdr_group_recovery_timeout(group));
 		group->attempt.overdue = true;
-		queue_work(mdr_workqueue, &group->work);
+		queue_work(mdr_workqueue, &group->finish);
 		break;
 	case MDR_STATE_HOLDING:
 		group->stats.hold_timeouts++;

@@ -4,6 +4,7 @@
  * which makes the kernel abandon the recovery of all of them.
  */
 #include <errno.h>
+#include <stdio.h>
 
 #include "access_log.h"
 #include "clock.h"
@@ -67,14 +68,15 @@ SCENARIO(neighbour_vfio_pci,
 static void strike_beside_blocker(struct shim *s, struct access_log *log, int *err,
 				  bool works)
 {
-	char addr[PCI_ADDR_LEN], blockers[64];
+	char addr[PCI_ADDR_LEN], blocks[64], blockers[64];
 	uint64_t start;
 
 	REQUIRE_OK(shim_bind_test(s, PORT, 0));
 	REQUIRE_OK(shim_create(s, "resume"));
 	REQUIRE_OK(pci_below(PORT, 1, addr));
 	shim_status(s->group, "blockers", blockers, sizeof(blockers));
-	CHECK(!strcmp(blockers, addr), "blockers are '%s', not %s", blockers, addr);
+	snprintf(blocks, sizeof(blocks), "%s %s", addr, pci_port_addr(PORT));
+	CHECK(!strcmp(blockers, blocks), "blockers are '%s', not '%s'", blockers, blocks);
 	CHECK(klog_count("have no error handler") == 1, "%u warnings",
 	      klog_count("have no error handler"));
 	REQUIRE_OK(shim_set(s, "recovery_timeout_ms", RECOVERY_MS));
@@ -92,7 +94,7 @@ static void strike_beside_blocker(struct shim *s, struct access_log *log, int *e
 	REQUIRE_OK(shim_test_set("unhealthy", works ? "0" : "1"));
 	REQUIRE_OK(strike(s, PORT, "DLP", works ? "open" : "failed"));
 	REQUIRE_OK(shim_test_set("unhealthy", "0"));
-	MEASURE_BOUND("decided_after_ms", (now_ns() - start) / NS_PER_MS, 1000 + SLOW_MS);
+	MEASURE_BOUND("decided_after_ms", (now_ns() - start) / NS_PER_MS, 4000 + SLOW_MS);
 	CHECK(klog_wait("device recovery failed", SETTLE_MS, NULL, 0),
 	      "the kernel did not abandon the recovery");
 }

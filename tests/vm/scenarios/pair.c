@@ -107,6 +107,7 @@ SCENARIO(pair_one_dead,
 	uint64_t begin, fired;
 
 	start();
+	REQUIRE_OK(shim_set(&s[0], "recovery_timeout_ms", "1000"));
 	REQUIRE_OK(shim_test_set("unhealthy", "1"));
 	REQUIRE_OK(strike(&s[0], PORT, "DLP", "failed"));
 	for (int i = 0; i < 2; i++) {
@@ -161,8 +162,10 @@ SCENARIO(pair_error_in_recover,
 
 	start_against_bus();
 	r.name = group_name();
+	REQUIRE_OK(shim_set(&s[0], "recovery_timeout_ms", "1000"));
 	REQUIRE_OK(shim_test_set("unhealthy", "1"));
 	REQUIRE_OK(strike(&s[0], PORT, "DLP", "failed"));
+	REQUIRE_OK(shim_set(&s[0], "recovery_timeout_ms", "20000"));
 	/* the earlier event has ended, in the log too */
 	REQUIRE(WAIT_FOR(klog_count("device recovery "), SETTLE_MS), "the host is not done");
 	klog_mark();

@@ -245,6 +245,8 @@ static void remove_in_state(const char *policy, const char *state, bool by_uuid)
 	REQUIRE_OK(shim_set(&s, "hold_timeout_ms", "60000"));
 	REQUIRE_OK(shim_set(&s, "revoke", "kill"));
 	REQUIRE_OK(shim_set(&s, "revoke_timeout_ms", REVOKE));
+	if (dead)
+		REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", "1000"));
 	pid = holder_fork(GRIP_READS, s.uuid);
 	REQUIRE_OK(shim_test_set("unhealthy", dead ? "1" : "0"));
 	REQUIRE_OK(strike(&s, PORT, "DLP", state));

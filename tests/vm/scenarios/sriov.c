@@ -255,13 +255,14 @@ SCENARIO(sriov_vf_gone,
 	bind_vfs();
 	REQUIRE_OK(shim_bind_test(&vf[0], PORT, 1));
 	open_vf(0, "resume");
+	REQUIRE_OK(shim_set(&vf[0], "recovery_timeout_ms", "2000"));
 	REQUIRE_OK(shim_test_set("slot_reset_ms", "400"));
 	REQUIRE_OK(aer_inject(PORT, "DLP"));
 	/* the reset takes VF Enable away, the PF's driver brings it back, before the VF's turn */
 	REQUIRE(WAIT_FOR(klog_count("link has been reset"), SETTLE_MS), "no reset");
 	REQUIRE(WAIT_FOR(pci_config_read(pf, SRIOV_CTRL, 2) & VFE, SETTLE_MS), "no restore");
 	REQUIRE_OK(enable_vfs(false));
-	REQUIRE(shim_wait(vf[0].group, "failed", SETTLE_MS), "not failed");
+	REQUIRE(shim_wait(vf[0].group, "failed", 2000 + 2 * SETTLE_MS), "not failed");
 	CHECK_ERRNO(vfio_user_reset(&user[0]), EIO);
 	CHECK(shim_is(vf[0].group, "failed"), "not failed any more");
 

@@ -376,6 +376,7 @@ SCENARIO(switch_one_dead,
 	client_start(&a);
 	client_start(&b);
 	client_park("sw_c", &parked);
+	REQUIRE_OK(shim_set(&a.s, "recovery_timeout_ms", "1500"));
 	REQUIRE_OK(shim_test_set("unhealthy", "1"));
 	client_strike(&b, "rp_switch", "DLP");
 	client_check_whole(&b, SETTLE_MS);

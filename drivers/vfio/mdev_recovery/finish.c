@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The end of a recovery, in the one worker of a group. It runs when the host is
+ * done with all functions of the group, or has given up, or is late: waits for
+ * functions that take their time, resets those that did not come back, brings INTx
+ * in line, and then opens the gate as the type says, or fails the group.
+ *
+ * A new error may come at any time, and takes over.
+ */
+#include "device.h"
+#include "function.h"
+#include "group.h"
+
+/* Did the host reset every function, with nobody inside the gate since? */
+static bool mdr_group_is_pristine(struct mdr_group *group)
+{
+	struct mdr_function *function;
+
+	if (!group->drained)
+		return false;
+	list_for_each_entry(function, &group->functions, group_item)
+		if (!function->error.was_reset)
+			return false;
+	return true;
+}
+
+/* Is every function whole again, in time or late? */
+static bool mdr_group_has_resumed(struct mdr_group *group)
+{
+	if (mdr_group_pending(group) || mdr_group_has_failed(group))
+		return false;
+	return group->machine.state == MDR_STATE_RECOVERING ||
+	       (group->machine.state == MDR_STATE_FAILED &&
+		!mdr_group_has_given_up(group));
+}
+
+/* The next open device whose INTx is out of line, with a reference. */
+static struct mdr_device *mdr_group_next_unsynced(struct mdr_group *group)
+{
+	struct mdr_function *function;
+
+	list_for_each_entry(function, &group->functions, group_item) {
+		struct mdr_device *device = function->device;
+
+		if (device && device->opened && !device->synced) {
+			device->synced = true;
+			get_device(&device->core.vdev.device);
+			return device;
+		}
+	}
+	return NULL;
+}
+
+/**
+ * struct mdr_finish - one run of mdr_group_finish()
+ * @group: the group
+ * @event: what it was begun for
+ * @host_at_work: the host has not come back, in recovery_timeout_ms
+ * @abandoned: the host ended without a resume: a function may not have been reset
+ * @overdue: recovery_timeout_ms had passed when it began
+ * @failure: what fails the group if nothing helps
+ */
+struct mdr_finish {
+	struct mdr_group *group;
+	u64 event;
+	bool host_at_work;
+	bool abandoned;
+	bool overdue;
+	enum mdr_event failure;
+};
+
+/*
+ * Is the reset of an abandoned recovery over? It holds the device locks of all
+ * functions below the port. And it shows: in the function, or in a bridge above.
+ */
+static bool mdr_reset_has_passed(struct pci_dev *pdev)
+{
+	struct mdr_function *function;
+	bool passed = true;
+
+	if (!device_trylock(&pdev->dev))
+		return false;
+	function = mdr_function_find(pdev);
+	if (function && function->device && READ_ONCE(function->device->opened))
+		passed = mdr_bridges_are_blank(pdev) ||
+			 (mdr_function_answers(pdev) &&
+			  mdr_function_is_blank(function));
+	device_unlock(&pdev->dev);
+	return passed;
+}
+
+/*
+ * Not every kernel says that it abandons a recovery (6.12 does not). With a
+ * blocker it always does, right after its reset. Only the open functions have to
+ * show that: nobody is harmed by a reset of the others that comes later.
+ */
+static bool mdr_host_has_abandoned(struct mdr_group *group)
+{
+	struct mdr_snapshot snapshot;
+	bool abandoned;
+	unsigned int i;
+
+	if (!mdr_group_has_blockers(group))
+		return false;
+	abandoned = !mdr_snapshot_take(group, false, &snapshot);
+	for (i = 0; i < snapshot.count; i++)
+		abandoned &= mdr_reset_has_passed(snapshot.pdevs[i]);
+	mdr_snapshot_put(&snapshot);
+	return abandoned;
+}
+
+/* Begin, if the host is done; otherwise it has time until recovery_timeout_ms. */
+static bool mdr_finish_begin(struct mdr_finish *finish)
+{
+	struct mdr_group *group = finish->group;
+	bool abandoned = READ_ONCE(group->attempt.overdue) &&
+			 mdr_host_has_abandoned(group);
+
+	guard(mutex)(&group->lock);
+	if (group->dying || mdr_group_has_given_up(group) ||
+	    (!mdr_group_is_recovering(group) &&
+	     group->machine.state != MDR_STATE_FAILED))
+		return false;
+
+	finish->event = group->event;
+	finish->overdue = group->attempt.overdue;
+	finish->failure = MDR_EVENT_SLOT_RESET_FAILED;
+	if (group->attempt.host_is_done)
+		finish->failure = MDR_EVENT_ERROR_PERMANENT;
+	else if (mdr_group_pending(group))
+		finish->failure = MDR_EVENT_WATCHDOG;
+	if (abandoned && finish->overdue)
+		group->attempt.host_is_done = true;
+	finish->abandoned = group->attempt.host_is_done;
+	finish->host_at_work = mdr_group_pending(group) && !finish->abandoned;
+	if (finish->host_at_work)
+		return finish->overdue; /* to fail the group */
+	mdr_attempt_start(group);
+	return true;
+}
+
+/* Once for each event, and never again after it has failed the group. */
+static bool mdr_finish_may_reset(struct mdr_finish *finish)
+{
+	struct mdr_group *group = finish->group;
+
+	guard(mutex)(&group->lock);
+	if (group->attempt.event == finish->event || !mdr_attempt_may(group))
+		return false;
+	group->attempt.event = finish->event;
+	return true;
+}
+
+static u64 mdr_finish_deadline(struct mdr_finish *finish)
+{
+	struct mdr_group *group = finish->group;
+
+	guard(mutex)(&group->lock);
+	if (group->machine.state == MDR_STATE_FAILED)
+		return 0;
+	return group->error_at + (u64)mdr_group_recovery_timeout(group) *
+				 NSEC_PER_MSEC;
+}
+
+/* Bring every function back, by what it takes. */
+static int mdr_finish_run(struct mdr_finish *finish)
+{
+	struct mdr_group *group = finish->group;
+	int ret;
+
+	if (finish->host_at_work)
+		return -ETIMEDOUT;
+	ret = mdr_group_reset_due(group);
+	if (!ret)
+		ret = mdr_group_restore(group, mdr_finish_deadline(finish),
+					!finish->abandoned);
+	if (!ret || ret == -ECANCELED || !mdr_finish_may_reset(finish))
+		return ret;
+	dev_notice(&group->dev,
+		   "event %llu: not restored after the host's reset (%d), resetting\n",
+		   finish->event, ret);
+	return mdr_group_reset_and_restore(group);
+}
+
+static void mdr_finish_resumed(struct mdr_finish *finish)
+{
+	struct mdr_group *group = finish->group;
+
+	if (finish->abandoned) {
+		dev_notice(&group->dev,
+			   "the kernel abandoned the recovery of event %llu, own recovery succeeded\n",
+			   finish->event);
+		group->stats.own_resets++;
+	}
+	group->untouched = mdr_group_is_pristine(group);
+	group->stats.recoveries++;
+	group->stats.recovery_ns_last = ktime_get_ns() - group->error_at;
+	mdr_group_step(group, mdr_policy_resume_event(mdr_group_policy(group, true)),
+		       NULL);
+}
+
+/* ERR is the last word: nothing helped. */
+static void mdr_finish_failed(struct mdr_finish *finish, int ret)
+{
+	struct mdr_group *group = finish->group;
+
+	if (!mdr_group_is_recovering(group))
+		return;
+	dev_err(&group->dev,
+		"event %llu: not recovered (%d), failed: see state and blockers, then write 1 to recover\n",
+		finish->event, ret);
+	if (finish->failure == MDR_EVENT_WATCHDOG)
+		group->cause = MDR_CAUSE_WATCHDOG;
+	else if (finish->failure == MDR_EVENT_ERROR_PERMANENT)
+		group->cause = MDR_CAUSE_PERMANENT;
+	mdr_group_step(group, finish->failure, NULL);
+}
+
+/* The result counts, unless something newer has taken over. */
+static bool mdr_finish_is_current(struct mdr_finish *finish, int ret)
+{
+	struct mdr_group *group = finish->group;
+
+	if (ret == -ECANCELED || finish->event != group->event)
+		return false;
+	return finish->host_at_work || mdr_attempt_may(group);
+}
+
+/* A device to bring in line before the end, referenced; NULL: this was the end. */
+static struct mdr_device *mdr_finish_end(struct mdr_finish *finish, int ret)
+{
+	struct mdr_group *group = finish->group;
+	struct mdr_function *function;
+	struct mdr_device *device;
+
+	guard(mutex)(&group->lock);
+	if (!mdr_finish_is_current(finish, ret))
+		return NULL;
+	if (!ret && finish->abandoned)
+		list_for_each_entry(function, &group->functions, group_item)
+			function->recovering = false;
+	if (!ret && mdr_group_has_resumed(group)) {
+		device = mdr_group_next_unsynced(group);
+		if (device)
+			return device;
+		mdr_finish_resumed(finish);
+	} else if (ret || finish->overdue) {
+		/* without an error, a function is being unbound as it is */
+		mdr_finish_failed(finish, ret ?: -EBUSY);
+	}
+	mdr_attempt_stop(group);
+	return NULL;
+}
+
+/**
+ * mdr_group_finish - the host is done, or late: bring the group to its end
+ * @work: &mdr_group.finish
+ *
+ * Not part of the host's callbacks: a device may take its time, a function may
+ * have to be reset, and bringing INTx in line takes locks of vfio-pci-core. A new
+ * error may come at any time, and takes over.
+ *
+ * Context: mdr_workqueue.
+ */
+void mdr_group_finish(struct work_struct *work)
+{
+	struct mdr_finish run = {
+		.group = container_of(work, struct mdr_group, finish),
+	};
+	struct mdr_gate_entry entry;
+	struct mdr_device *device;
+	int ret;
+
+	if (!mdr_finish_begin(&run))
+		return;
+	ret = mdr_finish_run(&run);
+
+	mdr_gate_enter_exclusive(&run.group->gate, &entry);
+	while ((device = mdr_finish_end(&run, ret))) {
+		mdr_device_sync_interrupts(device);
+		put_device(&device->core.vdev.device);
+	}
+	mdr_gate_exit(&entry);
+}
