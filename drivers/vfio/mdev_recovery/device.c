@@ -129,6 +129,7 @@ static int mdr_device_open(struct vfio_device *vdev)
 			return -ENODEV;
 		device->in_use = true;
 	}
+	mdr_users_note(&device->users);
 
 	do {
 		ret = mdr_device_enable(device, deadline);
@@ -136,8 +137,10 @@ static int mdr_device_open(struct vfio_device *vdev)
 		 mdr_group_is_recovering(group) &&
 		 !mdr_group_wait_recovered(group, timeout_ms));
 
-	if (ret)
+	if (ret) {
+		mdr_users_forget(&device->users);
 		mdr_device_release_use(device);
+	}
 	return ret;
 }
 
@@ -169,6 +172,8 @@ static void mdr_device_close(struct vfio_device *vdev)
 	struct mdr_group *group = device->function->group;
 	struct mdr_gate_entry entry;
 
+	/* who closes is not to be killed for what this waits for */
+	mdr_users_forget(&device->users);
 	mdr_device_close_gate(device, &entry);
 	scoped_guard(mutex, &group->lock)
 		device->opened = false;
@@ -231,6 +236,7 @@ static int mdr_device_init(struct vfio_device *vdev)
 	vfio_pci_core_stay_in_d0(&device->core);
 	mutex_init(&device->core_lock);
 	init_waitqueue_head(&device->released);
+	spin_lock_init(&device->users.lock);
 	mdr_tunables_init(&device->tunables);
 	return 0;
 }

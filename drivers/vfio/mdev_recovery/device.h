@@ -7,6 +7,7 @@
 
 #include <linux/bitmap.h>
 #include <linux/mutex.h>
+#include <linux/spinlock.h>
 #include <linux/uuid.h>
 #include <linux/vfio_pci_core.h>
 #include <linux/wait.h>
@@ -18,6 +19,8 @@ struct mdev_driver;
 struct mdr_function;
 struct mdr_group;
 struct pci_bus;
+struct pid;
+struct task_struct;
 
 /* Also the bound of a group without an mdev; see Documentation/ABI. */
 #define MDR_DEFAULT_RECOVERY_TIMEOUT_MS 90000
@@ -95,6 +98,19 @@ struct mdr_user_registers {
 	DECLARE_BITMAP(near, PCI_CFG_SPACE_EXP_SIZE / 4);
 };
 
+/* How many processes that use one device are remembered. */
+#define MDR_USERS 16
+
+/**
+ * struct mdr_users - the processes that use a device, latest first
+ * @lock: protects @pids; innermost
+ * @pids: their thread groups, referenced; NULL behind the last one
+ */
+struct mdr_users {
+	spinlock_t lock;
+	struct pid *pids[MDR_USERS];
+};
+
 /**
  * struct mdr_device - an assigned function
  * @core: vfio-pci-core's part; first, vfio_alloc_device() wants that
@@ -112,6 +128,7 @@ struct mdr_user_registers {
  *	is done with it; group->lock
  * @removing: no more opens; group->lock
  * @released: woken when @in_use becomes false
+ * @users: who uses it, from open_device() until close_device() begins
  * @synced: INTx was brought in line since the latest error; group->lock
  * @core_lock: keeps workers and close_device() apart in vfio-pci-core. Host
  *	callbacks do not take it.
@@ -134,6 +151,7 @@ struct mdr_device {
 	bool in_use;
 	bool removing;
 	wait_queue_head_t released;
+	struct mdr_users users;
 	bool synced;
 	struct mutex core_lock;
 	struct page *ones;
@@ -158,6 +176,11 @@ static inline bool mdr_user_registers_tracked(struct mdr_device *device,
 
 	return count > 8 || test_bit(dword, device->registers.near);
 }
+
+/* users.c: who uses a device */
+void mdr_users_note(struct mdr_users *users);
+void mdr_users_forget(struct mdr_users *users);
+struct task_struct *mdr_users_latest(struct mdr_users *users);
 
 /* entry.c: the user's side of the gate */
 int mdr_device_stall(struct mdr_device *device, bool interruptible);

@@ -183,6 +183,7 @@ int mdr_device_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 	const struct vm_operations_struct *core_vm_ops;
 	int ret;
 
+	mdr_users_note(&device->users);
 	ret = vfio_pci_core_mmap(vdev, vma);
 	if (ret)
 		return ret;

@@ -57,6 +57,7 @@ long mdr_device_ioctl(struct vfio_device *vdev, unsigned int cmd,
 {
 	struct mdr_device *device = to_mdr_device(vdev);
 
+	mdr_users_note(&device->users);
 	switch (cmd) {
 	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
 		return vfio_pci_core_ioctl(vdev, cmd, arg);
@@ -89,7 +90,10 @@ int mdr_device_region_info(struct vfio_device *vdev,
 			   struct vfio_region_info *info,
 			   struct vfio_info_cap *caps)
 {
-	return mdr_call_inside(to_mdr_device(vdev),
+	struct mdr_device *device = to_mdr_device(vdev);
+
+	mdr_users_note(&device->users);
+	return mdr_call_inside(device,
 			       vfio_pci_ioctl_get_region_info(vdev, info,
 							      caps));
 }
@@ -112,6 +116,7 @@ int mdr_device_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 	struct mdr_device *device = to_mdr_device(vdev);
 	u32 feature = flags & VFIO_DEVICE_FEATURE_MASK;
 
+	mdr_users_note(&device->users);
 	switch (feature) {
 	case VFIO_DEVICE_FEATURE_PCI_VF_TOKEN:
 		return vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);

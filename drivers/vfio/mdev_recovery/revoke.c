@@ -4,14 +4,22 @@
  * kill who still holds it.
  *
  * A holder is a process with the device's file among its descriptors, or with a
- * mapping of it. A descriptor that is neither, on its way through a socket for
- * example, is not found; then the wait goes on.
+ * mapping of it. Where no process is one and the file is held all the same, it
+ * is in an io_uring, in a socket, with KVM: then the process that used the
+ * device last is killed (users.c), and if that was not the one, the next.
+ *
+ * Nothing here waits for another process: not for its mmap_lock, since the
+ * mappings are found from the device's side, and not with a reference that
+ * keeps its files or its memory.
  */
 #include <linux/fdtable.h>
+#include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/rbtree.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/xarray.h>
 
 #include "device.h"
 #include "function.h"
@@ -44,29 +52,58 @@ static bool mdr_task_has_file(struct task_struct *task,
 	return found;
 }
 
-static bool mdr_task_has_mapping(struct task_struct *task,
-				 struct address_space *mapping)
+/**
+ * struct mdr_search - a search for holders of a device
+ * @mapping: that of the device's file
+ * @mms: address spaces with a mapping of it, by their address; mmgrab()
+ */
+struct mdr_search {
+	struct address_space *mapping;
+	struct xarray mms;
+};
+
+/*
+ * mmgrab() keeps the address of an mm_struct from becoming another one's, and
+ * nothing else. Memory is not waited for either: reclaim takes i_mmap_rwsem.
+ */
+static int mdr_search_mappings(struct mdr_search *search)
 {
-	struct mm_struct *mm = get_task_mm(task);
 	struct vm_area_struct *vma;
-	bool found = false;
+	struct rb_node *node;
+	int ret = 0;
 
-	if (!mm)
-		return false;
-	mmap_read_lock(mm);
-	{
-		VMA_ITERATOR(vmi, mm, 0);
-
-		for_each_vma(vmi, vma) {
-			if (vma->vm_file && vma->vm_file->f_mapping == mapping) {
-				found = true;
-				break;
-			}
-		}
+	i_mmap_lock_read(search->mapping);
+	for (node = rb_first_cached(&search->mapping->i_mmap); node;
+	     node = rb_next(node)) {
+		vma = rb_entry(node, struct vm_area_struct, shared.rb);
+		ret = xa_insert(&search->mms, (unsigned long)vma->vm_mm,
+				vma->vm_mm, GFP_NOWAIT | __GFP_NOWARN);
+		if (ret == -ENOMEM)
+			break;
+		if (!ret)
+			mmgrab(vma->vm_mm);
 	}
-	mmap_read_unlock(mm);
-	mmput(mm);
-	return found;
+	i_mmap_unlock_read(search->mapping);
+	return ret == -ENOMEM ? ret : 0;
+}
+
+static void mdr_search_end(struct mdr_search *search)
+{
+	struct mm_struct *mm;
+	unsigned long index;
+
+	xa_for_each(&search->mms, index, mm)
+		mmdrop(mm);
+	xa_destroy(&search->mms);
+}
+
+static bool mdr_search_hits(struct mdr_search *search,
+			    struct task_struct *task)
+{
+	if (task->flags & PF_KTHREAD)
+		return false;
+	return xa_load(&search->mms, (unsigned long)READ_ONCE(task->mm)) ||
+	       mdr_task_has_file(task, search->mapping);
 }
 
 /*
@@ -96,62 +133,64 @@ static struct task_struct **mdr_get_tasks(void)
 	return tasks;
 }
 
-static void mdr_kill_holders(struct mdr_device *device)
+/* All threads of the process. One that is dying already is not reported again. */
+static void mdr_kill(struct mdr_device *device, struct task_struct *task)
 {
-	struct address_space *mapping = device->core.vdev.inode->i_mapping;
+	if (is_global_init(task)) {
+		dev_warn_ratelimited(&device->core.pdev->dev,
+				     "mdev %s: %s (%d) holds it and cannot be killed\n",
+				     device->uuid, task->comm,
+				     task_tgid_nr(task));
+		return;
+	}
+	if (!(READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT))
+		pci_warn(device->core.pdev,
+			 "mdev %s: killing %s (%d), which did not release it within %u ms\n",
+			 device->uuid, task->comm, task_tgid_nr(task),
+			 READ_ONCE(device->tunables.revoke_timeout_ms));
+
+	guard(rcu)();
+	kill_pid(task_tgid(task), SIGKILL, 1);
+}
+
+/* False if no process has it open or mapped; true if that is not known. */
+static bool mdr_kill_holders(struct mdr_device *device)
+{
+	struct mdr_search search = {
+		.mapping = device->core.vdev.inode->i_mapping,
+	};
 	struct task_struct **tasks, **task;
+	bool found;
 
 	tasks = mdr_get_tasks();
 	if (!tasks)
-		return; /* the next round may have more luck */
+		return true; /* the next round may have more luck */
 
+	xa_init(&search.mms);
+	found = mdr_search_mappings(&search) < 0; /* for all that is known */
 	for (task = tasks; *task; task++) {
-		/* one kill ends all threads of a process */
-		if (!fatal_signal_pending(*task) &&
-		    (mdr_task_has_file(*task, mapping) ||
-		     mdr_task_has_mapping(*task, mapping))) {
-			pci_warn(device->core.pdev,
-				 "mdev %s: killing %s (%d), which did not release it within %u ms\n",
-				 device->uuid, (*task)->comm, task_pid_nr(*task),
-				 READ_ONCE(device->tunables.revoke_timeout_ms));
-			send_sig(SIGKILL, *task, 1);
+		if (mdr_search_hits(&search, *task)) {
+			mdr_kill(device, *task);
+			found = true;
 		}
 		put_task_struct(*task);
+		cond_resched();
 	}
+	mdr_search_end(&search);
 	kvfree(tasks);
+	return found;
 }
 
-/**
- * struct mdr_revocation - how far the taking away of a device is
- * @device: the device
- * @kill_at: in jiffies, if its user is to be killed
- * @requests: how often the user was asked
- * @interrupted: a signal came to who waits; goes on regardless
- */
-struct mdr_revocation {
-	struct mdr_device *device;
-	unsigned long kill_at;
-	unsigned int requests;
-	bool interrupted;
-};
-
-/* How long to wait for the user now, in jiffies; asks or kills first. */
-static long mdr_revoke_press(struct mdr_revocation *revocation)
+/* False if nobody is left to be killed. */
+static bool mdr_kill_latest_user(struct mdr_device *device)
 {
-	struct mdr_device *device = revocation->device;
-	long period = msecs_to_jiffies(MDR_REQUEST_PERIOD_MS);
-	long left;
+	struct task_struct *task = mdr_users_latest(&device->users);
 
-	if (READ_ONCE(device->tunables.revoke) == MDR_REVOKE_KILL) {
-		left = revocation->kill_at - jiffies;
-		if (left <= 0 && revocation->requests) {
-			mdr_kill_holders(device);
-			return msecs_to_jiffies(MDR_KILL_PERIOD_MS);
-		}
-		period = clamp(left, 1, period);
-	}
-	vfio_pci_core_request(&device->core.vdev, revocation->requests++);
-	return period;
+	if (!task)
+		return false;
+	mdr_kill(device, task);
+	put_task_struct(task);
+	return true;
 }
 
 /*
@@ -163,6 +202,61 @@ static bool mdr_device_is_held(struct mdr_device *device)
 {
 	return READ_ONCE(device->in_use) ||
 	       refcount_read(&device->core.vdev.refcount) > 1;
+}
+
+/**
+ * struct mdr_revocation - how far the taking away of a device is
+ * @device: the device
+ * @kill_at: in jiffies, if its user is to be killed
+ * @requests: how often the user was asked
+ * @unseen: how often in a row no process had it open or mapped
+ * @interrupted: a signal came to who waits; goes on regardless
+ * @helpless: it was said that nobody is left to be killed
+ */
+struct mdr_revocation {
+	struct mdr_device *device;
+	unsigned long kill_at;
+	unsigned int requests;
+	unsigned int unseen;
+	bool interrupted;
+	bool helpless;
+};
+
+static void mdr_revoke_kill(struct mdr_revocation *revocation)
+{
+	struct mdr_device *device = revocation->device;
+
+	if (mdr_kill_holders(device)) {
+		revocation->unseen = 0;
+		return;
+	}
+	/* the first time it may be a user that is just closing its file */
+	if (!revocation->unseen++ || mdr_kill_latest_user(device) ||
+	    revocation->helpless)
+		return;
+	revocation->helpless = true;
+	pci_warn(device->core.pdev,
+		 "mdev %s is in use, but by no process that is known: %s (%d) waits\n",
+		 device->uuid, current->comm, task_pid_nr(current));
+}
+
+/* How long to wait for the user now, in jiffies; asks or kills first. */
+static long mdr_revoke_press(struct mdr_revocation *revocation)
+{
+	struct mdr_device *device = revocation->device;
+	long period = msecs_to_jiffies(MDR_REQUEST_PERIOD_MS);
+	long left;
+
+	if (READ_ONCE(device->tunables.revoke) == MDR_REVOKE_KILL) {
+		left = revocation->kill_at - jiffies;
+		if (left <= 0 && revocation->requests) {
+			mdr_revoke_kill(revocation);
+			return msecs_to_jiffies(MDR_KILL_PERIOD_MS);
+		}
+		period = clamp(left, 1, period);
+	}
+	vfio_pci_core_request(&device->core.vdev, revocation->requests++);
+	return period;
 }
 
 static void mdr_revoke_wait_slice(struct mdr_revocation *revocation, long slice)

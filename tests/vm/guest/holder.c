@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/io_uring.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -12,6 +15,8 @@
 
 #define OPEN_MS 3000
 #define REQ_MS 20000
+
+static struct vfio_user user;
 
 static void *wait_for_ever(void *arg)
 {
@@ -28,20 +33,56 @@ static void read_for_ever(volatile uint32_t *regs)
 	}
 }
 
-static void hold_on(enum grip grip, const char *uuid, atomic_bool *ready)
+static void close_files(void)
 {
-	static struct vfio_user user;
+	close(user.device);
+	close(user.space->groups[0].fd);
+	close(user.space->container);
+}
+
+static void hide_in_socket(int fd)
+{
+	char control[CMSG_SPACE(sizeof(fd))] = { 0 };
+	struct iovec byte = { .iov_base = control, .iov_len = 1 };
+	struct msghdr msg = {
+		.msg_iov = &byte, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&msg);
+	int ends[2];
+
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+	REQUIRE(!socketpair(AF_UNIX, SOCK_STREAM, 0, ends), "socketpair");
+	REQUIRE(sendmsg(ends[0], &msg, 0) == 1, "sendmsg");
+}
+
+static void hide_in_ring(int fd)
+{
+	struct io_uring_params params = { 0 };
+	int ring = syscall(SYS_io_uring_setup, 1, &params);
+
+	REQUIRE(ring >= 0, "io_uring_setup");
+	REQUIRE(!syscall(SYS_io_uring_register, ring, IORING_REGISTER_FILES, &fd, 1),
+		"io_uring_register");
+}
+
+static void hold_on(enum grip grip, atomic_bool *ready)
+{
+	bool hidden = grip == GRIP_SOCKET || grip == GRIP_RING;
 	pthread_t thread;
 	int req;
 
-	REQUIRE_OK(vfio_user_open(&user, uuid));
-	REQUIRE(vfio_user_map(&user, VFIO_PCI_BAR0_REGION_INDEX), "mmap");
+	REQUIRE(hidden || vfio_user_map(&user, VFIO_PCI_BAR0_REGION_INDEX), "mmap");
 	REQUIRE_OK(vfio_irq_enable(&user, VFIO_PCI_REQ_IRQ_INDEX, 1, &req));
-	if (grip == GRIP_MAPPING) {
-		close(user.device);
-		close(user.own.groups[0].fd);
-		close(user.own.container);
-	}
+	if (grip == GRIP_SOCKET)
+		hide_in_socket(user.device);
+	if (grip == GRIP_RING)
+		hide_in_ring(user.device);
+	if (grip == GRIP_MAPPING || hidden)
+		close_files();
 	atomic_store(ready, true);
 	if (grip == GRIP_LEAVES) {
 		vfio_irq_wait(req, REQ_MS, NULL);
@@ -57,15 +98,42 @@ static void hold_on(enum grip grip, const char *uuid, atomic_bool *ready)
 	wait_for_ever(NULL);
 }
 
-pid_t holder_fork(enum grip grip, const char *uuid)
+static pid_t wait_ready(pid_t pid, atomic_bool *ready)
 {
-	atomic_bool *ready = mmap(NULL, sizeof(*ready), PROT_READ | PROT_WRITE,
-				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	pid_t pid = fork();
-
 	REQUIRE(pid >= 0, "fork");
-	if (!pid)
-		hold_on(grip, uuid, ready);
 	REQUIRE(WAIT_FOR(atomic_load(ready), OPEN_MS), "no user");
 	return pid;
+}
+
+static atomic_bool *shared_flag(void)
+{
+	return mmap(NULL, sizeof(atomic_bool), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
+pid_t holder_fork(enum grip grip, const char *uuid)
+{
+	atomic_bool *ready = shared_flag();
+	pid_t pid = fork();
+
+	if (!pid) {
+		REQUIRE_OK(vfio_user_open(&user, uuid));
+		hold_on(grip, ready);
+	}
+	return wait_ready(pid, ready);
+}
+
+pid_t holder_inherit(enum grip grip, struct vfio_user *parent)
+{
+	atomic_bool *ready = shared_flag();
+	pid_t pid = fork();
+
+	if (!pid) {
+		user = *parent;
+		if (user.space == &parent->own)
+			user.space = &user.own;
+		REQUIRE_OK(vfio_user_learn(&user));
+		hold_on(grip, ready);
+	}
+	return wait_ready(pid, ready);
 }

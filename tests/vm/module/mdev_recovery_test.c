@@ -27,6 +27,9 @@
  *	restores		how many restore hooks have begun
  *	slot_resets		how many slot_resets have begun
  *
+ * Who writes MS to hold_mmap_ms hangs for so long with its mmap_lock held for
+ * writing, and no signal ends that.
+ *
  * The source: write "PORT STATE RESET MS" to the parameter recover, for example
  * "0000:00:10.0 frozen fail 0". It runs the kernel's own pcie_do_recovery() on
  * the port, in a thread of its own, with a reset that
@@ -42,6 +45,7 @@
 #include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/mdev_recovery.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
@@ -185,6 +189,25 @@ static void test_remove(struct pci_dev *pdev)
 {
 	mdr_unregister_function(pdev);
 }
+
+static int test_hold_mmap_set(const char *text, const struct kernel_param *param)
+{
+	unsigned int ms;
+	int ret;
+
+	ret = kstrtouint(text, 0, &ms);
+	if (ret)
+		return ret;
+	mmap_write_lock(current->mm);
+	msleep(ms);
+	mmap_write_unlock(current->mm);
+	return 0;
+}
+
+static const struct kernel_param_ops test_hold_mmap_ops = {
+	.set = test_hold_mmap_set,
+};
+module_param_cb(hold_mmap_ms, &test_hold_mmap_ops, NULL, 0200);
 
 static const struct pci_device_id test_ids[] = {
 	{ PCI_DRIVER_OVERRIDE_DEVICE_VFIO(PCI_ANY_ID, PCI_ANY_ID) },

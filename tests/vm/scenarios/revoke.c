@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * revoke=kill and holders that are hard to find or to wait for: one that has the
+ * device neither among its descriptors nor mapped, and processes that hang.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "background.h"
+#include "clock.h"
+#include "holder.h"
+#include "klog.h"
+#include "mdev.h"
+#include "module.h"
+#include "scenario.h"
+#include "shim.h"
+
+#define PORT "rp_igb2"
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define REVOKE "300"
+#define REVOKE_MS 300
+/* beyond the bound: what it takes to look for holders, and to die */
+#define SLACK_MS 2500
+#define REMOVED_MS (REVOKE_MS + SLACK_MS)
+#define SETTLE_MS 3000
+/* longer than any removal here may take */
+#define HANG "8000"
+/* of a holder: begins before the kill, ends after it */
+#define HOLD "1500"
+#define HOLD_MS 1500
+/* enough that looking at all of them takes longer than an exit, on any kernel */
+#define MAPPINGS (30000 / patience / patience)
+
+static struct vfio_user user;
+
+static void make(struct shim *s)
+{
+	REQUIRE_OK(module_load("mdev_recovery_test"));
+	REQUIRE_OK(shim_make(s, PORT, 0, "resume"));
+	REQUIRE_OK(shim_set(s, "revoke", "kill"));
+	REQUIRE_OK(shim_set(s, "revoke_timeout_ms", REVOKE));
+}
+
+static struct background start_removal(const char *uuid)
+{
+	return (struct background){ .call = mdev_remove, .name = uuid };
+}
+
+static void check_killed(pid_t pid)
+{
+	int status = 0;
+	bool died = WAIT_FOR(waitpid(pid, &status, WNOHANG) == pid, SETTLE_MS);
+
+	CHECK(died && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %#x", status);
+}
+
+static void remove_from(const struct shim *s, pid_t pid)
+{
+	struct background r = start_removal(s->uuid);
+	uint64_t ms;
+
+	background_start(&r);
+	ms = background_ms(&r, REMOVED_MS);
+	CHECK(ms >= REVOKE_MS, "removed after %ju ms", ms);
+	MEASURE_BOUND("removed_ms", ms, REMOVED_MS);
+	check_killed(pid);
+}
+
+static void kill_hidden(enum grip grip)
+{
+	struct shim s;
+
+	make(&s);
+	remove_from(&s, holder_fork(grip, s.uuid));
+	CHECK(klog_count("which did not release it") == 1, "%u lines",
+	      klog_count("which did not release it"));
+}
+
+SCENARIO(revoke_finds_socket, "revoke=kill: a user whose file is in a socket only is found")
+{
+	kill_hidden(GRIP_SOCKET);
+}
+
+SCENARIO(revoke_finds_ring, "revoke=kill: a user whose file is in an io_uring only is found")
+{
+	kill_hidden(GRIP_RING);
+}
+
+/* We open the device, a child gets it from us, and we let it go. */
+static void kill_inherited(enum grip grip)
+{
+	struct shim s;
+	pid_t pid;
+
+	make(&s);
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	pid = holder_inherit(grip, &user);
+	vfio_user_close(&user);
+	/* who opened it is this process: it is still there to say so */
+	remove_from(&s, pid);
+}
+
+SCENARIO(revoke_spares_opener,
+	 "revoke=kill: who opened the device and passed it on is spared, its new user is not")
+{
+	kill_inherited(GRIP_FILE);
+}
+
+SCENARIO(revoke_spares_opener_of_hidden,
+	 "revoke=kill: the same if the new user has it in an io_uring only")
+{
+	kill_inherited(GRIP_RING);
+}
+
+/* A child that hangs with its mmap_lock held for writing, whoever it is. */
+static pid_t hang_fork(void)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	shim_test_set("hold_mmap_ms", HANG);
+	_exit(0);
+}
+
+SCENARIO(revoke_beside_hung_process,
+	 "revoke=kill is bounded, though a process that has no part in it hangs in mmap()")
+{
+	pid_t hung, pid;
+	struct shim s;
+
+	make(&s);
+	pid = holder_fork(GRIP_FILE, s.uuid);
+	hung = hang_fork();
+	sleep_ms(100);
+	remove_from(&s, pid);
+	CHECK(!waitpid(hung, NULL, WNOHANG), "it did not hang for long enough");
+	waitpid(hung, NULL, 0);
+}
+
+static void *hold_mmap(void *arg)
+{
+	shim_test_set("hold_mmap_ms", HOLD);
+	return arg;
+}
+
+/* Many mappings at addresses below that of the device's. */
+static void map_many(void)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	char *area = mmap(NULL, MAPPINGS * page, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	REQUIRE(area != MAP_FAILED, "mmap");
+	for (unsigned int i = 0; i < MAPPINGS; i += 2)
+		REQUIRE(!mprotect(area + i * page, page, PROT_READ), "mprotect");
+}
+
+struct dying {
+	atomic_bool ready;
+	atomic_bool go;
+};
+
+static void hold_and_hang(const char *uuid, struct dying *d)
+{
+	pthread_t thread;
+
+	REQUIRE_OK(vfio_user_open(&user, uuid));
+	REQUIRE(vfio_user_map(&user, BAR0), "mmap");
+	map_many();
+	close(user.device);
+	close(user.own.groups[0].fd);
+	close(user.own.container);
+	atomic_store(&d->ready, true);
+	while (!atomic_load(&d->go))
+		sleep_ms(1);
+	pthread_create(&thread, NULL, hold_mmap, NULL);
+	for (;;)
+		pause();
+}
+
+SCENARIO(revoke_last_mapping,
+	 "revoke=kill: a user dies while it is looked for; its last mapping goes all the same")
+{
+	struct dying *d = mmap(NULL, sizeof(*d), PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct background r;
+	struct shim s;
+	pid_t pid;
+
+	make(&s);
+	pid = fork();
+	if (!pid)
+		hold_and_hang(s.uuid, d);
+	REQUIRE(WAIT_FOR(atomic_load(&d->ready), 4 * SETTLE_MS), "no user");
+	r = start_removal(s.uuid);
+	atomic_store(&d->go, true);
+	background_start(&r);
+	sleep_ms(2 * REVOKE_MS);
+	kill(pid, SIGKILL);
+	MEASURE_BOUND("removed_ms", background_ms(&r, HOLD_MS + REMOVED_MS),
+		      HOLD_MS + REMOVED_MS);
+	waitpid(pid, NULL, 0);
+}
