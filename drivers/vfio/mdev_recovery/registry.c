@@ -9,6 +9,7 @@
  * anybody after it has gone on to its next step.
  */
 #include <linux/delay.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
@@ -34,6 +35,10 @@ DEFINE_XARRAY(mdr_functions);
  */
 struct mdr_function *mdr_function_find(struct pci_dev *pdev)
 {
+	RCU_LOCKDEP_WARN(!rcu_read_lock_held() &&
+			 !lockdep_is_held(&pdev->dev.mutex) &&
+			 !lockdep_is_held(&mdr_registry_lock),
+			 "nothing keeps the function that is looked up");
 	return xa_load(&mdr_functions, (unsigned long)pdev);
 }
 
