@@ -153,7 +153,20 @@ static vm_fault_t mdr_fault(struct vm_fault *vmf)
 	return mdr_fault_any(vmf, 0, false);
 }
 
+/*
+ * A copy of a mapping begins empty, as one that was just made. fork() copies the
+ * entry of a huge page that a zap is taking away at that moment (in the kernel:
+ * Documentation/upstream/fork-huge-pfnmap.md), and the copy is missed. With
+ * VM_WIPEONFORK it copies none. Set for each copy, and not by mmap(), since
+ * madvise(MADV_KEEPONFORK) takes it back.
+ */
+static void mdr_vm_open(struct vm_area_struct *vma)
+{
+	vm_flags_set(vma, VM_WIPEONFORK);
+}
+
 static const struct vm_operations_struct mdr_vm_ops = {
+	.open = mdr_vm_open,
 	.fault = mdr_fault,
 };
 
@@ -163,6 +176,7 @@ static vm_fault_t mdr_huge_fault(struct vm_fault *vmf, unsigned int order)
 }
 
 static const struct vm_operations_struct mdr_huge_vm_ops = {
+	.open = mdr_vm_open,
 	.fault = mdr_fault,
 	.huge_fault = mdr_huge_fault,
 };

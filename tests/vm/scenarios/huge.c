@@ -5,15 +5,22 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "module.h"
 #include "scenario.h"
 #include "shm.h"
 #include "strike.h"
+#include "sysfs.h"
 #include "task.h"
 #include "took.h"
 #include "vfio_user.h"
@@ -224,4 +231,206 @@ SCENARIO(huge_fault_spinning, "a user spinning over huge pages reads right value
 	MEASURE("stalls", "%ju", stalls());
 	CHECK(stalls(), "it never waited");
 	MEASURE_STALL("longest_stall_ms", shim_number(shim.group, "stats/stall_ns_max"));
+}
+
+/*
+ * fork() while the BAR's mappings are taken away: by a user's write to COMMAND,
+ * a zap as that of a closing gate, but soon done. A child that can read the BAR
+ * afterwards, with decoding off, has an entry that the zap has missed. A module
+ * makes the kernel's window wide (see there).
+ */
+#define FORKS 10
+#define WINDOW "1000"
+#define SLOW_FORK "/sys/module/mdev_recovery_slow_fork/parameters/"
+
+struct forker {
+	pthread_t thread;
+	sem_t go;
+	sem_t forked;
+	int look[2];		/* a child that reads from it looks at its entries */
+	int order[2];		/* a zap is ordered, after so many ms */
+	int zapped[2];
+	size_t size;
+	pid_t child;
+	uint64_t ns;
+};
+
+static int widen(const char *us)
+{
+	return sysfs_write(us, SLOW_FORK "us");
+}
+
+static sigjmp_buf no_entry;
+
+static void on_sigbus(int signal)
+{
+	(void)signal;
+	siglongjmp(no_entry, 1);
+}
+
+/* With decoding off a fault is a SIGBUS. How many huge pages need none? */
+static unsigned int entries(size_t size)
+{
+	volatile unsigned int count = 0;
+
+	signal(SIGBUS, on_sigbus);
+	for (volatile size_t at = 0; at < size; at += HUGE) {
+		if (sigsetjmp(no_entry, 1))
+			continue;
+		(void)bar[at];
+		count++;
+	}
+	return count;
+}
+
+/* How many faults a touch of each huge page takes. */
+static long touch_huge(size_t from, size_t to)
+{
+	long before = faults();
+
+	for (size_t at = from; at < to; at += HUGE)
+		(void)bar[at];
+	return faults() - before;
+}
+
+static void pin(int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	REQUIRE(!sched_setaffinity(0, sizeof(cpus), &cpus), "no CPU %d", cpu);
+}
+
+static void *fork_forever(void *arg)
+{
+	struct forker *f = arg;
+	uint64_t begin;
+	char byte;
+
+	pin(0);
+	for (;;) {
+		sem_wait(&f->go);
+		begin = now_ns();
+		f->child = fork();
+		if (!f->child)
+			_exit(read(f->look[0], &byte, 1) == 1 && entries(f->size));
+		f->ns = now_ns() - begin;
+		sem_post(&f->forked);
+	}
+	return NULL;
+}
+
+/*
+ * The zaps, in a process and on a CPU of their own: nothing that fork() holds is to
+ * be waited for.
+ */
+static void zap_forever(const struct forker *f)
+{
+	uint16_t command = vfio_user_command(&user);
+	unsigned int ms;
+
+	pin(1);
+	while (read(f->order[0], &ms, sizeof(ms)) == sizeof(ms)) {
+		sleep_ms(ms);
+		REQUIRE_OK(vfio_user_write(&user, VFIO_CONFIG, 0x04, 2, command & ~0x2));
+		REQUIRE(write(f->zapped[1], "", 1) == 1, "write");
+	}
+	_exit(0);
+}
+
+static void start_forker(struct forker *f)
+{
+	f->size = user.regions[SHM_REGION].size;
+	REQUIRE(!pipe(f->look) && !pipe(f->order) && !pipe(f->zapped), "pipe");
+	if (!fork())
+		zap_forever(f);
+	sem_init(&f->go, 0, 0);
+	sem_init(&f->forked, 0, 0);
+	pthread_create(&f->thread, NULL, fork_forever, f);
+	REQUIRE_OK(module_load("mdev_recovery_slow_fork"));
+	REQUIRE_OK(widen(WINDOW));
+}
+
+/* A fork, and a zap ms later. Has the child kept an entry? */
+static bool fork_keeps(struct forker *f, unsigned int ms)
+{
+	uint16_t command = vfio_user_command(&user);
+	int status = 0;
+	char byte;
+
+	touch_huge(0, f->size);
+	REQUIRE(write(f->order[1], &ms, sizeof(ms)) == sizeof(ms), "write");
+	sem_post(&f->go);
+	sem_wait(&f->forked);
+	REQUIRE(read(f->zapped[0], &byte, 1) == 1, "read");
+	REQUIRE(f->child > 0, "fork");
+	REQUIRE(write(f->look[1], "", 1) == 1, "write");
+	waitpid(f->child, &status, 0);
+	REQUIRE_OK(vfio_user_write(&user, VFIO_CONFIG, 0x04, 2, command));
+	return status;
+}
+
+static unsigned int forks_that_keep(void)
+{
+	static struct forker f;
+	unsigned int kept = 0;
+
+	start_forker(&f);
+	fork_keeps(&f, 0);
+	/* all over the length of a fork */
+	for (unsigned int i = 1; i <= FORKS; i++)
+		kept += fork_keeps(&f, f.ns / NS_PER_MS * i / FORKS);
+	MEASURE("kept", "%u", kept);
+	MEASURE("fork_ms", "%llu", f.ns / NS_PER_MS);
+	MEASURE("waits", "%d", (int)sysfs_read_number(SLOW_FORK "waits"));
+	REQUIRE_OK(widen("0"));
+	return kept;
+}
+
+SCENARIO(huge_fork_keeps_nothing,
+	 "a child forked while the mappings are taken away has no huge page that was missed")
+{
+	start("resume", "30000");
+	CHECK(!forks_that_keep(), "children kept a mapping");
+}
+
+SCENARIO(huge_fork_begins_empty,
+	 "a child's mapping of a BAR begins empty, whatever the user advised, and then works")
+{
+	int status = 0;
+	pid_t pid;
+
+	start("resume", "30000");
+	write_marks();
+	REQUIRE(!madvise((void *)bar, user.regions[SHM_REGION].size, MADV_KEEPONFORK),
+		"madvise: %s", strerror(errno));
+	pid = fork();
+	if (!pid) {
+		long taken;
+
+		touch_huge(0, HUGE); /* its stack, too */
+		taken = touch_huge(HUGE, SPAN);
+		CHECK(taken == HUGE_PAGES - 1, "%ld faults for %lu huge pages", taken,
+		      HUGE_PAGES - 1);
+		CHECK(bar[PAGE] == mark(PAGE), "a page is %#x, not %#x", bar[PAGE], mark(PAGE));
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	CHECK(!status, "status %#x", status);
+	CHECK(!touch_huge(0, SPAN), "the parent lost its mapping");
+}
+
+SCENARIO(kernel_limit_fork,
+	 "the same fork with stock vfio-pci: fails as long as the kernel misses a mapping",
+	 .selftest = true)
+{
+	char addr[PCI_ADDR_LEN];
+
+	REQUIRE_OK(pci_below(SHM_PORT, 0, addr));
+	REQUIRE_OK(pci_bind(addr, "vfio-pci"));
+	REQUIRE_OK(vfio_user_open(&user, addr));
+	bar = map_aligned();
+	REQUIRE(bar, "cannot map: %s", strerror(errno));
+	CHECK(!forks_that_keep(), "children kept a mapping");
 }
