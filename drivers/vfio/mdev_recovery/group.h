@@ -157,12 +157,13 @@ struct mdr_snapshot {
  * @requests: how often the users were asked to leave in this state
  * @resetter: the task that runs the reset of state resetting; compared, never
  *	dereferenced
- * @dying: the last function left; no timer is armed any more
+ * @dying: the last function left; no timer is armed and nothing is announced any
+ *	more
  * @timer: the bound of the present state; mdr_group_step() arms it
  * @attempt: the own attempt
  * @finish: what follows once the host is done
  * @rcu: for freeing
- * @state_node: the attribute state, for poll()
+ * @state_node: the attribute state, for poll(); group->lock, and not @dying
  * @stats: counters
  */
 struct mdr_group {

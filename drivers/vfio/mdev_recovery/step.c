@@ -122,6 +122,11 @@ static void mdr_group_announce(struct mdr_group *group,
 	char state[32], event[32], cause[32], device[32];
 	char *envp[] = { state, event, cause, function ? device : NULL, NULL };
 
+	wake_up_all(&group->state_changed);
+	/* its last function went while a hot reset was about to hit it */
+	if (group->dying)
+		return;
+
 	snprintf(state, sizeof(state), "MDR_STATE=%s",
 		 mdr_state_name(group->machine.state));
 	snprintf(event, sizeof(event), "MDR_EVENT=%llu", group->event);
@@ -131,7 +136,6 @@ static void mdr_group_announce(struct mdr_group *group,
 		snprintf(device, sizeof(device), "MDR_DEVICE=%s",
 			 pci_name(function->pdev));
 
-	wake_up_all(&group->state_changed);
 	sysfs_notify_dirent(group->state_node);
 	kobject_uevent_env(&group->dev.kobj, KOBJ_CHANGE, envp);
 }

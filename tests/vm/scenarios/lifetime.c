@@ -2,12 +2,15 @@
 /* Opens, closes and removals in the middle of a recovery. */
 #include <errno.h>
 
+#include "background.h"
 #include "clock.h"
+#include "hot_reset.h"
 #include "mdev.h"
 #include "nic_user.h"
 #include "scenario.h"
 #include "shim.h"
 #include "strike.h"
+#include "sysfs.h"
 #include "vfio_irq.h"
 #include "waiter.h"
 
@@ -174,4 +177,42 @@ SCENARIO(lifetime_unbind_during_recovery,
 	CHECK(shim_wait(s[1].group, "open", SETTLE_MS), "the recovery does not end");
 	MEASURE_BOUND("recovery_ms", shim_recovery_ms(s[1].group), SLOW_MS + LATE_MS);
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+}
+
+static int hot_reset_user(const char *name)
+{
+	(void)name;
+	return hot_reset(&user);
+}
+
+SCENARIO(lifetime_unbind_before_hot_reset,
+	 "a parked neighbour that is unbound while a hot reset waits is left out of it")
+{
+	struct background r = { .call = pci_reset }, hot = { .call = hot_reset_user };
+	struct shim s, parked;
+
+	REQUIRE_OK(shim_bind_test(&s, "rp_igb", 0));
+	REQUIRE_OK(shim_create(&s, "resume"));
+	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "20000"));
+	REQUIRE_OK(shim_bind(&parked, "rp_igb", 1));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
+
+	/* a reset from outside, which the hot reset has to wait for */
+	REQUIRE_OK(shim_test_set("reset_done_ms", "1500"));
+	r.name = s.addr;
+	background_start(&r);
+	REQUIRE(shim_wait(s.group, "resetting", SETTLE_MS), "no reset");
+	background_start(&hot);
+	sleep_ms(100);
+	REQUIRE_OK(pci_unbind(parked.addr));
+	CHECK(!sysfs_exists(SHIM_CLASS "/group%d", parked.group), "the group is there");
+	CHECK(!atomic_load(&hot.done), "the hot reset did not wait: %d", hot.ret);
+
+	background_ms(&r, SETTLE_MS);
+	CHECK(WAIT_FOR(atomic_load(&hot.done), SETTLE_MS), "the hot reset does not end");
+	CHECK(shim_wait(s.group, "open", SETTLE_MS), "not open afterwards");
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+	/* vfio-pci-core resets no bus with a function that it does not know */
+	MEASURE("hot_reset", "%d", hot.ret);
 }
