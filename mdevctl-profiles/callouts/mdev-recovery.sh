@@ -241,12 +241,19 @@ check_reports() {
 	warn "root port $port has no AER service: the kernel hears of no error of $parent (the firmware may keep AER; see dmesg)"
 }
 
+# A line of the list is a function, and the port from which on it blocks.
+blockers_of() {
+	while read -r function from; do
+		printf " %s (from port %s on)" "$function" "$from"
+	done <"$1" 2>/dev/null || :
+}
+
 check_group() {
 	group=$(group_dir)
-	blockers=$(cat "$group/blockers" 2>/dev/null) || return 0
+	[ -r "$group/blockers" ] || return 0
+	blockers=$(blockers_of "$group/blockers")
 	if [ -n "$blockers" ]; then
-		# shellcheck disable=SC2086
-		warn "the kernel will recover nothing below $(value_of "$group/domain") while these have no error handler; bind them to mdr-pci:" $blockers
+		warn "the kernel abandons recoveries of $parent while these have no error handler; bind them to mdr-pci:$blockers"
 	fi
 	if [ "$(value_of "$group/state")" = failed ]; then
 		warn "${group##*/} is failed (cause $(value_of "$group/cause")): it cannot be used before: echo 1 > /sys/class/mdev_recovery/${group##*/}/recover"

@@ -126,9 +126,9 @@ define_no_such_type() {
 declare_case define_warns "blockers, missing AER and a failed group are told, and stop nobody"
 define_warns() {
 	host_usual
-	printf '0000:05:00.1\n0000:05:00.2\n' >"$sys/class/mdev_recovery/group16/blockers"
+	printf '0000:05:00.1 0000:00:11.0\n0000:05:00.2 0000:02:01.0\n' >"$sys/class/mdev_recovery/group16/blockers"
 	accepted define "$(profile mdr-pci-resume)"
-	says "below $port while these have no error handler" "0000:05:00.1 0000:05:00.2"
+	says "abandons recoveries of $dev while these have no error handler" "mdr-pci: 0000:05:00.1 (from port 0000:00:11.0 on) 0000:05:00.2 (from port 0000:02:01.0 on)"
 
 	host_usual
 	echo failed >"$sys/class/mdev_recovery/group16/state"
