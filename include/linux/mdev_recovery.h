@@ -24,18 +24,30 @@ struct pci_error_handlers;
  * struct mdr_parent_ops - what a parent driver knows about its device
  * @prepare: an error was detected: the gate is closed and drained, the link may
  *	be frozen. For quiescing what the driver itself does with the function.
- * @reset: reset the function and restore its config space, in place of the PCI
- *	core's function reset. Returns 0 or -errno.
- * @restore: the function was reset and its config space is restored: restore
- *	what the device needs besides. Returns 0 or -errno; an error fails the
- *	recovery.
- * @healthy: does the device work? Asked after @restore, in place of nothing:
- *	that it answers config cycles with its own IDs was checked before.
+ * @reset: reset the function, in place of the PCI core's function reset. Called
+ *	when the shim resets by itself: after an abandoned recovery, where the
+ *	host made no reset that was voted for, and for an administrator; not for
+ *	a user's reset. Need not restore anything, since a restore follows.
+ *	Returns 0 or -errno.
+ * @restore: the function was reset and its config space is restored, with bus
+ *	mastering off: restore what the device needs besides. Called once in a
+ *	restore. Returns 0 or -errno. After -EINVAL, -EIO, -ENXIO or -ENOMEM the
+ *	shim resets the function once and begins anew; after other errors it
+ *	repeats the restore until recovery_timeout_ms has passed.
+ * @healthy: does the device work? Asked after @restore, once it answers config
+ *	cycles with its own IDs, and asked again and again while it says no: every
+ *	10 to 200 ms, until recovery_timeout_ms has passed. So look, and do not
+ *	wait. Bus mastering is off until it says yes.
  *
  * All are optional. All are called with the device lock of the function held,
- * may sleep, and must be bounded in time: the host's recovery waits for them.
- * None may wait for user space, or take a lock under which vfio-pci-core or
+ * may sleep, and must be bounded in time: the host's recovery may be waiting for
+ * them. None may wait for user space, or take a lock under which vfio-pci-core or
  * mdev core functions are called.
+ *
+ * @restore and @healthy are called by the host's slot_reset, and then by the shim's
+ * worker; also after a reset for a user or an administrator, and for a device that
+ * has lost its config space, where the shim restores it. No user has access then:
+ * the gate is closed, or the device is not open yet.
  */
 struct mdr_parent_ops {
 	void (*prepare)(struct pci_dev *pdev);
