@@ -260,6 +260,14 @@ check_group() {
 	fi
 }
 
+# After an upgrade the old modules stay loaded.
+check_version() {
+	ours=$(value_of "$root/usr/share/mdev-recovery/version")
+	loaded=$(value_of "$sys/module/mdev_recovery/version")
+	[ -n "$ours" ] && [ "$ours" != "$loaded" ] || return 0
+	warn "the loaded module mdev_recovery has version ${loaded:-unknown}, the installed one $ours: reboot, or unload it and load it again"
+}
+
 # A function has at most one mdev: of two that start automatically, one cannot.
 check_autostart() {
 	case $json in *\"start\":\"auto\"*) ;; *) return 0 ;; esac
@@ -275,6 +283,7 @@ check_autostart() {
 check_host() {
 	is_pci_address "$parent" || refuse "parent '$parent' is not the address of a PCI function, like 0000:05:00.0"
 	check_parent
+	check_version
 	check_reports
 	check_group
 }

@@ -152,6 +152,22 @@ define_warns() {
 	says "$dev sits below no port"
 }
 
+declare_case define_version "a module that is loaded and of another version than what is installed is told"
+define_version() {
+	host_usual
+	mkdir -p "$host/usr/share/mdev-recovery" "$sys/module/mdev_recovery"
+	echo 0.2.0 >"$host/usr/share/mdev-recovery/version"
+	echo 0.2.0 >"$sys/module/mdev_recovery/version"
+	quietly define "$(profile mdr-pci-resume)"
+	rm "$(definition)"
+	echo 0.1.0 >"$sys/module/mdev_recovery/version"
+	accepted define "$(profile mdr-pci-resume)"
+	says "the loaded module mdev_recovery has version 0.1.0, the installed one 0.2.0"
+	rm "$(definition)" "$sys/module/mdev_recovery/version"
+	accepted define "$(profile mdr-pci-resume)"
+	says "has version unknown, the installed one 0.2.0"
+}
+
 declare_case define_below_a_switch "AER is looked for at the root port, below switches and VMD too"
 define_below_a_switch() {
 	host_usual

@@ -21,6 +21,7 @@
 
 #include "agent.h"
 #include "log.h"
+#include "version.h"
 
 /* Room for a burst of uevents, when a hundred functions recover at once. */
 #define UEVENT_BUFFER	(1024 * 1024)
@@ -188,6 +189,15 @@ static void read_boot(void)
 		fclose(f);
 }
 
+static void check_version(void)
+{
+	char loaded[VERSION_SIZE];
+
+	if (version_differs(agent.sysfs, loaded))
+		log_error("the loaded module mdev_recovery has version %s, not %s: reload it",
+			  loaded, MDR_VERSION);
+}
+
 static int run(void)
 {
 	int timer = virEventAddTimeout(-1, on_timer, NULL, NULL);
@@ -231,6 +241,7 @@ int main(int argc, char **argv)
 	if (ret) {
 		log_error("cannot listen to signals and uevents: %s", strerror(-ret));
 	} else {
+		check_version();
 		agent_load(&agent);
 		ret = run();
 		if (ret)

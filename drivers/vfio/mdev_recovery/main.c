@@ -48,4 +48,5 @@ module_exit(mdr_exit);
 
 MODULE_LICENSE("GPL");
 MODULE_AUTHOR("The mdev-recovery authors");
+MODULE_VERSION(MDR_VERSION);
 MODULE_DESCRIPTION("Mediated PCI functions whose users survive error recovery");

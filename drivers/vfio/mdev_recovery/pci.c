@@ -33,4 +33,5 @@ module_pci_driver(mdr_pci_driver);
 
 MODULE_LICENSE("GPL");
 MODULE_AUTHOR("The mdev-recovery authors");
+MODULE_VERSION(MDR_VERSION);
 MODULE_DESCRIPTION("Generic parent PCI driver of mdev_recovery");
