@@ -19,7 +19,7 @@
 set -eu
 
 # The settings of an mdev: name, kind, minimum and maximum or the words, default.
-# As drivers/vfio/mdev_recovery/device_sysfs.c has them; all may change live.
+# As the kernel module has them; all may change live.
 settings='
 stall_timeout_ms number 0 3600000 2000
 hold_timeout_ms number 0 3600000 10000
@@ -194,7 +194,7 @@ check_settings() {
 	done <<-EOT
 		$profile
 	EOT
-	[ "$wrong" = 0 ] || refuse "nothing was changed; there are:$(names); see Documentation/ABI/testing/sysfs-bus-mdev-recovery"
+	[ "$wrong" = 0 ] || refuse "nothing was changed; there are:$(names); see /usr/share/doc/mdev-recovery/Documentation/ABI/testing/sysfs-bus-mdev-recovery"
 }
 
 check_type() {
