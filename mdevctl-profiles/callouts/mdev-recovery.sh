@@ -55,6 +55,7 @@ say() {
 
 refuse() {
 	say "$*"
+	[ "$action" != modify ] || log_modify warning refused
 	exit 1
 }
 
@@ -87,6 +88,17 @@ value_of() {
 group_dir() {
 	number=$(base_of "$sys/bus/pci/devices/$parent/iommu_group")
 	[ -z "$number" ] || printf '%s' "$sys/class/mdev_recovery/group$number"
+}
+
+# log_modify PRIORITY OUTCOME: a line in the system log. All others are written by
+# the notifier; mdevctl tells it the same of a live change that was done, of one
+# that was refused, and of a definition that was refused.
+log_modify() {
+	what=modify now='' group=$(group_dir)
+	[ "$event" = pre ] || what='live modify'
+	[ -z "$group" ] || now="; ${group##*/} is $(value_of "$group/state"), policy $(value_of "$group/policy")"
+	logger -t mdev-recovery -p "daemon.$1" \
+		"$what of mdev $uuid ($type on $parent): $2$now" || :
 }
 
 # Ours are those of mdr-pci, and of any function that the shim knows.
@@ -367,7 +379,10 @@ pre-define | pre-start | pre-modify | live-modify)
 		check_autostart
 		;;
 	pre-start) check_host ;;
-	live-modify) change_live ;;
+	live-modify)
+		change_live
+		log_modify info 'done'
+		;;
 	esac
 	;;
 esac

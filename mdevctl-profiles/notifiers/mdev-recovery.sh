@@ -6,7 +6,8 @@
 #
 #   mdev-recovery.sh -t TYPE -e notify -a ACTION -s STATE -u UUID -p PARENT
 #
-# STATE is success, failure, or none: refused before it began, or a live change.
+# STATE is success, failure, or none: refused before it began. For a modification
+# none can also mean a live change, so the callout writes that line.
 # Like mdevctl, it works below $MDEVCTL_ENV_ROOT if that is set.
 set -eu
 
@@ -36,7 +37,7 @@ esac
 
 case $state-$action in
 success-*) priority=info outcome='done' ;;
-none-modify) priority=info outcome='changed live, or refused' ;;
+none-modify) exit 0 ;;
 none-*) priority=warning outcome=refused ;;
 *) priority=warning outcome=failed ;;
 esac

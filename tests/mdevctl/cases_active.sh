@@ -184,6 +184,11 @@ notified() {
 	PATH=$host/bin:$PATH
 	quietly define mdevctl-profiles/resume.json
 	refused mdevctl modify -u "$uuid" --addattr recovery/revoke --value shoot
+	host_mdev "$uuid" "$dev" mdr-pci-resume
+	quietly mdevctl modify -u "$uuid" --live --jsonfile mdevctl-profiles/nvme.json
+	refused mdevctl modify -u "$uuid" --live --jsonfile "$(profile mdr-pci-resume breaker_max=64)"
+	quietly mdevctl modify -u "$uuid" --live --defined --jsonfile mdevctl-profiles/nvme.json
+	rm "$sys/bus/mdev/devices/$uuid"
 	host_bind "$dev" igb
 	refused mdevctl start -u "$uuid"
 	host_bind "$dev" mdr-pci
@@ -193,7 +198,11 @@ notified() {
 	quietly mdevctl define -u "$uuid2" -p 0000:00:02.0 --jsonfile "$(profile i915-GVTg_V4_1)"
 	is log "$(logged)" "\
 -t mdev-recovery -p daemon.info define of mdev $uuid (mdr-pci-resume on $dev): done; group16 is open, policy resume
--t mdev-recovery -p daemon.info modify of mdev $uuid (mdr-pci-resume on $dev): changed live, or refused; group16 is open, policy resume
+-t mdev-recovery -p daemon.warning modify of mdev $uuid (mdr-pci-resume on $dev): refused; group16 is open, policy resume
+-t mdev-recovery -p daemon.info live modify of mdev $uuid (mdr-pci-resume on $dev): done; group16 is open, policy resume
+-t mdev-recovery -p daemon.warning live modify of mdev $uuid (mdr-pci-resume on $dev): refused; group16 is open, policy resume
+-t mdev-recovery -p daemon.info live modify of mdev $uuid (mdr-pci-resume on $dev): done; group16 is open, policy resume
+-t mdev-recovery -p daemon.info modify of mdev $uuid (mdr-pci-resume on $dev): done; group16 is open, policy resume
 -t mdev-recovery -p daemon.warning start of mdev $uuid (mdr-pci-resume on $dev): refused
 -t mdev-recovery -p daemon.warning start of mdev $uuid (mdr-pci-resume on $dev): failed; group16 is open, policy resume"
 }
