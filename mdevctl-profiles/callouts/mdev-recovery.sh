@@ -250,7 +250,7 @@ check_reports() {
 	for service in "$drivers/aer/$port:"* "$drivers/dpc/$port:"*; do
 		[ ! -e "$service" ] || return 0
 	done
-	warn "root port $port has no AER service: the kernel hears of no error of $parent (the firmware may keep AER; see dmesg)"
+	warn "root port $port has no AER service: of errors of $parent the kernel hears only what the firmware reports, if anything (see dmesg, and the operators' guide)"
 }
 
 # A line of the list is a function, and the port from which on it blocks.

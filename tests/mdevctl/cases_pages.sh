@@ -58,3 +58,29 @@ page_nova() {
 		names_in names | sed 's/^/mdr-pci-/' | grep -qx "$type" || fail "no type $type"
 	done
 }
+
+declare_case page_older_mdevctl "a page that uses what mdevctl 1.2 lacks says what Debian 12 does instead"
+page_older_mdevctl() {
+	local page
+	for page in README.md Documentation/*.md; do
+		grep -qE 'mdevctl .*--(live|defined|force)' "$page" || continue
+		grep -q 'profiles\.md#debian-12\|(#debian-12)' "$page" || fail "$page does not"
+	done
+	grep -q '^### Debian 12$' Documentation/profiles.md || fail "no such section"
+}
+
+declare_case page_patience "the page argues for the time that the profile nvme sets"
+page_patience() {
+	local seconds
+	seconds=$(jq -r '.attrs[] | ."recovery/stall_timeout_ms" // empty' mdevctl-profiles/nvme.json)
+	sed -n '/^- `nvme`:/,/^- `network`/p' Documentation/profiles.md | tr -s '\n ' ' ' |
+		grep -q "an access waits $((seconds / 1000)) s" || fail "not $((seconds / 1000)) s"
+}
+
+declare_case page_counters "the operators' guide lists every file of stats/, and no other"
+page_counters() {
+	local source
+	source=$(grep -hoE '^MDR_STAT\([a-z_]+' "$kernel_dir"/*.c | sed 's/.*(//' | LC_ALL=C sort)
+	is counters "$(sed -n 's,^group[0-9]*/stats/\([a-z_]*\):.*,\1,p' Documentation/operators-guide.md)" \
+		"$source"
+}

@@ -72,6 +72,14 @@ int shim_test_recover(const char *port, const char *state, const char *reset,
 	return shim_test_set("recover", text);
 }
 
+int shim_test_firmware(const struct shim *s, const char *severity)
+{
+	char text[PCI_ADDR_LEN + 16];
+
+	snprintf(text, sizeof(text), "%s %s", s->addr, severity);
+	return shim_test_set("firmware", text);
+}
+
 int shim_bind_test(struct shim *s, const char *port, unsigned int n)
 {
 	static const char * const parameters[] = {

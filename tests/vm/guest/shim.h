@@ -44,6 +44,9 @@ long shim_test_count(const char *parameter);
 int shim_test_recover(const char *port, const char *state, const char *reset,
 		      unsigned int ms);
 
+/* The firmware tells the kernel of an error: severity is "fatal" or "nonfatal". */
+int shim_test_firmware(const struct shim *s, const char *severity);
+
 /*
  * policy: "resume", "hold" or "evict". Turns off the mdev's breaker, since scenarios
  * strike more often than any breaker would allow.

@@ -40,9 +40,15 @@
  *
  * That takes a kernel that exports the function (7.3 does, 6.12 does not).
  *
+ * Write "ADDRESS fatal" or "ADDRESS nonfatal" to the parameter firmware for an
+ * error of a function that does not come by AER's interrupt but from the firmware,
+ * through aer_recover_queue(), as GHES passes it on.
+ *
  * A device that takes its time: see mdev_recovery_slow.c.
  */
+#include <linux/aer.h>
 #include <linux/delay.h>
+#include <linux/kprobes.h>
 #include <linux/kthread.h>
 #include <linux/mdev_recovery.h>
 #include <linux/mm.h>
@@ -342,7 +348,71 @@ module_param_cb(recover, &test_recover_ops, NULL, 0200);
 
 #endif
 
-module_pci_driver(test_driver);
+/*
+ * GHES hands over memory of a pool, and the recovery frees it there. A machine
+ * without such firmware has no pool: here the memory is ours and stays.
+ */
+static struct aer_capability_regs test_firmware_regs;
+
+static noinline void test_free_nothing(void)
+{
+	barrier();
+}
+
+static int test_firmware_free(struct kprobe *probe, struct pt_regs *regs)
+{
+	instruction_pointer_set(regs, (unsigned long)test_free_nothing);
+	return 1;
+}
+
+static struct kprobe test_firmware_probe = {
+	.symbol_name	= "ghes_estatus_pool_region_free",
+	.pre_handler	= test_firmware_free,
+};
+
+static int test_firmware_set(const char *text, const struct kernel_param *param)
+{
+	unsigned int domain, bus, device, function;
+	char severity[9];
+	bool fatal;
+
+	if (sscanf(text, "%x:%x:%x.%u %8s", &domain, &bus, &device, &function,
+		   severity) != 5)
+		return -EINVAL;
+	fatal = !strcmp(severity, "fatal");
+	test_firmware_regs.uncor_status = fatal ? PCI_ERR_UNC_DLP :
+						  PCI_ERR_UNC_POISON_TLP;
+	aer_recover_queue(domain, bus, PCI_DEVFN(device, function),
+			  fatal ? AER_FATAL : AER_NONFATAL, &test_firmware_regs);
+	return 0;
+}
+
+static const struct kernel_param_ops test_firmware_ops = {
+	.set = test_firmware_set,
+};
+module_param_cb(firmware, &test_firmware_ops, NULL, 0200);
+
+static int __init test_init(void)
+{
+	int ret;
+
+	ret = register_kprobe(&test_firmware_probe);
+	if (ret)
+		return ret;
+	ret = pci_register_driver(&test_driver);
+	if (ret)
+		unregister_kprobe(&test_firmware_probe);
+	return ret;
+}
+
+static void __exit test_exit(void)
+{
+	pci_unregister_driver(&test_driver);
+	unregister_kprobe(&test_firmware_probe);
+}
+
+module_init(test_init);
+module_exit(test_exit);
 
 MODULE_LICENSE("GPL");
 MODULE_AUTHOR("The mdev-recovery authors");
