@@ -17,6 +17,7 @@ help:
 	@echo 'make install             programs, profiles and the DKMS tree; DESTDIR=, prefix=/usr; make uninstall'
 	@echo 'make dkms                the tree that DKMS builds the modules from, in build/dkms'
 	@echo 'make deb                 the Debian packages, in build/deb'
+	@echo 'make release             source, packages and checksums of the version that is tagged at HEAD'
 	@echo 'make clean               removes build/'
 
 lab:
@@ -57,11 +58,11 @@ install: tools
 install uninstall dkms:
 	@$(MAKE) --no-print-directory -C packaging $@
 
-deb: lab
-	@$(MAKE) --no-print-directory -C packaging deb
+deb release: lab
+	@$(MAKE) --no-print-directory -C packaging $@
 
 clean:
 	rm -rf build
 
 .PHONY: help lab lab-debug modules check $(PARTS:%=check-%) check-debug demo bench clean \
-	doc-scenarios tools install uninstall dkms deb
+	doc-scenarios tools install uninstall dkms deb release
