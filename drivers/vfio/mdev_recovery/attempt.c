@@ -97,11 +97,11 @@ static int mdr_restore_look(struct mdr_function *function, bool reset_is_sure)
 {
 	int ret;
 
-	if (!READ_ONCE(function->blank) && !READ_ONCE(function->failed))
-		return 0;
 	if (pci_dev_is_disconnected(function->pdev))
 		return -ENXIO;
 	ret = mdr_bridges_restore(function->pdev);
+	if (!READ_ONCE(function->blank) && !READ_ONCE(function->failed))
+		return 0;
 	if (ret)
 		return ret;
 	if (!mdr_function_answers(function->pdev))
@@ -112,7 +112,8 @@ static int mdr_restore_look(struct mdr_function *function, bool reset_is_sure)
 	ret = mdr_restore_again(function);
 	if (!ret)
 		mdr_attempt_proven(function);
-	return ret;
+	/* of a hook's, that would mean something else */
+	return ret == -ECANCELED ? -EIO : ret;
 }
 
 /* Worth another look: the way is open, or whoever holds a lock lets go of it. */
@@ -133,28 +134,38 @@ static bool mdr_restore_may_come(int error, bool link_down_for_long)
 	}
 }
 
+/* The same, unless somebody has the function: then it is asked again. */
+static int mdr_restore_try(struct mdr_group *group, struct pci_dev *pdev,
+			   bool reset_is_sure)
+{
+	struct mdr_function *function;
+	int ret;
+
+	if (!device_trylock(&pdev->dev))
+		return mdr_attempt_gone(group, pdev) ? 0 : -EBUSY;
+	function = mdr_function_find(pdev);
+	ret = function ? mdr_restore_look(function, reset_is_sure) : 0;
+	device_unlock(&pdev->dev);
+	return ret;
+}
+
 /* Look at all functions of the group that are not whole: the worst of them. */
 static int mdr_restore_round(struct mdr_group *group, bool reset_is_sure)
 {
 	struct mdr_snapshot snapshot;
 	struct mdr_gate_entry entry;
-	int worst, ret;
 	unsigned int i;
+	int worst, ret;
 
 	mdr_gate_enter_exclusive(&group->gate, &entry);
 	worst = mdr_snapshot_take(group, false, &snapshot);
 	for (i = 0; i < snapshot.count && mdr_attempt_may(group); i++) {
 		struct pci_dev *pdev = snapshot.pdevs[i];
-		struct mdr_function *function;
 
-		if (!device_trylock(&pdev->dev)) {
-			if (!mdr_attempt_gone(group, pdev))
-				worst = worst ?: -EBUSY;
-			continue;
-		}
-		function = mdr_function_find(pdev);
-		ret = function ? mdr_restore_look(function, reset_is_sure) : 0;
-		device_unlock(&pdev->dev);
+		/* its user may have put it, and the ports above, into low power */
+		pm_runtime_get_sync(&pdev->dev);
+		ret = mdr_restore_try(group, pdev, reset_is_sure);
+		pm_runtime_put(&pdev->dev);
 		if (ret && (!worst || mdr_restore_may_come(worst, false)))
 			worst = ret;
 	}
@@ -260,7 +271,7 @@ static int mdr_attempt_look(struct mdr_group *group, struct pci_dev *pdev,
 
 	ret = mdr_bridges_restore(pdev);
 	if (ret)
-		return ret;
+		return ret == -ENODEV ? -EIO : ret;
 	ret = mdr_attempt_lock(group, pdev);
 	if (ret)
 		return ret;
@@ -279,30 +290,36 @@ static int mdr_attempt_look(struct mdr_group *group, struct pci_dev *pdev,
 	return ret;
 }
 
-/* Reset one function, leaving it to be restored. */
-static int mdr_attempt_reset_one(struct mdr_group *group, struct pci_dev *pdev)
+/* One try at resetting a function; -EAGAIN or -EBUSY while somebody has it. */
+static int mdr_attempt_reset_try(struct mdr_group *group, struct pci_dev *pdev)
 {
-	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_ATTEMPT_LOCK_MS);
 	bool by_parent = false;
 	int ret;
 
 	ret = mdr_attempt_look(group, pdev, &by_parent);
 	if (ret)
-		return ret == -ENODEV ? 0 : ret;
+		return ret;
 	if (by_parent)
 		return mdr_reset_by_parent(group, pdev);
+	return mdr_attempt_may(group) ? mdr_reset_by_pci_core(pdev) :
+					-ECANCELED;
+}
 
-	/* its user may have put it into low power */
-	ret = pm_runtime_resume_and_get(&pdev->dev);
-	if (ret)
-		return ret;
+/* Reset one function, leaving it to be restored. -ENOTTY: it has no way to. */
+static int mdr_attempt_reset_one(struct mdr_group *group, struct pci_dev *pdev)
+{
+	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_ATTEMPT_LOCK_MS);
+	int ret;
+
+	/* its user may have put it, and the ports above, into low power */
+	pm_runtime_get_sync(&pdev->dev);
 	do {
-		ret = mdr_attempt_may(group) ? mdr_reset_by_pci_core(pdev) :
-					       -ECANCELED;
-	} while (ret == -EAGAIN && mdr_wait_host_lets_go(deadline));
+		ret = mdr_attempt_reset_try(group, pdev);
+	} while ((ret == -EAGAIN || ret == -EBUSY) &&
+		 mdr_wait_host_lets_go(deadline));
 	pm_runtime_put(&pdev->dev);
-	/* no method of its own: a restore is all there is to try */
-	return ret == -ENOTTY ? 0 : ret;
+	/* is leaving the group */
+	return ret == -ENODEV ? 0 : ret;
 }
 
 static int mdr_attempt_reset_each(struct mdr_group *group, bool only_due)
@@ -447,6 +464,26 @@ static void mdr_group_resumed(struct mdr_group *group)
 	mdr_group_step(group, mdr_policy_resume_event(policy), NULL);
 }
 
+/* As the end of a recovery does it, see mdr_group_finish(). */
+static void mdr_attempt_sync_interrupts(struct mdr_group *group)
+{
+	struct mdr_function *function;
+	struct mdr_snapshot snapshot;
+	unsigned int i;
+
+	if (mdr_snapshot_take(group, false, &snapshot))
+		return;
+	for (i = 0; i < snapshot.count; i++) {
+		if (mdr_attempt_lock(group, snapshot.pdevs[i]))
+			continue;
+		function = mdr_function_find(snapshot.pdevs[i]);
+		if (function && function->device)
+			mdr_device_sync_interrupts(function->device);
+		device_unlock(&snapshot.pdevs[i]->dev);
+	}
+	mdr_snapshot_put(&snapshot);
+}
+
 /**
  * mdr_group_recover - the administrator wants a failed group back
  * @group: the group
@@ -472,6 +509,8 @@ int mdr_group_recover(struct mdr_group *group)
 
 	ret = mdr_gate_drain(&group->gate, MDR_DRAIN_TIMEOUT_MS, false) ?
 	      mdr_group_reset_and_restore(group) : -EBUSY;
+	if (!ret)
+		mdr_attempt_sync_interrupts(group);
 
 	guard(mutex)(&group->lock);
 	if (ret == -ECANCELED || group->resetter != current)
@@ -479,8 +518,10 @@ int mdr_group_recover(struct mdr_group *group)
 	if (!ret) {
 		mdr_breaker_reset(&group->breaker);
 		group->cause = MDR_CAUSE_NONE;
-		list_for_each_entry(function, &group->functions, group_item)
+		list_for_each_entry(function, &group->functions, group_item) {
 			function->recovering = false;
+			mdr_domain_forget(function);
+		}
 	}
 	/* a reset from outside that is under way opens the gate at its end */
 	if (!ret && group->resets == 1)

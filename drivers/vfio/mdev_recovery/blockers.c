@@ -112,15 +112,21 @@ ssize_t mdr_blockers_show(struct mdr_group *group, char *buf)
 }
 
 /**
- * mdr_group_has_blockers - will the kernel abandon recoveries of this group?
- * @group: the group
+ * mdr_port_has_blockers - will the kernel abandon a walk below this port?
+ * @port: the port
  *
  * Context: process context, may sleep.
- * Return: true if something stops walks from some port above the group.
+ * Return: true if something below it stops the walk.
  */
-bool mdr_group_has_blockers(struct mdr_group *group)
+bool mdr_port_has_blockers(struct pci_dev *port)
 {
-	return mdr_blockers_walk(group, NULL, NULL) > 0;
+	struct pci_dev *pdev = NULL;
+	bool blocked = false;
+
+	for_each_pci_dev(pdev)
+		if (mdr_pci_is_below(pdev, port))
+			blocked |= mdr_is_blocker(pdev);
+	return blocked;
 }
 
 /**

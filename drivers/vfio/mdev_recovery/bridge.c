@@ -112,16 +112,34 @@ bool mdr_bridges_are_blank(struct pci_dev *pdev)
 	return false;
 }
 
+/*
+ * The kernel saves a bridge before something below it turns its bus mastering on,
+ * and so loses that in its own recovery, too. Without it no DMA passes.
+ */
+static bool mdr_bridge_lost_master(struct pci_dev *bridge)
+{
+	u16 command;
+
+	return bridge->is_busmaster &&
+	       !pci_read_config_word(bridge, PCI_COMMAND, &command) &&
+	       !(command & PCI_COMMAND_MASTER);
+}
+
 /* With the device lock of the bridge held, as the port driver has it. */
 static int mdr_bridge_restore(struct pci_dev *bridge)
 {
-	if (!mdr_bridge_is_blank(bridge))
+	if (!mdr_bridge_is_blank(bridge)) {
+		if (mdr_bridge_lost_master(bridge))
+			pci_set_master(bridge);
 		return 0;
+	}
 	pci_restore_state(bridge);
 	if (mdr_bridge_is_blank(bridge)) {
 		pci_err(bridge, "bridge does not take its bus numbers back: remove and rescan it\n");
 		return -EIO;
 	}
+	if (bridge->is_busmaster)
+		pci_set_master(bridge);
 	/* the kernel's copy stays good for the next time */
 	pci_save_state(bridge);
 	mdr_pci_unfreeze(bridge);
@@ -133,8 +151,8 @@ static int mdr_bridge_restore(struct pci_dev *bridge)
  * mdr_bridges_restore - open the way to a function
  * @pdev: the function, referenced
  *
- * From the top down, restores each bridge that a reset has left blank. Only looks
- * at the ones that were not.
+ * From the top down, restores each bridge that a reset has left blank, or without
+ * bus mastering. Only looks at the ones that are well.
  *
  * Context: process context, may sleep; the host is done with the function. Only
  * tries to take the device locks of the bridges.
@@ -154,7 +172,8 @@ int mdr_bridges_restore(struct pci_dev *pdev)
 		if (pci_dev_is_disconnected(bridge) ||
 		    !mdr_bridge_answers(bridge))
 			return -ENODEV;
-		if (mdr_bridge_is_blank(bridge)) {
+		if (mdr_bridge_is_blank(bridge) ||
+		    mdr_bridge_lost_master(bridge)) {
 			if (!device_trylock(&bridge->dev))
 				return -EBUSY;
 			ret = mdr_bridge_restore(bridge);

@@ -65,8 +65,9 @@ static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 
 	let_go = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
 	do {
-		ret = mdr_restore_if_blank(device->function) ?:
-		      vfio_pci_core_enable(&device->core);
+		ret = mdr_restore_if_blank(device->function);
+		if (ret >= 0)
+			ret = vfio_pci_core_enable(&device->core);
 	} while (ret == -EAGAIN && !mdr_gate_closed(&group->gate) &&
 		 mdr_wait_host_lets_go(let_go));
 	if (ret) {

@@ -73,26 +73,28 @@ struct mdr_finish {
  * Is the reset of an abandoned recovery over? It holds the device locks of all
  * functions below the port. And it shows: in the function, or in a bridge above.
  */
-static bool mdr_reset_has_passed(struct pci_dev *pdev)
+static bool mdr_function_abandoned(struct pci_dev *pdev)
 {
 	struct mdr_function *function;
-	bool passed = true;
+	bool abandoned = true;
 
 	if (!device_trylock(&pdev->dev))
 		return false;
 	function = mdr_function_find(pdev);
-	if (function && function->device && READ_ONCE(function->device->opened))
-		passed = mdr_bridges_are_blank(pdev) ||
-			 (mdr_function_answers(pdev) &&
-			  mdr_function_is_blank(function));
+	if (function && READ_ONCE(function->recovering))
+		abandoned = mdr_port_has_blockers(mdr_walk_port_of(function)) &&
+			    (mdr_bridges_are_blank(pdev) ||
+			     (mdr_function_answers(pdev) &&
+			      mdr_function_is_blank(function)));
 	device_unlock(&pdev->dev);
-	return passed;
+	return abandoned;
 }
 
 /*
  * Not every kernel says that it abandons a recovery (6.12 does not). With a
- * blocker it always does, right after its reset. Only the open functions have to
- * show that: nobody is harmed by a reset of the others that comes later.
+ * blocker below the port of the walk it always does, right after its reset. Each
+ * function that waits for the host has to show that reset, or the host might make
+ * it later, with a user inside.
  */
 static bool mdr_host_has_abandoned(struct mdr_group *group)
 {
@@ -100,11 +102,9 @@ static bool mdr_host_has_abandoned(struct mdr_group *group)
 	bool abandoned;
 	unsigned int i;
 
-	if (!mdr_group_has_blockers(group))
-		return false;
 	abandoned = !mdr_snapshot_take(group, false, &snapshot);
 	for (i = 0; i < snapshot.count; i++)
-		abandoned &= mdr_reset_has_passed(snapshot.pdevs[i]);
+		abandoned &= mdr_function_abandoned(snapshot.pdevs[i]);
 	mdr_snapshot_put(&snapshot);
 	return abandoned;
 }
@@ -236,9 +236,14 @@ static struct mdr_device *mdr_finish_end(struct mdr_finish *finish, int ret)
 	guard(mutex)(&group->lock);
 	if (!mdr_finish_is_current(finish, ret))
 		return NULL;
-	if (!ret && finish->abandoned)
-		list_for_each_entry(function, &group->functions, group_item)
+	list_for_each_entry(function, &group->functions, group_item) {
+		if (ret)
+			break;
+		/* an abandoned walk does not come back to it */
+		if (finish->abandoned)
 			function->recovering = false;
+		mdr_domain_forget(function);
+	}
 	if (!ret && mdr_group_has_resumed(group)) {
 		device = mdr_group_next_unsynced(group);
 		if (device)

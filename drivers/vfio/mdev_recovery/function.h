@@ -142,7 +142,7 @@ int mdr_restore_again(struct mdr_function *function);
 
 /* blockers.c: functions that make the kernel abandon a recovery */
 ssize_t mdr_blockers_show(struct mdr_group *group, char *buf);
-bool mdr_group_has_blockers(struct mdr_group *group);
+bool mdr_port_has_blockers(struct pci_dev *port);
 void mdr_blockers_warn(struct mdr_function *function);
 
 /* registry.c: which functions and domains exist */
@@ -157,6 +157,8 @@ struct mdr_domain *mdr_domain_get(struct pci_dev *pdev);
 void mdr_domain_put(struct mdr_domain *domain);
 void mdr_domain_forget(struct mdr_function *function);
 u64 mdr_walk_error(struct mdr_function *function, pci_channel_state_t state);
+u64 mdr_walk_renew(struct mdr_function *function);
+struct pci_dev *mdr_walk_port_of(struct mdr_function *function);
 void mdr_walk_goes_on(struct mdr_function *function);
 
 #endif

@@ -254,7 +254,8 @@ int mdr_snapshot_take(struct mdr_group *group, bool only_due,
 	list_for_each_entry(function, &group->functions, group_item) {
 		if (only_due && !function->error.reset_due)
 			continue;
-		function->error.reset_due = false;
+		if (only_due)
+			function->error.reset_due = false;
 		snapshot->pdevs[snapshot->count++] = pci_dev_get(function->pdev);
 	}
 	return 0;

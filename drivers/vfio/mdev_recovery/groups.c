@@ -147,11 +147,10 @@ void mdr_group_remove(struct mdr_group *group, struct mdr_function *function)
 {
 	guard(mutex)(&group->lock);
 	list_del(&function->group_item);
-	if (list_empty(&group->functions) || mdr_group_pending(group) ||
-	    mdr_group_has_failed(group))
+	if (list_empty(&group->functions) || mdr_group_pending(group))
 		return;
 	if (group->machine.state == MDR_STATE_FAILED &&
-	    !mdr_group_has_given_up(group))
+	    !mdr_group_has_given_up(group) && !mdr_group_has_failed(group))
 		mdr_group_step(group, MDR_EVENT_REMOVE, function);
 	else if (group->machine.state == MDR_STATE_RECOVERING)
 		queue_work(mdr_workqueue, &group->finish);

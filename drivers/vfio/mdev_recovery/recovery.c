@@ -102,8 +102,14 @@ static void mdr_group_error(struct mdr_function *function, u64 event,
 	function->error = error;
 	if (function->device)
 		function->device->synced = false;
-	mdr_attempt_stop(group);
+	mdr_group_host_at_work(group);
 	known = group->event == event;
+	if (known && !mdr_group_is_recovering(group) &&
+	    group->machine.state != MDR_STATE_FAILED) {
+		/* that event has ended: the walk is another one */
+		event = mdr_walk_renew(function);
+		known = false;
+	}
 	if (!known)
 		mdr_group_new_event(group, event);
 	if (group->machine.state == MDR_STATE_FAILED)
@@ -131,11 +137,13 @@ static bool mdr_group_close_again(struct mdr_function *function)
 	struct mdr_group *group = function->group;
 
 	scoped_guard(mutex, &group->lock) {
-		mdr_attempt_stop(group);
+		mdr_group_host_at_work(group);
 		if (group->machine.state == MDR_STATE_FAILED ||
 		    mdr_group_is_recovering(group))
 			return false;
 		function->recovering = true;
+		mdr_group_new_event(group, group->event);
+		group->attempt.event = 0;
 		mdr_group_step(group, MDR_EVENT_ERROR_FATAL, function);
 	}
 	mdr_group_zap(group);
@@ -151,7 +159,6 @@ static bool mdr_permanent_failure(struct mdr_function *function)
 {
 	struct mdr_group *group = function->group;
 	u64 event;
-	bool told;
 
 	if (mdr_group_is_recovering(group)) {
 		mdr_walk_goes_on(function);
@@ -163,18 +170,17 @@ static bool mdr_permanent_failure(struct mdr_function *function)
 	guard(mutex)(&group->lock);
 	function->failed = true;
 	function->recovering = false;
-	/* told function by function: the first one has started the work */
-	told = group->attempt.host_is_done;
+	if (mdr_group_has_given_up(group))
+		return false;
 	if (mdr_group_is_recovering(group) ||
-	    (group->machine.state == MDR_STATE_FAILED &&
-	     group->cause != MDR_CAUSE_BREAKER)) {
+	    group->machine.state == MDR_STATE_FAILED) {
+		/* told function by function: the last one starts the work */
+		if (mdr_group_pending(group))
+			return false;
 		group->attempt.host_is_done = true;
-		if (!told)
-			queue_work(mdr_workqueue, &group->finish);
+		queue_work(mdr_workqueue, &group->finish);
 		return false;
 	}
-	if (group->machine.state == MDR_STATE_FAILED)
-		return false;
 	if (event && event != group->event)
 		mdr_group_new_event(group, event);
 	group->cause = MDR_CAUSE_PERMANENT;
@@ -212,6 +218,7 @@ static pci_ers_result_t mdr_error_detected(struct pci_dev *pdev,
 	error.frozen = state == pci_channel_io_frozen;
 	if (error.frozen)
 		WRITE_ONCE(function->blank, true);
+	function->configured = false;
 	/* an earlier recovery that ended in the middle has to be made up for */
 	error.needs_reset = READ_ONCE(function->blank) ||
 			    mdr_wants_reset(function);
@@ -335,24 +342,49 @@ static void mdr_reset_prepare(struct pci_dev *pdev)
 }
 
 /*
- * What the PCI core put back is what it found before the reset. If that was
- * nothing, since the device had lost power, this is the moment to notice.
+ * A reset from outside left the function without its config space: the PCI core
+ * puts back what it found before the reset, and a device that had lost power has
+ * nothing. The users stay outside, and it is recovered as after an error.
  */
+static void mdr_group_recover_lost(struct mdr_function *function)
+{
+	struct mdr_group *group = function->group;
+
+	lockdep_assert_held(&group->lock);
+
+	if (group->machine.state != MDR_STATE_RESETTING ||
+	    group->machine.origin == MDR_STATE_FAILED)
+		return;
+	pci_notice(function->pdev, "has lost its config space, recovering it\n");
+	WRITE_ONCE(function->blank, true);
+	function->error = (struct mdr_function_error) {};
+	if (function->device)
+		function->device->synced = false;
+	mdr_group_new_event(group, mdr_walk_renew(function));
+	group->cause = MDR_CAUSE_HOST_RESET;
+	mdr_group_step(group, MDR_EVENT_ERROR_FATAL, function);
+	/* reset_prepare() has drained the gate */
+	mdr_group_step(group, MDR_EVENT_DRAINED, function);
+	queue_work(mdr_workqueue, &group->finish);
+}
+
 static void mdr_reset_done(struct pci_dev *pdev)
 {
 	struct mdr_function *function = mdr_function_find(pdev);
 	struct mdr_group *group;
+	bool lost;
 
 	if (!function || !function->in_host_reset)
 		return;
 
 	function->in_host_reset = false;
-	if (mdr_function_answers(pdev) && mdr_function_is_blank(function) &&
-	    mdr_restore(function))
-		pci_err(pdev, "has lost its config space, and the restore failed\n");
+	function->configured = false;
+	lost = !mdr_function_answers(pdev) || mdr_function_is_blank(function);
 
 	group = function->group;
 	guard(mutex)(&group->lock);
+	if (lost)
+		mdr_group_recover_lost(function);
 	mdr_group_reset_end(group, MDR_EVENT_HOST_RESET_DONE, function);
 }
 

@@ -273,6 +273,33 @@ u64 mdr_walk_error(struct mdr_function *function, pci_channel_state_t state)
 }
 
 /**
+ * mdr_walk_renew - what the function was told is an event of its own
+ * @function: the function
+ *
+ * Context: process context; group->lock may be held.
+ * Return: the id of the event, never 0.
+ */
+u64 mdr_walk_renew(struct mdr_function *function)
+{
+	guard(mutex)(&function->domain->lock);
+	function->walk.event = atomic64_inc_return(&mdr_event_ids);
+	return function->walk.event;
+}
+
+/**
+ * mdr_walk_port_of - the port of the latest walk that told a function
+ * @function: the function
+ *
+ * Return: the port, which the function keeps; its root port if that cannot be
+ * known.
+ */
+struct pci_dev *mdr_walk_port_of(struct mdr_function *function)
+{
+	guard(mutex)(&function->domain->lock);
+	return function->walk.port ?: function->domain->port;
+}
+
+/**
  * mdr_walk_goes_on - the host has told everybody, and goes on
  * @function: a function that it has come back to
  *

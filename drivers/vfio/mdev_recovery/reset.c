@@ -225,6 +225,10 @@ long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
 	/* the host holds the function: what comes next is its recovery */
 	if (ret == -EAGAIN && !failed)
 		return 0;
+	if (ret > 0) {
+		mdr_device_sync_interrupts(device);
+		ret = 0;
+	}
 	if (!ret && !mdr_function_answers(device->core.pdev))
 		ret = -EIO;
 	return ret;

@@ -226,7 +226,7 @@ static bool mdr_bar_is_blank(struct pci_dev *pdev, unsigned int bar)
 	struct pci_bus_region region;
 	u32 low, high = 0;
 
-	if (!resource_size(res) || (res->flags & fixed) ||
+	if (!pci_resource_len(pdev, bar) || (res->flags & fixed) ||
 	    !(res->flags & (IORESOURCE_MEM | IORESOURCE_IO)))
 		return false;
 	pcibios_resource_to_bus(pdev->bus, &region, res);
@@ -267,8 +267,8 @@ static bool mdr_vf_is_blank(struct mdr_function *function)
  * mdr_function_is_blank - has the function visibly lost its config space?
  * @function: the function, which answers
  *
- * A reset or a loss of power did that. A VF in which nothing was set up shows
- * nothing: it counts as not blank.
+ * A reset or a loss of power did that. A function without BARs, and a VF in
+ * which nothing was set up, show nothing: they count as not blank.
  *
  * Context: process context, device lock of the function held.
  * Return: true if the function has to be restored.
@@ -276,23 +276,16 @@ static bool mdr_vf_is_blank(struct mdr_function *function)
 bool mdr_function_is_blank(struct mdr_function *function)
 {
 	struct pci_dev *pdev = function->pdev;
-	bool has_bar = false;
 	unsigned int bar;
-	u16 command;
 
 	device_lock_assert(&pdev->dev);
 
 	if (pdev->is_virtfn)
 		return mdr_vf_is_blank(function);
-	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++) {
+	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
 		if (mdr_bar_is_blank(pdev, bar))
 			return true;
-		has_bar |= resource_size(&pdev->resource[bar]);
-	}
-	if (has_bar)
-		return false;
-	pci_read_config_word(pdev, PCI_COMMAND, &command);
-	return !(command & PCI_COMMAND_MASTER);
+	return false;
 }
 
 /*
@@ -390,6 +383,7 @@ int mdr_restore_again(struct mdr_function *function)
 	if (device && READ_ONCE(device->opened))
 		mdr_restore_master(device);
 	mdr_pci_unfreeze(pdev);
+	function->configured = false;
 	WRITE_ONCE(function->blank, false);
 	return 0;
 }
@@ -419,7 +413,7 @@ int mdr_restore(struct mdr_function *function)
  *
  * Context: process context, inside the gate, may sleep. Only tries to take the
  * device lock.
- * Return: 0 if it was not blank, or is not any more; -EAGAIN if somebody holds the
+ * Return: 0 if it was not blank, 1 if it was and is not any more; -EAGAIN if somebody holds the
  * device lock; otherwise as mdr_restore().
  */
 int mdr_restore_if_blank(struct mdr_function *function)
@@ -431,7 +425,7 @@ int mdr_restore_if_blank(struct mdr_function *function)
 		return -EAGAIN;
 	if (mdr_function_answers(pdev) && mdr_function_is_blank(function)) {
 		pci_notice(pdev, "has lost its config space without an error, restoring it\n");
-		ret = mdr_restore(function);
+		ret = mdr_restore(function) ?: 1;
 	}
 	device_unlock(&pdev->dev);
 	return ret;
@@ -452,14 +446,17 @@ int mdr_restore_if_blank(struct mdr_function *function)
  */
 void mdr_device_sync_interrupts(struct mdr_device *device)
 {
-	struct device *dev = &device->core.pdev->dev;
-	const struct dev_pm_ops *pm = dev->driver->pm;
+	const struct dev_pm_ops *pm;
+	struct device *dev;
 
 	guard(mutex)(&device->core_lock);
 
+	/* seen open under core_lock, it keeps close waiting, and so the unbind */
 	if (!READ_ONCE(device->opened) ||
 	    device->core.irq_type != VFIO_PCI_INTX_IRQ_INDEX)
 		return;
+	dev = &device->core.pdev->dev;
+	pm = dev->driver->pm;
 	if (!pm || !pm->runtime_suspend || !pm->runtime_resume)
 		return;
 	pm->runtime_suspend(dev);

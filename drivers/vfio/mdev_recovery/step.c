@@ -96,6 +96,24 @@ static void mdr_group_arm(struct mdr_group *group, unsigned int ms)
 				 msecs_to_jiffies(ms));
 }
 
+/**
+ * mdr_group_host_at_work - the host has come back to a function of the group
+ * @group: the group
+ *
+ * Stops what the shim does on its own account. The host's time begins anew, so
+ * that a group which is recovering always has a timer, or work in the queue.
+ *
+ * Context: a host callback.
+ */
+void mdr_group_host_at_work(struct mdr_group *group)
+{
+	mdr_attempt_stop(group);
+	if (!mdr_group_is_recovering(group))
+		return;
+	group->attempt.overdue = false;
+	mdr_group_arm(group, mdr_group_recovery_timeout(group));
+}
+
 /* The bound of the state just entered. */
 static void mdr_group_bound(struct mdr_group *group)
 {
@@ -250,8 +268,10 @@ bool mdr_group_reset_begin(struct mdr_group *group, enum mdr_event event,
 	    event != MDR_EVENT_ADMIN_RECOVER)
 		group->cause = by_host ? MDR_CAUSE_HOST_RESET :
 					 MDR_CAUSE_USER_RESET;
-	if (!joins && !mdr_group_step(group, event, function))
+	if (group->dying || (!joins && !mdr_group_step(group, event, function)))
 		return false;
+	/* from failed: an own attempt must not go on behind it */
+	mdr_attempt_stop(group);
 	if (!by_host)
 		group->resetter = current;
 	group->resets++;

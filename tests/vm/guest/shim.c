@@ -85,7 +85,7 @@ int shim_bind_test(struct shim *s, const char *port, unsigned int n)
 	static const char * const parameters[] = {
 		"restore_error", "restore_ms", "unhealthy", "prepare_ms",
 		"slot_reset_ms", "resume_ms", "linger_ms", "drop_resume",
-		"permanent_once", "swallow", "restore_fails", "reset_done_ms",
+		"swallow", "restore_fails", "reset_done_ms",
 	};
 	int ret = shim_test_load();
 

@@ -17,8 +17,6 @@
  *	linger_ms		how long resume takes after the shim has seen it
  *	reset_done_ms		how long a reset from outside, or of a user, takes at its end,
  *				with the function's lock
- *	permanent_once		only the first function of a device is told that the
- *				kernel gives up
  *	swallow			error_detected and all later callbacks never reach the
  *				shim's neighbours: votes DISCONNECT by itself
  *
@@ -78,8 +76,6 @@ static unsigned int reset_done_ms;
 module_param(reset_done_ms, uint, 0644);
 static bool drop_resume;
 module_param(drop_resume, bool, 0644);
-static bool permanent_once;
-module_param(permanent_once, bool, 0644);
 static bool swallow;
 module_param(swallow, bool, 0644);
 
@@ -139,9 +135,6 @@ static pci_ers_result_t test_error_detected(struct pci_dev *pdev,
 {
 	pci_ers_result_t vote;
 
-	if (permanent_once && state == pci_channel_io_perm_failure &&
-	    PCI_FUNC(pdev->devfn))
-		return PCI_ERS_RESULT_DISCONNECT;
 	vote = mdr_pci_error_handlers.error_detected(pdev, state);
 	return swallow ? PCI_ERS_RESULT_DISCONNECT : vote;
 }

@@ -188,8 +188,6 @@ SCENARIO(pair_error_in_own_attempt,
 
 	start_against_bus();
 	REQUIRE_OK(shim_test_set("restore_ms", RESTORE));
-	/* the kernel would have to wait for the function that the shim is handling */
-	REQUIRE_OK(shim_test_set("permanent_once", "1"));
 	before = restores();
 	ret = shim_test_recover(PORT, "frozen", "fail", 0);
 	if (ret == -EOPNOTSUPP)
