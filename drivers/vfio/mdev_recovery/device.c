@@ -67,7 +67,8 @@ static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 	do {
 		ret = mdr_restore_if_blank(device->function);
 		if (ret >= 0)
-			ret = vfio_pci_core_enable(&device->core);
+			ret = mdr_function_answers(device->core.pdev) ?
+			      vfio_pci_core_enable(&device->core) : -EIO;
 	} while (ret == -EAGAIN && !mdr_gate_closed(&group->gate) &&
 		 mdr_wait_host_lets_go(let_go));
 	if (ret) {
@@ -167,6 +168,26 @@ static void mdr_device_close_gate(struct mdr_device *device,
 	}
 }
 
+/*
+ * vfio-pci-core resets the function in whatever way it can, and for one that is
+ * gone the PCI core waits a minute each time. It does not for one that is marked
+ * as disconnected.
+ */
+static void mdr_device_close_core(struct mdr_device *device)
+{
+	struct pci_dev *pdev = device->core.pdev;
+	pci_channel_state_t before = pci_channel_io_perm_failure;
+	bool gone = !mdr_function_answers(pdev);
+
+	guard(mutex)(&device->core_lock);
+	if (gone)
+		before = xchg(&pdev->error_state, pci_channel_io_perm_failure);
+	vfio_pci_core_close_device(&device->core.vdev);
+	if (gone)
+		cmpxchg(&pdev->error_state, pci_channel_io_perm_failure,
+			before);
+}
+
 static void mdr_device_close(struct vfio_device *vdev)
 {
 	struct mdr_device *device = to_mdr_device(vdev);
@@ -178,8 +199,7 @@ static void mdr_device_close(struct vfio_device *vdev)
 	mdr_device_close_gate(device, &entry);
 	scoped_guard(mutex, &group->lock)
 		device->opened = false;
-	scoped_guard(mutex, &device->core_lock)
-		vfio_pci_core_close_device(vdev);
+	mdr_device_close_core(device);
 	mdr_gate_exit(&entry);
 
 	scoped_guard(mutex, &group->lock) {
