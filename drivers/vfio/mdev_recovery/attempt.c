@@ -97,11 +97,11 @@ static int mdr_restore_look(struct mdr_function *function, bool reset_is_sure)
 {
 	int ret;
 
+	if (!READ_ONCE(function->blank) && !READ_ONCE(function->failed))
+		return 0;
 	if (pci_dev_is_disconnected(function->pdev))
 		return -ENXIO;
 	ret = mdr_bridges_restore(function->pdev);
-	if (!READ_ONCE(function->blank) && !READ_ONCE(function->failed))
-		return 0;
 	if (ret)
 		return ret;
 	if (!mdr_function_answers(function->pdev))
@@ -158,7 +158,7 @@ static int mdr_restore_round(struct mdr_group *group, bool reset_is_sure)
 	int worst, ret;
 
 	mdr_gate_enter_exclusive(&group->gate, &entry);
-	worst = mdr_snapshot_take(group, false, &snapshot);
+	worst = mdr_snapshot_take(group, MDR_SNAPSHOT_LOST, &snapshot);
 	for (i = 0; i < snapshot.count && mdr_attempt_may(group); i++) {
 		struct pci_dev *pdev = snapshot.pdevs[i];
 
@@ -172,6 +172,19 @@ static int mdr_restore_round(struct mdr_group *group, bool reset_is_sure)
 	mdr_snapshot_put(&snapshot);
 	mdr_gate_exit(&entry);
 	return mdr_attempt_may(group) ? worst : -ECANCELED;
+}
+
+/* Also above a function that is whole a bridge may have lost its bus mastering. */
+static void mdr_group_restore_bridges(struct mdr_group *group)
+{
+	struct mdr_snapshot snapshot;
+	unsigned int i;
+
+	if (mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, &snapshot))
+		return;
+	for (i = 0; i < snapshot.count && mdr_attempt_may(group); i++)
+		mdr_bridges_restore(snapshot.pdevs[i]);
+	mdr_snapshot_put(&snapshot);
 }
 
 /**
@@ -194,6 +207,7 @@ int mdr_group_restore(struct mdr_group *group, u64 deadline_ns,
 	u64 link_seen = ktime_get_ns(), now;
 	int ret;
 
+	mdr_group_restore_bridges(group);
 	for (;;) {
 		ret = mdr_restore_round(group, reset_is_sure);
 		now = ktime_get_ns();
@@ -322,7 +336,8 @@ static int mdr_attempt_reset_one(struct mdr_group *group, struct pci_dev *pdev)
 	return ret == -ENODEV ? 0 : ret;
 }
 
-static int mdr_attempt_reset_each(struct mdr_group *group, bool only_due)
+static int mdr_attempt_reset_each(struct mdr_group *group,
+				  enum mdr_snapshot_of of)
 {
 	struct mdr_snapshot snapshot;
 	struct mdr_gate_entry entry;
@@ -330,7 +345,7 @@ static int mdr_attempt_reset_each(struct mdr_group *group, bool only_due)
 	unsigned int i;
 
 	mdr_gate_enter_exclusive(&group->gate, &entry);
-	err = mdr_snapshot_take(group, only_due, &snapshot);
+	err = mdr_snapshot_take(group, of, &snapshot);
 	for (i = 0; i < snapshot.count && err != -ECANCELED; i++) {
 		ret = mdr_attempt_reset_one(group, snapshot.pdevs[i]);
 		if (ret)
@@ -363,7 +378,7 @@ static int mdr_attempt_restore(struct mdr_group *group)
  */
 int mdr_group_reset_due(struct mdr_group *group)
 {
-	return mdr_attempt_reset_each(group, true);
+	return mdr_attempt_reset_each(group, MDR_SNAPSHOT_DUE);
 }
 
 static bool mdr_attempt_owns(struct mdr_group *group, struct pci_dev *pdev)
@@ -421,7 +436,7 @@ static int mdr_attempt_reset_buses(struct mdr_group *group)
 	int ret;
 
 	mdr_gate_enter_exclusive(&group->gate, &entry);
-	ret = mdr_snapshot_take(group, false, &snapshot);
+	ret = mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, &snapshot);
 	for (i = 0; i < snapshot.count && !ret; i++) {
 		if (snapshot.pdevs[i]->bus == done)
 			continue;
@@ -446,7 +461,7 @@ int mdr_group_reset_and_restore(struct mdr_group *group)
 {
 	int ret;
 
-	ret = mdr_attempt_reset_each(group, false);
+	ret = mdr_attempt_reset_each(group, MDR_SNAPSHOT_ALL);
 	if (!ret)
 		ret = mdr_attempt_restore(group);
 	if (!ret || !mdr_attempt_may(group))
@@ -471,7 +486,7 @@ static void mdr_attempt_sync_interrupts(struct mdr_group *group)
 	struct mdr_snapshot snapshot;
 	unsigned int i;
 
-	if (mdr_snapshot_take(group, false, &snapshot))
+	if (mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, &snapshot))
 		return;
 	for (i = 0; i < snapshot.count; i++) {
 		if (mdr_attempt_lock(group, snapshot.pdevs[i]))

@@ -102,7 +102,7 @@ static bool mdr_host_has_abandoned(struct mdr_group *group)
 	bool abandoned;
 	unsigned int i;
 
-	abandoned = !mdr_snapshot_take(group, false, &snapshot);
+	abandoned = !mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, &snapshot);
 	for (i = 0; i < snapshot.count; i++)
 		abandoned &= mdr_function_abandoned(snapshot.pdevs[i]);
 	mdr_snapshot_put(&snapshot);

@@ -233,14 +233,14 @@ struct pci_dev *mdr_group_port(struct mdr_group *group, unsigned int index)
 /**
  * mdr_snapshot_take - note who is in a group at this moment
  * @group: the group
- * @only_due: only the functions that wait for a reset, which is then noted
+ * @of: which functions
  * @snapshot: filled in; to be released with mdr_snapshot_put() in any case
  *
  * Context: process context; takes group->lock. Allocates without I/O: the disk
  * to swap to may be what the host recovers, and the host waits for that lock.
  * Return: 0, or -ENOMEM with an empty snapshot.
  */
-int mdr_snapshot_take(struct mdr_group *group, bool only_due,
+int mdr_snapshot_take(struct mdr_group *group, enum mdr_snapshot_of of,
 		      struct mdr_snapshot *snapshot)
 {
 	struct mdr_function *function;
@@ -252,9 +252,12 @@ int mdr_snapshot_take(struct mdr_group *group, bool only_due,
 	if (!snapshot->pdevs)
 		return -ENOMEM;
 	list_for_each_entry(function, &group->functions, group_item) {
-		if (only_due && !function->error.reset_due)
+		if (of == MDR_SNAPSHOT_LOST && !function->failed &&
+		    !READ_ONCE(function->blank))
 			continue;
-		if (only_due)
+		if (of == MDR_SNAPSHOT_DUE && !function->error.reset_due)
+			continue;
+		if (of == MDR_SNAPSHOT_DUE)
 			function->error.reset_due = false;
 		snapshot->pdevs[snapshot->count++] = pci_dev_get(function->pdev);
 	}

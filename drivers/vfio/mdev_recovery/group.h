@@ -118,6 +118,18 @@ struct mdr_attempt {
 };
 
 /**
+ * enum mdr_snapshot_of - which functions of a group a snapshot has
+ * @MDR_SNAPSHOT_ALL: all of them
+ * @MDR_SNAPSHOT_LOST: those that are not whole
+ * @MDR_SNAPSHOT_DUE: those that wait for a reset, which is then noted
+ */
+enum mdr_snapshot_of {
+	MDR_SNAPSHOT_ALL,
+	MDR_SNAPSHOT_LOST,
+	MDR_SNAPSHOT_DUE,
+};
+
+/**
  * struct mdr_snapshot - some functions of a group, at one moment
  * @pdevs: referenced; to work on a function takes its device lock, so the list of
  *	the group cannot be held meanwhile
@@ -216,7 +228,7 @@ enum mdr_policy mdr_group_policy(struct mdr_group *group, bool opened_only);
 unsigned int mdr_group_recovery_timeout(struct mdr_group *group);
 unsigned int mdr_group_hold_timeout(struct mdr_group *group);
 struct pci_dev *mdr_group_port(struct mdr_group *group, unsigned int index);
-int mdr_snapshot_take(struct mdr_group *group, bool only_due,
+int mdr_snapshot_take(struct mdr_group *group, enum mdr_snapshot_of of,
 		      struct mdr_snapshot *snapshot);
 void mdr_snapshot_put(struct mdr_snapshot *snapshot);
 const char *mdr_cause_name(enum mdr_cause cause);

@@ -91,7 +91,8 @@ static void stop_log(bool was_lost)
 	CHECK(!log_.wrong && !log_.faults, "%ju wrong (last %#x), %ju faults", log_.wrong,
 	      log_.last_wrong, log_.faults);
 	CHECK(!!log_.ones == was_lost, "%ju all-ones", log_.ones);
-	MEASURE_BOUND("held_ms", log_.longest_ns / NS_PER_MS, (was_lost ? 4000 : 0) + 1000 + SLOW_MS);
+	MEASURE_BOUND("held_ms", log_.longest_ns / NS_PER_MS,
+		      (was_lost ? 4000 : 0) + 1000 + SLOW_MS);
 }
 
 /* A device that stays dead after the reset is lost; once repaired, it comes back. */
