@@ -24,9 +24,9 @@ static void mdr_group_account_stall(struct mdr_group *group, u64 ns)
  * @device: the device
  * @interruptible: any signal ends the wait, not just a fatal one
  *
- * Context: process context, not inside any gate, may sleep.
+ * Context: not inside any gate.
  * Return: 0 if the gate is open again, -ETIMEDOUT if stall_timeout_ms passed or
- * the device is lost, -ERESTARTSYS if a signal came.
+ * the device is lost, -ERESTARTSYS on a signal.
  */
 int mdr_device_stall(struct mdr_device *device, bool interruptible)
 {
@@ -47,16 +47,7 @@ int mdr_device_stall(struct mdr_device *device, bool interruptible)
 	return ret;
 }
 
-/**
- * mdr_device_enter - enter the device's gate, waiting for it if need be
- * @device: the device
- * @kind: what for
- * @entry: on the caller's stack, for mdr_gate_exit()
- *
- * Context: process context, may sleep.
- * Return: 0 if inside, -ETIMEDOUT if the device does not answer within
- * stall_timeout_ms, -ERESTARTSYS if killed.
- */
+/* Enter the gate, or wait for it and fail like mdr_device_stall(). */
 int mdr_device_enter(struct mdr_device *device, enum mdr_entry_kind kind,
 		     struct mdr_gate_entry *entry)
 {

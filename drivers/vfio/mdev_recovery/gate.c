@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The gate of a group, all but its fast path. See gate.h for how it works.
+ * The gate of a group, except for its fast path. gate.h explains how it works.
  */
 #include <linux/cpumask.h>
 #include <linux/delay.h>
@@ -11,8 +11,8 @@
 #include "gate.h"
 
 /*
- * How long a drain sleeps between two looks, in microseconds. What it waits for
- * is one register access of another CPU, or a fault on a page of its buffer.
+ * Sleep between two looks of a drain, in microseconds. A drain waits for a
+ * register access on another CPU, or for a page fault on the user's buffer.
  */
 #define MDR_GATE_POLL_US 50
 
@@ -22,12 +22,6 @@ DEFINE_PER_CPU_ALIGNED(struct mdr_gate_slots, mdr_gate_slots);
 static DEFINE_RAW_SPINLOCK(mdr_gate_overflow_lock);
 static LIST_HEAD(mdr_gate_overflow);
 
-/**
- * mdr_gate_init - prepare a gate, open
- * @gate: the gate
- *
- * Context: any; nobody else knows @gate yet.
- */
 void mdr_gate_init(struct mdr_gate *gate)
 {
 	gate->closed = 0;
@@ -36,15 +30,10 @@ void mdr_gate_init(struct mdr_gate *gate)
 	init_waitqueue_head(&gate->wait);
 }
 
-/**
- * mdr_gate_close - let nobody in any more
- * @gate: the gate
- *
- * Who is inside stays inside: see mdr_gate_drain(). Closing a closed gate again
- * does not restart the stall time-outs.
- *
- * Context: process context; the caller holds the group's lock.
- * Return: true if the gate was open, but nobody has been inside.
+/*
+ * Close the gate. Tasks that are inside stay inside: see mdr_gate_drain().
+ * Closing a closed gate again does not restart the stall timeouts. Returns true
+ * if the gate was MDR_GATE_UNTOUCHED. The caller holds the group's lock.
  */
 bool mdr_gate_close(struct mdr_gate *gate)
 {
@@ -54,20 +43,17 @@ bool mdr_gate_close(struct mdr_gate *gate)
 		WRITE_ONCE(gate->closed_at, ktime_get_ns());
 	WRITE_ONCE(gate->dead, 0);
 	/*
-	 * Fully ordered: the time before the flag, since a waiter computes with
-	 * it, and the flag before the slots; pairs with mdr_gate_enter().
+	 * Fully ordered: closed_at before the flag, since waiters use it, and
+	 * the flag before the slots, which pairs with mdr_gate_enter().
 	 */
 	before = xchg(&gate->closed, MDR_GATE_CLOSED);
 	return before == MDR_GATE_UNTOUCHED;
 }
 
-/**
- * mdr_gate_open - let everybody in
- * @gate: the gate
- * @untouched: the host has reset the device and nobody has been inside since;
- *	the next mdr_gate_close() will tell whether that is still so
- *
- * Context: process context; the caller holds the group's lock.
+/*
+ * Open the gate. @untouched: the host has reset the device and no task has been
+ * inside since; the next mdr_gate_close() tells whether that still holds. The
+ * caller holds the group's lock.
  */
 void mdr_gate_open(struct mdr_gate *gate, bool untouched)
 {
@@ -79,12 +65,7 @@ void mdr_gate_open(struct mdr_gate *gate, bool untouched)
 	wake_up_all(&gate->wait);
 }
 
-/**
- * mdr_gate_die - close for good: whoever waits is released, nobody waits again
- * @gate: the gate
- *
- * Context: process context; the caller holds the group's lock.
- */
+/* Close for good and release all waiters. The caller holds the group's lock. */
 void mdr_gate_die(struct mdr_gate *gate)
 {
 	mdr_gate_close(gate);
@@ -98,7 +79,7 @@ static bool mdr_gate_slot_counts(const struct mdr_gate_slot *slot,
 {
 	unsigned long owner;
 
-	/* pairs with mdr_gate_claim(), and with the release in an exit */
+	/* pairs with the stores in mdr_gate_claim() and mdr_gate_exit() */
 	if (smp_load_acquire(&slot->gate) != gate)
 		return false;
 	owner = READ_ONCE(slot->owner);
@@ -131,16 +112,16 @@ static bool mdr_gate_is_drained(struct mdr_gate *gate, bool config_is_blocked)
 }
 
 /**
- * mdr_gate_drain - wait until nobody else is inside
+ * mdr_gate_drain - wait until no other task is inside
  * @gate: a closed gate
  * @timeout_ms: the bound, in milliseconds
- * @config_is_blocked: the caller runs below pci_cfg_access_lock() of the
- *	function: who is inside for config space cannot leave before the caller
- *	is done, and cannot reach the device either; do not wait for them
+ * @config_is_blocked: the caller runs under pci_cfg_access_lock() of the
+ *	function, so a task inside for config space cannot reach the device and
+ *	cannot leave before the caller is done; do not wait for it
  *
- * Context: process context, may sleep. Must not be called with memory_lock,
- * igate or mmap_lock held: who is inside may want them.
- * Return: true if nobody is inside any more, false if the bound passed.
+ * Context: memory_lock, igate and mmap_lock must not be held, since tasks
+ * inside may need them.
+ * Return: true if no other task is inside, false if the bound passed.
  */
 bool mdr_gate_drain(struct mdr_gate *gate, unsigned int timeout_ms,
 		    bool config_is_blocked)
@@ -156,12 +137,9 @@ bool mdr_gate_drain(struct mdr_gate *gate, unsigned int timeout_ms,
 	return true;
 }
 
-/**
- * mdr_gate_touch - somebody wants in and the gate is not simply open
- * @gate: the gate
- *
- * Context: process context, the slot is claimed.
- * Return: true if the gate is open; then it is not untouched any more.
+/*
+ * The slow path of mdr_gate_enter(), with the slot claimed. Returns true if the
+ * gate is open; it is not untouched any more then.
  */
 bool mdr_gate_touch(struct mdr_gate *gate)
 {
@@ -170,14 +148,7 @@ bool mdr_gate_touch(struct mdr_gate *gate)
 	return before != MDR_GATE_CLOSED;
 }
 
-/**
- * mdr_gate_expired - is waiting over?
- * @gate: a closed gate
- * @stall_timeout_ms: how long its user wants to wait, in milliseconds
- *
- * Context: any.
- * Return: true if the device is lost, or the gate has been closed for longer.
- */
+/* True if the device is lost or a closed gate has been closed for too long. */
 bool mdr_gate_expired(struct mdr_gate *gate, unsigned int stall_timeout_ms)
 {
 	u64 stalled = ktime_get_ns() - READ_ONCE(gate->closed_at);
@@ -198,10 +169,10 @@ static bool mdr_gate_wait_ends(struct mdr_gate *gate)
  * @stall_timeout_ms: the bound, in milliseconds since the gate closed
  * @interruptible: any signal ends the wait, not just a fatal one
  *
- * Context: process context, may sleep. The caller is not inside any gate and
- * holds no lock that a host callback or a task inside wants.
+ * Context: not inside any gate, and no lock held that a host callback or a task
+ * inside needs.
  * Return: 0 if the gate is open again, -ETIMEDOUT if the bound passed or the
- * device is lost, -ERESTARTSYS if a signal came.
+ * device is lost, -ERESTARTSYS on a signal.
  */
 int mdr_gate_wait(struct mdr_gate *gate, unsigned int stall_timeout_ms,
 		  bool interruptible)
@@ -229,7 +200,7 @@ int mdr_gate_wait(struct mdr_gate *gate, unsigned int stall_timeout_ms,
 	return left < 0 ? left : -ETIMEDOUT;
 }
 
-/* @exclusive: inside this gate, and exclusively; NULL: inside any, anyhow */
+/* With @exclusive: inside that gate as its MDR_ENTRY_EXCLUSIVE. */
 static bool mdr_gate_slot_is_mine(const struct mdr_gate_slot *slot,
 				  const struct mdr_gate *exclusive)
 {
@@ -267,42 +238,19 @@ static bool mdr_gate_find_mine(const struct mdr_gate *exclusive)
 	return false;
 }
 
-/**
- * mdr_gate_current_inside - is the current task inside any gate?
- *
- * Looks at every slot: for slow paths.
- *
- * Context: process context.
- * Return: true if so; then it must not wait for a gate.
- */
+/* True inside any gate, where the task must not wait for one. Slow. */
 bool mdr_gate_current_inside(void)
 {
 	return mdr_gate_find_mine(NULL);
 }
 
-/**
- * mdr_gate_current_exclusive - does the current task reset, open or close a
- *	device behind this gate?
- * @gate: the gate
- *
- * Looks at every slot: for slow paths.
- *
- * Context: process context.
- * Return: true if so; PCI reset callbacks that it meets are its own.
- */
+/* True while this task resets, opens or closes a device of the gate. Slow. */
 bool mdr_gate_current_exclusive(const struct mdr_gate *gate)
 {
 	return mdr_gate_find_mine(gate);
 }
 
-/**
- * mdr_gate_claim_contended - claim a slot when the first one is taken
- * @gate: the gate
- * @owner: task and kind
- * @entry: filled in
- *
- * Context: preemption disabled by the caller.
- */
+/* Called with preemption disabled, when the first slot is taken. */
 void mdr_gate_claim_contended(struct mdr_gate *gate, unsigned long owner,
 			      struct mdr_gate_entry *entry)
 {
@@ -326,12 +274,6 @@ void mdr_gate_claim_contended(struct mdr_gate *gate, unsigned long owner,
 	list_add(&entry->item, &mdr_gate_overflow);
 }
 
-/**
- * mdr_gate_exit_overflow - leave the gate with an entry that has no slot
- * @entry: the entry
- *
- * Context: process context.
- */
 void mdr_gate_exit_overflow(struct mdr_gate_entry *entry)
 {
 	guard(raw_spinlock)(&mdr_gate_overflow_lock);

@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The gate of a group: keeps user access and host recovery apart.
+ * The gate of a group keeps user access and host recovery apart.
  *
- * Who wants to touch a device enters its group's gate and leaves it afterwards.
- * Who wants the device for himself closes the gate and waits, with a bound,
- * until everybody inside has left (the drain).
+ * A task enters the gate to use a device and leaves it when it is done. A task
+ * that needs the device for itself closes the gate and then drains it: it
+ * waits, with a bound, until everyone inside has left.
  *
- * Inside is written down in a per-CPU slot: which gate, which task, what for.
- * Entering writes the slot, then reads @closed; closing writes @closed, then
- * reads all slots. A full barrier sits between the two on either side, so at
- * least one of them sees the other. The fast path writes no cache line that
- * another CPU writes, and takes no lock.
+ * A per-CPU slot records each task inside: its gate and its purpose. Entering
+ * writes the slot and then reads @closed; closing writes @closed and then reads
+ * all slots. Both put a full barrier in between, so at least one side sees the
+ * other. The fast path takes no lock and shares no written cache line.
  *
- * The slot names its task because of one hazard: the user buffer of a read()
- * may itself lie in a BAR mapping, so a task can fault on a closed gate while
- * it is inside this or another one. Such a fault must not wait, or a drain
- * would wait for it (mdr_gate_current_inside()).
+ * The slot names its task because the user buffer of a read() may itself lie in
+ * a BAR mapping: a task inside a gate can fault on a closed one. That fault
+ * must not wait, or a drain would wait for it (mdr_gate_current_inside()).
  */
 #ifndef MDR_GATE_H
 #define MDR_GATE_H
@@ -30,18 +28,16 @@
 #include <linux/types.h>
 #include <linux/wait.h>
 
-/* Tasks inside any gate that one CPU remembers without taking a lock. */
+/* Slots per CPU; entries beyond them go to a list under a lock. */
 #define MDR_GATE_SLOTS 8
 
 /**
- * enum mdr_entry_kind - what somebody is inside a gate for
- * @MDR_ENTRY_ACCESS: reads or writes the device, sets up its interrupts, ...
- * @MDR_ENTRY_CONFIG: reads or writes config space. The PCI core itself blocks
- *	that while it holds the function for a reset (pci_cfg_access_lock()).
- * @MDR_ENTRY_EXCLUSIVE: owns the closed gate: resets, opens or closes the
- *	device. PCI reset callbacks that it runs into are its own.
- *
- * Stored in the low bits of a task pointer.
+ * enum mdr_entry_kind - purpose of an entry, in the low bits of a task pointer
+ * @MDR_ENTRY_ACCESS: use of the device: registers, interrupts and so on
+ * @MDR_ENTRY_CONFIG: config space, which the PCI core blocks by itself while it
+ *	resets the function (pci_cfg_access_lock())
+ * @MDR_ENTRY_EXCLUSIVE: reset, open or close of the device by the task that
+ *	closed the gate; PCI reset callbacks in that task are its own
  */
 enum mdr_entry_kind {
 	MDR_ENTRY_ACCESS = 0,
@@ -51,12 +47,9 @@ enum mdr_entry_kind {
 
 #define MDR_ENTRY_KIND_MASK 3UL
 
-/**
- * enum mdr_gate_closed - values of &mdr_gate.closed
- * @MDR_GATE_OPEN: come in
- * @MDR_GATE_CLOSED: wait
- * @MDR_GATE_UNTOUCHED: come in, but leave word: nobody has been inside since the
- *	host reset the device. The first one turns this to MDR_GATE_OPEN.
+/*
+ * An untouched gate is open, and no task has entered since the host reset the
+ * device; the first to enter sets MDR_GATE_OPEN.
  */
 enum mdr_gate_closed {
 	MDR_GATE_OPEN = 0,
@@ -66,14 +59,13 @@ enum mdr_gate_closed {
 
 /**
  * struct mdr_gate - the gate of a group
- * @closed: 0, or why a user may not simply enter; read on every access
- * @dead: nonzero while waiting is pointless, since the device is lost
- * @closed_at: ktime_get_ns() when @closed became nonzero. Stall time-outs count
- *	from here, so that a user meets one of them a recovery and not one per
- *	access.
+ * @closed: an enum mdr_gate_closed; read on every access
+ * @dead: nonzero if the device is lost and waiting is pointless
+ * @closed_at: ktime_get_ns() when the gate closed. Stall timeouts count from
+ *	here: a user suffers one per recovery, not one per access.
  * @wait: tasks that wait for the gate to open or to die
  *
- * Written under the group's lock; read without.
+ * Written under the group's lock, except by mdr_gate_touch(); read without.
  */
 struct mdr_gate {
 	u32 closed;
@@ -82,36 +74,29 @@ struct mdr_gate {
 	wait_queue_head_t wait;
 } ____cacheline_aligned_in_smp;
 
-/**
- * struct mdr_gate_slot - one task inside a gate
- * @gate: the gate, NULL if the slot is free. Claimed on the slot's own CPU with
- *	preemption disabled, freed from anywhere.
- * @owner: the task and, in its low bits, the enum mdr_entry_kind
+/*
+ * One task inside a gate. A slot is claimed on its own CPU with preemption
+ * disabled, and freed from any CPU.
  */
 struct mdr_gate_slot {
-	struct mdr_gate *gate;
-	unsigned long owner;
+	struct mdr_gate *gate;		/* NULL if the slot is free */
+	unsigned long owner;		/* task | enum mdr_entry_kind */
 };
 
 struct mdr_gate_slots {
 	struct mdr_gate_slot slot[MDR_GATE_SLOTS];
 };
 
-/* No CPU's slots share a cache line with anything else. */
+/* One CPU's slots share no cache line with anything else. */
 static_assert(sizeof(struct mdr_gate_slots) % SMP_CACHE_BYTES == 0);
 
 DECLARE_PER_CPU_ALIGNED(struct mdr_gate_slots, mdr_gate_slots);
 
-/**
- * struct mdr_gate_entry - proof of having entered, on the stack of the task
- * @slot: the slot in use
- * @overflow: stands in for a per-CPU slot if all of those are taken
- * @item: in the overflow list
- */
+/* An entry, on the stack of its task. */
 struct mdr_gate_entry {
-	struct mdr_gate_slot *slot;
+	struct mdr_gate_slot *slot;	/* &overflow if the CPU has none free */
 	struct mdr_gate_slot overflow;
-	struct list_head item;
+	struct list_head item;		/* in the overflow list */
 };
 
 void mdr_gate_init(struct mdr_gate *gate);
@@ -150,16 +135,11 @@ static inline void mdr_gate_claim(struct mdr_gate *gate,
 	preempt_enable();
 }
 
-/**
- * mdr_gate_exit - leave the gate
- * @entry: filled in by mdr_gate_enter() or mdr_gate_enter_exclusive()
- *
- * Context: process context, the task that entered.
- */
+/* Leave the gate, in the task that entered. */
 static inline void mdr_gate_exit(struct mdr_gate_entry *entry)
 {
 	if (likely(entry->slot != &entry->overflow))
-		/* a drain that sees it free sees what was done inside */
+		/* a drain that sees the slot free sees what was done inside */
 		smp_store_release(&entry->slot->gate, NULL);
 	else
 		mdr_gate_exit_overflow(entry);
@@ -168,13 +148,12 @@ static inline void mdr_gate_exit(struct mdr_gate_entry *entry)
 /**
  * mdr_gate_enter - enter an open gate
  * @gate: the gate
- * @kind: what for
+ * @kind: purpose
  * @entry: on the caller's stack, for mdr_gate_exit()
  *
- * Context: process context; may be nested. Inside, the caller may sleep, and
- * may take memory_lock and igate; it must not wait for any gate.
- * Return: true if inside; false if the gate is closed, and then there is
- * nothing to leave.
+ * Context: may be nested. Inside, the caller may sleep and take memory_lock and
+ * igate, but must not wait for any gate.
+ * Return: true if inside; false if the gate is closed, with nothing to leave.
  */
 static inline bool mdr_gate_enter(struct mdr_gate *gate,
 				  enum mdr_entry_kind kind,
@@ -189,19 +168,11 @@ static inline bool mdr_gate_enter(struct mdr_gate *gate,
 	return false;
 }
 
-/**
- * mdr_gate_try_enter - enter an open gate, if that is simple
- * @gate: the gate
- * @kind: what for
- * @inside: on success, the slot, for mdr_gate_leave()
- *
- * The same as mdr_gate_enter() for the usual case: the gate is plainly open and
- * the first slot of this CPU is free. No entry is needed on the stack then, and
- * with it no zeroing of it and no stack protector: that is two thirds of what
- * the way through the gate costs. On failure mdr_gate_enter() knows more.
- *
- * Context: as mdr_gate_enter().
- * Return: true if inside.
+/*
+ * The fast path of mdr_gate_enter(): succeeds if the gate is MDR_GATE_OPEN and
+ * the first slot of this CPU is free. @inside is for mdr_gate_leave(). Without
+ * a struct mdr_gate_entry the stack needs no zeroing and no protector, which are
+ * two thirds of the cost of the gate.
  */
 static __always_inline bool mdr_gate_try_enter(struct mdr_gate *gate,
 					       enum mdr_entry_kind kind,
@@ -213,9 +184,9 @@ static __always_inline bool mdr_gate_try_enter(struct mdr_gate *gate,
 	preempt_disable();
 	slot = this_cpu_ptr(mdr_gate_slots.slot);
 	/*
-	 * Other CPUs only ever free this slot, and only this CPU claims it: read
-	 * as free it stays so until the store below, read as taken it may have
-	 * been freed since. A plain read, since a marked one is a load by itself.
+	 * Only this CPU claims the slot, so if it reads as free it stays free
+	 * until the store below; if it reads as taken, another CPU may just have
+	 * freed it. A marked read would be one more load instruction.
 	 */
 	if (unlikely(data_race(__this_cpu_read(mdr_gate_slots.slot[0].gate)))) {
 		preempt_enable();
@@ -235,28 +206,17 @@ static __always_inline bool mdr_gate_try_enter(struct mdr_gate *gate,
 	return true;
 }
 
-/**
- * mdr_gate_leave - leave the gate
- * @slot: from mdr_gate_try_enter()
- *
- * Context: process context, the task that entered.
- */
+/* Leave the gate after mdr_gate_try_enter(), in the same task. */
 static __always_inline void mdr_gate_leave(struct mdr_gate_slot *slot)
 {
 	/* as in mdr_gate_exit() */
 	smp_store_release(&slot->gate, NULL);
 }
 
-/**
- * mdr_gate_enter_exclusive - be seen inside a gate regardless of its being
- *	closed
- * @gate: the gate
- * @entry: on the caller's stack, for mdr_gate_exit()
- *
- * The caller checks the state of the group afterwards: either it sees the error
- * that took the gate away from it, or that error's drain sees it.
- *
- * Context: process context.
+/*
+ * Enter a gate even if it is closed. The caller checks the state of the group
+ * afterwards: either it sees the error that took the gate away, or the drain of
+ * that error sees the caller.
  */
 static inline void mdr_gate_enter_exclusive(struct mdr_gate *gate,
 					    struct mdr_gate_entry *entry)
@@ -265,16 +225,10 @@ static inline void mdr_gate_enter_exclusive(struct mdr_gate *gate,
 	smp_mb(); /* slot before the state of the group */
 }
 
-/**
- * mdr_gate_closed - did the gate close behind something just done inside?
- * @gate: the gate
- *
- * For work that must be undone if it was late: orders what the caller wrote
- * before the read of the flag, so that either the closer sees the former or the
- * caller sees the latter.
- *
- * Context: any.
- * Return: true if the gate is closed now.
+/*
+ * True if the gate is closed, for work that must be undone if it came too late:
+ * either the task that closes the gate sees what the caller wrote before, or
+ * the caller sees the closed gate.
  */
 static inline bool mdr_gate_closed(struct mdr_gate *gate)
 {
