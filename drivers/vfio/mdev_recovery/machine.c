@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The state machine of a group. One table, one function that changes a state.
+ * The state machine of a group: one table, and one function that changes the
+ * state.
  *
- * The life of one recovery runs down the main diagonal:
+ * One recovery:
  *
  *   open -> closing -> recovering -> open             (type resume)
  *                                 -> holding -> open  (type hold)
  *                                 -> evicting -> open (type evict)
  *                                 -> failed
  *
- * A new error starts over from every state but failed: what was being waited
- * for belonged to an older event. In failed the host has given up; only a proof
- * that the function is alive leads out: an administrator's or a user's reset
- * that succeeded, a resume that came late, or the removal of the function.
+ * A new error starts over from every state but failed: whatever the group was
+ * waiting for belonged to an older event. In failed the host has given up. The
+ * group leaves it only if the function proves to be alive (a successful reset
+ * by a user or an administrator, a late resume) or leaves the group.
  *
- * A reset that a user or an administrator asked for returns to where it began
- * unless it is itself what was waited for. An error in its middle takes over.
+ * A reset by a user or an administrator returns to the state it began in,
+ * unless that state was waiting for this reset. An error during it takes over.
  */
 #include "machine.h"
 
@@ -53,7 +54,7 @@ mdr_arcs[MDR_STATE_COUNT][MDR_EVENT_COUNT] = {
 		[MDR_EVENT_ERROR_NONFATAL]	= ARC(CLOSING, CLOSE),
 		[MDR_EVENT_ERROR_FATAL]		= ARC(CLOSING, CLOSE),
 		[MDR_EVENT_ERROR_PERMANENT]	= ARC(FAILED, LOSE),
-		/* two functions of one group drain side by side */
+		/* several functions of one group drain in parallel */
 		[MDR_EVENT_DRAINED]		= ARC(RECOVERING, NONE),
 		[MDR_EVENT_DRAIN_TIMEOUT]	= ARC(RECOVERING, NONE),
 		[MDR_EVENT_SLOT_RESET_OK]	= ARC(RECOVERING, NONE),
@@ -81,7 +82,7 @@ mdr_arcs[MDR_STATE_COUNT][MDR_EVENT_COUNT] = {
 		[MDR_EVENT_LAST_USER_GONE]	= ARC(OPEN, OPEN),
 	},
 	[MDR_STATE_FAILED] = {
-		/* a late resume: the restore before it proved the device */
+		/* a late resume: a successful restore came before it */
 		[MDR_EVENT_RESUME_OPEN]		= ARC(OPEN, OPEN),
 		[MDR_EVENT_RESUME_HOLD]		= ARC(HOLDING, CLOSE),
 		[MDR_EVENT_RESUME_EVICT]	= ARC(EVICTING, REQUEST),
@@ -138,12 +139,6 @@ static const char * const mdr_event_names[MDR_EVENT_COUNT] = {
 	[MDR_EVENT_ADMIN_RECOVER]	= "admin_recover",
 };
 
-/**
- * mdr_machine_init - put a machine into its first state, open
- * @machine: the machine
- *
- * Context: any; the caller owns @machine.
- */
 void mdr_machine_init(struct mdr_machine *machine)
 {
 	machine->state = MDR_STATE_OPEN;
@@ -151,16 +146,12 @@ void mdr_machine_init(struct mdr_machine *machine)
 }
 
 /**
- * mdr_machine_step - apply an event
- * @machine: the machine
+ * mdr_machine_step - apply an event; nothing else changes the state
+ * @machine: the machine; the caller serialises its steps
  * @event: what happened
- * @action: out: what the caller has to do now; MDR_ACTION_NONE when refused
+ * @action: out: what the caller has to do; MDR_ACTION_NONE on refusal
  *
- * The only place that changes a state.
- *
- * Context: any; the caller serialises all steps of one machine.
- * Return: true if the arc exists and was taken, false if it was refused and
- * nothing changed.
+ * Return: true if the table has the arc; false if nothing changed.
  */
 bool mdr_machine_step(struct mdr_machine *machine, enum mdr_event event,
 		      enum mdr_action *action)
@@ -189,13 +180,7 @@ bool mdr_machine_step(struct mdr_machine *machine, enum mdr_event event,
 	return true;
 }
 
-/**
- * mdr_state_name - name of a state as shown in sysfs, uevents and traces
- * @state: the state
- *
- * Context: any.
- * Return: a constant string; "invalid" for a value that is no state.
- */
+/* As shown in sysfs, uevents and traces; "invalid" for an invalid value. */
 const char *mdr_state_name(enum mdr_state state)
 {
 	if (state >= MDR_STATE_COUNT)
@@ -203,13 +188,7 @@ const char *mdr_state_name(enum mdr_state state)
 	return mdr_state_names[state];
 }
 
-/**
- * mdr_event_name - name of an event as shown in traces
- * @event: the event
- *
- * Context: any.
- * Return: a constant string; "invalid" for a value that is no event.
- */
+/* As shown in traces; "invalid" for an invalid value. */
 const char *mdr_event_name(enum mdr_event event)
 {
 	if (event >= MDR_EVENT_COUNT)
