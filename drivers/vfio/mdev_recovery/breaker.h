@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The breaker: gives up on a group whose errors come too often. A pure function
- * of the times of its errors; no locks, no I/O, no allocation.
+ * The breaker gives up on a group whose errors come too often. Pure: no locks,
+ * no I/O, no allocation. The caller serialises all calls for one breaker.
  */
 #ifndef MDR_BREAKER_H
 #define MDR_BREAKER_H
@@ -13,17 +13,12 @@
 typedef unsigned long long u64;
 #endif
 
-/* The most errors in a window that can be asked for. */
+/* Size of the ring; a limit has to be below it. */
 #define MDR_BREAKER_MAX 64
 
-/**
- * struct mdr_breaker - times of the latest errors of a group
- * @times: a ring, in nanoseconds of one clock that never goes back
- * @count: how many errors since the last reset of the breaker
- */
 struct mdr_breaker {
-	u64 times[MDR_BREAKER_MAX];
-	unsigned int count;
+	u64 times[MDR_BREAKER_MAX];	/* ring; ns of a monotonic clock */
+	unsigned int count;		/* errors since the last reset */
 };
 
 void mdr_breaker_reset(struct mdr_breaker *breaker);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Decisions about policy, as pure functions.
+ * Recovery policies: names, and the events they lead to.
  */
 #include "policy.h"
 
@@ -11,13 +11,7 @@ static const char * const mdr_policy_names[MDR_POLICY_COUNT] = {
 	[MDR_POLICY_EVICT]	= "evict",
 };
 
-/**
- * mdr_policy_name - name of a policy as shown in sysfs
- * @policy: the policy
- *
- * Context: any.
- * Return: a constant string; "none" for a value that is no policy.
- */
+/* As shown in sysfs; "none" for an invalid value. */
 const char *mdr_policy_name(enum mdr_policy policy)
 {
 	if (policy >= MDR_POLICY_COUNT)
@@ -25,26 +19,14 @@ const char *mdr_policy_name(enum mdr_policy policy)
 	return mdr_policy_names[policy];
 }
 
-/**
- * mdr_policy_stricter - the policy that two mdevs of one group lead to
- * @a: policy of one
- * @b: policy of the other
- *
- * Context: any.
- * Return: the stricter of the two.
- */
 enum mdr_policy mdr_policy_stricter(enum mdr_policy a, enum mdr_policy b)
 {
 	return a > b ? a : b;
 }
 
-/**
- * mdr_policy_resume_event - what the end of the host's recovery means
- * @policy: the strictest policy among the devices of the group that are open,
- *	MDR_POLICY_NONE if none is
- *
- * Context: any.
- * Return: the event for the group's state machine.
+/*
+ * The event at the end of the host's recovery. @policy is the strictest among
+ * the open devices of the group, MDR_POLICY_NONE if none is open.
  */
 enum mdr_event mdr_policy_resume_event(enum mdr_policy policy)
 {

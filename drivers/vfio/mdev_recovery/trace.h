@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tracepoints mdev_recovery:*: every transition of a group, every wait at a
+ * Tracepoints of mdev_recovery: every transition of a group, every wait at a
  * gate, every drain.
  */
 #undef TRACE_SYSTEM
