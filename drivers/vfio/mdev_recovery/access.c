@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * read() and write() of a device: through the gate, or, when the device does
- * not answer any more, as hardware that is gone would answer.
+ * read() and write() of a device: through the gate, or, if the device does not
+ * answer any more, with the answer of a device that has been unplugged.
  */
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
@@ -16,7 +16,7 @@ static enum mdr_entry_kind mdr_access_kind(loff_t pos)
 	       MDR_ENTRY_CONFIG : MDR_ENTRY_ACCESS;
 }
 
-/* Size of a region, without asking the device; 0 if there is none. */
+/* Size of a region, without access to the device; 0 if there is none. */
 static u64 mdr_region_size(struct mdr_device *device, unsigned int index)
 {
 	struct pci_dev *pdev = device->core.pdev;
@@ -32,8 +32,8 @@ static u64 mdr_region_size(struct mdr_device *device, unsigned int index)
 }
 
 /*
- * How much of an access lies within its region, as vfio-pci-core sees it; it
- * answers config space and BARs differently.
+ * How much of an access lies within its region. Follows vfio-pci-core, which
+ * treats config space and BARs differently.
  */
 static ssize_t mdr_region_count(struct mdr_device *device, loff_t ppos,
 				size_t count, bool write)
@@ -50,8 +50,8 @@ static ssize_t mdr_region_count(struct mdr_device *device, loff_t ppos,
 }
 
 /*
- * The device does not answer. dead_access decides: an error, or what a bus
- * gives when nobody drives it: reads are all-ones, writes go nowhere.
+ * The device does not answer. dead_access selects between an error and what an
+ * undriven bus gives: reads return all-ones, writes are dropped.
  */
 static ssize_t mdr_dead_access(struct mdr_device *device, char __user *buf,
 			       size_t count, loff_t *ppos, bool write)
@@ -80,7 +80,7 @@ static ssize_t mdr_dead_access(struct mdr_device *device, char __user *buf,
 	return count;
 }
 
-/* The gate is not simply open, or this CPU's first slot is taken. */
+/* The gate is not open, or the first slot of this CPU is taken. */
 static noinline ssize_t mdr_read_slowly(struct vfio_device *vdev,
 					char __user *buf, size_t count,
 					loff_t *ppos)
@@ -101,17 +101,7 @@ static noinline ssize_t mdr_read_slowly(struct vfio_device *vdev,
 	return ret;
 }
 
-/**
- * mdr_device_read - &vfio_device_ops.read
- * @vdev: the device
- * @buf: where to
- * @count: how many bytes
- * @ppos: region and offset, as vfio-pci-core encodes them
- *
- * Context: process context, may sleep.
- * Return: bytes read; -EIO if the device does not answer and dead_access is
- * fault; otherwise as vfio_pci_core_read().
- */
+/* .read; -EIO if the device does not answer and dead_access is fault. */
 ssize_t mdr_device_read(struct vfio_device *vdev, char __user *buf,
 			size_t count, loff_t *ppos)
 {
@@ -127,7 +117,7 @@ ssize_t mdr_device_read(struct vfio_device *vdev, char __user *buf,
 	return ret;
 }
 
-/* As mdr_read_slowly(); and writes to registers that are kept track of. */
+/* Like mdr_read_slowly(); also for writes to registers that we track. */
 static noinline ssize_t mdr_write_slowly(struct vfio_device *vdev,
 					 const char __user *buf, size_t count,
 					 loff_t *ppos)
@@ -170,7 +160,7 @@ mdr_write_quickly(struct vfio_device *vdev, const char __user *buf,
 	return ret;
 }
 
-/* Apart: what config space needs first would cost both some registers. */
+/* Not inlined: sharing a frame with config space would cost registers. */
 static noinline ssize_t mdr_bar_write(struct vfio_device *vdev,
 				      const char __user *buf, size_t count,
 				      loff_t *ppos)
@@ -178,17 +168,7 @@ static noinline ssize_t mdr_bar_write(struct vfio_device *vdev,
 	return mdr_write_quickly(vdev, buf, count, ppos, MDR_ENTRY_ACCESS);
 }
 
-/**
- * mdr_device_write - &vfio_device_ops.write
- * @vdev: the device
- * @buf: where from
- * @count: how many bytes
- * @ppos: region and offset, as vfio-pci-core encodes them
- *
- * Context: process context, may sleep.
- * Return: bytes written; -EIO if the device does not answer and dead_access is
- * fault; otherwise as vfio_pci_core_write().
- */
+/* .write; -EIO if the device does not answer and dead_access is fault. */
 ssize_t mdr_device_write(struct vfio_device *vdev, const char __user *buf,
 			 size_t count, loff_t *ppos)
 {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * BAR mappings: faults through the gate, and the substitute page that a mapping
- * shows while the device does not answer.
+ * BAR mappings: faults that pass the gate, and the substitute page in place of
+ * a device that does not answer.
  *
- * A fault inserts a page table entry and the gate may close (or open) right
- * then. Closing sets the flag and then zaps; opening clears the flag and then
- * zaps. The fault inserts and then looks at the flag. So an entry that is not
- * wanted any more is taken away by one of the two.
+ * The gate may close or open while a fault inserts its page table entry.
+ * Closing sets the flag and then zaps, opening clears the flag and then zaps,
+ * and the fault inserts the entry and then checks the flag. So one of the two
+ * sides removes an entry that came too late.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -31,10 +31,7 @@ static void mdr_fault_undo(struct vm_fault *vmf, unsigned int order)
 	zap_special_vma_range(vmf->vma, ALIGN_DOWN(vmf->address, size), size);
 }
 
-/*
- * Map the substitute page. It is ordinary memory, so not with the uncached
- * attributes of the BAR.
- */
+/* The page is ordinary memory, so it must not be mapped uncached like a BAR. */
 static vm_fault_t mdr_fault_substitute(struct mdr_device *device,
 				       struct vm_fault *vmf)
 {
@@ -63,7 +60,8 @@ static vm_fault_t mdr_fault_dead(struct mdr_device *device,
 
 /*
  * Wait without the lock of the fault, so that other threads can map and fault.
- * The file keeps device, group and this module while the mapping may go away.
+ * The mapping may go away meanwhile; the file keeps the device, its group and
+ * this module.
  */
 static vm_fault_t mdr_fault_wait(struct mdr_device *device,
 				 struct vm_fault *vmf)
@@ -89,7 +87,7 @@ static vm_fault_t mdr_fault_closed(struct mdr_device *device,
 {
 	struct mdr_gate *gate = device->gate;
 
-	/* a buffer of our own read() or write(): its drain would wait for us */
+	/* in the buffer of our own read() or write(), whose drain would wait */
 	if (mdr_gate_current_inside())
 		return VM_FAULT_SIGBUS;
 
@@ -99,7 +97,7 @@ static vm_fault_t mdr_fault_closed(struct mdr_device *device,
 	return mdr_fault_wait(device, vmf);
 }
 
-/* The caller is inside the gate. @huge is order != 0, to a compiler's eye. */
+/* @huge stands for order != 0, as a constant for the compiler. */
 static __always_inline vm_fault_t mdr_fault_inside(struct mdr_device *device,
 						   struct vm_fault *vmf,
 						   unsigned int order,
@@ -116,7 +114,7 @@ static __always_inline vm_fault_t mdr_fault_inside(struct mdr_device *device,
 	return ret;
 }
 
-/* The gate is not simply open, or this CPU's first slot is taken. */
+/* The gate is not open, or the first slot of this CPU is taken. */
 static noinline vm_fault_t mdr_fault_slowly(struct mdr_device *device,
 					    struct vm_fault *vmf,
 					    unsigned int order)
@@ -154,11 +152,11 @@ static vm_fault_t mdr_fault(struct vm_fault *vmf)
 }
 
 /*
- * A copy of a mapping begins empty, as one that was just made. fork() copies the
- * entry of a huge page that a zap is taking away at that moment (in the kernel:
- * Documentation/upstream/fork-huge-pfnmap.md), and the copy is missed. With
- * VM_WIPEONFORK it copies none. Set for each copy, and not by mmap(), since
- * madvise(MADV_KEEPONFORK) takes it back.
+ * A copied mapping starts out empty. fork() can copy the entry of a huge page
+ * while a zap removes the original, and the zap misses the copy: a kernel bug,
+ * see Documentation/upstream/fork-huge-pfnmap.md. With VM_WIPEONFORK, fork()
+ * copies no entry. Set on every copy and not in mmap(), because
+ * madvise(MADV_KEEPONFORK) can clear it.
  */
 static void mdr_vm_open(struct vm_area_struct *vma)
 {
@@ -181,16 +179,7 @@ static const struct vm_operations_struct mdr_huge_vm_ops = {
 	.huge_fault = mdr_huge_fault,
 };
 
-/**
- * mdr_device_mmap - &vfio_device_ops.mmap
- * @vdev: the device
- * @vma: the mapping
- *
- * Touches no device, so it does not enter the gate; the faults do.
- *
- * Context: process context, mmap_lock held for writing.
- * Return: as vfio_pci_core_mmap().
- */
+/* .mmap; does not touch the device, so only the faults enter the gate. */
 int mdr_device_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 {
 	struct mdr_device *device = to_mdr_device(vdev);
@@ -203,7 +192,7 @@ int mdr_device_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 		return ret;
 
 	core_vm_ops = vma->vm_ops;
-	/* what we do not wrap we would lose */
+	/* we would lose any operation that we do not wrap */
 	if (WARN_ON_ONCE(core_vm_ops->open || core_vm_ops->close ||
 			 core_vm_ops->map_pages || !core_vm_ops->fault))
 		return -EOPNOTSUPP;
@@ -213,12 +202,7 @@ int mdr_device_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 	return 0;
 }
 
-/**
- * mdr_device_zap - take the BAR mappings away
- * @device: the device; its gate is closed, or was just opened
- *
- * Context: process context, may sleep.
- */
+/* Remove the BAR mappings. The gate is closed, or was just opened. */
 void mdr_device_zap(struct mdr_device *device)
 {
 	loff_t start = VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_BAR0_REGION_INDEX);
@@ -228,13 +212,9 @@ void mdr_device_zap(struct mdr_device *device)
 			    end - start, true);
 }
 
-/**
- * mdr_device_unsubstitute - take the substitute page away
- * @device: the device; its gate was just opened
- *
- * What the user wrote to the page is gone afterwards.
- *
- * Context: process context, group->lock held, may sleep.
+/*
+ * Remove the substitute page and what the user wrote to it. The gate was just
+ * opened, and group->lock is held.
  */
 void mdr_device_unsubstitute(struct mdr_device *device)
 {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ioctl() of a device, by class. What vfio-pci-core answers without the device
- * passes; what may touch the device enters the gate; what resets it closes the
- * gate; everything else would bypass the gate, and is refused.
+ * ioctl() of a device, by class. Calls that vfio-pci-core answers without the
+ * device pass; calls that may touch it enter the gate; resets close the gate.
+ * The rest would bypass the gate and is refused.
  *
- * vfio-pci-core touches the device in more calls than their names say: GET_INFO
- * may set AtomicOps in Device Control 2, GET_IRQ_INFO reads the MSI
- * capabilities, GET_REGION_INFO of the ROM writes COMMAND and puts the old value
- * back. During a recovery each would read or leave garbage.
+ * vfio-pci-core touches the device in more calls than their names suggest:
+ * GET_INFO may set AtomicOps in Device Control 2, GET_IRQ_INFO reads the MSI
+ * capabilities, and GET_REGION_INFO of the ROM changes COMMAND for a moment.
+ * During a recovery they would read or leave behind garbage.
  */
 #include "device.h"
 
@@ -19,7 +19,7 @@ static int mdr_call_enter(struct mdr_device *device,
 	return ret == -ETIMEDOUT ? -EIO : ret;
 }
 
-/* What @call_ returns, called inside the gate; or why it cannot be entered. */
+/* The value of @call_, evaluated inside the gate; or the error of entering. */
 #define mdr_call_inside(device_, call_)					\
 ({									\
 	struct mdr_device *inside_ = (device_);				\
@@ -41,17 +41,7 @@ static long mdr_ioctl_refuse(struct mdr_device *device, unsigned int cmd)
 	return -ENOTTY;
 }
 
-/**
- * mdr_device_ioctl - &vfio_device_ops.ioctl
- * @vdev: the device
- * @cmd: the command
- * @arg: its argument
- *
- * Context: process context, may sleep.
- * Return: as vfio_pci_core_ioctl(); -EIO if the device does not answer within
- * stall_timeout_ms; -ENOTTY for a refused command; for resets see
- * mdr_device_reset() and mdr_device_hot_reset().
- */
+/* .ioctl; -EIO if the device does not answer within stall_timeout_ms. */
 long mdr_device_ioctl(struct vfio_device *vdev, unsigned int cmd,
 		      unsigned long arg)
 {
@@ -76,16 +66,7 @@ long mdr_device_ioctl(struct vfio_device *vdev, unsigned int cmd,
 	}
 }
 
-/**
- * mdr_device_region_info - &vfio_device_ops.get_region_info_caps
- * @vdev: the device
- * @info: the question and its answer
- * @caps: capabilities of the answer
- *
- * Context: process context, may sleep.
- * Return: as vfio_pci_ioctl_get_region_info(); -EIO if the device does not
- * answer within stall_timeout_ms.
- */
+/* .get_region_info_caps; fails like mdr_device_ioctl(). */
 int mdr_device_region_info(struct vfio_device *vdev,
 			   struct vfio_region_info *info,
 			   struct vfio_info_cap *caps)
@@ -98,17 +79,9 @@ int mdr_device_region_info(struct vfio_device *vdev,
 							      caps));
 }
 
-/**
- * mdr_device_feature - &vfio_device_ops.device_feature
- * @vdev: the device
- * @flags: feature and operation
- * @arg: its argument
- * @argsz: size of @arg, in bytes
- *
- * Context: process context, may sleep.
- * Return: as vfio_pci_core_ioctl_feature(); -EIO if the device does not answer
- * within stall_timeout_ms; -ENOTTY for a feature that would bypass the gate, as
- * the export of a BAR as dma-buf.
+/*
+ * .device_feature; fails like mdr_device_ioctl(). One feature that would bypass
+ * the gate is the export of a BAR as a dma-buf.
  */
 int mdr_device_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 		       size_t argsz)
