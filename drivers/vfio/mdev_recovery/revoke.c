@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Taking a device away from a user: first ask, then, if revoke=kill says so,
- * kill who still holds it.
+ * Taking a device away from its user: ask first; with revoke=kill, then kill
+ * the processes that still hold it.
  *
- * A holder is a process with the device's file among its descriptors, or with a
- * mapping of it. Where no process is one and the file is held all the same, it
- * is in an io_uring, in a socket, with KVM: then the process that used the
- * device last is killed (users.c), and if that was not the one, the next.
+ * A holder has the device's file among its descriptors, or a mapping of it. If
+ * there is no holder but the file is in use, it is in an io_uring or a socket,
+ * or KVM has it. Then the latest user of the device (users.c) is killed, and if
+ * that did not help, the next.
  *
- * Nothing here waits for another process: not for its mmap_lock, since the
- * mappings are found from the device's side, and not with a reference that
- * keeps its files or its memory.
+ * Nothing here waits for another process. The mappings are found from the
+ * device's side, without its mmap_lock, and no reference keeps its files or its
+ * memory.
  */
 #include <linux/fdtable.h>
 #include <linux/fs.h>
@@ -25,13 +25,13 @@
 #include "function.h"
 #include "group.h"
 
-/* How often a user is asked to leave, as vfio core does it. */
+/* How often a user is asked to leave, same as in vfio core. */
 #define MDR_REQUEST_PERIOD_MS 10000
 
-/* After a kill, how long until the next look for holders. */
+/* Time from a kill to the next search for holders. */
 #define MDR_KILL_PERIOD_MS 1000
 
-/* How often to look whether the last file is closed: nothing tells. */
+/* Polling period: nothing signals that the last file is closed. */
 #define MDR_HELD_PERIOD_MS 10
 
 static int mdr_is_device_file(const void *mapping, struct file *file,
@@ -52,19 +52,15 @@ static bool mdr_task_has_file(struct task_struct *task,
 	return found;
 }
 
-/**
- * struct mdr_search - a search for holders of a device
- * @mapping: that of the device's file
- * @mms: address spaces with a mapping of it, by their address; mmgrab()
- */
+/* @mms: referenced address spaces that map the device's file, by address. */
 struct mdr_search {
 	struct address_space *mapping;
 	struct xarray mms;
 };
 
 /*
- * mmgrab() keeps the address of an mm_struct from becoming another one's, and
- * nothing else. Memory is not waited for either: reclaim takes i_mmap_rwsem.
+ * mmgrab() only keeps the address of the mm_struct from being reused. The
+ * allocation must not wait for memory: reclaim takes i_mmap_rwsem.
  */
 static int mdr_search_mappings(struct mdr_search *search)
 {
@@ -107,8 +103,8 @@ static bool mdr_search_hits(struct mdr_search *search,
 }
 
 /*
- * All threads, referenced, in an array that ends with NULL; NULL: no memory. Not
- * just the first of each process, which may be gone with the others living on.
+ * An array of all threads, referenced, up to a NULL; NULL if out of memory. The
+ * first thread of a process may be gone while others live on.
  */
 static struct task_struct **mdr_get_tasks(void)
 {
@@ -133,7 +129,7 @@ static struct task_struct **mdr_get_tasks(void)
 	return tasks;
 }
 
-/* All threads of the process. One that is dying already is not reported again. */
+/* Kill the whole process, and log it unless it is dying already. */
 static void mdr_kill(struct mdr_device *device, struct task_struct *task)
 {
 	if (is_global_init(task)) {
@@ -153,7 +149,7 @@ static void mdr_kill(struct mdr_device *device, struct task_struct *task)
 	kill_pid(task_tgid(task), SIGKILL, 1);
 }
 
-/* False if no process has it open or mapped; true if that is not known. */
+/* False if no process has the device open or mapped; true if unknown. */
 static bool mdr_kill_holders(struct mdr_device *device)
 {
 	struct mdr_search search = {
@@ -164,10 +160,10 @@ static bool mdr_kill_holders(struct mdr_device *device)
 
 	tasks = mdr_get_tasks();
 	if (!tasks)
-		return true; /* the next round may have more luck */
+		return true; /* try again in the next round */
 
 	xa_init(&search.mms);
-	found = mdr_search_mappings(&search) < 0; /* for all that is known */
+	found = mdr_search_mappings(&search) < 0; /* may have missed one */
 	for (task = tasks; *task; task++) {
 		if (mdr_search_hits(&search, *task)) {
 			mdr_kill(device, *task);
@@ -181,7 +177,7 @@ static bool mdr_kill_holders(struct mdr_device *device)
 	return found;
 }
 
-/* False if nobody is left to be killed. */
+/* False if there is no user left to kill. */
 static bool mdr_kill_latest_user(struct mdr_device *device)
 {
 	struct task_struct *task = mdr_users_latest(&device->users);
@@ -194,9 +190,9 @@ static bool mdr_kill_latest_user(struct mdr_device *device)
 }
 
 /*
- * Does anybody have a file of the device? One of /dev/vfio/devices that is not
- * bound to an iommufd is no use of the device, but vfio core would wait for it
- * in the end, with the device lock held.
+ * True if anyone has a file of the device. A /dev/vfio/devices file that is not
+ * bound to an iommufd does not use the device, but vfio core would wait for it
+ * later, with the device lock held.
  */
 static bool mdr_device_is_held(struct mdr_device *device)
 {
@@ -204,22 +200,13 @@ static bool mdr_device_is_held(struct mdr_device *device)
 	       refcount_read(&device->core.vdev.refcount) > 1;
 }
 
-/**
- * struct mdr_revocation - how far the taking away of a device is
- * @device: the device
- * @kill_at: in jiffies, if its user is to be killed
- * @requests: how often the user was asked
- * @unseen: how often in a row no process had it open or mapped
- * @interrupted: a signal came to who waits; goes on regardless
- * @helpless: it was said that nobody is left to be killed
- */
 struct mdr_revocation {
 	struct mdr_device *device;
-	unsigned long kill_at;
-	unsigned int requests;
-	unsigned int unseen;
-	bool interrupted;
-	bool helpless;
+	unsigned long kill_at;	/* jiffies; only with revoke=kill */
+	unsigned int requests;	/* how often the user was asked */
+	unsigned int unseen;	/* consecutive searches without a holder */
+	bool interrupted;	/* this task got a signal; it waits on */
+	bool helpless;		/* logged that no user is left to kill */
 };
 
 static void mdr_revoke_kill(struct mdr_revocation *revocation)
@@ -230,7 +217,7 @@ static void mdr_revoke_kill(struct mdr_revocation *revocation)
 		revocation->unseen = 0;
 		return;
 	}
-	/* the first time it may be a user that is just closing its file */
+	/* the first time, the user may just be closing its file */
 	if (!revocation->unseen++ || mdr_kill_latest_user(device) ||
 	    revocation->helpless)
 		return;
@@ -240,7 +227,7 @@ static void mdr_revoke_kill(struct mdr_revocation *revocation)
 		 device->uuid, current->comm, task_pid_nr(current));
 }
 
-/* How long to wait for the user now, in jiffies; asks or kills first. */
+/* Ask or kill; returns how long to wait for it to help, in jiffies. */
 static long mdr_revoke_press(struct mdr_revocation *revocation)
 {
 	struct mdr_device *device = revocation->device;
@@ -289,15 +276,10 @@ static void mdr_revoke_wait(struct mdr_revocation *revocation, long period)
 		 time_before(jiffies, end));
 }
 
-/**
- * mdr_device_request - vfio core waits for the last file to be closed
- * @vdev: the device
- * @count: how often it has asked in vain
- *
- * The users have left before that, so this is one who opened
- * /dev/vfio/devices just then.
- *
- * Context: process context, device lock of the function held, may sleep.
+/*
+ * .request: vfio core waits for the last file to be closed. All users have left
+ * before that, so this one just opened /dev/vfio/devices. The device lock of
+ * the function is held.
  */
 void mdr_device_request(struct vfio_device *vdev, unsigned int count)
 {
@@ -311,14 +293,12 @@ void mdr_device_request(struct vfio_device *vdev, unsigned int count)
 
 /**
  * mdr_device_revoke - take a device away from its user
- * @device: the device; nobody can use it anew from here on
+ * @device: the device; nobody can open it any more
  *
- * The device lock of the function is not held on this way, unless the parent
- * driver itself is being unbound: a user who stays must not keep the host from
- * recovering the neighbours.
- *
- * Context: process context, may sleep, until the user has let go; bounded only
- * with revoke=kill.
+ * Sleeps until the user has left, without a bound unless revoke=kill is set. So
+ * the device lock of the function must not be held (except while the parent
+ * driver is unbound): a user that stays must not keep the host from recovering
+ * the neighbours.
  */
 void mdr_device_revoke(struct mdr_device *device)
 {

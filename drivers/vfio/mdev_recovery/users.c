@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who uses a device: the processes that opened it, mapped it or asked something
- * of it, latest first.
+ * The users of a device: processes that opened it, mapped it or made a call on
+ * it, latest first.
  *
- * A file need not be in a table of descriptors: it may be in an io_uring, in a
- * socket, or held by a device of KVM. Nothing leads from such a file to its
- * process, so that is noted when the process is at hand.
+ * The file of a device need not be in a descriptor table: it may be in an
+ * io_uring or a socket, or a KVM device may hold it. Such a file does not lead
+ * to its process, so every use records the process while it is current.
  */
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
@@ -13,14 +13,7 @@
 
 #include "device.h"
 
-/**
- * mdr_users_note - the current process uses the device
- * @users: the users
- *
- * If there are more than MDR_USERS, the one who used it longest ago falls out.
- *
- * Context: process context.
- */
+/* Record the current process; of more than MDR_USERS, drop the oldest use. */
 void mdr_users_note(struct mdr_users *users)
 {
 	struct pid *pid = task_tgid(current);
@@ -41,12 +34,6 @@ void mdr_users_note(struct mdr_users *users)
 	WRITE_ONCE(users->pids[0], pid);
 }
 
-/**
- * mdr_users_forget - nobody uses the device any more
- * @users: the users
- *
- * Context: process context.
- */
 void mdr_users_forget(struct mdr_users *users)
 {
 	unsigned int i;
@@ -58,7 +45,7 @@ void mdr_users_forget(struct mdr_users *users)
 	}
 }
 
-/* Has none of its threads got a table of descriptors any more? */
+/* All threads have exited, so none has a descriptor table any more. */
 static bool mdr_process_is_gone(struct task_struct *task)
 {
 	return READ_ONCE(task->exit_state) && thread_group_empty(task);
@@ -79,14 +66,10 @@ static struct task_struct *mdr_users_get(struct mdr_users *users,
 	return task;
 }
 
-/**
- * mdr_users_latest - the process that used the device last and is still there
- * @users: the users
- *
- * Left out are the current process, which waits, and PID 1, which nobody kills.
- *
- * Context: process context.
- * Return: its first thread, to be released with put_task_struct(); or NULL.
+/*
+ * The latest user that still exists, as a referenced task; or NULL. Skips the
+ * current process, since it is the one waiting, and PID 1, which cannot be
+ * killed.
  */
 struct task_struct *mdr_users_latest(struct mdr_users *users)
 {

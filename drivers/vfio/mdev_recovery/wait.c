@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Waiting for a group: the host for its users, users for the host. Every wait has
- * a bound; Documentation/locking.rst lists who waits for whom.
+ * Waits between the host and the users of a group. Every wait has a bound;
+ * Documentation/locking.rst lists them.
  */
 #include <linux/delay.h>
 #include <linux/sched/signal.h>
@@ -11,14 +11,9 @@
 #include "group.h"
 #include "trace.h"
 
-/**
- * mdr_group_drain - wait, with a bound, until no user is inside the gate
- * @group: a group in state closing or resetting
- * @config_is_blocked: see mdr_gate_drain()
- *
- * Past the bound the host goes on; that is counted, traced and logged.
- *
- * Context: process context, no lock of ours held, may sleep; a host callback.
+/*
+ * Drain the gate of a group in state closing or resetting; mdr_gate_drain()
+ * explains how. Past the bound the host goes on. No lock of ours is held.
  */
 void mdr_group_drain(struct mdr_group *group, bool config_is_blocked)
 {
@@ -42,12 +37,9 @@ void mdr_group_drain(struct mdr_group *group, bool config_is_blocked)
 						MDR_EVENT_DRAIN_TIMEOUT, NULL);
 }
 
-/**
- * mdr_group_zap - take the BAR mappings of all devices away
- * @group: a group whose gate is closed
- *
- * Context: process context, may sleep; a host callback. Takes i_mmap_rwsem of
- * the devices' mappings and page table locks, not mmap_lock.
+/*
+ * Remove the BAR mappings of all devices; the gate is closed. Takes the
+ * i_mmap_rwsem of the mappings and page table locks, but not mmap_lock.
  */
 void mdr_group_zap(struct mdr_group *group)
 {
@@ -66,16 +58,11 @@ static int mdr_group_waited(long left)
 	return left ? 0 : -EAGAIN;
 }
 
-/**
- * mdr_group_wait_recovered - wait for the end of the host's recovery
- * @group: the group
- * @timeout_ms: the bound, in milliseconds
- *
- * Does not wait for resets that users asked for: a hot reset wants the lock of
- * the device set, with which vfio core calls open_device().
- *
- * Context: process context, not inside any gate, may sleep, killable.
- * Return: 0, -EAGAIN if the bound passed, -ERESTARTSYS if killed.
+/*
+ * Wait for the end of the host's recovery, outside any gate. Returns 0, -EAGAIN
+ * if @timeout_ms passed, or -ERESTARTSYS if killed. Does not wait for resets by
+ * users: a hot reset needs the device set's lock, which vfio core holds when it
+ * calls open_device().
  */
 int mdr_group_wait_recovered(struct mdr_group *group, unsigned int timeout_ms)
 {
@@ -84,14 +71,9 @@ int mdr_group_wait_recovered(struct mdr_group *group, unsigned int timeout_ms)
 				msecs_to_jiffies(timeout_ms)));
 }
 
-/**
- * mdr_group_wait_settled - wait for the end of what the host or a user does
- * @group: the group
- * @timeout_ms: the bound, in milliseconds
- *
- * Context: process context, no lock of vfio core held, not inside any gate, may
- * sleep, killable.
- * Return: 0, -EAGAIN if the bound passed, -ERESTARTSYS if killed.
+/*
+ * Like mdr_group_wait_recovered(), but waits for resets by users as well, so no
+ * lock of vfio core may be held.
  */
 int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms)
 {
@@ -101,15 +83,11 @@ int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms)
 				msecs_to_jiffies(timeout_ms)));
 }
 
-/**
- * mdr_group_wait_close - wait for the end of the recovery, whoever kills us
- * @function: a function of the group
- *
- * For close, which cannot fail and cannot be undone. Bounded by the group's
- * watchdog. Who unbinds the function holds its device lock and waits for the
- * close, and the host's recovery waits for that lock: then nobody waits here.
- *
- * Context: process context, not inside any gate, may sleep.
+/*
+ * Wait for the end of the recovery in close. Close cannot fail, so a kill does
+ * not end the wait; the group's watchdog bounds it. During an unbind, do not
+ * wait: the unbind holds the device lock until close is done, and the recovery
+ * needs that lock. The caller is not inside any gate.
  */
 void mdr_group_wait_close(struct mdr_function *function)
 {
@@ -124,15 +102,11 @@ void mdr_group_wait_close(struct mdr_function *function)
 			   msecs_to_jiffies(ms));
 }
 
-/**
- * mdr_wait_host_lets_go - a pause before the next try at what the host holds
- * @deadline: no more tries after it, in jiffies
- *
- * A recovery is over in the last callback of the host, which has the function's
- * device_lock until that returns. vfio-pci-core only tries to take it.
- *
- * Context: process context, may sleep.
- * Return: whether to try again.
+/*
+ * Pause before the next attempt to use what the host holds; false after
+ * @deadline (in jiffies) or a kill. The host holds the function's device_lock
+ * until the last callback of a recovery has returned, and vfio-pci-core only
+ * tries to take it.
  */
 bool mdr_wait_host_lets_go(unsigned long deadline)
 {
