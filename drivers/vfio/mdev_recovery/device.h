@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Devices: a function in the hands of a user.
+ * Devices: functions that are assigned to a user.
  */
 #ifndef MDR_DEVICE_H
 #define MDR_DEVICE_H
@@ -22,7 +22,7 @@ struct pci_bus;
 struct pid;
 struct task_struct;
 
-/* Also the bound of a group without an mdev; see Documentation/ABI. */
+/* Also used for a group without an mdev; see Documentation/ABI. */
 #define MDR_DEFAULT_RECOVERY_TIMEOUT_MS 90000
 
 enum mdr_dead_access {
@@ -47,22 +47,22 @@ enum mdr_revoke {
 
 /**
  * struct mdr_tunables - attributes of an mdev, see Documentation/ABI
- * @stall_timeout_ms: how long an access waits at the closed gate, milliseconds
- * @hold_timeout_ms: how long holding waits for the user, milliseconds
- * @recovery_timeout_ms: how long the host may take, milliseconds
- * @dead_access: what an access meets afterwards (enum mdr_dead_access)
+ * @stall_timeout_ms: how long an access waits at the closed gate
+ * @hold_timeout_ms: how long state holding waits for the user
+ * @recovery_timeout_ms: how long the host may take
+ * @dead_access: what an access meets after that (enum mdr_dead_access)
  * @nonfatal_action: whether a non-fatal error asks for a reset
  *	(enum mdr_nonfatal_action)
- * @reset_elision: whether a user's reset may be left out where the device is
- *	provably as the host's reset left it (enum mdr_reset_elision)
- * @breaker_max: how many errors within @breaker_window_ms are recovered; 0 for
- *	any number
- * @breaker_window_ms: milliseconds
- * @revoke: what happens to a user who keeps a function that goes away
+ * @reset_elision: whether to skip a user's reset if the device is provably as
+ *	the host's reset left it (enum mdr_reset_elision)
+ * @breaker_max: recovered errors per @breaker_window_ms; 0 for no limit
+ * @breaker_window_ms: see @breaker_max
+ * @revoke: what happens to a user that keeps a function that goes away
  *	(enum mdr_revoke)
- * @revoke_timeout_ms: when it happens, milliseconds after the first request
+ * @revoke_timeout_ms: when it happens, counted from the first request
  *
- * Single words: sysfs writes them, READ_ONCE() reads them.
+ * Times are in milliseconds. Each field is one word: sysfs writes it,
+ * READ_ONCE() reads it.
  */
 struct mdr_tunables {
 	unsigned int stall_timeout_ms;
@@ -77,20 +77,20 @@ struct mdr_tunables {
 	unsigned int revoke_timeout_ms;
 };
 
-/* How many registers of struct mdr_user_registers there are. */
+/* Number of registers in struct mdr_user_registers. */
 #define MDR_USER_REGISTERS 8
 
 /**
- * struct mdr_user_registers - what the user wrote to config space for real
- * @value: by index into the table in restore.c
- * @at: by the same index, their offset in config space; 0 if there is none
- * @near: a bit for each four bytes of config space: a write of up to eight bytes
- *	that begins there may reach one of them
+ * struct mdr_user_registers - registers the user writes through to the device
+ * @value: indexed like the table in restore.c
+ * @at: their offsets in config space, same index; 0 if there is none
+ * @near: one bit per dword of config space: a write of up to eight bytes that
+ *	starts there may reach one of them
  *
- * All registers that vfio-pci-core lets a user write through to the device and
- * that a restore of the state saved at open would lose. Read back after the
- * user's write, since the config space of a frozen device cannot be read.
- * Written inside the gate, read with the gate drained.
+ * These are all the registers that vfio-pci-core passes through and that
+ * restoring the state saved at open would lose. They are read back after each
+ * write, since the config space of a frozen device cannot be read. Written
+ * inside the gate, read with the gate drained.
  */
 struct mdr_user_registers {
 	u32 value[MDR_USER_REGISTERS];
@@ -98,13 +98,13 @@ struct mdr_user_registers {
 	DECLARE_BITMAP(near, PCI_CFG_SPACE_EXP_SIZE / 4);
 };
 
-/* How many processes that use one device are remembered. */
+/* Processes remembered per device. */
 #define MDR_USERS 16
 
 /**
  * struct mdr_users - the processes that use a device, latest first
  * @lock: protects @pids; innermost
- * @pids: their thread groups, referenced; NULL behind the last one
+ * @pids: their thread groups, referenced; NULL after the last
  */
 struct mdr_users {
 	spinlock_t lock;
@@ -113,29 +113,30 @@ struct mdr_users {
 
 /**
  * struct mdr_device - an assigned function
- * @core: vfio-pci-core's part; first, vfio_alloc_device() wants that
+ * @core: vfio-pci-core's part; first, as vfio_alloc_device() requires
  * @function: the function, outlives the device
- * @gate: that of the function's group; here, since every access reads it
+ * @gate: the group's gate; copied here because every access reads it
  * @uuid: name of the mdev
  * @policy: its type
  * @tunables: its attributes
- * @registers: config space of the user
- * @saved: config space when the user opened the device; a copy of our own, since
- *	vfio-pci-core frees its one while a host callback may restore. group->lock
+ * @registers: the user's registers in config space
+ * @saved: config space when the user opened the device. Our own copy, since
+ *	vfio-pci-core frees its one while a host callback may restore.
+ *	group->lock
  * @acknowledged: latest event that the user's reset acknowledged; group->lock
  * @opened: between open_device() and close_device(); group->lock
  * @in_use: from before open_device() touches the function until close_device()
  *	is done with it; group->lock
  * @removing: no more opens; group->lock
  * @released: woken when @in_use becomes false
- * @users: who uses it, from open_device() until close_device() begins
- * @synced: INTx was brought in line since the latest error; group->lock
+ * @users: its processes, from open_device() until close_device() begins
+ * @synced: INTx was synchronized since the latest error; group->lock
  * @core_lock: keeps workers and close_device() apart in vfio-pci-core. Host
  *	callbacks do not take it.
- * @ones: the page that mappings show while the function does not answer.
- *	Private to this device, since its user can write to it.
+ * @ones: the page that mappings show while the function does not answer. One
+ *	for each device, since its user can write to it.
  * @substituted: @ones may be mapped
- * @core_vm_ops: vfio-pci-core's, behind ours
+ * @core_vm_ops: vfio-pci-core's, called by ours
  */
 struct mdr_device {
 	struct vfio_pci_core_device core;
@@ -165,8 +166,8 @@ static inline struct mdr_device *to_mdr_device(struct vfio_device *vdev)
 }
 
 /*
- * May a write to config space reach a register that is kept track of? Asked on
- * every such write, so it may say yes too often.
+ * May a write to config space reach a tracked register? Runs on every such
+ * write, so it is allowed to say yes too often.
  */
 static inline bool mdr_user_registers_tracked(struct mdr_device *device,
 					      loff_t ppos, size_t count)
@@ -177,7 +178,7 @@ static inline bool mdr_user_registers_tracked(struct mdr_device *device,
 	return count > 8 || test_bit(dword, device->registers.near);
 }
 
-/* users.c: who uses a device */
+/* users.c: the processes that use a device */
 void mdr_users_note(struct mdr_users *users);
 void mdr_users_forget(struct mdr_users *users);
 struct task_struct *mdr_users_latest(struct mdr_users *users);

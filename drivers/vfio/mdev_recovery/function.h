@@ -20,12 +20,12 @@ struct mdr_group;
 /**
  * struct mdr_domain - functions below one root port
  * @item: in the registry; mdr_registry_lock
- * @port: the root port; a function on a root bus is a domain of its own, then it
- *	is that function. Referenced.
- * @functions: how many functions hold this domain; mdr_registry_lock
+ * @port: the root port, or the function itself if it is on a root bus.
+ *	Referenced.
+ * @functions: functions that hold this domain; mdr_registry_lock
  * @lock: protects @told, and &mdr_function.walk of the functions in here
  * @told: &mdr_walk.item of the functions that a walk has told of an error and
- *	that it has not come back to
+ *	not come back to yet
  */
 struct mdr_domain {
 	struct list_head item;
@@ -36,16 +36,16 @@ struct mdr_domain {
 };
 
 /**
- * struct mdr_walk - one walk of the host, as one function has seen it
+ * struct mdr_walk - a walk, as one function has seen it
  * @item: in &mdr_domain.told, or empty
- * @task: the task that walks; compared, never dereferenced
- * @port: the port below which it walks, as far as that can be known: see
- *	mdr_walk_port(). Above the function, which keeps it.
- * @state: what it told
+ * @task: the walking task; compared, never dereferenced
+ * @port: where the walk started, if mdr_walk_port() could tell. Pinned by the
+ *	function below it.
+ * @state: the channel state it reported
  * @event: the id of its error; 0 before the first
  *
- * The host walks over everything below a port, in one task: it tells all of it
- * about an error, and then comes back to all of it for each further step.
+ * One task makes the whole walk: it reports the error to everything below the
+ * port, then visits all of it again for each further step.
  */
 struct mdr_walk {
 	struct list_head item;
@@ -56,12 +56,12 @@ struct mdr_walk {
 };
 
 /**
- * struct mdr_function_error - what one error means to a function
- * @frozen: it froze the link; device lock
+ * struct mdr_function_error - what the latest error means to a function
+ * @frozen: the link was frozen; device lock
  * @needs_reset: the function voted for a reset; device lock
- * @was_reset: the host reset the function for it; group->lock
- * @reset_due: the function voted for a reset and the host made none: the end of
- *	the recovery makes it; group->lock
+ * @was_reset: the host reset the function; group->lock
+ * @reset_due: the function voted for a reset and the host made none, so the end
+ *	of the recovery must; group->lock
  *
  * Zeroed by every error_detected(), with both locks held.
  */
@@ -74,28 +74,28 @@ struct mdr_function_error {
 
 /**
  * struct mdr_function - a PCI function bound to a parent driver
- * @pdev: the function; the binding to the parent driver keeps it
+ * @pdev: the function; pinned by the binding
  * @ops: the parent driver's hooks, never NULL
  * @group: its group; constant
  * @group_item: in @group; group->lock
  * @domain: its domain; constant
- * @device: the mdev, or NULL. Written with the device lock of @pdev and
+ * @device: the mdev, or NULL. Written with both the device lock of @pdev and
  *	group->lock held, so either one allows reading it.
  * @pristine: config space when the parent driver was bound
  * @walk: the latest walk that told this function of an error; domain->lock
- * @error: what its error means here
+ * @error: the latest error
  * @recovering: told of an error, not yet of its end; group->lock
- * @failed: the host said that it is lost; group->lock
+ * @failed: the host gave it up for lost; group->lock
  * @blank: a reset was coming or came, and no restore has succeeded since. Set
- *	under the device lock, cleared by mdr_restore() only
- * @configured: config space and the parent driver's part are restored, only the
+ *	under the device lock, cleared by mdr_restore() only.
+ * @configured: config space and the parent driver's part are restored, but the
  *	device is not ready yet; device lock
  * @in_host_reset: between reset_prepare() and reset_done(); device lock
  * @removing: the parent driver is being unbound
  * @rcu: for freeing
  * @parent: mdev core's part
  * @types: our mdev types
- * @type_pointers: the same as mdev core wants them
+ * @type_pointers: @types, in the form mdev core wants
  */
 struct mdr_function {
 	struct pci_dev *pdev;
@@ -119,15 +119,15 @@ struct mdr_function {
 	struct mdev_type *type_pointers[MDR_POLICY_COUNT - 1];
 };
 
-/* The host goes through a walk's states by itself; without one nobody does. */
+/* A walk does this itself; after a reset outside of a walk nobody else does. */
 static inline void mdr_pci_unfreeze(struct pci_dev *pdev)
 {
-	/* a device that is gone stays gone */
+	/* perm_failure stays: that device is gone */
 	cmpxchg(&pdev->error_state, pci_channel_io_frozen,
 		pci_channel_io_normal);
 }
 
-/* bridge.c: what lies between a root port and a function */
+/* bridge.c: bridges between a root port and a function */
 bool mdr_pci_is_below(struct pci_dev *pdev, struct pci_dev *bridge);
 struct pci_dev *mdr_pci_root(struct pci_dev *pdev);
 bool mdr_bridges_are_blank(struct pci_dev *pdev);

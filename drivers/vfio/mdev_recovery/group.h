@@ -5,7 +5,7 @@
  * group	an IOMMU group with at least one function: owns gate and state
  * function	a PCI function bound to a parent driver; the mdev parent
  * device	a function while it is assigned: from mdev create to remove
- * domain	the functions below one port: one error, one event id
+ * domain	the functions below one root port: tells which errors are one
  *
  * Lock order, outermost first; Documentation/locking.rst has the whole table:
  *
@@ -30,24 +30,24 @@
 struct mdr_function;
 struct pci_dev;
 
-/* How long a host callback waits for users to leave the gate: 1 s. */
+/* A host callback waits this long for users to leave the gate. */
 #define MDR_DRAIN_TIMEOUT_MS 1000
-/* How long to wait for a callback to return: less, as a drain may wait for us. */
+/* Bound on waiting for a host callback: shorter, its drain may wait for us. */
 #define MDR_LET_GO_MS 500
 
-/* One hour: anything longer is a typing mistake, and sums of times stay in range. */
+/* One hour: more is surely a typo, and sums of timeouts must not overflow. */
 #define MDR_MAX_TIMEOUT_MS 3600000
 
 /**
- * enum mdr_cause - why a group last left the state open
+ * enum mdr_cause - why a group last left state open
  * @MDR_CAUSE_NONE: it never did, or an administrator recovered it
  * @MDR_CAUSE_NONFATAL: error_detected(normal)
  * @MDR_CAUSE_FATAL: error_detected(frozen)
  * @MDR_CAUSE_PERMANENT: error_detected(perm_failure)
  * @MDR_CAUSE_USER_RESET: a user asked for a reset
  * @MDR_CAUSE_HOST_RESET: a reset from outside
- * @MDR_CAUSE_WATCHDOG: the host's recovery did not end
- * @MDR_CAUSE_BREAKER: errors came too often
+ * @MDR_CAUSE_WATCHDOG: the host's recovery did not end in time
+ * @MDR_CAUSE_BREAKER: too many errors
  * @MDR_CAUSE_COUNT: number of values
  */
 enum mdr_cause {
@@ -63,17 +63,17 @@ enum mdr_cause {
 };
 
 /**
- * struct mdr_stats - counters of a group, since the group exists
- * @recoveries: recoveries that ended open, holding or evicting
+ * struct mdr_stats - counters since the group was created
+ * @recoveries: recoveries that ended in open, holding or evicting
  * @failures: entries into failed
- * @drain_timeouts: drains that ran into their bound
- * @own_resets: recoveries that the kernel abandoned and the own attempt saved
- * @elided_resets: resets of users left out, see reset_elision
+ * @drain_timeouts: drains that timed out
+ * @own_resets: recoveries the kernel abandoned and the own attempt completed
+ * @elided_resets: user resets skipped, see reset_elision
  * @user_resets: resets run for users
  * @host_resets: resets from outside
  * @hold_timeouts: users of type hold that did not react in time
  * @harmless_errors: non-fatal errors that needed no reset
- * @recovery_ns_last: latest recovery, from the first error_detected() to the
+ * @recovery_ns_last: last recovery, from the first error_detected() to the
  *	opening of the gate, in nanoseconds
  * @correctable_errors: reported by the kernel
  * @stalls: accesses that waited at the closed gate
@@ -81,7 +81,7 @@ enum mdr_cause {
  * @stall_ns_total: sum of the waits, in nanoseconds
  * @stall_ns_max: the longest wait, in nanoseconds
  *
- * The atomic ones are written without a lock; group->lock protects the others.
+ * Atomic counters are updated without a lock, the others under group->lock.
  */
 struct mdr_stats {
 	u64 recoveries;
@@ -102,13 +102,13 @@ struct mdr_stats {
 };
 
 /**
- * struct mdr_attempt - what the shim does on its own account; group->lock
- * @event: id of the latest event with an own reset: one for each
- * @host_is_done: the host is provably done with the latest event, without a
- *	resume
+ * struct mdr_attempt - the own attempt; group->lock
+ * @event: id of the last event with an own reset: each gets at most one
+ * @host_is_done: the host has provably finished with the latest event, but
+ *	sent no resume
  * @overdue: recovery_timeout_ms has passed
- * @task: the task that may reset and restore functions; the host clears it when
- *	it is at work again. Compared, never dereferenced.
+ * @task: may reset and restore functions; cleared when the host is at work
+ *	again. Compared, never dereferenced.
  */
 struct mdr_attempt {
 	u64 event;
@@ -131,9 +131,9 @@ enum mdr_snapshot_of {
 
 /**
  * struct mdr_snapshot - some functions of a group, at one moment
- * @pdevs: referenced; to work on a function takes its device lock, so the list of
- *	the group cannot be held meanwhile
- * @count: how many
+ * @pdevs: referenced; their device locks cannot be taken under group->lock, so
+ *	the group's own list is of no use to work on them
+ * @count: number of @pdevs
  */
 struct mdr_snapshot {
 	struct pci_dev **pdevs;
@@ -142,40 +142,41 @@ struct mdr_snapshot {
 
 /**
  * struct mdr_group - an IOMMU group with functions of ours
- * @gate: the gate of all its functions; first, for its alignment
+ * @gate: shared by all functions; first, for its alignment
  * @dev: in class mdev_recovery
  * @iommu_group: the group; referenced
  * @item: in the registry; mdr_registry_lock
- * @registered: how many functions hold this group; mdr_registry_lock
- * @lock: protects all below but @stats, which says so itself. Held for short:
- *	never across a drain, a reset, or a wait for user space. Host callbacks
- *	take it.
+ * @registered: functions that hold this group; mdr_registry_lock
+ * @lock: protects everything below except @stats, which has its own rules. Host
+ *	callbacks take it, so it is never held across a drain, a reset, or a
+ *	wait for user space.
  * @machine: the state
- * @state_changed: woken with every step of @machine
+ * @state_changed: woken at every step of @machine
  * @event: id of the latest event, 0 before the first
- * @cause: of the latest departure from open
+ * @cause: why it last left open
  * @functions: &mdr_function.group_item
- * @users: how many devices are open
- * @resets: resets by users, administrators or from outside that run now
+ * @users: number of open devices
+ * @resets: resets in progress, by users, administrators or from outside
  * @error_at: ktime_get_ns() of the first error_detected() of @event
  * @held_at: ktime_get_ns() when a recovery last ended in holding
  * @breaker: times of the latest errors with a reset
- * @breaker_event: id of the latest event that @breaker has counted
- * @harmless: times of the latest errors without one
- * @warned_at: ktime_get_ns() of the latest warning about them, 0 before the first
+ * @breaker_event: id of the latest event counted in @breaker
+ * @harmless: times of the latest errors without a reset
+ * @warned_at: ktime_get_ns() of the latest warning about @harmless, 0 before
+ *	the first
  * @drained: nobody was inside the gate at the end of the latest drain
  * @untouched: the host reset all functions, and nobody has been inside since;
- *	as of the latest opening or closing of the gate
- * @requests: how often the users were asked to leave in this state
- * @resetter: the task that runs the reset of state resetting; compared, never
+ *	updated when the gate opens or closes
+ * @requests: times the users were asked to leave in this state
+ * @resetter: task that runs the reset of state resetting; compared, never
  *	dereferenced
- * @dying: the last function left; no timer is armed and nothing is announced any
- *	more
- * @timer: the bound of the present state; mdr_group_step() arms it
+ * @dying: the last function left; timers and announcements are off
+ * @timer: bounds the present state; armed by mdr_group_step()
  * @attempt: the own attempt
- * @finish: what follows once the host is done
+ * @finish: runs once the host is done
  * @rcu: for freeing
- * @state_node: the attribute state, for poll(); group->lock, and not @dying
+ * @state_node: sysfs node of the state attribute, for poll(); only while not
+ *	@dying
  * @stats: counters
  */
 struct mdr_group {
@@ -216,7 +217,7 @@ static inline struct mdr_group *to_mdr_group(struct device *dev)
 	return container_of(dev, struct mdr_group, dev);
 }
 
-/* group.c: what can be asked of a group */
+/* group.c: questions about a group */
 bool mdr_group_pending(struct mdr_group *group);
 bool mdr_group_has_failed(struct mdr_group *group);
 bool mdr_group_has_given_up(struct mdr_group *group);
@@ -247,7 +248,7 @@ void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
 void mdr_group_host_at_work(struct mdr_group *group);
 void mdr_group_timer(struct work_struct *work);
 
-/* wait.c: the host for users, users for the host */
+/* wait.c: the host waits for users, users wait for the host */
 void mdr_group_drain(struct mdr_group *group, bool config_is_blocked);
 void mdr_group_zap(struct mdr_group *group);
 int mdr_group_wait_recovered(struct mdr_group *group, unsigned int timeout_ms);
@@ -255,7 +256,7 @@ int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms);
 void mdr_group_wait_close(struct mdr_function *function);
 bool mdr_wait_host_lets_go(unsigned long deadline);
 
-/* attempt.c: what the shim does on its own account */
+/* attempt.c: the own attempt */
 int mdr_group_restore(struct mdr_group *group, u64 deadline_ns,
 		      bool reset_is_sure);
 int mdr_group_reset_due(struct mdr_group *group);
