@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What can be asked of a group: sums over its functions, and what goes on.
- * Nothing here changes a state; step.c does.
+ * Questions about a group: sums over its functions, and what is going on.
+ * Nothing here changes the state; step.c does.
  */
 #include <linux/slab.h>
 
@@ -9,12 +9,7 @@
 #include "function.h"
 #include "group.h"
 
-/**
- * mdr_group_pending - does the host still recover a function of this group?
- * @group: the group
- *
- * Return: true if a function was told of an error and not yet of its end.
- */
+/* Has a function been told of an error, but not of its end yet? */
 bool mdr_group_pending(struct mdr_group *group)
 {
 	struct mdr_function *function;
@@ -27,12 +22,7 @@ bool mdr_group_pending(struct mdr_group *group)
 	return false;
 }
 
-/**
- * mdr_group_has_failed - is a function of this group not whole?
- * @group: the group
- *
- * Return: true if a function could not be restored, or was not yet.
- */
+/* Is a function lost, or not restored yet? */
 bool mdr_group_has_failed(struct mdr_group *group)
 {
 	struct mdr_function *function;
@@ -45,12 +35,7 @@ bool mdr_group_has_failed(struct mdr_group *group)
 	return false;
 }
 
-/**
- * mdr_group_has_given_up - has the breaker tripped?
- * @group: the group
- *
- * Return: true if only an administrator recovers the group.
- */
+/* Has the breaker tripped? Then only an administrator recovers the group. */
 bool mdr_group_has_given_up(struct mdr_group *group)
 {
 	lockdep_assert_held(&group->lock);
@@ -59,12 +44,7 @@ bool mdr_group_has_given_up(struct mdr_group *group)
 	       group->cause == MDR_CAUSE_BREAKER;
 }
 
-/**
- * mdr_group_acknowledged - has every user of type hold acknowledged the event?
- * @group: the group
- *
- * Return: true if no open device of type hold lags behind.
- */
+/* Has every open device of type hold acknowledged the latest event? */
 bool mdr_group_acknowledged(struct mdr_group *group)
 {
 	struct mdr_function *function;
@@ -82,13 +62,7 @@ bool mdr_group_acknowledged(struct mdr_group *group)
 	return true;
 }
 
-/**
- * mdr_group_is_recovering - is the host at work?
- * @group: the group
- *
- * Context: any; without group->lock the answer may be old.
- * Return: true in states closing and recovering.
- */
+/* Is the host at work? Without group->lock the answer may be stale. */
 bool mdr_group_is_recovering(struct mdr_group *group)
 {
 	enum mdr_state state = READ_ONCE(group->machine.state);
@@ -96,24 +70,13 @@ bool mdr_group_is_recovering(struct mdr_group *group)
 	return state == MDR_STATE_CLOSING || state == MDR_STATE_RECOVERING;
 }
 
-/**
- * mdr_group_is_resetting - does a reset by a user or from outside run?
- * @group: the group
- *
- * Context: any; without group->lock the answer may be old.
- * Return: true in state resetting.
- */
+/* Does a reset by a user or from outside run? May be stale, too. */
 bool mdr_group_is_resetting(struct mdr_group *group)
 {
 	return READ_ONCE(group->machine.state) == MDR_STATE_RESETTING;
 }
 
-/**
- * mdr_group_elides - may a reset be left out where it makes no difference?
- * @group: the group
- *
- * Return: true if an mdev of the group has reset_elision=pristine.
- */
+/* Does an mdev of the group have reset_elision=pristine? */
 bool mdr_group_elides(struct mdr_group *group)
 {
 	struct mdr_function *function;
@@ -128,13 +91,7 @@ bool mdr_group_elides(struct mdr_group *group)
 	return false;
 }
 
-/**
- * mdr_group_policy - the strictest policy of the group's mdevs
- * @group: the group
- * @opened_only: count only those that a user has open
- *
- * Return: the policy, MDR_POLICY_NONE if no mdev counts.
- */
+/* The strictest type among all mdevs, or only the open ones; or NONE. */
 enum mdr_policy mdr_group_policy(struct mdr_group *group, bool opened_only)
 {
 	enum mdr_policy policy = MDR_POLICY_NONE;
@@ -151,12 +108,7 @@ enum mdr_policy mdr_group_policy(struct mdr_group *group, bool opened_only)
 	return policy;
 }
 
-/**
- * mdr_group_recovery_timeout - how long the host may take
- * @group: the group
- *
- * Return: the shortest bound among the group's mdevs, in milliseconds.
- */
+/* How long the host may take: the shortest bound of all mdevs, in ms. */
 unsigned int mdr_group_recovery_timeout(struct mdr_group *group)
 {
 	struct mdr_function *function;
@@ -176,12 +128,7 @@ unsigned int mdr_group_recovery_timeout(struct mdr_group *group)
 	return found ? ms : MDR_DEFAULT_RECOVERY_TIMEOUT_MS;
 }
 
-/**
- * mdr_group_hold_timeout - how long holding waits for users
- * @group: the group
- *
- * Return: the shortest bound among the open mdevs of type hold, in milliseconds.
- */
+/* The shortest bound of all open devices of type hold, in ms. */
 unsigned int mdr_group_hold_timeout(struct mdr_group *group)
 {
 	struct mdr_function *function;
@@ -199,7 +146,7 @@ unsigned int mdr_group_hold_timeout(struct mdr_group *group)
 	return ms;
 }
 
-/* Is this the first function of the group that is in this domain? */
+/* Is this the group's first function in its domain? */
 static bool mdr_first_of_domain(struct mdr_group *group,
 				struct mdr_function *function)
 {
@@ -211,13 +158,9 @@ static bool mdr_first_of_domain(struct mdr_group *group,
 	return false;
 }
 
-/**
- * mdr_group_port - the ports of the domains that a group reaches into
- * @group: the group
- * @index: which one, from 0
- *
- * Context: process context; takes group->lock.
- * Return: the port, to be released with pci_dev_put(); NULL after the last.
+/*
+ * The root ports of the group's domains, one by one: get the port with @index,
+ * counted from 0, or NULL after the last.
  */
 struct pci_dev *mdr_group_port(struct mdr_group *group, unsigned int index)
 {
@@ -231,13 +174,14 @@ struct pci_dev *mdr_group_port(struct mdr_group *group, unsigned int index)
 }
 
 /**
- * mdr_snapshot_take - note who is in a group at this moment
+ * mdr_snapshot_take - take a snapshot of the functions of a group
  * @group: the group
  * @of: which functions
- * @snapshot: filled in; to be released with mdr_snapshot_put() in any case
+ * @snapshot: filled in; mdr_snapshot_put() releases it, even after an error
  *
- * Context: process context; takes group->lock. Allocates without I/O: the disk
- * to swap to may be what the host recovers, and the host waits for that lock.
+ * Allocates without I/O under group->lock: the host waits for that lock, and
+ * the swap disk may be what the host recovers.
+ *
  * Return: 0, or -ENOMEM with an empty snapshot.
  */
 int mdr_snapshot_take(struct mdr_group *group, enum mdr_snapshot_of of,
@@ -264,12 +208,6 @@ int mdr_snapshot_take(struct mdr_group *group, enum mdr_snapshot_of of,
 	return 0;
 }
 
-/**
- * mdr_snapshot_put - release a snapshot
- * @snapshot: from mdr_snapshot_take()
- *
- * Context: process context, may sleep.
- */
 void mdr_snapshot_put(struct mdr_snapshot *snapshot)
 {
 	while (snapshot->count)
@@ -288,25 +226,17 @@ static const char * const mdr_cause_names[MDR_CAUSE_COUNT] = {
 	[MDR_CAUSE_BREAKER]	= "breaker",
 };
 
-/**
- * mdr_cause_name - name of a cause as shown in sysfs and uevents
- * @cause: the cause
- *
- * Context: any.
- * Return: a constant string.
- */
+/* The name of a cause in sysfs and uevents. */
 const char *mdr_cause_name(enum mdr_cause cause)
 {
 	return mdr_cause_names[cause];
 }
 
-/**
- * mdr_attempt_start - the current task will reset on the shim's own account
- * @group: the group
- *
- * The host always wins against it: a host callback calls mdr_attempt_stop(). The
- * task looks whether it still may whenever it gets a device lock, and while it
- * waits for one: the host holds that lock while it drains the gate.
+/*
+ * The current task begins the own attempt. The host always wins: its callbacks
+ * call mdr_attempt_stop(). So the task checks mdr_attempt_may() whenever it
+ * gets a device lock, and while it waits for one, as the host holds that lock
+ * while it drains the gate.
  */
 void mdr_attempt_start(struct mdr_group *group)
 {
@@ -314,25 +244,16 @@ void mdr_attempt_start(struct mdr_group *group)
 	WRITE_ONCE(group->attempt.task, current);
 }
 
-/**
- * mdr_attempt_may - may the current task go on?
- * @group: the group
- *
- * Context: any; with group->lock or the device lock of a function held the
- * answer stays true for that function.
- * Return: true after mdr_attempt_start(), until the host is at work again.
+/*
+ * May the current task go on with the own attempt? A yes stays true for a
+ * function while its device lock or group->lock is held.
  */
 bool mdr_attempt_may(struct mdr_group *group)
 {
 	return READ_ONCE(group->attempt.task) == current;
 }
 
-/**
- * mdr_attempt_stop - the host is at work: no reset of our own any more
- * @group: the group
- *
- * Context: a host callback.
- */
+/* The host is at work again: end the own attempt. */
 void mdr_attempt_stop(struct mdr_group *group)
 {
 	lockdep_assert_held(&group->lock);

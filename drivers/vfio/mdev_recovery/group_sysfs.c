@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/class/mdev_recovery/group<N>/: the status of a group, one value a file.
- * Described in Documentation/ABI/testing/sysfs-class-mdev_recovery.
+ * /sys/class/mdev_recovery/group<N>/: the status of a group, one value per
+ * file. Documented in Documentation/ABI/testing/sysfs-class-mdev_recovery.
  */
 #include "function.h"
 #include "group.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which groups exist, and who is in them: one per IOMMU group with functions of
- * ours. The only file that knows the work functions.
+ * Which groups exist, and which functions are in them: one group per IOMMU
+ * group with functions of ours. Only this file knows the work functions.
  */
 #include <linux/iommu.h>
 #include <linux/pci.h>
@@ -60,14 +60,9 @@ err_put:
 	return ERR_PTR(ret);
 }
 
-/**
- * mdr_group_get - find or make the group of a function
- * @pdev: the function
- *
- * Context: process context, mdr_registry_lock held, may sleep.
- * Return: the group, to be released with mdr_group_put(), or an ERR_PTR():
- * -ENODEV if the function is in no IOMMU group, -ENOMEM, or what
- * device_add() says.
+/*
+ * Find or create the group of a function; mdr_group_put() releases it. -ENODEV
+ * if the function is in no IOMMU group.
  */
 struct mdr_group *mdr_group_get(struct pci_dev *pdev)
 {
@@ -94,12 +89,6 @@ struct mdr_group *mdr_group_get(struct pci_dev *pdev)
 	return group;
 }
 
-/**
- * mdr_group_put - release a group
- * @group: from mdr_group_get()
- *
- * Context: process context, mdr_registry_lock held, may sleep.
- */
 void mdr_group_put(struct mdr_group *group)
 {
 	lockdep_assert_held(&mdr_registry_lock);
@@ -121,28 +110,13 @@ void mdr_group_put(struct mdr_group *group)
 	put_device(&group->dev);
 }
 
-/**
- * mdr_group_add - a function joins its group
- * @group: the group
- * @function: the function
- *
- * Context: process context.
- */
 void mdr_group_add(struct mdr_group *group, struct mdr_function *function)
 {
 	guard(mutex)(&group->lock);
 	list_add_tail(&function->group_item, &group->functions);
 }
 
-/**
- * mdr_group_remove - a function leaves its group for good
- * @group: the group
- * @function: the function
- *
- * If the group waited for this function only, it goes on.
- *
- * Context: process context.
- */
+/* A function leaves for good. A group that waited only for it goes on. */
 void mdr_group_remove(struct mdr_group *group, struct mdr_function *function)
 {
 	guard(mutex)(&group->lock);
@@ -156,26 +130,12 @@ void mdr_group_remove(struct mdr_group *group, struct mdr_function *function)
 		queue_work(mdr_workqueue, &group->finish);
 }
 
-/**
- * mdr_group_link - show a function or an mdev in its group's directory
- * @group: the group
- * @dev: the function or mdev; the link has its name
- *
- * Context: process context, may sleep.
- * Return: 0 or -errno.
- */
+/* Show a function or an mdev in the directory of its group. */
 int mdr_group_link(struct mdr_group *group, struct device *dev)
 {
 	return sysfs_create_link(&group->dev.kobj, &dev->kobj, dev_name(dev));
 }
 
-/**
- * mdr_group_unlink - undo mdr_group_link()
- * @group: the group
- * @dev: the function or mdev
- *
- * Context: process context, may sleep.
- */
 void mdr_group_unlink(struct mdr_group *group, struct device *dev)
 {
 	sysfs_remove_link(&group->dev.kobj, dev_name(dev));
