@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Devices: the mdev facade over a vfio-pci-core device that sits on the
- * function itself, and so in its real IOMMU group.
+ * Devices: an mdev in front of a vfio-pci-core device that sits on the function
+ * itself, and so in the function's real IOMMU group.
  */
 #include <linux/gfp.h>
 #include <linux/iommu.h>
@@ -14,8 +14,8 @@
 #include "group.h"
 
 /*
- * Take the open gate for opening the device, waiting for a recovery to end. At
- * the deadline, in jiffies, a recovery is waited for no more.
+ * Enter the gate to open the device. Waits for a recovery to end, but starts no
+ * new wait after @deadline (jiffies).
  */
 static int mdr_device_open_gate(struct mdr_device *device,
 				unsigned long deadline,
@@ -72,7 +72,7 @@ static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 	} while (ret == -EAGAIN && !mdr_gate_closed(&group->gate) &&
 		 mdr_wait_host_lets_go(let_go));
 	if (ret) {
-		/* whatever it said of a device that an error has just hit */
+		/* an error has just hit: retry, whatever the core returned */
 		if (mdr_gate_closed(&group->gate))
 			ret = -EAGAIN;
 		goto out_exit;
@@ -83,7 +83,7 @@ static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 
 	mutex_lock(&group->lock);
 	if (mdr_gate_closed(&group->gate)) {
-		/* what was just read and saved may be that of a dead device */
+		/* an error came: this may be the state of a dead device */
 		mutex_unlock(&group->lock);
 		vfio_pci_core_disable(&device->core);
 		kfree(saved);
@@ -114,9 +114,8 @@ static void mdr_device_release_use(struct mdr_device *device)
 }
 
 /*
- * An error may hit the open in its middle: it starts anew when the recovery has
- * ended. The stall time-out counts from the first look, however many recoveries
- * follow.
+ * An error during the open starts it over once the recovery has ended. The
+ * stall timeout covers all attempts together, however many recoveries follow.
  */
 static int mdr_device_open(struct vfio_device *vdev)
 {
@@ -147,10 +146,10 @@ static int mdr_device_open(struct vfio_device *vdev)
 }
 
 /*
- * vfio-pci-core resets the function on close, so that has to wait for the end of
- * the host's recovery. Either we see that one is under way, or its drain sees us.
- * A storm of errors can start one after the other; the watchdog bounds each, and
- * the breaker their number.
+ * vfio-pci-core resets the function on close, which must not happen during the
+ * host's recovery. Either the recovery is seen here, or its drain waits for
+ * this task. Back-to-back errors prolong the loop: the watchdog bounds each
+ * recovery, and the breaker their number.
  */
 static void mdr_device_close_gate(struct mdr_device *device,
 				  struct mdr_gate_entry *entry)
@@ -169,9 +168,9 @@ static void mdr_device_close_gate(struct mdr_device *device,
 }
 
 /*
- * vfio-pci-core resets the function in whatever way it can, and for one that is
- * gone the PCI core waits a minute each time. It does not for one that is marked
- * as disconnected.
+ * vfio-pci-core tries every kind of reset, and the PCI core waits a minute for
+ * a device that is gone, each time. It does not if the device is marked as
+ * disconnected.
  */
 static void mdr_device_close_core(struct mdr_device *device)
 {
@@ -194,7 +193,7 @@ static void mdr_device_close(struct vfio_device *vdev)
 	struct mdr_group *group = device->function->group;
 	struct mdr_gate_entry entry;
 
-	/* who closes is not to be killed for what this waits for */
+	/* a task that closes must not be killed for the wait below */
 	mdr_users_forget(&device->users);
 	mdr_device_close_gate(device, &entry);
 	scoped_guard(mutex, &group->lock)
@@ -211,8 +210,8 @@ static void mdr_device_close(struct vfio_device *vdev)
 }
 
 /*
- * Answers to the UUID and to the PCI address. What follows either one, a VF
- * token, is vfio-pci-core's business.
+ * Match by UUID or by PCI address. A VF token may follow either one; that is
+ * left to vfio-pci-core.
  */
 static int mdr_device_match(struct vfio_device *vdev, char *buf)
 {
@@ -251,8 +250,8 @@ static int mdr_device_init(struct vfio_device *vdev)
 	}
 
 	/*
-	 * An idle function takes part in the recovery of its neighbours, and
-	 * cannot be woken over a link that is down: it stays in D0.
+	 * Stay in D0: an idle function takes part in the recovery of its
+	 * neighbours, and cannot be woken over a link that is down.
 	 */
 	vfio_pci_core_stay_in_d0(&device->core);
 	mutex_init(&device->core_lock);
@@ -294,14 +293,14 @@ static const struct vfio_device_ops mdr_device_ops = {
 	.detach_ioas	= vfio_iommufd_physical_detach_ioas,
 };
 
-/* QEMU and libvirt look for these two in the mdev's directory. */
+/* QEMU and libvirt look for these two links in the mdev's directory. */
 static int mdr_device_link(struct mdr_device *device, struct device *mdev)
 {
 	struct device *dev = &device->function->pdev->dev;
 	struct kernfs_node *link;
 	int ret;
 
-	/* an iommu_group keeps its kobject to itself; its link in sysfs does not */
+	/* the kobject of an iommu_group is private; reach it by its link */
 	link = sysfs_get_dirent(dev->kobj.sd, "iommu_group");
 	if (!link)
 		return -ENOENT;
@@ -333,7 +332,6 @@ static void mdr_device_attach(struct mdr_function *function,
 	function->device = device;
 }
 
-/* With the device lock of the function held. */
 static int mdr_device_register(struct mdr_function *function,
 			       struct mdev_device *mdev)
 {
@@ -388,7 +386,7 @@ static int mdr_mdev_probe(struct mdev_device *mdev)
 	ret = mdr_function_lock(function);
 	if (ret)
 		return ret;
-	/* an earlier mdev of a function that is being unbound */
+	/* an earlier mdev may be left while its function is being unbound */
 	ret = function->device ? -EBUSY : mdr_device_register(function, mdev);
 	mdr_function_unlock(function);
 	if (ret) {
@@ -401,14 +399,10 @@ static int mdr_mdev_probe(struct mdev_device *mdev)
 	return 0;
 }
 
-/**
- * mdr_device_unregister - take a device away from vfio
- * @device: the device; gone afterwards
- *
- * Its users have left before and cannot come back, so that this waits for
- * nobody who could want the device lock.
- *
- * Context: process context, device lock of the function held, may sleep.
+/*
+ * Unregister a device from vfio and free it, under the function's device lock.
+ * The users have left and cannot come back, so this waits for nobody who wants
+ * that lock.
  */
 void mdr_device_unregister(struct mdr_device *device)
 {
@@ -429,7 +423,7 @@ static void mdr_mdev_remove(struct mdev_device *mdev)
 	mdr_group_unlink(function->group, &mdev->dev);
 	mdr_device_unlink(&mdev->dev);
 
-	/* otherwise mdr_unregister_function() does it, with the lock it has */
+	/* if this fails, mdr_unregister_function() does it under its lock */
 	if (mdr_function_lock(function))
 		return;
 	mdr_device_unregister(device);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * recovery/ in the directory of an mdev: its tunables, for mdevctl to set.
- * Described in Documentation/ABI/testing/sysfs-bus-mdev-recovery.
+ * Documented in Documentation/ABI/testing/sysfs-bus-mdev-recovery.
  */
 #include "device.h"
 #include "group.h"
@@ -33,12 +33,6 @@ static const char * const mdr_revoke_names[] = {
 	[MDR_REVOKE_KILL]	= "kill",
 };
 
-/**
- * mdr_tunables_init - the defaults
- * @tunables: filled in
- *
- * Context: any.
- */
 void mdr_tunables_init(struct mdr_tunables *tunables)
 {
 	*tunables = (struct mdr_tunables) {
@@ -95,7 +89,7 @@ static ssize_t mdr_store_word(struct device *dev,
 	return count;
 }
 
-/* A time-out of 0 never waits; the recovery needs some time, though. */
+/* 0 means not to wait at all; only the recovery needs a minimum. */
 #define MDR_TUNABLE_NUMBER(name_, min_, max_)				\
 static ssize_t name_##_show(struct device *dev,				\
 			    struct device_attribute *attr, char *buf)	\
