@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Functions: what a parent driver registers. A function takes part in its
- * group's recoveries from here on, with or without an mdev.
+ * Functions: what a parent driver registers. From then on a function takes part
+ * in the recoveries of its group, with or without an mdev.
  */
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -59,7 +59,7 @@ static int mdr_function_save_pristine(struct mdr_function *function)
 		pci_err(pdev, "does not answer: if it lost power, remove and rescan it\n");
 		return -ENODEV;
 	}
-	/* it went through a reset without us; the kernel has a copy */
+	/* reset before we were bound; the kernel has a copy */
 	if (mdr_function_is_blank(function))
 		pci_restore_state(pdev);
 	if (mdr_function_is_blank(function)) {
@@ -72,7 +72,7 @@ static int mdr_function_save_pristine(struct mdr_function *function)
 	return function->pristine ? 0 : -ENOMEM;
 }
 
-/* Join group and domain; callbacks find the function from here on. */
+/* Join group and domain. Callbacks find the function from here on. */
 static int mdr_function_join(struct mdr_function *function)
 {
 	struct pci_dev *pdev = function->pdev;
@@ -132,15 +132,15 @@ static void mdr_function_unpublish(struct mdr_function *function)
  * @pdev: the function
  * @ops: optional hooks, constant; may be NULL
  *
- * From here on the function takes part in the recovery of its IOMMU group. To
- * be called at the end of the parent driver's probe: the function is offered to
- * user space before this returns.
+ * From here on the function takes part in the recovery of its IOMMU group. Call
+ * this last in the parent driver's probe: user space can use the function
+ * before this returns.
  *
- * Context: process context, device lock of @pdev held (a PCI driver's probe),
- * may sleep.
- * Return: 0; -EINVAL for a bridge, or a parent driver without
- * driver_managed_dma; -ENODEV for a function in no IOMMU group; -ENOMEM; or
- * what mdev_register_parent() says.
+ * Context: a PCI driver's probe, with the device lock of @pdev held. May sleep.
+ * Return: 0; -EINVAL for a bridge, or for a parent driver without
+ * driver_managed_dma; -ENODEV if the function is in no IOMMU group or does not
+ * answer; -EIO if its config space is lost; -ENOMEM; or an error of
+ * mdev_register_parent().
  */
 int mdr_register_function(struct pci_dev *pdev,
 			  const struct mdr_parent_ops *ops)
@@ -192,10 +192,9 @@ EXPORT_SYMBOL_GPL(mdr_register_function);
  * mdr_unregister_function - take a PCI function back
  * @pdev: the function
  *
- * Waits until the user of its mdev, if there is one, has let go.
+ * Waits until the user of its mdev, if any, has closed the device.
  *
- * Context: process context, device lock of @pdev held (a PCI driver's remove),
- * may sleep.
+ * Context: a PCI driver's remove, device lock of @pdev held. May sleep.
  */
 void mdr_unregister_function(struct pci_dev *pdev)
 {
@@ -204,10 +203,10 @@ void mdr_unregister_function(struct pci_dev *pdev)
 	device_lock_assert(&pdev->dev);
 
 	WRITE_ONCE(function->removing, true);
-	/* a close that waits for the host: the host waits for our device lock */
+	/* stop a close that waits for the host: the host waits for our lock */
 	wake_up_all(&function->group->state_changed);
 	mdev_unregister_parent(&function->parent);
-	/* an mdev removed meanwhile could not take the device lock: ours */
+	/* mdr_mdev_remove() could not get the device lock that we hold */
 	if (function->device)
 		mdr_device_unregister(function->device);
 	mdr_function_unpublish(function);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * mdev_recovery: a vendor-neutral recovery shim between vfio core and a parent
- * PCI driver. This file owns the module: its class, its mdev driver and its
- * workqueue.
+ * PCI driver. This file owns the module: class, mdev driver and workqueue.
  */
 #include <linux/mdev.h>
 #include <linux/module.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mdr-pci: the generic parent driver. Binds any PCI function that an
- * administrator names in driver_override, and knows no device.
+ * mdr-pci: the generic parent driver. Knows no device: it binds any PCI
+ * function whose driver_override names it.
  */
 #include <linux/mdev_recovery.h>
 #include <linux/module.h>
@@ -18,9 +18,9 @@ static void mdr_pci_remove(struct pci_dev *pdev)
 }
 
 /*
- * No table of ids: the PCI core matches a driver_override without one. A table
- * of "vfio_pci:" aliases would make libvirt take this driver for a better
- * vfio-pci, and bind every managed hostdev to it.
+ * No id table: the PCI core matches a driver_override without one, and with
+ * "vfio_pci:" aliases libvirt would take this driver for a better vfio-pci and
+ * bind every managed hostdev to it.
  */
 static struct pci_driver mdr_pci_driver = {
 	.name			= "mdr-pci",
