@@ -3,10 +3,10 @@
  * VFIO_DEVICE_PCI_HOT_RESET: a bus or slot reset that a user asks for. It hits
  * functions of other groups too, so the gates of all of them close first.
  *
- * Whether the user may is vfio-pci-core's decision. But closing the gate of a
- * group is not for strangers either: the user must show that a group in use is
- * its own before that, by the group file or by the iommufd context, the same
- * proof that vfio-pci-core will ask for.
+ * vfio-pci-core decides whether the reset is allowed. But strangers must not
+ * even close a gate, so the user first has to show that each group in use is
+ * its own, by group file or iommufd context. vfio-pci-core asks for the same
+ * proof later.
  */
 #include <linux/file.h>
 #include <linux/slab.h>
@@ -16,7 +16,7 @@
 #include "function.h"
 #include "group.h"
 
-/* Functions of one bus: devices times functions (PCI Express 6.0, 2.2.4.2). */
+/* Functions on one bus: 32 devices of 8 (PCI Express 6.0, 2.2.4.2). */
 #define MDR_MAX_HOT_RESET_FILES 256
 
 /**
@@ -33,10 +33,10 @@ struct mdr_hot_reset_group {
  * struct mdr_hot_reset - a hot reset
  * @device: the device it was asked for
  * @files: the group files that the user passed; referenced
- * @nr_files: how many
+ * @nr_files: number of @files
  * @groups: the group of @device first, then the others that the reset hits
- * @count: how many
- * @begun: how many of them are in state resetting because of this reset
+ * @count: number of @groups
+ * @begun: how many of @groups this reset has put into state resetting
  */
 struct mdr_hot_reset {
 	struct mdr_device *device;
@@ -47,7 +47,7 @@ struct mdr_hot_reset {
 	unsigned int begun;
 };
 
-/* Is the open device in one of the groups that the user passed? */
+/* Is the open device in a group whose file the user passed? */
 static bool mdr_hot_reset_has_file(struct mdr_hot_reset *reset,
 				   struct vfio_device *vdev)
 {
@@ -156,9 +156,9 @@ static bool mdr_hot_reset_is_mine(struct mdr_hot_reset *reset)
 }
 
 /*
- * Close all gates, drain them, be inside. The device's own group may be waited
- * for; the others are taken only as they are, so that two such resets cannot
- * wait for each other.
+ * Close, drain and enter all gates. This may wait for the device's own group.
+ * The other groups must be ready: otherwise two such resets could wait for each
+ * other.
  */
 static int mdr_hot_reset_begin(struct mdr_hot_reset *reset)
 {
@@ -214,7 +214,7 @@ static long mdr_hot_reset_run(struct mdr_hot_reset *reset, unsigned int cmd,
 	return ret;
 }
 
-/* The group file of one descriptor that the user passed; 0 or -errno. */
+/* Get one group file that the user passed. */
 static int mdr_get_file(s32 __user *descriptor, struct file **file)
 {
 	s32 fd;
@@ -231,8 +231,8 @@ static int mdr_get_file(s32 __user *descriptor, struct file **file)
 }
 
 /*
- * Get the group files that the user passed. What vfio-pci-core would refuse for
- * its form alone is refused here already: no gate closes for it.
+ * Get all group files that the user passed. Malformed arguments that
+ * vfio-pci-core would refuse are refused here, before any gate closes.
  */
 static int mdr_hot_reset_get_files(struct mdr_hot_reset *reset,
 				   unsigned long arg)
@@ -278,14 +278,13 @@ static void mdr_hot_reset_put(struct mdr_hot_reset *reset)
  * @cmd: the command
  * @arg: its argument
  *
- * Allowed only where every function that the reset hits is the caller's own or
- * unused.
+ * Allowed only if every function that the reset hits is the caller's or unused.
  *
- * Context: process context, not inside any gate, may sleep, killable.
- * Return: as mdr_device_reset(); -EPERM if a group would be hit that is in use
- * and not shown to be the caller's; -EAGAIN if one of the others is in the
- * middle of a recovery or reset; -EFAULT, -EBADF or -EINVAL for a bad argument;
- * -ENOMEM; otherwise as vfio_pci_core_ioctl().
+ * Context: not inside any gate. Sleeps, killable.
+ * Return: as mdr_device_reset(); -EPERM if it would hit a group that is in use
+ * and not shown to be the caller's; -EAGAIN if another group is in a recovery
+ * or reset; -EFAULT, -EBADF or -EINVAL for a bad argument; -ENOMEM; otherwise
+ * as vfio_pci_core_ioctl().
  */
 long mdr_device_hot_reset(struct mdr_device *device, unsigned int cmd,
 			  unsigned long arg)

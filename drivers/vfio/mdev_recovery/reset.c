@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Resets that a user or an administrator asks for. They close and drain the gate
- * before they take a lock of vfio-pci-core or of the PCI core: who is inside may
- * wait for the former, and a host callback that drains holds the latter.
+ * Resets that a user or an administrator asks for. The gate is closed and
+ * drained before any lock of vfio-pci-core or the PCI core is taken: a user
+ * inside may wait for vfio-pci-core's locks, and a host callback drains with
+ * the PCI core's held.
  *
- * Two resets are never taken for one: a user's reset that meets a recovery waits
- * for its end and then runs. The one reset that may be left out, and only if
- * reset_elision=pristine asks for it, is one that finds the gate closed ever
- * since the host reset the function: then nobody can have touched it.
+ * Resets are never merged: a user's reset that meets a recovery waits for its
+ * end, then runs. Only reset_elision=pristine allows skipping one, if the gate
+ * has been closed ever since the host reset the function: then nobody can have
+ * touched it.
  */
 #include "device.h"
 #include "function.h"
 #include "group.h"
 
 /*
- * A failed group that its user cannot take back: the breaker gave up on it, or
- * the host may still be at work. Only an administrator can.
+ * A failed group that only an administrator can revive: the breaker gave up on
+ * it, or the host may still be at work.
  */
 static bool mdr_group_is_locked(struct mdr_group *group)
 {
@@ -36,7 +37,7 @@ static int mdr_reset_begin(struct mdr_device *device)
 				     device->function) ? 0 : -EAGAIN;
 }
 
-/* The same, waiting for a recovery or another reset to end. */
+/* Likewise, but wait for a recovery or another reset to end. */
 static int mdr_reset_begin_wait(struct mdr_device *device)
 {
 	unsigned int timeout_ms = READ_ONCE(device->tunables.stall_timeout_ms);
@@ -61,8 +62,8 @@ static bool mdr_reset_is_mine(struct mdr_group *group)
 }
 
 /*
- * The users of all functions that the reset hit have asked for it, and are alive:
- * a hot reset hits more than the function that it was asked for.
+ * A hot reset hits the whole bus, so it acknowledges for every function there
+ * that answers. The caller has shown that all of them are its own, or unused.
  */
 static void mdr_reset_acknowledge(struct mdr_group *group,
 				  struct mdr_function *only,
@@ -82,14 +83,10 @@ static void mdr_reset_acknowledge(struct mdr_group *group,
 	}
 }
 
-/**
- * mdr_reset_end - a user's reset of a group is over
- * @group: the group
- * @function: the function that the user asked to reset
- * @bus: the bus that was reset, or NULL for just the function
- * @alive: it succeeded, and the device answers
- *
- * Context: process context, not inside the gate.
+/*
+ * End a user's reset of a group, after leaving the gate. @bus is the bus that
+ * was reset, NULL for just @function. @alive if the reset succeeded and the
+ * device answers.
  */
 void mdr_reset_end(struct mdr_group *group, struct mdr_function *function,
 		   struct pci_bus *bus, bool alive)
@@ -100,14 +97,10 @@ void mdr_reset_end(struct mdr_group *group, struct mdr_function *function,
 	mdr_group_reset_end(group, MDR_EVENT_USER_RESET_FAILED, function);
 }
 
-/**
- * mdr_reset_enter - get the group into resetting, with nobody inside but us
- * @device: the device whose user asks for a reset
- * @entry: on success, presence inside the gate
- *
- * Context: process context, not inside any gate, may sleep, killable.
- * Return: 0, and the gate is to be left and mdr_reset_end() to be called;
- * otherwise as mdr_device_reset().
+/*
+ * Put the group into resetting, and be alone inside its gate. After success
+ * leave the gate with @entry and call mdr_reset_end(). Errors as of
+ * mdr_device_reset().
  */
 int mdr_reset_enter(struct mdr_device *device, struct mdr_gate_entry *entry)
 {
@@ -127,15 +120,15 @@ int mdr_reset_enter(struct mdr_device *device, struct mdr_gate_entry *entry)
 	if (mdr_reset_is_mine(group))
 		return 0;
 
-	/* an error came in between; it waits for us to leave */
+	/* an error came meanwhile; it waits for this task to leave */
 	mdr_gate_exit(entry);
 	mdr_reset_end(group, function, NULL, false);
 	return -EAGAIN;
 }
 
 /*
- * The function of a failed group has been reset, but what its config space held
- * before may have been nothing.
+ * vfio-pci-core's reset preserves config space, but in a failed group there may
+ * have been nothing to preserve.
  */
 static int mdr_reset_revive(struct mdr_device *device)
 {
@@ -154,8 +147,8 @@ static int mdr_reset_revive(struct mdr_device *device)
 }
 
 /*
- * Is the device still as the host's reset left it? A reset that runs for real
- * leaves it so too, but is none of the host's: it is not remembered.
+ * Is the device still as the host's reset left it? A reset that does run clears
+ * the mark: a user's reset is not the host's.
  */
 static bool mdr_reset_is_elided(struct mdr_device *device)
 {
@@ -172,10 +165,7 @@ static bool mdr_reset_is_elided(struct mdr_device *device)
 	return true;
 }
 
-/*
- * Neither an error has come nor a reset from outside: both hold the function and
- * wait for us.
- */
+/* No error, no reset from outside: those hold the function and wait for us. */
 static bool mdr_reset_is_alone(struct mdr_group *group)
 {
 	return READ_ONCE(group->resetter) == current &&
@@ -196,14 +186,9 @@ static long mdr_reset_core(struct mdr_device *device, unsigned int cmd,
 	return ret;
 }
 
-/**
- * mdr_reset_run - let vfio-pci-core reset, and see whether the device answers
- * @device: the device
- * @cmd: VFIO_DEVICE_RESET or VFIO_DEVICE_PCI_HOT_RESET
- * @arg: its argument
- *
- * Context: process context, after mdr_reset_enter().
- * Return: as mdr_device_reset().
+/*
+ * Let vfio-pci-core reset, after mdr_reset_enter(), and check that the device
+ * answers. Returns as mdr_device_reset().
  */
 long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
 		   unsigned long arg)
@@ -222,7 +207,7 @@ long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
 	}
 	ret = failed ? mdr_reset_revive(device) :
 		       mdr_restore_if_blank(device->function);
-	/* the host holds the function: what comes next is its recovery */
+	/* the host holds the function, its recovery comes next */
 	if (ret == -EAGAIN && !failed)
 		return 0;
 	if (ret > 0) {
@@ -241,17 +226,19 @@ long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
  * @cmd: the command
  * @arg: its argument
  *
- * For a device of type hold this is the acknowledgement of the latest event. With
- * reset_elision=pristine it is nothing but that, if nothing has passed the gate
+ * For a device of type hold this acknowledges the latest event. With
+ * reset_elision=pristine it does only that, if nothing has passed the gate
  * since the host reset the device.
  *
- * Context: process context, not inside any gate, may sleep, killable.
- * Return: 0; -EAGAIN if a recovery is under way and does not end within
- * stall_timeout_ms, or began meanwhile, or if somebody else holds the function for
- * longer than MDR_LET_GO_MS; -EBUSY if another access does not end;
- * -EIO if the user has been asked to give the device back, if the group is failed
- * and the host may still be at work or the breaker gave up on it, or if the device
- * does not answer after the reset; otherwise as vfio_pci_core_ioctl().
+ * Context: not inside any gate. Sleeps, killable.
+ * Return: 0;
+ * -EAGAIN if a recovery does not end within stall_timeout_ms, if one began
+ * meanwhile, or if the device lock is taken for longer than MDR_LET_GO_MS;
+ * -EBUSY if another access does not end;
+ * -EIO if the user has been asked to give the device back, if the group is
+ * failed and the host may still be at work or the breaker gave up on it, or if
+ * the device does not answer after the reset;
+ * otherwise as vfio_pci_core_ioctl().
  */
 long mdr_device_reset(struct mdr_device *device, unsigned int cmd,
 		      unsigned long arg)
