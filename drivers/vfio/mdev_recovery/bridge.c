@@ -3,27 +3,21 @@
  * Bridges between a root port and a function: switch ports, and bridges to
  * conventional PCI.
  *
- * A reset at a port leaves every bridge below it without bus numbers, and what
- * lies behind them out of reach. After a recovery that went well the port driver
- * has restored switch ports. After one that the kernel abandoned, or for a bridge
- * without a driver, nobody has. The kernel saves the config space of each bridge
- * when it finds it (pci_bus_add_device()); that goes back here.
+ * A reset at a port clears the bus numbers of every bridge below it, and
+ * nothing behind them can be reached. The port driver restores switch ports in
+ * a recovery that succeeds. Nobody restores them in one that the kernel
+ * abandons, nor a bridge without a driver; this file does, from the config
+ * space that the kernel saved when it found the bridge (pci_bus_add_device()).
  *
- * The reference on a function keeps the bridges above it: a bus keeps its bridge,
- * and a device keeps its bus.
+ * The reference on a function pins the bridges above it: a device pins its bus,
+ * and a bus its bridge.
  */
 #include "function.h"
 
-/* How many bridges one can pass on the way up: there are 256 bus numbers. */
+/* Bound on the bridges above a function: there are 256 bus numbers. */
 #define MDR_MAX_BRIDGES 256
 
-/**
- * mdr_pci_is_below - is a device below a bridge?
- * @pdev: the device, referenced
- * @bridge: the bridge
- *
- * Return: true if it is, at whatever depth.
- */
+/* Is a referenced device below @bridge, at whatever depth? */
 bool mdr_pci_is_below(struct pci_dev *pdev, struct pci_dev *bridge)
 {
 	struct pci_dev *above = pci_upstream_bridge(pdev);
@@ -33,12 +27,7 @@ bool mdr_pci_is_below(struct pci_dev *pdev, struct pci_dev *bridge)
 	return above;
 }
 
-/**
- * mdr_pci_root - the top of the hierarchy that a device is in
- * @pdev: the device, referenced
- *
- * Return: its root port; the device itself if it is on a root bus.
- */
+/* The root port of a referenced device; itself if it is on a root bus. */
 struct pci_dev *mdr_pci_root(struct pci_dev *pdev)
 {
 	struct pci_dev *above;
@@ -48,7 +37,7 @@ struct pci_dev *mdr_pci_root(struct pci_dev *pdev)
 	return pdev;
 }
 
-/* The bridge that is @depth bridges below the root port, on the way to @pdev. */
+/* The bridge on the way to @pdev that is @depth bridges below the root port. */
 static struct pci_dev *mdr_bridge_at(struct pci_dev *pdev, unsigned int depth)
 {
 	struct pci_dev *bridge, *above;
@@ -90,18 +79,13 @@ static bool mdr_bridge_link_is_down(struct pci_dev *bridge)
 	return !(status & PCI_EXP_LNKSTA_DLLLA);
 }
 
-/**
- * mdr_bridges_are_blank - did a reset reach a bridge above a function?
- * @pdev: the function, referenced
- *
- * Return: true if a bridge answers and has no bus numbers.
- */
+/* Has a bridge above a referenced function lost its bus numbers to a reset? */
 bool mdr_bridges_are_blank(struct pci_dev *pdev)
 {
 	struct pci_dev *bridge;
 	unsigned int depth;
 
-	/* the root port itself is not below any reset of its own */
+	/* from 1: resets happen below a port, so none reaches the root port */
 	for (depth = 1; depth < MDR_MAX_BRIDGES; depth++) {
 		bridge = mdr_bridge_at(pdev, depth);
 		if (!bridge || !mdr_bridge_answers(bridge))
@@ -113,8 +97,8 @@ bool mdr_bridges_are_blank(struct pci_dev *pdev)
 }
 
 /*
- * The kernel saves a bridge before something below it turns its bus mastering on,
- * and so loses that in its own recovery, too. Without it no DMA passes.
+ * The kernel saves a bridge before a device below it turns on bus mastering, so
+ * even the kernel's own recovery loses it. Without it no DMA passes.
  */
 static bool mdr_bridge_lost_master(struct pci_dev *bridge)
 {
@@ -125,7 +109,7 @@ static bool mdr_bridge_lost_master(struct pci_dev *bridge)
 	       !(command & PCI_COMMAND_MASTER);
 }
 
-/* With the device lock of the bridge held, as the port driver has it. */
+/* Call with the device lock of the bridge held, as the port driver does. */
 static int mdr_bridge_restore(struct pci_dev *bridge)
 {
 	if (!mdr_bridge_is_blank(bridge)) {
@@ -140,24 +124,20 @@ static int mdr_bridge_restore(struct pci_dev *bridge)
 	}
 	if (bridge->is_busmaster)
 		pci_set_master(bridge);
-	/* the kernel's copy stays good for the next time */
+	/* restoring used up the kernel's copy: save it again */
 	pci_save_state(bridge);
 	mdr_pci_unfreeze(bridge);
 	pci_notice(bridge, "bridge was reset and not restored, restored it\n");
 	return 0;
 }
 
-/**
- * mdr_bridges_restore - open the way to a function
- * @pdev: the function, referenced
+/*
+ * Make a referenced function reachable, once the host is done with it: from the
+ * top down, restore each bridge that a reset has left blank or without bus
+ * mastering. Only tries to take device locks of bridges.
  *
- * From the top down, restores each bridge that a reset has left blank, or without
- * bus mastering. Only looks at the ones that are well.
- *
- * Context: process context, may sleep; the host is done with the function. Only
- * tries to take the device locks of the bridges.
- * Return: 0; -ENODEV if a bridge does not answer; -ENOLINK if the link below one
- * is down; -EBUSY if somebody holds a bridge; -EIO if a bridge stays blank.
+ * -ENODEV if a bridge does not answer, -ENOLINK if the link below one is down,
+ * -EBUSY if a device lock is taken, -EIO if a bridge stays blank.
  */
 int mdr_bridges_restore(struct pci_dev *pdev)
 {

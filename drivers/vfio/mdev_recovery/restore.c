@@ -2,10 +2,11 @@
 /*
  * The restore: from a blank function to what its user had.
  *
- * Nothing here relies on reading a frozen device. What goes back is the state
- * that vfio-pci-core saved when the user opened the device (or, without a user,
- * that the parent driver found), MSI and MSI-X as the kernel knows them, and the
- * few registers that a user writes through vfio-pci-core to the real thing.
+ * A frozen device cannot be read, so nothing here relies on it. Restored are
+ * the state that vfio-pci-core saved when the user opened the device (without a
+ * user, the state that the parent driver found), MSI and MSI-X as the kernel
+ * knows them, and the few registers that vfio-pci-core lets a user write
+ * through.
  */
 #include <linux/delay.h>
 
@@ -20,9 +21,9 @@ enum mdr_register_base {
 };
 
 /*
- * struct mdr_user_registers.value. What other registers a user reaches is
- * undone by a reset (power state), the kernel's own (MSI mask bits), or known to
- * its vendor only.
+ * Index of struct mdr_user_registers.value. Other registers within a user's
+ * reach are undone by a reset (power state), belong to the kernel (MSI mask
+ * bits), or are known to their vendor only.
  */
 static const struct mdr_user_register {
 	u8 base;
@@ -95,12 +96,7 @@ static void mdr_user_register_write(struct mdr_device *device, unsigned int i)
 		pci_write_config_dword(pdev, at, value);
 }
 
-/**
- * mdr_user_registers_init - note what all of the user's registers hold
- * @device: the device, just enabled
- *
- * Context: process context, inside the gate.
- */
+/* Record the user's registers of a device just enabled; inside the gate. */
 void mdr_user_registers_init(struct mdr_device *device)
 {
 	struct mdr_user_registers *registers = &device->registers;
@@ -112,22 +108,16 @@ void mdr_user_registers_init(struct mdr_device *device)
 		if (!registers->at[i])
 			continue;
 		mdr_user_register_read(device, i);
-		/* eight bytes from up to two dwords before reach it */
+		/* a write of eight bytes may start up to two dwords before */
 		dword = registers->at[i] / 4;
 		bitmap_set(registers->near, dword - min(dword, 2u),
 			   min(dword, 2u) + 1);
 	}
 }
 
-/**
- * mdr_user_registers_track - the user wrote to config space
- * @device: the device
- * @pos: offset in config space
- * @count: how many bytes
- *
- * A device that does not answer keeps what was noted before.
- *
- * Context: process context, inside the gate.
+/*
+ * The user wrote @count bytes of config space at @pos; called inside the gate.
+ * A device that does not answer keeps the values recorded before.
  */
 void mdr_user_registers_track(struct mdr_device *device, loff_t pos,
 			      size_t count)
@@ -144,9 +134,9 @@ void mdr_user_registers_track(struct mdr_device *device, loff_t pos,
 }
 
 /*
- * COMMAND is the user's, with two exceptions. Bus mastering stays off until the
- * parent driver has seen the device, see mdr_restore_master(). And INTx stays off
- * for now: only vfio-pci-core knows whether it is masked, see
+ * COMMAND gets the user's value, but for two bits. Bus mastering stays off
+ * until the parent driver has seen the device, see mdr_restore_master(). INTx
+ * stays off because only vfio-pci-core knows whether it is masked, see
  * mdr_device_sync_interrupts().
  */
 static void mdr_restore_command(struct mdr_device *device)
@@ -174,8 +164,8 @@ static void mdr_restore_user_registers(struct mdr_device *device)
 }
 
 /*
- * Last, once the device is known to be well. With the types hold and evict
- * somebody looks at it first.
+ * Comes last, when the device is known to be well. With the types hold and
+ * evict a user or an administrator looks at the device first.
  */
 static void mdr_restore_master(struct mdr_device *device)
 {
@@ -189,16 +179,12 @@ static void mdr_restore_master(struct mdr_device *device)
 	pci_write_config_word(pdev, PCI_COMMAND, command | PCI_COMMAND_MASTER);
 }
 
-/**
- * mdr_function_answers - is there a live function behind this device?
- * @pdev: the function
+/*
+ * Is there a live function behind this device?
  *
- * A VF has no IDs of its own (SR-IOV 1.1, 3.4.1.1), and the PCI core looks at its
- * PF in place of it. But what the PF has lost, a VF loses with it: without VF
- * Enable nothing answers, and the class code, which every VF has, reads as ones.
- *
- * Context: process context.
- * Return: true if its config space is that of the function.
+ * A VF has no IDs of its own (SR-IOV 1.1, 3.4.1.1), so the PCI core looks at
+ * the PF instead. But a PF that lost VF Enable takes its VFs with it: nothing
+ * answers, and the class code, which every VF has, reads as ones.
  */
 bool mdr_function_answers(struct pci_dev *pdev)
 {
@@ -215,8 +201,8 @@ bool mdr_function_answers(struct pci_dev *pdev)
 }
 
 /*
- * Is this BAR 0 although the kernel gave it an address? A reset clears BARs (PCI
- * Express 6.0, 7.5.1.2.1), and vfio-pci-core keeps users from the real ones.
+ * Is this BAR 0 although the kernel gave it an address? A reset clears BARs
+ * (PCI Express 6.0, 7.5.1.2.1), and users cannot write the real ones.
  */
 static bool mdr_bar_is_blank(struct pci_dev *pdev, unsigned int bar)
 {
@@ -242,8 +228,8 @@ static bool mdr_bar_is_blank(struct pci_dev *pdev, unsigned int bar)
 }
 
 /*
- * A VF has no BARs of its own (SR-IOV 1.1, 3.4.1.11), and of COMMAND only bus
- * mastering. Its MSI-X enable bit is lost in a reset as well.
+ * A VF has no BARs of its own (SR-IOV 1.1, 3.4.1.11), and only bus mastering of
+ * COMMAND. But a reset clears its MSI-X enable bit, too.
  */
 static bool mdr_vf_is_blank(struct mdr_function *function)
 {
@@ -263,15 +249,10 @@ static bool mdr_vf_is_blank(struct mdr_function *function)
 	return !(word & PCI_COMMAND_MASTER);
 }
 
-/**
- * mdr_function_is_blank - has the function visibly lost its config space?
- * @function: the function, which answers
- *
- * A reset or a loss of power did that. A function without BARs, and a VF in
- * which nothing was set up, show nothing: they count as not blank.
- *
- * Context: process context, device lock of the function held.
- * Return: true if the function has to be restored.
+/*
+ * Has a function that answers visibly lost its config space, by a reset or a
+ * loss of power? A function without BARs, and a VF without any setup, show
+ * nothing: they count as not blank.
  */
 bool mdr_function_is_blank(struct mdr_function *function)
 {
@@ -289,10 +270,9 @@ bool mdr_function_is_blank(struct mdr_function *function)
 }
 
 /*
- * Whatever power state the user put the function into, a reset ended it (PCI
- * Power Management 1.2, 5.4); write it all the same, for a function that was not
- * reset. Not by pci_set_power_state(): that takes pci_bus_sem, which a host
- * callback holds already.
+ * A reset ends whatever power state the user chose (PCI Power Management 1.2,
+ * 5.4); write D0 for a function that was not reset. Not with
+ * pci_set_power_state(): it takes pci_bus_sem, which a host callback holds.
  */
 static void mdr_restore_power(struct pci_dev *pdev)
 {
@@ -303,15 +283,15 @@ static void mdr_restore_power(struct pci_dev *pdev)
 	    (control & PCI_PM_CTRL_STATE_MASK)) {
 		pci_write_config_word(pdev, pdev->pm_cap + PCI_PM_CTRL,
 				      control & ~PCI_PM_CTRL_STATE_MASK);
-		/* from D3hot 10 ms (PCI Power Management 1.2, 5.6.1) */
+		/* D3hot to D0 takes 10 ms (PCI Power Management 1.2, 5.6.1) */
 		usleep_range(10000, 11000);
 	}
 	pdev->current_state = PCI_D0;
 }
 
 /*
- * The user's config space, or without a user that of the parent driver's probe.
- * Under the group's lock, since the user may be closing the device.
+ * Load the user's config space, or without a user that of the parent driver's
+ * probe. group->lock, because the user may be closing the device.
  */
 static int mdr_restore_load(struct mdr_function *function)
 {
@@ -324,7 +304,7 @@ static int mdr_restore_load(struct mdr_function *function)
 	return pci_load_saved_state(function->pdev, state);
 }
 
-/* Config space, and what the parent driver knows besides. */
+/* Restore config space, then what only the parent driver knows. */
 static int mdr_restore_configure(struct mdr_function *function)
 {
 	struct mdr_device *device = function->device;
@@ -338,7 +318,7 @@ static int mdr_restore_configure(struct mdr_function *function)
 		return ret;
 	command = &pdev->saved_config_space[PCI_COMMAND / 4];
 	*command &= ~PCI_COMMAND_MASTER;
-	/* the MSI-X table is in a BAR: decode before it is written */
+	/* restoring the MSI-X table, which is in a BAR, needs decoding on */
 	if (pdev->msix_enabled)
 		*command |= PCI_COMMAND_MEMORY;
 	pci_restore_state(pdev);
@@ -348,16 +328,10 @@ static int mdr_restore_configure(struct mdr_function *function)
 	return function->ops->restore ? function->ops->restore(pdev) : 0;
 }
 
-/**
- * mdr_restore_again - go on with a restore that met a device not ready yet
- * @function: the function
- *
- * Looks once, and waits for nothing: mdr_group_finish() comes back to a device that
- * takes its time. What a parent driver's restore hook has begun is not begun anew
- * while healthy() still says no.
- *
- * Context: process context, gate closed, may sleep. Takes group->lock.
- * Return: as mdr_restore().
+/*
+ * Continue a restore, with the gate closed. Checks once and does not wait:
+ * mdr_group_finish() comes back to a slow device. While healthy() says no, the
+ * restore hook is not run again.
  */
 int mdr_restore_again(struct mdr_function *function)
 {
@@ -388,13 +362,10 @@ int mdr_restore_again(struct mdr_function *function)
 	return 0;
 }
 
-/**
- * mdr_restore - bring config space, BARs and MSI-X of a reset function back
- * @function: the function
- *
- * Context: process context, gate closed, may sleep. Takes group->lock.
- * Return: 0; -ENODEV if the function does not answer or is not healthy; -EINVAL;
- * or what the parent driver's hooks say.
+/*
+ * Restore config space, BARs and MSI-X of a reset function, with the gate
+ * closed. Takes group->lock. -ENODEV if the function does not answer or is not
+ * healthy.
  */
 int mdr_restore(struct mdr_function *function)
 {
@@ -404,17 +375,13 @@ int mdr_restore(struct mdr_function *function)
 	return mdr_restore_again(function);
 }
 
-/**
- * mdr_restore_if_blank - restore a function that has lost its config space
- * @function: the function
+/*
+ * Restore a function that has lost its config space. A device that lost power
+ * and came back reports no error: its user's reset and the next open notice it
+ * here, inside the gate.
  *
- * A device that lost power and came back tells nobody. Its user's reset and the
- * next open notice it here.
- *
- * Context: process context, inside the gate, may sleep. Only tries to take the
- * device lock.
- * Return: 0 if it was not blank, 1 if it was and is not any more; -EAGAIN if somebody holds the
- * device lock; otherwise as mdr_restore().
+ * 0 if it was not blank, 1 if it was and is restored, -EAGAIN if the device
+ * lock is taken; otherwise as mdr_restore().
  */
 int mdr_restore_if_blank(struct mdr_function *function)
 {
@@ -432,17 +399,17 @@ int mdr_restore_if_blank(struct mdr_function *function)
 }
 
 /**
- * mdr_device_sync_interrupts - bring INTx in line with what vfio-pci-core thinks
+ * mdr_device_sync_interrupts - make INTx match what vfio-pci-core believes
  * @device: a device just restored, with INTx disabled in COMMAND
  *
- * vfio-pci-core masks INTx in COMMAND with every interrupt until its user
- * unmasks it, and keeps a private note of that. COMMAND and note must agree: an
- * unmasked line with a masked note is an interrupt storm, the reverse is silence.
- * Its runtime PM callbacks do what is needed: the first one masks if the note
- * says unmasked, the second one unmasks if the first one masked.
+ * vfio-pci-core masks INTx in COMMAND at every interrupt until the user unmasks
+ * it, and keeps a private flag. If COMMAND says unmasked and the flag masked,
+ * there is an interrupt storm; the reverse is silence. Its runtime PM callbacks
+ * bring both together: suspend masks if the flag says unmasked, resume unmasks
+ * if suspend has masked.
  *
- * Context: process context, gate closed, may sleep. Takes core_lock, memory_lock
- * and igate of the device: not for host callbacks.
+ * Context: gate closed. Takes core_lock, memory_lock and igate of the device,
+ * so host callbacks must not call it.
  */
 void mdr_device_sync_interrupts(struct mdr_device *device)
 {
@@ -451,7 +418,7 @@ void mdr_device_sync_interrupts(struct mdr_device *device)
 
 	guard(mutex)(&device->core_lock);
 
-	/* seen open under core_lock, it keeps close waiting, and so the unbind */
+	/* open under core_lock: close has to wait, and so does the unbind */
 	if (!READ_ONCE(device->opened) ||
 	    device->core.irq_type != VFIO_PCI_INTX_IRQ_INDEX)
 		return;
