@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Blockers: functions that make the kernel abandon a recovery, because they have
- * no driver or one without error_detected(). A walk of the host stops for all of
- * them if it meets one, so each blocks the walks that start at, or above, the
+ * Blockers: functions that make the kernel abandon a recovery, because they
+ * have no driver or one without error_detected(). One of them stops a walk for
+ * all functions. So a blocker blocks the walks that start at, or above, the
  * lowest port that it shares with a function of ours.
  */
 #include <linux/rcupdate.h>
@@ -11,10 +11,10 @@
 #include "group.h"
 
 /*
- * Without the device lock: vfio-pci-core's resets of somebody else's function
- * only try to take it, and would fail while we have it. A driver clears
- * pdev->driver before its module goes, and the module's memory goes after a
- * grace period (free_module()).
+ * Without the device lock: vfio-pci-core only tries to take it when it resets
+ * somebody else's function, and would fail. RCU is enough: a driver clears
+ * pdev->driver before its module goes, and the module's memory goes a grace
+ * period later (free_module()).
  */
 static bool mdr_is_blocker(struct pci_dev *pdev)
 {
@@ -29,7 +29,7 @@ static bool mdr_is_blocker(struct pci_dev *pdev)
 	       !driver->err_handler->error_detected;
 }
 
-/* Does the host start walks here? Not at the upstream port of a switch. */
+/* Does the host start walks here? It does not at a switch's upstream port. */
 static bool mdr_is_walk_port(struct pci_dev *bridge)
 {
 	int type = pci_is_pcie(bridge) ? pci_pcie_type(bridge) : -1;
@@ -38,7 +38,7 @@ static bool mdr_is_walk_port(struct pci_dev *bridge)
 	       type == PCI_EXP_TYPE_DOWNSTREAM;
 }
 
-/* The lowest port above both; NULL if they share none. */
+/* The lowest port above both, or NULL. */
 static struct pci_dev *mdr_shared_port(struct pci_dev *pdev,
 				       struct pci_dev *other)
 {
@@ -50,7 +50,7 @@ static struct pci_dev *mdr_shared_port(struct pci_dev *pdev,
 	return port;
 }
 
-/* From which port on does the device stop walks that reach the group? */
+/* The lowest port from which walks to the group meet @pdev, or NULL. */
 static struct pci_dev *mdr_blocks_from(struct pci_dev *pdev,
 				       struct mdr_snapshot *snapshot)
 {
@@ -66,9 +66,9 @@ static struct pci_dev *mdr_blocks_from(struct pci_dev *pdev,
 }
 
 /*
- * for_each_pci_dev() takes no pci_bus_sem, and must not: the AER thread holds it
- * while it waits for device locks, and a task that unbinds a function holds its
- * device lock while it waits for readers of our files.
+ * Never take pci_bus_sem here: the AER thread holds it while it waits for
+ * device locks, and a task that unbinds a function holds its device lock while
+ * it waits for readers of our files. for_each_pci_dev() does not take it.
  */
 static int mdr_blockers_walk(struct mdr_group *group, char *buf, ssize_t *at)
 {
@@ -94,14 +94,7 @@ static int mdr_blockers_walk(struct mdr_group *group, char *buf, ssize_t *at)
 	return count;
 }
 
-/**
- * mdr_blockers_show - list what stops walks that reach a group
- * @group: the group
- * @buf: a sysfs page: an address a line, and the port from which on it blocks
- *
- * Context: process context, may sleep.
- * Return: the length of the list, or -ENOMEM.
- */
+/* List what stops walks to the group, and the port from which it does. */
 ssize_t mdr_blockers_show(struct mdr_group *group, char *buf)
 {
 	ssize_t at = 0;
@@ -111,13 +104,7 @@ ssize_t mdr_blockers_show(struct mdr_group *group, char *buf)
 	return ret < 0 ? ret : at;
 }
 
-/**
- * mdr_port_has_blockers - will the kernel abandon a walk below this port?
- * @port: the port
- *
- * Context: process context, may sleep.
- * Return: true if something below it stops the walk.
- */
+/* Will the kernel abandon a walk below this port? */
 bool mdr_port_has_blockers(struct pci_dev *port)
 {
 	struct pci_dev *pdev = NULL;
@@ -129,12 +116,7 @@ bool mdr_port_has_blockers(struct pci_dev *port)
 	return blocked;
 }
 
-/**
- * mdr_blockers_warn - tell the administrator about blockers
- * @function: the function that an mdev was made of
- *
- * Context: process context, may sleep.
- */
+/* Warn the administrator who makes an mdev of this function. */
 void mdr_blockers_warn(struct mdr_function *function)
 {
 	int count = mdr_blockers_walk(function->group, NULL, NULL);

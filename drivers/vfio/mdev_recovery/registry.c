@@ -2,11 +2,11 @@
 /*
  * Which functions and domains exist, and the ids of errors.
  *
- * An error has a walk: the host tells everything below a port of it, in one task.
- * All functions that one walk tells get the same event id, in whatever group and
- * below whatever port. Two walks never share one: another task, another port or
- * another severity is another walk; so is one that tells a function again, or
- * anybody after it has gone on to its next step.
+ * The host walks once per error: one task tells everything below a port. All
+ * functions told by one walk get the same event id, whatever their group and
+ * the port above them. Another task, port or severity means another walk. So
+ * does telling a function twice, or anything told after the walk went on to its
+ * next step.
  */
 #include <linux/delay.h>
 #include <linux/rcupdate.h>
@@ -15,23 +15,20 @@
 
 #include "function.h"
 
-/* Protects which groups and domains exist. */
+/* Protects which functions, groups and domains exist. */
 DEFINE_MUTEX(mdr_registry_lock);
 
 /*
- * struct pci_dev * -> struct mdr_function *. An entry changes with the device
- * lock of its function and mdr_registry_lock held: host callbacks look theirs up
- * below the former, whoever wants all of them holds the latter.
+ * struct pci_dev * -> struct mdr_function *. An entry changes with both the
+ * device lock of its function and mdr_registry_lock held: host callbacks look
+ * up their function under the device lock, loops over all of them run under
+ * mdr_registry_lock.
  */
 DEFINE_XARRAY(mdr_functions);
 
-/**
- * mdr_function_find - the function behind a PCI device
- * @pdev: the PCI device
- *
- * Context: the device lock of @pdev or mdr_registry_lock is held, or an RCU read
- * section is entered; it keeps what is returned.
- * Return: the function, or NULL if it is not registered (yet, or any more).
+/*
+ * Look up the function of a PCI device; NULL if it is not registered. The
+ * device lock, mdr_registry_lock or RCU pins the result.
  */
 struct mdr_function *mdr_function_find(struct pci_dev *pdev)
 {
@@ -42,17 +39,10 @@ struct mdr_function *mdr_function_find(struct pci_dev *pdev)
 	return xa_load(&mdr_functions, (unsigned long)pdev);
 }
 
-/**
- * mdr_trylock_until - take the device lock of a function from below it
- * @pdev: the function
- * @stop: looked at while the lock is not to be had: 0 to go on, or -errno
- * @context: passed to @stop
- *
- * For tasks that hold locks which the parent driver's remove takes below the
- * device lock. They could wait for ever, so they only try.
- *
- * Context: process context, may sleep.
- * Return: 0 with the device lock held, or what @stop said.
+/*
+ * Take the device lock of a function, for tasks that hold locks which the
+ * parent driver's remove takes below it. To wait would be a deadlock, so this
+ * only tries, until @stop returns an error.
  */
 int mdr_trylock_until(struct pci_dev *pdev, int (*stop)(void *context),
 		      void *context)
@@ -75,14 +65,9 @@ static int mdr_function_removing(void *context)
 	return READ_ONCE(function->removing) ? -ENODEV : 0;
 }
 
-/**
- * mdr_function_lock - take the device lock of a function from below it
- * @function: the function
- *
- * For mdev create and remove, which run below mdev core's locks.
- *
- * Context: process context, may sleep.
- * Return: 0 with the device lock held, -ENODEV if the function is going away.
+/*
+ * For mdev create and remove, which run below mdev core's locks. -ENODEV if the
+ * function is going away.
  */
 int mdr_function_lock(struct mdr_function *function)
 {
@@ -97,12 +82,6 @@ int mdr_function_lock(struct mdr_function *function)
 	return ret;
 }
 
-/**
- * mdr_function_unlock - release the device lock of a function
- * @function: the function
- *
- * Context: after mdr_function_lock() returned 0.
- */
 void mdr_function_unlock(struct mdr_function *function)
 {
 	device_unlock(&function->pdev->dev);
@@ -134,13 +113,7 @@ static void mdr_domain_forget_all(struct mdr_domain *domain)
 		list_del_init(&walk->item);
 }
 
-/**
- * mdr_domain_get - find or make the domain of a function
- * @pdev: the function
- *
- * Context: process context, may sleep.
- * Return: the domain, to be released with mdr_domain_put(), or an ERR_PTR().
- */
+/* Find or create the domain of a function; mdr_domain_put() releases it. */
 struct mdr_domain *mdr_domain_get(struct pci_dev *pdev)
 {
 	struct pci_dev *port = mdr_pci_root(pdev);
@@ -158,19 +131,13 @@ struct mdr_domain *mdr_domain_get(struct pci_dev *pdev)
 out:
 	domain->functions++;
 	/*
-	 * The newcomer has not heard of an error that others may be told of
-	 * right now. What it is told first is a new one for all of them.
+	 * A walk may be telling the others of an error right now. The new
+	 * function missed it, so the next error told is a new event for all.
 	 */
 	mdr_domain_forget_all(domain);
 	return domain;
 }
 
-/**
- * mdr_domain_put - release a domain
- * @domain: from mdr_domain_get()
- *
- * Context: process context.
- */
 void mdr_domain_put(struct mdr_domain *domain)
 {
 	lockdep_assert_held(&mdr_registry_lock);
@@ -183,12 +150,7 @@ void mdr_domain_put(struct mdr_domain *domain)
 	kfree(domain);
 }
 
-/**
- * mdr_domain_forget - a function leaves its domain
- * @function: the function
- *
- * Context: process context.
- */
+/* A function leaves its domain. */
 void mdr_domain_forget(struct mdr_function *function)
 {
 	guard(mutex)(&function->domain->lock);
@@ -196,9 +158,9 @@ void mdr_domain_forget(struct mdr_function *function)
 }
 
 /*
- * The port below which a walk goes that has just told a function. A walk that
- * froze the link has frozen every bridge on its way down, but not the port where
- * it started. One that did not leaves no trace: NULL.
+ * The port at which the walk started that has just told @pdev. A walk that
+ * froze the link has frozen every bridge on its way down, except the port where
+ * it started. Other walks leave no trace: NULL.
  */
 static struct pci_dev *mdr_walk_port(struct pci_dev *pdev,
 				     pci_channel_state_t state)
@@ -213,7 +175,7 @@ static struct pci_dev *mdr_walk_port(struct pci_dev *pdev,
 	return port;
 }
 
-/* A function that the same walk told before this one, or NULL. */
+/* The record of a function that the same walk told before, or NULL. */
 static struct mdr_walk *mdr_walk_find(struct mdr_domain *domain,
 				      struct mdr_walk *newest)
 {
@@ -226,7 +188,7 @@ static struct mdr_walk *mdr_walk_find(struct mdr_domain *domain,
 	return NULL;
 }
 
-/* The walk of @task is over or goes on to its next step: it tells nobody more. */
+/* The walk of @task has ended or goes on to its next step: forget it. */
 static void mdr_walk_told_all(struct mdr_domain *domain,
 			      struct task_struct *task)
 {
@@ -239,13 +201,9 @@ static void mdr_walk_told_all(struct mdr_domain *domain,
 			list_del_init(&walk->item);
 }
 
-/**
- * mdr_walk_error - a function was told of an error: which event is it?
- * @function: the function
- * @state: what it was told
- *
- * Context: process context; a host callback.
- * Return: the id of the event, never 0.
+/*
+ * The function was just told of an error by the current task: find the id of
+ * the event, never 0.
  */
 u64 mdr_walk_error(struct mdr_function *function, pci_channel_state_t state)
 {
@@ -258,7 +216,7 @@ u64 mdr_walk_error(struct mdr_function *function, pci_channel_state_t state)
 
 	guard(mutex)(&domain->lock);
 	told = mdr_walk_find(domain, &walk);
-	/* nobody is told twice in one walk */
+	/* a walk tells each function once */
 	if (!told || (!list_empty(&function->walk.item) &&
 		      function->walk.task == current)) {
 		mdr_walk_told_all(domain, current);
@@ -272,13 +230,7 @@ u64 mdr_walk_error(struct mdr_function *function, pci_channel_state_t state)
 	return walk.event;
 }
 
-/**
- * mdr_walk_renew - what the function was told is an event of its own
- * @function: the function
- *
- * Context: process context; group->lock may be held.
- * Return: the id of the event, never 0.
- */
+/* Make what the function was told an event of its own; returns its id. */
 u64 mdr_walk_renew(struct mdr_function *function)
 {
 	guard(mutex)(&function->domain->lock);
@@ -286,25 +238,14 @@ u64 mdr_walk_renew(struct mdr_function *function)
 	return function->walk.event;
 }
 
-/**
- * mdr_walk_port_of - the port of the latest walk that told a function
- * @function: the function
- *
- * Return: the port, which the function keeps; its root port if that cannot be
- * known.
- */
+/* The port of the latest walk, else the root port. Pinned by @function. */
 struct pci_dev *mdr_walk_port_of(struct mdr_function *function)
 {
 	guard(mutex)(&function->domain->lock);
 	return function->walk.port ?: function->domain->port;
 }
 
-/**
- * mdr_walk_goes_on - the host has told everybody, and goes on
- * @function: a function that it has come back to
- *
- * Context: process context; a host callback.
- */
+/* The current walk has told everything, and has come back to @function. */
 void mdr_walk_goes_on(struct mdr_function *function)
 {
 	guard(mutex)(&function->domain->lock);
