@@ -249,7 +249,13 @@ long mdr_device_reset(struct mdr_device *device, unsigned int cmd,
 	ret = mdr_reset_enter(device, &entry);
 	if (ret)
 		return ret;
-	if (!mdr_reset_is_elided(device))
+	/*
+	 * For a function that does not answer the PCI core waits a minute for each
+	 * way to reset it; for a VF one of them is to reset the slot of its PF.
+	 */
+	if (!mdr_function_answers(device->core.pdev))
+		ret = -EIO;
+	else if (!mdr_reset_is_elided(device))
 		ret = mdr_reset_run(device, cmd, arg);
 	mdr_gate_exit(&entry);
 	mdr_reset_end(device->function->group, device->function, NULL, !ret);
