@@ -176,15 +176,16 @@ SCENARIO(slow_new_error, "a new error while the shim waits for a slow function b
 
 	two_behind_a_switch();
 	REQUIRE_OK(slow_function(a.s.addr, "ones", 4000));
+	begin = now_ms();
 	client_strike(&a, "rp_switch", "DLP");
 	client_check_whole(&b, BRISK_MS);
 	event = shim_number(a.s.group, "event");
 	CHECK(!shim_is(a.s.group, "open"), "open already");
-	begin = now_ms();
 	client_strike(&a, "rp_switch", "DLP");
 	client_check_whole(&b, BRISK_MS);
 	client_check_whole(&a, 4000 + BRISK_MS);
-	CHECK(now_ms() - begin >= 4000, "open %ju ms after the second error", now_ms() - begin);
+	/* it was blank already, so the second reset does not make it silent anew */
+	CHECK(now_ms() - begin >= 4000, "open %ju ms after the first error", now_ms() - begin);
 	CHECK(shim_number(a.s.group, "event") == event + 1, "event is %ju after %ju",
 	      shim_number(a.s.group, "event"), event);
 	REQUIRE_OK(slow_end());
