@@ -214,8 +214,7 @@ long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
 		mdr_device_sync_interrupts(device);
 		ret = 0;
 	}
-	if (ret == -ENODEV ||
-	    (!ret && !mdr_function_answers(device->core.pdev)))
+	if (!ret && !mdr_function_answers(device->core.pdev))
 		ret = -EIO;
 	return ret;
 }
