@@ -158,7 +158,9 @@ int clean_machine(bool vfs, char *why, size_t size)
 		snprintf(why, size, "functions stay slow: %s", strerror(-ret));
 		return ret;
 	}
-	if (!slot_is_powered(POWER_PORT) && slot_power(POWER_PORT, true)) {
+	/* the machine that counts has no such port */
+	ret = slot_is_powered(POWER_PORT) ? 0 : slot_power(POWER_PORT, true);
+	if (ret && ret != -ENODEV) {
 		snprintf(why, size, "the power of " POWER_PORT " stays off");
 		return -EIO;
 	}
