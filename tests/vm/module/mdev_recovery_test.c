@@ -40,7 +40,7 @@
  *
  * Write "ADDRESS fatal" or "ADDRESS nonfatal" to the parameter firmware for an
  * error of a function that does not come by AER's interrupt but from the firmware,
- * through aer_recover_queue(), as GHES passes it on.
+ * through aer_recover_queue(), as GHES passes it on. It takes a kernel with GHES.
  *
  * A device that takes its time: see mdev_recovery_slow.c.
  */
@@ -369,6 +369,9 @@ static int test_firmware_set(const char *text, const struct kernel_param *param)
 	char severity[9];
 	bool fatal;
 
+	/* no export, as on the debug kernel */
+	if (!IS_ENABLED(CONFIG_ACPI_APEI_PCIEAER))
+		return -EOPNOTSUPP;
 	if (sscanf(text, "%x:%x:%x.%u %8s", &domain, &bus, &device, &function,
 		   severity) != 5)
 		return -EINVAL;

@@ -3,6 +3,7 @@
  * Errors that reach the kernel through the firmware, which has kept AER for
  * itself: no interrupt of a root port, but GHES with the address of a function.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "access_log.h"
@@ -26,6 +27,7 @@ static void tell(const char *severity)
 	char cause[32] = "";
 	uint64_t before;
 	struct shim s;
+	int ret;
 
 	REQUIRE_OK(shim_bind_test(&s, "rp_igb2", 0));
 	REQUIRE_OK(shim_create(&s, "resume"));
@@ -34,7 +36,10 @@ static void tell(const char *severity)
 	log.value = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
 	before = shim_number(s.group, "event");
 	REQUIRE_OK(access_start(&log));
-	REQUIRE_OK(shim_test_firmware(&s, severity));
+	ret = shim_test_firmware(&s, severity);
+	if (ret == -EOPNOTSUPP)
+		SKIP("this kernel takes no errors from the firmware");
+	REQUIRE_OK(ret);
 	CHECK(klog_wait("device recovery successful", SETTLE_MS, NULL, 0),
 	      "not in the kernel log");
 	CHECK(shim_wait(s.group, "open", SETTLE_MS), "group is not open");
