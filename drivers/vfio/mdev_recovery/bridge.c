@@ -6,13 +6,21 @@
  * A reset at a port clears the bus numbers of every bridge below it, and
  * nothing behind them can be reached. The port driver restores switch ports in
  * a recovery that succeeds. Nobody restores them in one that the kernel
- * abandons, nor a bridge without a driver; this file does, from the config
- * space that the kernel saved when it found the bridge (pci_bus_add_device()).
+ * abandons, nor a bridge without a driver; this file does.
+ *
+ * It has a copy of its own of each bridge, taken whenever a function below it is
+ * bound. The copy of the kernel does not do: it is lost if the port driver saves a
+ * switch that has no power (6.12), and it is as old as the bridge, so it has the
+ * windows from before a hotplug moved them.
  *
  * The reference on a function pins the bridges above it: a device pins its bus,
  * and a bus its bridge.
  */
+#include <linux/list.h>
+#include <linux/slab.h>
+
 #include "function.h"
+#include "group.h"
 
 /* Bound on the bridges above a function: there are 256 bus numbers. */
 #define MDR_MAX_BRIDGES 256
@@ -96,6 +104,268 @@ bool mdr_bridges_are_blank(struct pci_dev *pdev)
 	return false;
 }
 
+/* Registers that say what lies below a bridge, from PCI_PRIMARY_BUS on. */
+#define MDR_WAYS 7
+
+/* Their bits that count: bus numbers, I/O, memory, prefetchable, upper parts. */
+static const u32 mdr_way_masks[MDR_WAYS] = {
+	0x00ffffff, 0x0000f0f0, 0xfff0fff0, 0xfff0fff0, ~0u, ~0u, ~0u,
+};
+
+/**
+ * struct mdr_bridge - a bridge above functions of ours; mdr_bridges_lock
+ * @item: in mdr_bridges
+ * @pdev: the bridge, referenced
+ * @functions: how many functions below it are bound
+ * @saved: its config space when it was last known to be good, or NULL
+ * @ways: what the kernel knew of its bus numbers and windows at that time
+ */
+struct mdr_bridge {
+	struct list_head item;
+	struct pci_dev *pdev;
+	unsigned int functions;
+	struct pci_saved_state *saved;
+	u32 ways[MDR_WAYS];
+};
+
+/* Innermost: no device is touched under it. */
+static DEFINE_MUTEX(mdr_bridges_lock);
+static LIST_HEAD(mdr_bridges);
+
+static struct mdr_bridge *mdr_bridge_find(struct pci_dev *bridge)
+{
+	struct mdr_bridge *known;
+
+	lockdep_assert_held(&mdr_bridges_lock);
+
+	list_for_each_entry(known, &mdr_bridges, item)
+		if (known->pdev == bridge)
+			return known;
+	return NULL;
+}
+
+/* A window in bus addresses; one that is closed ends before it begins. */
+static struct pci_bus_region mdr_bridge_window(struct pci_dev *bridge,
+					       unsigned int index, u32 closed)
+{
+	struct pci_bus_region region = { .start = closed };
+	struct resource *window = &bridge->resource[index];
+
+	if (window->parent && !(window->flags & IORESOURCE_UNSET))
+		pcibios_resource_to_bus(bridge->bus, &region, window);
+	return region;
+}
+
+/* What the kernel knows, as the registers have it (PCI-to-PCI Bridge 1.2, 3.2.5). */
+static void mdr_bridge_ways(struct pci_dev *bridge, u32 ways[MDR_WAYS])
+{
+	struct resource *buses = &bridge->subordinate->busn_res;
+	struct pci_bus_region io, memory, prefetch;
+
+	io = mdr_bridge_window(bridge, PCI_BRIDGE_IO_WINDOW, 0xf000);
+	memory = mdr_bridge_window(bridge, PCI_BRIDGE_MEM_WINDOW, 0xfff00000);
+	prefetch = mdr_bridge_window(bridge, PCI_BRIDGE_PREF_MEM_WINDOW,
+				     0xfff00000);
+	ways[0] = bridge->bus->number | buses->start << 8 | buses->end << 16;
+	ways[1] = (io.start >> 8 & 0xf0) | (io.end & 0xf000);
+	ways[2] = (memory.start >> 16 & 0xfff0) | (memory.end & 0xfff00000);
+	ways[3] = (prefetch.start >> 16 & 0xfff0) | (prefetch.end & 0xfff00000);
+	ways[4] = upper_32_bits(prefetch.start);
+	ways[5] = upper_32_bits(prefetch.end);
+	ways[6] = (io.start >> 16 & 0xffff) | (io.end & 0xffff0000);
+}
+
+/* Copy a bridge that is good; with its device lock held, as for the port driver. */
+static void mdr_bridge_copy(struct pci_dev *bridge)
+{
+	struct pci_saved_state *saved;
+	struct mdr_bridge *known;
+
+	if (!mdr_bridge_answers(bridge) || mdr_bridge_is_blank(bridge))
+		return;
+	pci_save_state(bridge);
+	saved = pci_store_saved_state(bridge);
+	if (!saved)
+		return;
+
+	scoped_guard(mutex, &mdr_bridges_lock) {
+		known = mdr_bridge_find(bridge);
+		if (known) {
+			swap(known->saved, saved);
+			mdr_bridge_ways(bridge, known->ways);
+		}
+	}
+	kfree(saved);
+}
+
+/*
+ * What the kernel has moved since the copy was taken: the registers as they have to
+ * be, and a mask for each, 0 if it was not moved.
+ */
+static bool mdr_bridge_moved(struct pci_dev *bridge, u32 ways[MDR_WAYS],
+			     u32 masks[MDR_WAYS])
+{
+	struct mdr_bridge *known;
+	bool moved = false;
+	unsigned int i;
+
+	guard(mutex)(&mdr_bridges_lock);
+	known = mdr_bridge_find(bridge);
+	if (!known || !known->saved)
+		return false;
+	mdr_bridge_ways(bridge, ways);
+	for (i = 0; i < MDR_WAYS; i++) {
+		masks[i] = ways[i] == known->ways[i] ? 0 : mdr_way_masks[i];
+		moved |= masks[i];
+	}
+	return moved;
+}
+
+/*
+ * Make our copy what pci_restore_state() writes, with the windows where the kernel
+ * has them now. Without a copy it writes the kernel's.
+ */
+static void mdr_bridge_load(struct pci_dev *bridge)
+{
+	u32 *config = &bridge->saved_config_space[PCI_PRIMARY_BUS / 4];
+	u32 ways[MDR_WAYS], masks[MDR_WAYS];
+	struct mdr_bridge *known;
+	unsigned int i;
+
+	scoped_guard(mutex, &mdr_bridges_lock) {
+		known = mdr_bridge_find(bridge);
+		if (known && known->saved)
+			pci_load_saved_state(bridge, known->saved);
+	}
+	if (!mdr_bridge_moved(bridge, ways, masks))
+		return;
+	for (i = 0; i < MDR_WAYS; i++)
+		if (masks[i])
+			config[i] = (config[i] & ~masks[i]) | ways[i];
+}
+
+/*
+ * Has somebody put back windows from before the kernel moved them? The kernel does,
+ * in its own recovery. With @mend, correct them.
+ */
+static bool mdr_bridge_is_stale(struct pci_dev *bridge, bool mend)
+{
+	u32 ways[MDR_WAYS], masks[MDR_WAYS], value;
+	bool stale = false;
+	unsigned int i;
+
+	if (!mdr_bridge_moved(bridge, ways, masks))
+		return false;
+	for (i = 0; i < MDR_WAYS; i++) {
+		if (!masks[i] ||
+		    pci_read_config_dword(bridge, PCI_PRIMARY_BUS + 4 * i,
+					  &value) ||
+		    (value & masks[i]) == ways[i])
+			continue;
+		stale = true;
+		if (mend)
+			pci_write_config_dword(bridge, PCI_PRIMARY_BUS + 4 * i,
+					       (value & ~masks[i]) | ways[i]);
+	}
+	return stale;
+}
+
+/* The bridge above, if a reset can hit it: a root port is above all resets. */
+static struct pci_dev *mdr_bridge_above(struct pci_dev *pdev)
+{
+	struct pci_dev *above = pci_upstream_bridge(pdev);
+
+	return above && pci_upstream_bridge(above) ? above : NULL;
+}
+
+static int mdr_bridge_keep(struct pci_dev *bridge)
+{
+	struct mdr_bridge *known;
+
+	guard(mutex)(&mdr_bridges_lock);
+	known = mdr_bridge_find(bridge);
+	if (!known) {
+		known = kzalloc(sizeof(*known), GFP_KERNEL);
+		if (!known)
+			return -ENOMEM;
+		known->pdev = pci_dev_get(bridge);
+		list_add_tail(&known->item, &mdr_bridges);
+	}
+	known->functions++;
+	return 0;
+}
+
+static void mdr_bridge_drop(struct pci_dev *bridge)
+{
+	struct mdr_bridge *known;
+
+	guard(mutex)(&mdr_bridges_lock);
+	known = mdr_bridge_find(bridge);
+	if (--known->functions)
+		return;
+	list_del(&known->item);
+	pci_dev_put(known->pdev);
+	kfree(known->saved);
+	kfree(known);
+}
+
+static void mdr_bridges_drop_until(struct pci_dev *pdev, struct pci_dev *until)
+{
+	struct pci_dev *bridge = mdr_bridge_above(pdev);
+
+	for (; bridge != until; bridge = mdr_bridge_above(bridge))
+		mdr_bridge_drop(bridge);
+}
+
+/* A function is no longer ours, after mdr_bridges_keep(). */
+void mdr_bridges_drop(struct pci_dev *pdev)
+{
+	mdr_bridges_drop_until(pdev, NULL);
+}
+
+/*
+ * A function is being bound: copy the bridges above it, which work. Only tries to
+ * take their device locks, since that of the function is held; whoever has one
+ * soon lets go of it. Without a copy the kernel's has to do. -ENOMEM.
+ */
+int mdr_bridges_keep(struct pci_dev *pdev)
+{
+	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
+	struct pci_dev *bridge = mdr_bridge_above(pdev);
+	bool locked;
+	int ret;
+
+	for (; bridge; bridge = mdr_bridge_above(bridge)) {
+		ret = mdr_bridge_keep(bridge);
+		if (ret) {
+			mdr_bridges_drop_until(pdev, bridge);
+			return ret;
+		}
+		do {
+			locked = device_trylock(&bridge->dev);
+		} while (!locked && mdr_wait_host_lets_go(deadline));
+		if (!locked)
+			continue;
+		mdr_bridge_copy(bridge);
+		device_unlock(&bridge->dev);
+	}
+	return 0;
+}
+
+/*
+ * Is what lies below a bridge above a referenced function where the kernel does not
+ * expect it?
+ */
+bool mdr_bridges_are_stale(struct pci_dev *pdev)
+{
+	struct pci_dev *bridge = mdr_bridge_above(pdev);
+
+	for (; bridge; bridge = mdr_bridge_above(bridge))
+		if (mdr_bridge_is_stale(bridge, false))
+			return true;
+	return false;
+}
+
 /*
  * The kernel saves a bridge before a device below it turns on bus mastering, so
  * even the kernel's own recovery loses it. Without it no DMA passes.
@@ -113,10 +383,15 @@ static bool mdr_bridge_lost_master(struct pci_dev *bridge)
 static int mdr_bridge_restore(struct pci_dev *bridge)
 {
 	if (!mdr_bridge_is_blank(bridge)) {
+		if (mdr_bridge_is_stale(bridge, true)) {
+			pci_notice(bridge, "bridge was restored with windows from before the kernel moved them, corrected them\n");
+			mdr_bridge_copy(bridge);
+		}
 		if (mdr_bridge_lost_master(bridge))
 			pci_set_master(bridge);
 		return 0;
 	}
+	mdr_bridge_load(bridge);
 	pci_restore_state(bridge);
 	if (mdr_bridge_is_blank(bridge)) {
 		pci_err(bridge, "bridge does not take its bus numbers back: remove and rescan it\n");
@@ -124,8 +399,8 @@ static int mdr_bridge_restore(struct pci_dev *bridge)
 	}
 	if (bridge->is_busmaster)
 		pci_set_master(bridge);
-	/* restoring used up the kernel's copy: save it again */
-	pci_save_state(bridge);
+	/* for the kernel too: restoring used up its copy */
+	mdr_bridge_copy(bridge);
 	mdr_pci_unfreeze(bridge);
 	pci_notice(bridge, "bridge was reset and not restored, restored it\n");
 	return 0;
@@ -133,8 +408,8 @@ static int mdr_bridge_restore(struct pci_dev *bridge)
 
 /*
  * Make a referenced function reachable, once the host is done with it: from the
- * top down, restore each bridge that a reset has left blank or without bus
- * mastering. Only tries to take device locks of bridges.
+ * top down, restore each bridge that a reset has left blank, without bus
+ * mastering, or with old windows. Only tries to take device locks of bridges.
  *
  * -ENODEV if a bridge does not answer, -ENOLINK if the link below one is down,
  * -EBUSY if a device lock is taken, -EIO if a bridge stays blank.
@@ -153,6 +428,7 @@ int mdr_bridges_restore(struct pci_dev *pdev)
 		    !mdr_bridge_answers(bridge))
 			return -ENODEV;
 		if (mdr_bridge_is_blank(bridge) ||
+		    mdr_bridge_is_stale(bridge, false) ||
 		    mdr_bridge_lost_master(bridge)) {
 			if (!device_trylock(&bridge->dev))
 				return -EBUSY;

@@ -166,9 +166,13 @@ int mdr_register_function(struct pci_dev *pdev,
 	if (ret)
 		goto err_free;
 
-	ret = mdr_function_publish(function);
+	ret = mdr_bridges_keep(pdev);
 	if (ret)
 		goto err_free_pristine;
+
+	ret = mdr_function_publish(function);
+	if (ret)
+		goto err_drop_bridges;
 
 	ret = mdev_register_parent(&function->parent, &pdev->dev,
 				   &mdr_mdev_driver, function->type_pointers,
@@ -179,6 +183,8 @@ int mdr_register_function(struct pci_dev *pdev,
 
 err_unpublish:
 	mdr_function_unpublish(function);
+err_drop_bridges:
+	mdr_bridges_drop(pdev);
 err_free_pristine:
 	kfree(function->pristine);
 err_free:
@@ -210,6 +216,7 @@ void mdr_unregister_function(struct pci_dev *pdev)
 	if (function->device)
 		mdr_device_unregister(function->device);
 	mdr_function_unpublish(function);
+	mdr_bridges_drop(pdev);
 	kfree(function->pristine);
 	kfree_rcu(function, rcu);
 }

@@ -131,6 +131,9 @@ static inline void mdr_pci_unfreeze(struct pci_dev *pdev)
 bool mdr_pci_is_below(struct pci_dev *pdev, struct pci_dev *bridge);
 struct pci_dev *mdr_pci_root(struct pci_dev *pdev);
 bool mdr_bridges_are_blank(struct pci_dev *pdev);
+bool mdr_bridges_are_stale(struct pci_dev *pdev);
+int mdr_bridges_keep(struct pci_dev *pdev);
+void mdr_bridges_drop(struct pci_dev *pdev);
 int mdr_bridges_restore(struct pci_dev *pdev);
 
 /* restore.c: from a blank function to what its user had */
