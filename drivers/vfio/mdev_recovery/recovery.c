@@ -81,9 +81,16 @@ static void mdr_group_count_reset(struct mdr_group *group,
 	mdr_group_step(group, MDR_EVENT_BREAKER, function);
 }
 
-/* The group meets this event for the first time. */
+/*
+ * The group meets this event for the first time. What the host reset for an earlier
+ * one may have been touched since, also a function that this event does not reach.
+ */
 static void mdr_group_new_event(struct mdr_group *group, u64 event)
 {
+	struct mdr_function *function;
+
+	list_for_each_entry(function, &group->functions, group_item)
+		function->error.was_reset = false;
 	group->event = event;
 	group->error_at = ktime_get_ns();
 	group->attempt.host_is_done = false;
@@ -216,7 +223,10 @@ static pci_ers_result_t mdr_error_detected(struct pci_dev *pdev,
 	}
 
 	error.frozen = state == pci_channel_io_frozen;
-	if (error.frozen)
+	/* it may have lost its power before; a frozen one cannot be read */
+	error.was_blank = !error.frozen && mdr_function_answers(pdev) &&
+			  mdr_function_is_blank(function);
+	if (error.frozen || error.was_blank)
 		WRITE_ONCE(function->blank, true);
 	function->configured = false;
 	/* an earlier recovery that ended in the middle has to be made up for */
@@ -253,32 +263,40 @@ static pci_ers_result_t mdr_mmio_enabled(struct pci_dev *pdev)
  * error (6.12 does not, 7.3 does). A live function is left as it is: a restore
  * would take its MSI away for a moment. One that voted for a reset gets it, but
  * not from here: pci_bus_sem is held, and some ways to reset a function take it.
+ *
+ * A reset shows in a function that has become blank. In one that was blank before
+ * the error, or does not answer yet, it does not.
  */
 static pci_ers_result_t mdr_slot_reset(struct pci_dev *pdev)
 {
 	struct mdr_function *function = mdr_function_find(pdev);
 	struct mdr_group *group;
-	bool was_reset, touched;
+	bool answers, was_reset, touched;
 	int ret = 0;
 
 	if (!function)
 		return PCI_ERS_RESULT_RECOVERED;
 
 	mdr_walk_goes_on(function);
-	was_reset = function->error.frozen || !mdr_function_answers(pdev) ||
-		    mdr_function_is_blank(function);
+	answers = mdr_function_answers(pdev);
+	was_reset = function->error.frozen ||
+		    (answers && !function->error.was_blank &&
+		     mdr_function_is_blank(function));
 	touched = mdr_group_close_again(function);
-	if (was_reset) {
+	if (was_reset || !answers) {
 		WRITE_ONCE(function->blank, true);
-		ret = mdr_restore(function);
+		/* BARs below an old window may not be reached */
+		ret = mdr_bridges_are_stale(pdev) ? -ENOLINK :
+						    mdr_restore(function);
 	}
 
 	group = function->group;
 	guard(mutex)(&group->lock);
 	function->failed = false;
 	function->error.was_reset = was_reset && !touched;
-	function->error.reset_due = function->error.needs_reset && !was_reset;
-	if (was_reset && mdr_group_is_recovering(group))
+	function->error.reset_due = answers && !was_reset &&
+				    function->error.needs_reset;
+	if ((was_reset || !answers) && mdr_group_is_recovering(group))
 		mdr_group_count_reset(group, function);
 	if (!ret) {
 		mdr_group_step(group, MDR_EVENT_SLOT_RESET_OK, function);

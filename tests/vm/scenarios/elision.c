@@ -163,3 +163,56 @@ SCENARIO(elision_nonfatal_is_real,
 	reset(0, 1);
 	check_device();
 }
+
+SCENARIO(elision_other_port,
+	 "a reset for an earlier error is none for this one: behind another port nothing was reset")
+{
+	struct shim other, parked;
+	struct vfio_user u;
+
+	REQUIRE_OK(shim_make(&shim, "deep_a", 0, "resume"));
+	REQUIRE_OK(shim_make(&other, "deep_b", 0, "resume"));
+	REQUIRE(shim.group == other.group, "groups %d and %d", shim.group, other.group);
+	REQUIRE_OK(shim_bind(&parked, "deeper_a", 0));
+	REQUIRE_OK(shim_set(&other, "reset_elision", "pristine"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	REQUIRE_OK(vfio_user_open_in(&u, other.uuid, user.space));
+	REQUIRE_OK(strike(&shim, "rp_deep", "DLP", "open"));
+	REQUIRE_OK(vfio_user_write(&u, BAR0, NIC_SCRATCH, 4, JUNK));
+	REQUIRE(vfio_user_read(&u, BAR0, NIC_SCRATCH, 4) == JUNK, "no junk to clear");
+	REQUIRE_OK(strike(&shim, "deep_a", "DLP", "open"));
+	/* what this one resets keeps its registers: QEMU's e1000e has no FLR */
+	REQUIRE_OK(vfio_user_reset(&u));
+	CHECK(shim_number(shim.group, "stats/elided_resets") == 0, "the reset was left out");
+	CHECK(shim_number(shim.group, "stats/user_resets") == 1, "no reset was made");
+	vfio_user_close(&u);
+}
+
+/* Config space as after a loss of power; all else in the device is as its user left it. */
+static void lose_config(void)
+{
+	for (unsigned int bar = 0; bar < 6; bar++)
+		REQUIRE_OK(pci_config_write(shim.addr, 0x10 + 4 * bar, 4, 0));
+	REQUIRE_OK(pci_config_write(shim.addr, 0x04, 2, 0));
+}
+
+SCENARIO(elision_blank_before,
+	 "a function that had lost its config space before the error does not count as reset by it")
+{
+	static const char * const actions[] = { "continue", "reset" };
+	unsigned int real = 0;
+	uint16_t command;
+
+	start("resume", "pristine");
+	command = pci_command(shim.addr);
+	for (int i = 0; i < 2; i++) {
+		REQUIRE_OK(shim_set(&shim, "nonfatal_action", actions[i]));
+		REQUIRE_OK(vfio_user_write(&user, BAR0, NIC_SCRATCH, 4, JUNK));
+		lose_config();
+		REQUIRE_OK(strike(&shim, PORT, "POISON_TLP", "open"));
+		CHECK(pci_command(shim.addr) == command, "%s: COMMAND is %#x, was %#x",
+		      actions[i], pci_command(shim.addr), command);
+		reset(0, ++real);
+		check_device();
+	}
+}
