@@ -137,7 +137,8 @@ static void mdr_group_error(struct mdr_function *function, u64 event,
 
 /*
  * The host goes on with a recovery that an administrator took for dead and ended
- * by hand. Keep users out again until it is done. True if they were in.
+ * by hand, or is ending right now: that write has decided on the breaker. Keep users
+ * out again until the host is done. True if they were in.
  */
 static bool mdr_group_close_again(struct mdr_function *function)
 {
@@ -151,6 +152,10 @@ static bool mdr_group_close_again(struct mdr_function *function)
 		function->recovering = true;
 		mdr_group_new_event(group, group->event);
 		group->attempt.event = 0;
+		if (group->cause == MDR_CAUSE_BREAKER)
+			mdr_breaker_reset(&group->breaker);
+		group->cause = function->error.frozen ? MDR_CAUSE_FATAL :
+							MDR_CAUSE_NONFATAL;
 		mdr_group_step(group, MDR_EVENT_ERROR_FATAL, function);
 	}
 	mdr_group_zap(group);

@@ -161,6 +161,12 @@ SCENARIO(breaker_recover_in_slot_reset,
 	      "recoveries is %ju, not one of each error", shim_number(s.group, "stats/recoveries"));
 	CHECK(shim_is(s.group, "open"), "not open in the end");
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+	check_cause(&s, "fatal");
+	/* the administrator has decided: the errors before count no more */
+	REQUIRE_OK(shim_test_set("slot_reset_ms", "0"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
+	check_cause(&s, "breaker");
 }
 
 SCENARIO(breaker_window, "errors further apart than the window never trip it")
