@@ -42,6 +42,14 @@
  * error of a function that does not come by AER's interrupt but from the firmware,
  * through aer_recover_queue(), as GHES passes it on. It takes a kernel with GHES.
  *
+ * Write "ADDRESS KIB" to the parameter window, and the kernel gives the bridge a memory
+ * window of this size, as after a hotplug below it.
+ *
+ * Write "ADDRESS" to the parameter atomics, and whoever looks whether this function
+ * could make AtomicOps sets a bit in its Device Control 2. vfio-pci-core does so in
+ * GET_INFO, if the root port can complete them. QEMU's cannot, so it is another bit,
+ * one that QEMU's devices have. "none" ends it.
+ *
  * A device that takes its time: see mdev_recovery_slow.c.
  */
 #include <linux/aer.h>
@@ -388,23 +396,109 @@ static const struct kernel_param_ops test_firmware_ops = {
 };
 module_param_cb(firmware, &test_firmware_ops, NULL, 0200);
 
+static struct pci_dev *test_parse_address(const char *text, const char **rest)
+{
+	unsigned int domain, bus, device, function;
+	int length;
+
+	if (sscanf(text, "%x:%x:%x.%u%n", &domain, &bus, &device, &function,
+		   &length) != 4)
+		return NULL;
+	*rest = text + length;
+	return pci_get_domain_bus_and_slot(domain, bus,
+					   PCI_DEVFN(device, function));
+}
+
+static int test_window_set(const char *text, const struct kernel_param *param)
+{
+	struct pci_bus_region region;
+	struct pci_dev *bridge;
+	struct resource *window;
+	unsigned int kib;
+	int ret;
+
+	bridge = test_parse_address(text, &text);
+	if (!bridge)
+		return -ENODEV;
+	window = &bridge->resource[PCI_BRIDGE_MEM_WINDOW];
+	ret = sscanf(text, " %u", &kib) == 1 ?
+	      adjust_resource(window, window->start, kib * SZ_1K) : -EINVAL;
+	if (!ret) {
+		pcibios_resource_to_bus(bridge->bus, &region, window);
+		pci_write_config_word(bridge, PCI_MEMORY_LIMIT,
+				      region.end >> 16 & 0xfff0);
+	}
+	pci_dev_put(bridge);
+	return ret;
+}
+
+static const struct kernel_param_ops test_window_ops = {
+	.set = test_window_set,
+};
+module_param_cb(window, &test_window_ops, NULL, 0200);
+
+/* End-End TLP Prefix Blocking in Device Control 2 (PCI Express 6.0, 7.5.3.16). */
+#define TEST_DEVCTL2_PREFIX_BLOCK 0x8000
+
+/* Only compared; the function may be gone. */
+static struct pci_dev *test_atomics;
+
+static int test_atomics_look(struct kprobe *probe, struct pt_regs *regs)
+{
+	struct pci_dev *pdev = (struct pci_dev *)regs_get_kernel_argument(regs, 0);
+
+	if (pdev && pdev == READ_ONCE(test_atomics) &&
+	    (int)regs_get_kernel_argument(regs, 1) == PCI_EXP_DEVCAP2)
+		pcie_capability_set_word(pdev, PCI_EXP_DEVCTL2,
+					 TEST_DEVCTL2_PREFIX_BLOCK);
+	return 0;
+}
+
+static struct kprobe test_atomics_probe = {
+	.symbol_name	= "pcie_capability_read_dword",
+	.pre_handler	= test_atomics_look,
+};
+
+static int test_atomics_set(const char *text, const struct kernel_param *param)
+{
+	struct pci_dev *pdev = NULL;
+
+	if (!sysfs_streq(text, "none")) {
+		pdev = test_parse_address(text, &text);
+		if (!pdev)
+			return -ENODEV;
+	}
+	WRITE_ONCE(test_atomics, pdev);
+	pci_dev_put(pdev);
+	return 0;
+}
+
+static const struct kernel_param_ops test_atomics_ops = {
+	.set = test_atomics_set,
+};
+module_param_cb(atomics, &test_atomics_ops, NULL, 0200);
+
+static struct kprobe *test_probes[] = {
+	&test_firmware_probe, &test_atomics_probe,
+};
+
 static int __init test_init(void)
 {
 	int ret;
 
-	ret = register_kprobe(&test_firmware_probe);
+	ret = register_kprobes(test_probes, ARRAY_SIZE(test_probes));
 	if (ret)
 		return ret;
 	ret = pci_register_driver(&test_driver);
 	if (ret)
-		unregister_kprobe(&test_firmware_probe);
+		unregister_kprobes(test_probes, ARRAY_SIZE(test_probes));
 	return ret;
 }
 
 static void __exit test_exit(void)
 {
 	pci_unregister_driver(&test_driver);
-	unregister_kprobe(&test_firmware_probe);
+	unregister_kprobes(test_probes, ARRAY_SIZE(test_probes));
 }
 
 module_init(test_init);

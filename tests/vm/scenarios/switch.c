@@ -319,6 +319,48 @@ SCENARIO(switch_blocker_deep_own_attempt,
 	check_own_attempt(&deep_a, &deeper);
 }
 
+/* The kernel gives a bridge a memory window of so many KiB, as after a hotplug. */
+static void resize_window(const char *port, const char *kib)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%s %s", pci_port_addr(port), kib);
+	REQUIRE_OK(sysfs_write(text, "/sys/module/mdev_recovery_test/parameters/window"));
+}
+
+SCENARIO(switch_windows_moved,
+	 "windows that the kernel has moved since a function was bound do not come back as of old",
+	 .limit_s = 120)
+{
+	struct shim parked;
+
+	REQUIRE_OK(shim_test_load());
+	client_start(&a);
+	client_start(&b);
+	client_park("sw_c", &parked);
+	resize_window("sw_a", "1024");
+	note_bridges();
+	client_strike(&a, "rp_switch", "DLP");
+	wait_for_host(SUCCESSFUL);
+	client_check_whole(&a, SETTLE_MS);
+	client_check_whole(&b, SETTLE_MS);
+	check_bridges();
+
+	/* the same where the host gives up, and the shim restores the bridges */
+	REQUIRE_OK(shim_set(&a.s, "recovery_timeout_ms", "4000"));
+	REQUIRE_OK(shim_set(&b.s, "recovery_timeout_ms", "4000"));
+	REQUIRE_OK(pci_unbind(parked.addr));
+	resize_window("sw_a", "2048");
+	note_bridges();
+	client_strike(&a, "rp_switch", "DLP");
+	wait_for_host(ABANDONED);
+	client_check_whole(&a, 2 * SETTLE_MS);
+	client_check_whole(&b, 2 * SETTLE_MS);
+	check_bridges();
+	client_stop(&a);
+	client_stop(&b);
+}
+
 SCENARIO(switch_own_attempt_fails,
 	 "ERR comes after the last attempt: a device that stays dead is touched no more",
 	 .limit_s = 120)
