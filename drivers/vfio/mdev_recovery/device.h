@@ -196,6 +196,7 @@ void mdr_device_unsubstitute(struct mdr_device *device);
 /* restore.c: the user's part of config space, and INTx */
 void mdr_device_sync_interrupts(struct mdr_device *device);
 void mdr_user_registers_init(struct mdr_device *device);
+void mdr_user_registers_info(struct mdr_device *device);
 void mdr_user_registers_track(struct mdr_device *device, loff_t pos,
 			      size_t count);
 

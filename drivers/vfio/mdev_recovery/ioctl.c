@@ -33,6 +33,15 @@ static int mdr_call_enter(struct mdr_device *device,
 	ret_;								\
 })
 
+static long mdr_get_info(struct mdr_device *device, unsigned int cmd,
+			 unsigned long arg)
+{
+	long ret = vfio_pci_core_ioctl(&device->core.vdev, cmd, arg);
+
+	mdr_user_registers_info(device);
+	return ret;
+}
+
 static long mdr_ioctl_refuse(struct mdr_device *device, unsigned int cmd)
 {
 	pci_notice_ratelimited(device->core.pdev,
@@ -52,6 +61,7 @@ long mdr_device_ioctl(struct vfio_device *vdev, unsigned int cmd,
 	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
 		return vfio_pci_core_ioctl(vdev, cmd, arg);
 	case VFIO_DEVICE_GET_INFO:
+		return mdr_call_inside(device, mdr_get_info(device, cmd, arg));
 	case VFIO_DEVICE_GET_REGION_INFO:
 	case VFIO_DEVICE_GET_IRQ_INFO:
 	case VFIO_DEVICE_SET_IRQS:

@@ -21,9 +21,8 @@ enum mdr_register_base {
 };
 
 /*
- * Index of struct mdr_user_registers.value. Other registers within a user's
- * reach are undone by a reset (power state), belong to the kernel (MSI mask
- * bits), or are known to their vendor only.
+ * Index of struct mdr_user_registers.value. Documentation/design.md says why other
+ * registers within a user's reach are not among them.
  */
 static const struct mdr_user_register {
 	u8 base;
@@ -33,7 +32,7 @@ static const struct mdr_user_register {
 	{ MDR_BASE_HEADER, PCI_COMMAND, 2 },	/* first; see MDR_COMMAND */
 	{ MDR_BASE_HEADER, PCI_CACHE_LINE_SIZE, 2 },	/* and latency timer */
 	{ MDR_BASE_EXPRESS, PCI_EXP_DEVCTL, 2 },
-	{ MDR_BASE_EXPRESS, PCI_EXP_DEVCTL2, 2 },
+	{ MDR_BASE_EXPRESS, PCI_EXP_DEVCTL2, 2 },	/* see MDR_DEVCTL2 */
 	{ MDR_BASE_AER, PCI_ERR_UNCOR_MASK, 4 },
 	{ MDR_BASE_AER, PCI_ERR_UNCOR_SEVER, 4 },
 	{ MDR_BASE_AER, PCI_ERR_COR_MASK, 4 },
@@ -41,6 +40,7 @@ static const struct mdr_user_register {
 };
 
 #define MDR_COMMAND 0
+#define MDR_DEVCTL2 3
 
 /* Offset in config space; 0 if the device has no such register. */
 static u16 mdr_user_register_find(struct pci_dev *pdev, unsigned int i)
@@ -131,6 +131,12 @@ void mdr_user_registers_track(struct mdr_device *device, loff_t pos,
 		    pos + count > at)
 			mdr_user_register_read(device, i);
 	}
+}
+
+/* GET_INFO may have set AtomicOp Requester Enable; called inside the gate. */
+void mdr_user_registers_info(struct mdr_device *device)
+{
+	mdr_user_register_read(device, MDR_DEVCTL2);
 }
 
 /*

@@ -3,9 +3,13 @@
  * Config space across a fatal error: every double word, as the user sees it and as the
  * host sees it, including what the user wrote to the real device.
  */
+#include <linux/vfio.h>
+#include <sys/ioctl.h>
+
 #include "scenario.h"
 #include "strike.h"
 #include "took.h"
+#include "sysfs.h"
 #include "vfio_irq.h"
 
 #define CONFIG_MAX 4096
@@ -32,11 +36,19 @@
 #define AER_COR_MASK 0x14
 #define AER_UNSUPPORTED 0x00100000
 #define AER_REPLAY 0x00001000
+#define CAP_PM 0x01
+#define CAP_MSI 0x05
+#define MSI_MASK_64 0x10
+#define ECAP_SRIOV 0x0010
+#define SRIOV_SIZE 0x40
+#define PM_CTRL 0x04
+#define PM_STATE 0x3
+#define EXP_DEVCTL_FLR 0x8000
 
 static struct vfio_user user;
 static struct shim shim;
 static int vectors[1];
-static bool message_signalled;
+static bool message_signalled, no_interrupts;
 
 struct config {
 	uint32_t dword[CONFIG_MAX / 4];
@@ -113,14 +125,21 @@ static void write_registers(bool is_express)
 }
 
 /*
- * Bits of a double word that an error and a reset may change: status bits. Also, the
- * kernel disables INTx while MSI or MSI-X is enabled, and vfio-pci-core undoes that by
- * accident (it writes back the COMMAND that it found before).
+ * Bits of a double word that an error and a reset may change: status bits, and what is
+ * the kernel's. The kernel disables INTx while MSI or MSI-X is enabled, and
+ * vfio-pci-core undoes that by accident (it writes back the COMMAND that it found
+ * before), with MSI and after it. The mask bits of MSI that a user writes
+ * have no meaning without MSI, and the kernel sets them when it enables MSI.
  */
 static uint32_t status_bits(unsigned int at, unsigned int express, unsigned int aer)
 {
+	unsigned int msi = find_cap(CAP_MSI);
+
 	if (at == COMMAND)
-		return 0xffff0000 | (message_signalled ? COMMAND_INTX_DISABLE : 0);
+		return 0xffff0000 |
+		       (message_signalled || no_interrupts ? COMMAND_INTX_DISABLE : 0);
+	if (msi && at == msi + MSI_MASK_64 && !message_signalled)
+		return ~0u;
 	if (express && at == express + EXP_DEVCTL)
 		return 0xffff0000;
 	if (aer && (at == aer + AER_UNCOR_STATUS || at == aer + AER_COR_STATUS))
@@ -213,4 +232,204 @@ SCENARIO(restore_config_shm,
 	 "config space of a conventional function without interrupts is as before a fatal error")
 {
 	config_comes_back("rp_shm", -1);
+}
+
+/*
+ * The policy: what a restore writes is what was there, whatever call of the user put
+ * it there. So each kind of call that may change config space is made, and then an
+ * error strikes.
+ */
+struct call {
+	const char *name;
+	void (*make)(void);
+};
+
+static void make_none(void)
+{
+}
+
+static void make_get_info(void)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+
+	REQUIRE(!ioctl(user.device, VFIO_DEVICE_GET_INFO, &info), "GET_INFO");
+}
+
+static void make_region_info(void)
+{
+	struct vfio_region_info info = { .argsz = sizeof(info) };
+
+	for (info.index = 0; info.index < VFIO_USER_REGIONS; info.index++)
+		ioctl(user.device, VFIO_DEVICE_GET_REGION_INFO, &info);
+}
+
+static void make_irq_info(void)
+{
+	for (unsigned int index = 0; index < VFIO_PCI_NUM_IRQS; index++)
+		vfio_irq_count(&user, index);
+}
+
+static void make_rom(void)
+{
+	char rom[256];
+
+	vfio_user_pread(&user, VFIO_PCI_ROM_REGION_INDEX, rom, sizeof(rom), 0);
+}
+
+static void make_map(void)
+{
+	REQUIRE(vfio_user_map(&user, VFIO_PCI_BAR0_REGION_INDEX), "mmap");
+}
+
+static void enable_irq(unsigned int index)
+{
+	REQUIRE_OK(vfio_irq_enable(&user, index, 1, vectors));
+	no_interrupts = false;
+	message_signalled = index != VFIO_PCI_INTX_IRQ_INDEX;
+}
+
+static void make_intx(void)
+{
+	enable_irq(VFIO_PCI_INTX_IRQ_INDEX);
+}
+
+static void make_intx_unmask(void)
+{
+	REQUIRE_OK(vfio_irq_unmask_intx(&user));
+}
+
+static void disable_irq(unsigned int index)
+{
+	REQUIRE_OK(vfio_irq_disable(&user, index));
+	no_interrupts = true;
+	message_signalled = false;
+}
+
+static void make_intx_off(void)
+{
+	disable_irq(VFIO_PCI_INTX_IRQ_INDEX);
+}
+
+static void make_msi(void)
+{
+	enable_irq(VFIO_PCI_MSI_IRQ_INDEX);
+}
+
+static void make_msi_off(void)
+{
+	disable_irq(VFIO_PCI_MSI_IRQ_INDEX);
+}
+
+static void make_msix(void)
+{
+	enable_irq(VFIO_PCI_MSIX_IRQ_INDEX);
+}
+
+static void make_msix_off(void)
+{
+	disable_irq(VFIO_PCI_MSIX_IRQ_INDEX);
+}
+
+static void make_reset(void)
+{
+	REQUIRE_OK(vfio_user_reset(&user));
+}
+
+/* Writes all of config space, but for COMMAND's enables, the power state and FLR. */
+static void write_all(uint32_t value)
+{
+	unsigned int express = find_cap(CAP_EXPRESS), power = find_cap(CAP_PM);
+	/* what lies behind the last capability is no register */
+	unsigned int end = find_ecap(ECAP_SRIOV) + SRIOV_SIZE;
+	uint32_t clear;
+
+	for (unsigned int at = 8; at < end; at += 4) {
+		clear = 0;
+		if (express && at == express + EXP_DEVCTL)
+			clear = EXP_DEVCTL_FLR;
+		if (power && at == power + PM_CTRL)
+			clear = PM_STATE;
+		REQUIRE_OK(vfio_user_write(&user, VFIO_CONFIG, at, 4, value & ~clear));
+	}
+}
+
+static void make_write_ones(void)
+{
+	write_all(~0u);
+}
+
+static void make_write_zeros(void)
+{
+	write_all(0);
+}
+
+static void make_command_ones(void)
+{
+	REQUIRE_OK(vfio_user_write(&user, VFIO_CONFIG, COMMAND, 2, 0xffff));
+}
+
+static void make_command_zero(void)
+{
+	REQUIRE_OK(vfio_user_write(&user, VFIO_CONFIG, COMMAND, 2, 0));
+}
+
+static void make_command(void)
+{
+	REQUIRE_OK(vfio_user_write(&user, VFIO_CONFIG, COMMAND, 2,
+				   COMMAND_MEMORY | COMMAND_MASTER));
+}
+
+static void make_sleep(void)
+{
+	unsigned int power = find_cap(CAP_PM);
+
+	REQUIRE(power, "no power management");
+	set_word(power + PM_CTRL, PM_STATE, PM_STATE);
+	set_word(power + PM_CTRL, PM_STATE, 0);
+}
+
+static const struct call calls[] = {
+	{ "open", make_none },
+	{ "GET_INFO", make_get_info },
+	{ "GET_REGION_INFO", make_region_info },
+	{ "GET_IRQ_INFO", make_irq_info },
+	{ "read of the ROM", make_rom },
+	{ "mmap", make_map },
+	{ "SET_IRQS INTx", make_intx },
+	{ "SET_IRQS unmask", make_intx_unmask },
+	{ "SET_IRQS no INTx", make_intx_off },
+	{ "SET_IRQS MSI", make_msi },
+	{ "SET_IRQS no MSI", make_msi_off },
+	{ "SET_IRQS MSI-X", make_msix },
+	{ "ones to COMMAND", make_command_ones },
+	{ "0 to COMMAND", make_command_zero },
+	{ "SET_IRQS no MSI-X", make_msix_off },
+	{ "COMMAND", make_command },
+	{ "ones to all registers", make_write_ones },
+	{ "RESET", make_reset },
+	{ "0 to all registers", make_write_zeros },
+	{ "D3hot and back", make_sleep },
+};
+
+SCENARIO(restore_after_each_call,
+	 "after each call of the user: a fatal error leaves every register as the call left it",
+	 .limit_s = 150)
+{
+	static struct config before, after;
+	unsigned int status = 0;
+
+	REQUIRE_OK(shim_make(&shim, "rp_igb2", 0, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	REQUIRE_OK(shim_test_load());
+	REQUIRE_OK(sysfs_write(shim.addr, "/sys/module/mdev_recovery_test/parameters/atomics"));
+	for (unsigned int i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		calls[i].make();
+		read_host(&before);
+		REQUIRE_OK(strike(&shim, "rp_igb2", "DLP", "open"));
+		read_host(&after);
+		status += compare(calls[i].name, &before, &after);
+	}
+	CHECK_OK(sysfs_write("none", "/sys/module/mdev_recovery_test/parameters/atomics"));
+	MEASURE("calls", "%zu", sizeof(calls) / sizeof(calls[0]));
+	MEASURE("status_differs", "%u", status);
 }
