@@ -139,12 +139,17 @@ static int mdr_restore_try(struct mdr_group *group, struct pci_dev *pdev,
 			   bool reset_is_sure)
 {
 	struct mdr_function *function;
-	int ret;
+	int ret = 0;
 
 	if (!device_trylock(&pdev->dev))
 		return mdr_attempt_gone(group, pdev) ? 0 : -EBUSY;
 	function = mdr_function_find(pdev);
-	ret = function ? mdr_restore_look(function, reset_is_sure) : 0;
+	if (function && !mdr_restore_claim(function)) {
+		ret = -EBUSY;
+	} else if (function) {
+		ret = mdr_restore_look(function, reset_is_sure);
+		mdr_restore_unclaim(function);
+	}
 	device_unlock(&pdev->dev);
 	return ret;
 }

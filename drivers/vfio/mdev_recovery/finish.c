@@ -11,6 +11,9 @@
 #include "function.h"
 #include "group.h"
 
+/* How long a restore may take that comes after the group has failed. */
+#define MDR_LATE_MS 5000ULL
+
 /* Did the host reset every function, with nobody inside the gate since? */
 static bool mdr_group_is_pristine(struct mdr_group *group)
 {
@@ -156,8 +159,9 @@ static u64 mdr_finish_deadline(struct mdr_finish *finish)
 	struct mdr_group *group = finish->group;
 
 	guard(mutex)(&group->lock);
+	/* the users know that it is lost; a close may be in the way for a moment */
 	if (group->machine.state == MDR_STATE_FAILED)
-		return 0;
+		return ktime_get_ns() + MDR_LATE_MS * NSEC_PER_MSEC;
 	return group->error_at + (u64)mdr_group_recovery_timeout(group) *
 				 NSEC_PER_MSEC;
 }

@@ -141,6 +141,8 @@ int mdr_bridges_restore(struct pci_dev *pdev);
 /* restore.c: from a blank function to what its user had */
 bool mdr_function_answers(struct pci_dev *pdev);
 bool mdr_function_is_blank(struct mdr_function *function);
+bool mdr_restore_claim(struct mdr_function *function);
+void mdr_restore_unclaim(struct mdr_function *function);
 int mdr_restore(struct mdr_function *function);
 int mdr_restore_if_blank(struct mdr_function *function);
 int mdr_restore_again(struct mdr_function *function);

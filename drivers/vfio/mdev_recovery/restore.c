@@ -369,20 +369,42 @@ int mdr_restore_again(struct mdr_function *function)
 }
 
 /*
- * Restore config space, BARs and MSI-X of a reset function, with the gate
- * closed. Takes group->lock. -ENODEV if the function does not answer or is not
- * healthy.
+ * Be alone with a function in the PCI core's copy of its config space: vfio-pci-core
+ * restores from it when the user closes the device, without the device lock. False
+ * while somebody closes it. Only tries, for host callbacks; the device lock is held.
  */
-int mdr_restore(struct mdr_function *function)
+bool mdr_restore_claim(struct mdr_function *function)
 {
 	device_lock_assert(&function->pdev->dev);
+	return !function->device ||
+	       mutex_trylock(&function->device->core_lock);
+}
 
-	function->configured = false;
-	return mdr_restore_again(function);
+void mdr_restore_unclaim(struct mdr_function *function)
+{
+	if (function->device)
+		mutex_unlock(&function->device->core_lock);
 }
 
 /*
- * Restore a function that has lost its config space. A device that lost power
+ * Restore config space, BARs and MSI-X of a reset function, with the gate
+ * closed. Takes group->lock. -ENODEV if the function does not answer or is not
+ * healthy, -EAGAIN while its user closes it.
+ */
+int mdr_restore(struct mdr_function *function)
+{
+	int ret;
+
+	if (!mdr_restore_claim(function))
+		return -EAGAIN;
+	function->configured = false;
+	ret = mdr_restore_again(function);
+	mdr_restore_unclaim(function);
+	return ret;
+}
+
+/*
+ * Restore a function that has lost its config space, and the bridges above it. A device that lost power
  * and came back reports no error: its user's reset and the next open notice it
  * here, inside the gate.
  *

@@ -27,6 +27,9 @@
 #define LATE "600"
 /* how long a device may take that stays dead; it is tried three times */
 #define DEAD "1000"
+#define DEAD_MS 1000
+/* what the PCI core takes for the reset of a bus, on a busy machine */
+#define RESET_MS 1000
 #define HANG "1500"
 #define HANG_MS 1500
 /* what a busy machine adds */
@@ -194,6 +197,62 @@ SCENARIO(misbehave_late_slot_reset,
 	 "slot_reset after the watchdog: failed meanwhile, user's reset refused, then open")
 {
 	late_host("slot_reset_ms", "resume", "open");
+}
+
+SCENARIO(misbehave_close_in_late_restore,
+	 "a close that meets a restore after the group has failed waits for it; all is well then")
+{
+	uint64_t begin, ms;
+	struct shim s;
+	long before;
+
+	start(&s, PORT, 0, "resume");
+	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", WATCHDOG));
+	REQUIRE_OK(shim_test_set("slot_reset_ms", LATE));
+	REQUIRE_OK(shim_test_set("restore_ms", HANG));
+	before = shim_test_count("restores");
+	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
+	REQUIRE(WAIT_FOR(shim_test_count("restores") > before, SETTLE_MS), "no restore");
+	begin = now_ns();
+	access_stop(&log_);
+	vfio_user_close(&user);
+	ms = (now_ns() - begin) / NS_PER_MS;
+	CHECK(ms > HANG_MS / 2, "closed after %ju ms, in the middle of the restore", ms);
+	MEASURE_BOUND("close_ms", ms, HANG_MS + SLOW_MS);
+	CHECK(shim_wait(s.group, "open", SETTLE_MS), "not open");
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	check_alive(&s);
+}
+
+/*
+ * A device that answers and is never well: all that is tried takes its time. That is a
+ * wait after the host's reset, and one after each of two of our own.
+ */
+SCENARIO(misbehave_close_bound,
+	 "a close in the recovery of a device that stays dead: three times recovery_timeout_ms",
+	 .limit_s = 60)
+{
+	uint64_t begin;
+	struct shim s;
+
+	start(&s, PORT, 0, "resume");
+	access_stop(&log_);
+	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", DEAD));
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "recovering"));
+	begin = now_ns();
+	vfio_user_close(&user);
+	MEASURE_BOUND("close_ms", (now_ns() - begin) / NS_PER_MS,
+		      3 * DEAD_MS + 2 * RESET_MS + SLOW_MS);
+	CHECK(shim_is(s.group, "failed"), "not failed");
+	begin = now_ns();
+	CHECK_ERRNO(recover(&s), ENODEV);
+	MEASURE_BOUND("recover_ms", (now_ns() - begin) / NS_PER_MS,
+		      2 * DEAD_MS + 2 * RESET_MS + SLOW_MS);
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+	CHECK_OK(recover(&s));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	check_alive(&s);
 }
 
 SCENARIO(misbehave_late_resume_hold,
