@@ -404,9 +404,9 @@ int mdr_restore(struct mdr_function *function)
 }
 
 /*
- * Restore a function that has lost its config space, and the bridges above it. A device that lost power
- * and came back reports no error: its user's reset and the next open notice it
- * here, inside the gate.
+ * Restore a function that has lost its config space, and the bridges above it. A
+ * device that lost power and came back reports no error: its user's reset and the
+ * next open notice it here, inside the gate.
  *
  * 0 if it was not blank, 1 if it was and is restored, -EAGAIN if the device
  * lock is taken; otherwise as mdr_restore().
@@ -416,6 +416,8 @@ int mdr_restore_if_blank(struct mdr_function *function)
 	struct pci_dev *pdev = function->pdev;
 	int ret = 0;
 
+	if (mdr_bridges_are_blank(pdev))
+		mdr_bridges_restore(pdev);
 	if (!device_trylock(&pdev->dev))
 		return -EAGAIN;
 	if (mdr_function_answers(pdev) && mdr_function_is_blank(function)) {

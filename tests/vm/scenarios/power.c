@@ -10,11 +10,13 @@
 #include "client.h"
 #include "clock.h"
 #include "klog.h"
+#include "nic_user.h"
 #include "scenario.h"
 #include "slot.h"
 #include "sysfs.h"
 #include "vfio_irq.h"
 
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define SETTLE_MS 5000
 #define TIMEOUT_MS 3000
 #define WATCH_MS 2000
@@ -110,4 +112,31 @@ SCENARIO(power_lost_in_recovery,
 	 .limit_s = 180)
 {
 	lose_power(false);
+}
+
+SCENARIO(power_lost_neighbour,
+	 "behind a switch that lost its power nobody is told: a reset fails soon, and later restores",
+	 .limit_s = 90)
+{
+	uint64_t begin;
+
+	client_start(&a);
+	client_start(&b);
+	REQUIRE_OK(slot_power("rp_switch", false));
+	access_stop(&a.log);
+	access_stop(&b.log);
+	CHECK(vfio_user_read(&b.u, BAR0, NIC_STATUS, 4) != b.log.value, "the device answers");
+	begin = now_ms();
+	CHECK_ERRNO(vfio_user_reset(&b.u), EIO);
+	MEASURE_BOUND("refused_ms", now_ms() - begin, SETTLE_MS);
+	CHECK(shim_is(b.s.group, "open"), "somebody noticed");
+	CHECK(shim_number(b.s.group, "event") == 0, "event is %ju",
+	      shim_number(b.s.group, "event"));
+
+	REQUIRE_OK(slot_power("rp_switch", true));
+	CHECK(WAIT_FOR(!vfio_user_reset(&b.u), SETTLE_MS), "no reset brings it back");
+	client_check_whole(&b, SETTLE_MS);
+	/* the bridges are back for the other one as well; its config space is its own affair */
+	CHECK_OK(vfio_user_reset(&a.u));
+	client_check_whole(&a, SETTLE_MS);
 }
