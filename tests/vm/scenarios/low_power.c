@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A function that its user has put into low power when the error comes. A reset ends
+ * that (PCI Power Management 1.2, 5.4), so afterwards the user, the kernel and the
+ * hardware have to agree: the function is in D0, or it is asleep and wakes up whole.
+ */
+#include <errno.h>
+#include <linux/vfio.h>
+#include <sys/ioctl.h>
+
+#include "clock.h"
+#include "klog.h"
+#include "nic_user.h"
+#include "scenario.h"
+#include "shim.h"
+#include "strike.h"
+#include "sysfs.h"
+#include "waiter.h"
+
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define PORT "rp_igb2"
+#define CAP_LIST 0x34
+#define CAP_PM 0x01
+#define PM_CTRL 0x04
+#define PM_STATE 0x3
+#define D3HOT 0x3
+#define SETTLE_MS 5000
+#define MASTER 0x4
+
+static struct vfio_user user;
+static struct shim shim;
+static unsigned int control;
+static uint32_t status;
+static uint16_t command;
+
+static void start(const char *policy)
+{
+	REQUIRE_OK(shim_make(&shim, PORT, 0, policy));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	REQUIRE_OK(vfio_user_bus_master(&user, true));
+	status = nic_status(&user);
+	command = pci_command(shim.addr);
+	control = vfio_user_read(&user, VFIO_CONFIG, CAP_LIST, 1);
+	while (control && vfio_user_read(&user, VFIO_CONFIG, control, 1) != CAP_PM)
+		control = vfio_user_read(&user, VFIO_CONFIG, control + 1, 1);
+	REQUIRE(control, "no power management");
+	control += PM_CTRL;
+}
+
+static void set_state(unsigned int state)
+{
+	uint16_t value = vfio_user_read(&user, VFIO_CONFIG, control, 2);
+
+	REQUIRE_OK(vfio_user_write(&user, VFIO_CONFIG, control, 2,
+				   (value & ~PM_STATE) | state));
+}
+
+/* What the user reads, what is there, and what the kernel takes it for. */
+static void check_state(unsigned int state, const char *name)
+{
+	uint32_t seen = vfio_user_read(&user, VFIO_CONFIG, control, 2) & PM_STATE;
+	uint32_t real = pci_config_read(shim.addr, control, 2) & PM_STATE;
+	char known[16] = "";
+
+	sysfs_read(known, sizeof(known), "/sys/bus/pci/devices/%s/power_state", shim.addr);
+	CHECK(seen == state && real == state && !strcmp(known, name),
+	      "the user reads D%u, the function is in D%u, the kernel says %s", seen, real,
+	      known);
+}
+
+static void check_awake(void)
+{
+	check_state(0, "D0");
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS is %#x, was %#x",
+	      vfio_user_read(&user, BAR0, NIC_STATUS, 4), status);
+	CHECK(pci_command(shim.addr) == command, "COMMAND is %#x, was %#x",
+	      pci_command(shim.addr), command);
+}
+
+SCENARIO(low_power_d3hot,
+	 "a function in D3hot when a fatal error comes is in D0 afterwards, for its user as well")
+{
+	start("resume");
+	for (int i = 0; i < 2; i++) {
+		set_state(D3HOT);
+		check_state(D3HOT, "D3hot");
+		REQUIRE_OK(strike(&shim, PORT, "DLP", "open"));
+		check_awake();
+		/* a driver that knows nothing of the reset wakes it */
+		set_state(0);
+		check_awake();
+	}
+}
+
+SCENARIO(low_power_d3hot_nonfatal,
+	 "an error that leaves the device alone leaves it in D3hot, and it can be woken")
+{
+	start("resume");
+	set_state(D3HOT);
+	REQUIRE_OK(strike(&shim, PORT, "POISON_TLP", "open"));
+	check_state(D3HOT, "D3hot");
+	set_state(0);
+	check_awake();
+}
+
+SCENARIO(low_power_d3hot_recover,
+	 "recover brings a function back to D0 that its user had put into D3hot")
+{
+	start("resume");
+	REQUIRE_OK(shim_set(&shim, "nonfatal_action", "reset"));
+	REQUIRE_OK(shim_set(&shim, "breaker_max", "1"));
+	REQUIRE_OK(strike(&shim, PORT, "POISON_TLP", "open"));
+	set_state(D3HOT);
+	REQUIRE_OK(strike(&shim, PORT, "POISON_TLP", "failed"));
+	REQUIRE(WAIT_FOR(klog_count("device recovery successful") == 2, SETTLE_MS),
+		"the host is not done");
+	REQUIRE_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", shim.group));
+	CHECK(shim_wait(shim.group, "open", SETTLE_MS), "not open after recover");
+	check_awake();
+}
+
+static int low_power(uint32_t feature)
+{
+	struct vfio_device_feature call = {
+		.argsz = sizeof(call),
+		.flags = VFIO_DEVICE_FEATURE_SET | feature,
+	};
+
+	return ioctl(user.device, VFIO_DEVICE_FEATURE, &call) ? -errno : 0;
+}
+
+static bool is_suspended(void)
+{
+	char now[16] = "";
+
+	sysfs_read(now, sizeof(now), "/sys/bus/pci/devices/%s/power/runtime_status",
+		   shim.addr);
+	return !strcmp(now, "suspended");
+}
+
+SCENARIO(low_power_feature,
+	 "a function in the low power that its user asked for: after an error it wakes up whole")
+{
+	static const char * const errors[] = { "DLP", "POISON_TLP" };
+	struct waiter w = {
+		.u = &user, .kind = WAITER_LOAD, .region = BAR0, .off = NIC_STATUS,
+	};
+	bool slept = false;
+
+	start("resume");
+	REQUIRE_OK(waiter_prepare(&w));
+	for (int i = 0; i < 2; i++) {
+		REQUIRE_OK(low_power(VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY));
+		slept |= WAIT_FOR(is_suspended(), 1000);
+		REQUIRE_OK(strike(&shim, PORT, errors[i], "open"));
+		/* its own call ends it, and nothing else */
+		w.error = 0;
+		waiter_run(&w);
+		CHECK(w.error == EFAULT, "%s: a load gives error %d", errors[i], w.error);
+		REQUIRE_OK(low_power(VFIO_DEVICE_FEATURE_LOW_POWER_EXIT));
+		check_awake();
+	}
+	MEASURE("slept", "%d", slept);
+}
