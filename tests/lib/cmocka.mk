@@ -7,11 +7,13 @@
 #   TESTS    the programs; NAME_test is of NAME_test.c
 #   OBJECTS  what each is linked with
 #   FLAGS    more for the compiler, LIBS more for the linker
+#
+# Parameters may be unused: cmocka hands one to each test, libvirt to each callback.
 
 CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -Wmissing-prototypes \
-	-Wstrict-prototypes -Wshadow \
+	-Wstrict-prototypes -Wshadow -Wno-unused-parameter \
 	-fsanitize=address,undefined -fno-sanitize-recover=all \
-	-I$(SOURCE) $(FLAGS)
+	-I$(SOURCE) -I../lib $(FLAGS)
 
 all: $(TESTS:%=$(OUT)/%)
 

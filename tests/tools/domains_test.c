@@ -3,20 +3,15 @@
  * Runs libvirt itself, with its test driver: a running domain with an mdev is
  * reported with its XML, events arrive, and a refused attach gives a reason.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include <libvirt/virterror.h>
 
 #include "domains.h"
 #include "fake_root.h"
 #include "hostdev.h"
+#include "test.h"
 
 #define DOMAIN_XML \
 	"<domain type='test'><name>guest</name><uuid>" DOMAIN_A "</uuid>" \
@@ -28,13 +23,11 @@ static int changes, mdevs, guests;
 
 static void changed(void *arg)
 {
-	(void)arg;
 	changes++;
 }
 
 static void see_mdev(const char *mdev, const char *xml, void *arg)
 {
-	(void)arg;
 	assert_string_equal(mdev, MDEV_A);
 	assert_non_null(strstr(xml, "hostdev"));
 	mdevs++;
@@ -52,8 +45,6 @@ static void see_domain(const struct domain_view *domain, void *arg)
 
 static void on_timer(int timer, void *arg)
 {
-	(void)timer;
-	(void)arg;
 }
 
 static void domain_with_mdev(void **state)
@@ -63,7 +54,6 @@ static void domain_with_mdev(void **state)
 	char message[256] = "";
 	virDomainPtr domain;
 
-	(void)state;
 	assert_true(domains_connect(&domains));
 	assert_true(domains_connect(&domains));
 	domain = virDomainCreateXML(domains.connection, DOMAIN_XML, 0);
@@ -97,7 +87,6 @@ static void nobody_there(void **state)
 	struct record record = { .domain = DOMAIN_A, .xml = "" };
 	char message[64];
 
-	(void)state;
 	assert_false(domains_connect(&domains));
 	assert_false(domains_connect(&domains));
 	assert_true(domains_each(&domains, see_domain, NULL) < 0);
@@ -107,8 +96,6 @@ static void nobody_there(void **state)
 
 static void no_print(void *arg, virErrorPtr error)
 {
-	(void)arg;
-	(void)error;
 }
 
 int main(void)

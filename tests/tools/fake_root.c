@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "fake_root.h"
+#include "test.h"
 
 char fake_root[64];
 
@@ -32,6 +27,18 @@ void fake_root_make(void)
 void fake_root_remove(void)
 {
 	command("rm -rf '%s'", fake_root);
+}
+
+int fake_root_setup(void **state)
+{
+	fake_root_make();
+	return 0;
+}
+
+int fake_root_teardown(void **state)
+{
+	fake_root_remove();
+	return 0;
 }
 
 const char *fake_path(const char *format, ...)

@@ -12,6 +12,12 @@ extern char fake_root[64];
 void fake_root_make(void);
 void fake_root_remove(void);
 
+/* A test of cmocka that has a root of its own. */
+#define TEST_IN_FAKE_ROOT(test_) \
+	cmocka_unit_test_setup_teardown(test_, fake_root_setup, fake_root_teardown)
+int fake_root_setup(void **state);
+int fake_root_teardown(void **state);
+
 /* Formats a path below the root; the result is valid until the next call. */
 const char *fake_path(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Every mdev in a domain's XML is found, nothing else, and with the XML to re-attach it. */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "fake_root.h"
 #include "hostdev.h"
+#include "test.h"
 
 static int found;
 static char mdevs[4][UUID_SIZE], xmls[4][1024];
@@ -45,7 +40,6 @@ static int parse(const char *xml)
 
 static void all_mdevs(void **state)
 {
-	(void)state;
 	assert_int_equal(parse(DEVICES(PCI MDEV(MDEV_A, "") "<disk/>" MDEV(MDEV_B, "") OTHER)), 0);
 	assert_int_equal(found, 2);
 	assert_string_equal(mdevs[0], MDEV_A);
@@ -57,7 +51,6 @@ static void all_mdevs(void **state)
 /* libvirt may have given its alias to another device; the place and a user's alias stay. */
 static void what_attaches(void **state)
 {
-	(void)state;
 	assert_int_equal(parse(DEVICES(MDEV(MDEV_A, "<alias name='hostdev0'/>" ADDRESS)
 				       MDEV(MDEV_B, "<alias name='ua-disk'/>"))), 0);
 	assert_int_equal(found, 2);
@@ -71,7 +64,6 @@ static void what_attaches(void **state)
 
 static void upper_case(void **state)
 {
-	(void)state;
 	assert_int_equal(parse(DEVICES(MDEV("11111111-2222-4333-8444-55555555AAAA", ""))), 0);
 	assert_int_equal(found, 1);
 	assert_string_equal(mdevs[0], MDEV_A);
@@ -87,8 +79,7 @@ static void bad_uuids(void **state)
 	};
 	char xml[512];
 
-	(void)state;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
 		snprintf(xml, sizeof(xml), DEVICES(MDEV("%s", "")), bad[i]);
 		assert_int_equal(parse(xml), 0);
 		assert_int_equal(found, 0);
@@ -102,8 +93,7 @@ static void not_a_domain(void **state)
 		"<!DOCTYPE d [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><network>&x;</network>",
 	};
 
-	(void)state;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
 		assert_int_equal(parse(bad[i]), -EINVAL);
 		assert_int_equal(found, 0);
 	}

@@ -1,34 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Evictions survive in the file, for one boot; a damaged file adds nothing. */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "fake_root.h"
 #include "store.h"
+#include "test.h"
 
 #define XML "<hostdev a=\"1\">\n  'quoted' \\ \" &amp; \xc3\xa4</hostdev>"
-
-static int setup(void **state)
-{
-	(void)state;
-	fake_root_make();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	fake_root_remove();
-	return 0;
-}
 
 static void add(struct records *records, const char *mdev, enum phase phase)
 {
@@ -46,7 +27,6 @@ static void round_trip(void **state)
 {
 	struct records records = { NULL }, again = { NULL };
 
-	(void)state;
 	add(&records, MDEV_A, PHASE_EVICTING);
 	add(&records, MDEV_B, PHASE_DETACHED);
 	add(&records, DOMAIN_A, PHASE_ATTACHED);
@@ -76,7 +56,6 @@ static void another_boot(void **state)
 {
 	struct records records = { NULL }, again = { NULL };
 
-	(void)state;
 	add(&records, MDEV_A, PHASE_DETACHED);
 	assert_int_equal(store_save(fake_root, "boot1", &records), 0);
 	assert_int_equal(store_load(fake_root, "boot2", &again), 0);
@@ -88,7 +67,6 @@ static void no_file(void **state)
 {
 	struct records records = { NULL };
 
-	(void)state;
 	assert_int_equal(store_load(fake_root, "boot1", &records), 0);
 	assert_null(records.first);
 }
@@ -115,8 +93,7 @@ static void damaged(void **state)
 		HEAD RECORD(MDEV_A, "1", "detached"),
 	};
 
-	(void)state;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
 		struct records records = { NULL };
 
 		fake_write(STORE_FILE, bad[i]);
@@ -137,7 +114,6 @@ static void save_fails(void **state)
 {
 	struct records records = { NULL };
 
-	(void)state;
 	add(&records, MDEV_A, PHASE_DETACHED);
 	assert_int_equal(store_save("/nonexistent", "b", &records), -ENOENT);
 	/* a directory in its place cannot be replaced */
@@ -151,11 +127,11 @@ static void save_fails(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(round_trip, setup, teardown),
-		cmocka_unit_test_setup_teardown(another_boot, setup, teardown),
-		cmocka_unit_test_setup_teardown(no_file, setup, teardown),
-		cmocka_unit_test_setup_teardown(damaged, setup, teardown),
-		cmocka_unit_test_setup_teardown(save_fails, setup, teardown),
+		TEST_IN_FAKE_ROOT(round_trip),
+		TEST_IN_FAKE_ROOT(another_boot),
+		TEST_IN_FAKE_ROOT(no_file),
+		TEST_IN_FAKE_ROOT(damaged),
+		TEST_IN_FAKE_ROOT(save_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,21 +3,14 @@
  * The breaker trips at one error too many in a window, never earlier, and ignores
  * errors before the window.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "breaker.h"
+#include "test.h"
 
 #define SECOND 1000000000ull
 
 /* A burst of max errors passes, and the next one trips. */
 static void trips_after_max(void **state)
 {
-	(void)state;
 	for (unsigned int max = 1; max < MDR_BREAKER_MAX; max++) {
 		struct mdr_breaker breaker = { .count = 0 };
 
@@ -32,7 +25,6 @@ static void old_errors_do_not_count(void **state)
 {
 	struct mdr_breaker breaker = { .count = 0 };
 
-	(void)state;
 	for (unsigned int i = 0; i < 3 * MDR_BREAKER_MAX; i++)
 		assert_false(mdr_breaker_trips(&breaker, i * SECOND, 2, 2 * SECOND - 1));
 }
@@ -42,7 +34,6 @@ static void window_is_closed(void **state)
 {
 	struct mdr_breaker inside = { .count = 0 }, outside = { .count = 0 };
 
-	(void)state;
 	assert_false(mdr_breaker_trips(&inside, 5, 1, SECOND));
 	assert_true(mdr_breaker_trips(&inside, 5 + SECOND, 1, SECOND));
 	assert_false(mdr_breaker_trips(&outside, 5, 1, SECOND));
@@ -55,7 +46,6 @@ static void ring_goes_round(void **state)
 	struct mdr_breaker breaker = { .count = 0 };
 	uint64_t now = 0;
 
-	(void)state;
 	for (unsigned int i = 0; i < 5 * MDR_BREAKER_MAX + 3; i++, now += 10 * SECOND)
 		assert_false(mdr_breaker_trips(&breaker, now, 3, SECOND));
 	for (unsigned int i = 1; i <= 2; i++)
@@ -68,7 +58,6 @@ static void zero_never_trips(void **state)
 {
 	struct mdr_breaker breaker = { .count = 0 };
 
-	(void)state;
 	for (unsigned int i = 0; i < 200; i++)
 		assert_false(mdr_breaker_trips(&breaker, 1, 0, SECOND));
 }
@@ -78,7 +67,6 @@ static void reset_forgets(void **state)
 {
 	struct mdr_breaker breaker = { .count = 0 };
 
-	(void)state;
 	assert_false(mdr_breaker_trips(&breaker, 1, 1, SECOND));
 	mdr_breaker_reset(&breaker);
 	assert_false(mdr_breaker_trips(&breaker, 2, 1, SECOND));

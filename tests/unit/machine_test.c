@@ -3,17 +3,11 @@
  * The state machine against what section 4 of the design says of it. Nothing in
  * here is derived from machine.c: the matrix is written from the prose.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "machine.h"
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#include "test.h"
 
 /*
  * The expected behaviour. A line is an event, a column the present state. A cell has the
@@ -149,7 +143,6 @@ static void matrix_has_every_event_once(void **unused)
 	bool seen[MDR_EVENT_COUNT] = { false };
 	size_t i;
 
-	(void)unused;
 	assert_int_equal(COUNT_OF(matrix), MDR_EVENT_COUNT);
 	assert_int_equal(COUNT_OF(states), MDR_STATE_COUNT - 1);
 	for (i = 0; i < COUNT_OF(matrix); i++) {
@@ -191,7 +184,6 @@ static void values_out_of_range_are_refused(void **unused)
 	unsigned int event;
 	size_t i, s;
 
-	(void)unused;
 	for (s = 0; s < COUNT_OF(states); s++) {
 		refuse(states[s], MDR_EVENT_COUNT);
 		for (i = 0; i < COUNT_OF(wild); i++)
@@ -210,7 +202,6 @@ static void first_state_is_open(void **unused)
 	/* A new machine is open, whatever its memory held. */
 	struct mdr_machine machine;
 
-	(void)unused;
 	memset(&machine, 0x5a, sizeof(machine));
 	mdr_machine_init(&machine);
 	assert_int_equal(machine.state, MDR_STATE_OPEN);
@@ -228,186 +219,147 @@ struct step {
 #define STEP(event_, state_, action_) \
 	{ MDR_EVENT_##event_, MDR_STATE_##state_, MDR_ACTION_##action_ }
 
-static void play_steps(const struct step *steps, size_t count)
+/* Returns the machine after the last step. */
+static struct mdr_machine play_steps(const char *life, struct mdr_machine machine,
+				     const struct step *steps, size_t count)
 {
-	struct mdr_machine machine;
 	enum mdr_action action;
 	size_t i;
 
-	mdr_machine_init(&machine);
 	for (i = 0; i < count; i++) {
 		bool accepted = mdr_machine_step(&machine, steps[i].event, &action);
 
 		if (!accepted || machine.state != steps[i].state ||
 		    action != steps[i].action)
-			fail_msg("step %zu, %s: %s, %s, action %c", i,
+			fail_msg("%s, step %zu, %s: %s, %s, action %c", life, i,
 				 mdr_event_name(steps[i].event),
 				 accepted ? "accepted" : "refused",
 				 mdr_state_name(machine.state),
 				 letter_of(action));
 	}
+	return machine;
 }
 
-#define PLAY(steps) play_steps(steps, COUNT_OF(steps))
+#define PLAY(life_, from_, ...) ({						\
+	static const struct step steps_[] = { __VA_ARGS__ };			\
+										\
+	play_steps(life_, from_, steps_, COUNT_OF(steps_));			\
+})
+
+static struct mdr_machine fresh(void)
+{
+	struct mdr_machine machine;
+
+	mdr_machine_init(&machine);
+	return machine;
+}
+
+/* What most lives begin with: a fatal error, and the end of the drain. */
+static struct mdr_machine struck(void)
+{
+	return PLAY("a fatal error", fresh(),
+		    STEP(ERROR_FATAL, CLOSING, CLOSE),
+		    STEP(DRAINED, RECOVERING, NONE));
+}
 
 static void life_resume(void **unused)
 {
 	/* Type resume: the gate closes once and opens by itself. */
-	static const struct step fatal[] = {
-		STEP(ERROR_FATAL, CLOSING, CLOSE),
-		STEP(DRAINED, RECOVERING, NONE),
-		STEP(SLOT_RESET_OK, RECOVERING, NONE),
-		STEP(RESUME_OPEN, OPEN, OPEN),
-	};
-	static const struct step nonfatal_slow_user[] = {
-		STEP(ERROR_NONFATAL, CLOSING, CLOSE),
-		STEP(DRAIN_TIMEOUT, RECOVERING, NONE),
-		STEP(RESUME_OPEN, OPEN, OPEN),
-		STEP(ERROR_NONFATAL, CLOSING, CLOSE),
-	};
-	static const struct step two_functions[] = {
-		STEP(ERROR_FATAL, CLOSING, CLOSE),
-		STEP(DRAINED, RECOVERING, NONE),
-		STEP(DRAINED, RECOVERING, NONE),
-		STEP(SLOT_RESET_OK, RECOVERING, NONE),
-		STEP(SLOT_RESET_OK, RECOVERING, NONE),
-		STEP(RESUME_OPEN, OPEN, OPEN),
-	};
-
-	(void)unused;
-	PLAY(fatal);
-	PLAY(nonfatal_slow_user);
-	PLAY(two_functions);
+	PLAY("fatal", struck(),
+	     STEP(SLOT_RESET_OK, RECOVERING, NONE),
+	     STEP(RESUME_OPEN, OPEN, OPEN));
+	PLAY("nonfatal slow user", fresh(),
+	     STEP(ERROR_NONFATAL, CLOSING, CLOSE),
+	     STEP(DRAIN_TIMEOUT, RECOVERING, NONE),
+	     STEP(RESUME_OPEN, OPEN, OPEN),
+	     STEP(ERROR_NONFATAL, CLOSING, CLOSE));
+	PLAY("two functions", struck(),
+	     STEP(DRAINED, RECOVERING, NONE),
+	     STEP(SLOT_RESET_OK, RECOVERING, NONE),
+	     STEP(SLOT_RESET_OK, RECOVERING, NONE),
+	     STEP(RESUME_OPEN, OPEN, OPEN));
 }
 
 static void life_hold(void **unused)
 {
 	/* Type hold: the user's reset opens, its failure does not. */
-	static const struct step acknowledged[] = {
-		STEP(ERROR_FATAL, CLOSING, CLOSE),
-		STEP(DRAINED, RECOVERING, NONE),
-		STEP(RESUME_HOLD, HOLDING, NONE),
-		STEP(USER_RESET_BEGIN, RESETTING, NONE),
-		STEP(USER_RESET_FAILED, HOLDING, NONE),
-		STEP(USER_RESET_BEGIN, RESETTING, NONE),
-		STEP(USER_RESET_OK, OPEN, OPEN),
-	};
-	static const struct step user_closed[] = {
-		STEP(ERROR_FATAL, CLOSING, CLOSE),
-		STEP(DRAINED, RECOVERING, NONE),
-		STEP(RESUME_HOLD, HOLDING, NONE),
-		STEP(LAST_USER_GONE, OPEN, OPEN),
-	};
-	static const struct step second_error[] = {
-		STEP(ERROR_NONFATAL, CLOSING, CLOSE),
-		STEP(DRAINED, RECOVERING, NONE),
-		STEP(RESUME_HOLD, HOLDING, NONE),
-		STEP(ERROR_FATAL, CLOSING, CLOSE),
-		STEP(DRAINED, RECOVERING, NONE),
-		STEP(RESUME_HOLD, HOLDING, NONE),
-		STEP(HOLD_TIMEOUT, EVICTING, REQUEST),
-		STEP(LAST_USER_GONE, OPEN, OPEN),
-	};
-
-	(void)unused;
-	PLAY(acknowledged);
-	PLAY(user_closed);
-	PLAY(second_error);
+	PLAY("acknowledged", struck(),
+	     STEP(RESUME_HOLD, HOLDING, NONE),
+	     STEP(USER_RESET_BEGIN, RESETTING, NONE),
+	     STEP(USER_RESET_FAILED, HOLDING, NONE),
+	     STEP(USER_RESET_BEGIN, RESETTING, NONE),
+	     STEP(USER_RESET_OK, OPEN, OPEN));
+	PLAY("user closed", struck(),
+	     STEP(RESUME_HOLD, HOLDING, NONE),
+	     STEP(LAST_USER_GONE, OPEN, OPEN));
+	PLAY("second error", fresh(),
+	     STEP(ERROR_NONFATAL, CLOSING, CLOSE),
+	     STEP(DRAINED, RECOVERING, NONE),
+	     STEP(RESUME_HOLD, HOLDING, NONE),
+	     STEP(ERROR_FATAL, CLOSING, CLOSE),
+	     STEP(DRAINED, RECOVERING, NONE),
+	     STEP(RESUME_HOLD, HOLDING, NONE),
+	     STEP(HOLD_TIMEOUT, EVICTING, REQUEST),
+	     STEP(LAST_USER_GONE, OPEN, OPEN));
 }
 
 static void life_evict(void **unused)
 {
 	/* Type evict: the user is asked once and the group opens without it. */
-	static const struct step left[] = {
-		STEP(ERROR_FATAL, CLOSING, CLOSE),
-		STEP(DRAINED, RECOVERING, NONE),
-		STEP(SLOT_RESET_OK, RECOVERING, NONE),
-		STEP(RESUME_EVICT, EVICTING, REQUEST),
-		STEP(LAST_USER_GONE, OPEN, OPEN),
-	};
-	static const struct step reset_from_outside[] = {
-		STEP(ERROR_FATAL, CLOSING, CLOSE),
-		STEP(DRAINED, RECOVERING, NONE),
-		STEP(RESUME_EVICT, EVICTING, REQUEST),
-		STEP(HOST_RESET_BEGIN, RESETTING, NONE),
-		STEP(HOST_RESET_DONE, EVICTING, NONE),
-		STEP(LAST_USER_GONE, OPEN, OPEN),
-	};
-
-	(void)unused;
-	PLAY(left);
-	PLAY(reset_from_outside);
+	PLAY("left", struck(),
+	     STEP(SLOT_RESET_OK, RECOVERING, NONE),
+	     STEP(RESUME_EVICT, EVICTING, REQUEST),
+	     STEP(LAST_USER_GONE, OPEN, OPEN));
+	PLAY("reset from outside", struck(),
+	     STEP(RESUME_EVICT, EVICTING, REQUEST),
+	     STEP(HOST_RESET_BEGIN, RESETTING, NONE),
+	     STEP(HOST_RESET_DONE, EVICTING, NONE),
+	     STEP(LAST_USER_GONE, OPEN, OPEN));
 }
 
 static void life_failed(void **unused)
 {
 	/* Failed: only a proof of life leads out, and a failed try does not. */
-	static const struct step administrator[] = {
-		STEP(ERROR_FATAL, CLOSING, CLOSE),
-		STEP(DRAINED, RECOVERING, NONE),
-		STEP(SLOT_RESET_FAILED, FAILED, LOSE),
-		STEP(ADMIN_RECOVER, RESETTING, NONE),
-		STEP(HOST_RESET_DONE, FAILED, NONE),
-		STEP(ADMIN_RECOVER, RESETTING, NONE),
-		STEP(RESUME_HOLD, HOLDING, CLOSE),
-		STEP(USER_RESET_BEGIN, RESETTING, NONE),
-		STEP(USER_RESET_OK, OPEN, OPEN),
-	};
-	static const struct step user[] = {
-		STEP(ERROR_PERMANENT, FAILED, LOSE),
-		STEP(USER_RESET_BEGIN, RESETTING, NONE),
-		STEP(USER_RESET_FAILED, FAILED, NONE),
-		STEP(USER_RESET_BEGIN, RESETTING, NONE),
-		STEP(USER_RESET_OK, OPEN, OPEN),
-	};
-	static const struct step removed[] = {
-		STEP(ERROR_FATAL, CLOSING, CLOSE),
-		STEP(WATCHDOG, FAILED, LOSE),
-		STEP(REMOVE, OPEN, OPEN),
-	};
-	static const struct step error_in_the_try[] = {
-		STEP(ERROR_PERMANENT, FAILED, LOSE),
-		STEP(ADMIN_RECOVER, RESETTING, NONE),
-		STEP(ERROR_PERMANENT, FAILED, LOSE),
-		STEP(ADMIN_RECOVER, RESETTING, NONE),
-		STEP(ERROR_FATAL, CLOSING, CLOSE),
-		STEP(DRAINED, RECOVERING, NONE),
-		STEP(RESUME_OPEN, OPEN, OPEN),
-	};
-
-	(void)unused;
-	PLAY(administrator);
-	PLAY(user);
-	PLAY(removed);
-	PLAY(error_in_the_try);
+	PLAY("administrator", struck(),
+	     STEP(SLOT_RESET_FAILED, FAILED, LOSE),
+	     STEP(ADMIN_RECOVER, RESETTING, NONE),
+	     STEP(HOST_RESET_DONE, FAILED, NONE),
+	     STEP(ADMIN_RECOVER, RESETTING, NONE),
+	     STEP(RESUME_HOLD, HOLDING, CLOSE),
+	     STEP(USER_RESET_BEGIN, RESETTING, NONE),
+	     STEP(USER_RESET_OK, OPEN, OPEN));
+	PLAY("user", fresh(),
+	     STEP(ERROR_PERMANENT, FAILED, LOSE),
+	     STEP(USER_RESET_BEGIN, RESETTING, NONE),
+	     STEP(USER_RESET_FAILED, FAILED, NONE),
+	     STEP(USER_RESET_BEGIN, RESETTING, NONE),
+	     STEP(USER_RESET_OK, OPEN, OPEN));
+	PLAY("removed", fresh(),
+	     STEP(ERROR_FATAL, CLOSING, CLOSE),
+	     STEP(WATCHDOG, FAILED, LOSE),
+	     STEP(REMOVE, OPEN, OPEN));
+	PLAY("error in the try", fresh(),
+	     STEP(ERROR_PERMANENT, FAILED, LOSE),
+	     STEP(ADMIN_RECOVER, RESETTING, NONE),
+	     STEP(ERROR_PERMANENT, FAILED, LOSE),
+	     STEP(ADMIN_RECOVER, RESETTING, NONE),
+	     STEP(ERROR_FATAL, CLOSING, CLOSE),
+	     STEP(DRAINED, RECOVERING, NONE),
+	     STEP(RESUME_OPEN, OPEN, OPEN));
 }
 
 static void late_resume_leads_out_of_failed(void **unused)
 {
 	/* A resume after the watchdog ends failed as the policy says. */
-	static const struct step opens[] = {
-		STEP(ERROR_FATAL, CLOSING, CLOSE),
-		STEP(DRAINED, RECOVERING, NONE),
-		STEP(WATCHDOG, FAILED, LOSE),
-		STEP(RESUME_OPEN, OPEN, OPEN),
-	};
-	static const struct step holds[] = {
-		STEP(ERROR_FATAL, CLOSING, CLOSE),
-		STEP(DRAINED, RECOVERING, NONE),
-		STEP(WATCHDOG, FAILED, LOSE),
-		STEP(RESUME_HOLD, HOLDING, CLOSE),
-	};
-	static const struct step evicts[] = {
-		STEP(ERROR_FATAL, CLOSING, CLOSE),
-		STEP(DRAINED, RECOVERING, NONE),
-		STEP(WATCHDOG, FAILED, LOSE),
-		STEP(RESUME_EVICT, EVICTING, REQUEST),
-	};
-
-	(void)unused;
-	PLAY(opens);
-	PLAY(holds);
-	PLAY(evicts);
+	PLAY("opens", struck(),
+	     STEP(WATCHDOG, FAILED, LOSE),
+	     STEP(RESUME_OPEN, OPEN, OPEN));
+	PLAY("holds", struck(),
+	     STEP(WATCHDOG, FAILED, LOSE),
+	     STEP(RESUME_HOLD, HOLDING, CLOSE));
+	PLAY("evicts", struck(),
+	     STEP(WATCHDOG, FAILED, LOSE),
+	     STEP(RESUME_EVICT, EVICTING, REQUEST));
 }
 
 static void error_ends_a_reset(void **unused)
@@ -420,7 +372,6 @@ static void error_ends_a_reset(void **unused)
 	enum mdr_action action;
 	size_t i, o;
 
-	(void)unused;
 	for (o = 0; o < COUNT_OF(origins); o++) {
 		struct mdr_machine machine = {
 			.state = MDR_STATE_RESETTING, .origin = origins[o],
@@ -447,7 +398,6 @@ static void reset_begins_once(void **unused)
 	enum mdr_action action;
 	size_t i, o;
 
-	(void)unused;
 	for (o = 0; o < COUNT_OF(origins); o++) {
 		struct mdr_machine machine = {
 			.state = MDR_STATE_RESETTING, .origin = origins[o],
@@ -471,7 +421,6 @@ static void state_names(void **unused)
 	};
 	unsigned int state;
 
-	(void)unused;
 	for (state = 0; state < MDR_STATE_COUNT; state++)
 		assert_string_equal(mdr_state_name(state), names[state]);
 	assert_string_equal(mdr_state_name(MDR_STATE_COUNT), "invalid");
@@ -483,7 +432,6 @@ static void event_names(void **unused)
 	/* Every event has a name of its own; others are safe. */
 	unsigned int a, b;
 
-	(void)unused;
 	for (a = 0; a < MDR_EVENT_COUNT; a++) {
 		assert_non_null(mdr_event_name(a));
 		assert_string_not_equal(mdr_event_name(a), "");

@@ -3,15 +3,8 @@
  * Everything that the state machine can reach from open by any sequence of events, with
  * a gate that only its actions move.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "machine.h"
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#include "test.h"
 
 enum gate { GATE_OPEN, GATE_CLOSED, GATE_DEAD };
 
@@ -75,7 +68,6 @@ static int walk(void **unused)
 	unsigned int event;
 	size_t i;
 
-	(void)unused;
 	mdr_machine_init(&start.machine);
 	place_count = 0;
 	add_place(&start);
@@ -106,7 +98,6 @@ static void walk_reaches_what_is_meant(void **unused)
 	static const char * const gates[] = { "open", "closed", "dead" };
 	size_t i, k;
 
-	(void)unused;
 	for (i = 0; i < place_count; i++) {
 		for (k = 0; k < COUNT_OF(meant); k++)
 			if (same_place(&places[i], &meant[k]))
@@ -125,7 +116,6 @@ static void gate_is_open_in_open_only(void **unused)
 	/* P3: no state but open lets a user in, and open lets everybody in. */
 	size_t i;
 
-	(void)unused;
 	for (i = 0; i < place_count; i++)
 		assert_int_equal(places[i].gate == GATE_OPEN,
 				 places[i].machine.state == MDR_STATE_OPEN);
@@ -139,7 +129,6 @@ static void actions_are_not_idle(void **unused)
 	struct place to;
 	size_t i;
 
-	(void)unused;
 	for (i = 0; i < place_count; i++) {
 		const struct mdr_machine *from = &places[i].machine;
 
@@ -207,7 +196,6 @@ static void no_dead_end(void **unused)
 	};
 	size_t i;
 
-	(void)unused;
 	for (i = 0; i < place_count; i++)
 		if (!leads_out(&places[i], ways, COUNT_OF(ways)))
 			fail_msg("no way out of %s",
@@ -227,7 +215,6 @@ static void every_wait_has_a_bound(void **unused)
 	enum mdr_action action;
 	size_t i, e;
 
-	(void)unused;
 	for (i = 0; i < COUNT_OF(bounded); i++) {
 		struct mdr_machine machine = { .state = bounded[i] };
 

@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What a group does after a recovery, as a function of its mdevs' types. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "policy.h"
+#include "test.h"
 
 static void stricter_is_a_maximum(void **unused)
 {
 	/* The order of a group's mdevs does not matter. */
 	unsigned int a, b, c;
 
-	(void)unused;
 	for (a = 0; a < MDR_POLICY_COUNT; a++) {
 		assert_int_equal(mdr_policy_stricter(a, a), a);
 		assert_int_equal(mdr_policy_stricter(a, MDR_POLICY_NONE), a);
@@ -32,7 +26,6 @@ static void stricter_is_a_maximum(void **unused)
 static void strictness_has_the_order_of_the_design(void **unused)
 {
 	/* Evict beats hold, hold beats resume, resume beats none. */
-	(void)unused;
 	assert_int_equal(mdr_policy_stricter(MDR_POLICY_EVICT, MDR_POLICY_HOLD),
 			 MDR_POLICY_EVICT);
 	assert_int_equal(mdr_policy_stricter(MDR_POLICY_HOLD, MDR_POLICY_RESUME),
@@ -44,7 +37,6 @@ static void strictness_has_the_order_of_the_design(void **unused)
 static void resume_event_of_each_policy(void **unused)
 {
 	/* The recovery ends as the type says; without an mdev: open. */
-	(void)unused;
 	assert_int_equal(mdr_policy_resume_event(MDR_POLICY_NONE),
 			 MDR_EVENT_RESUME_OPEN);
 	assert_int_equal(mdr_policy_resume_event(MDR_POLICY_RESUME),
@@ -60,7 +52,6 @@ static void resume_event_ends_a_recovery(void **unused)
 	/* Whatever the policy, a recovering group accepts the event. */
 	unsigned int policy;
 
-	(void)unused;
 	for (policy = 0; policy < MDR_POLICY_COUNT; policy++) {
 		struct mdr_machine machine = { .state = MDR_STATE_RECOVERING };
 		enum mdr_action action;
@@ -80,7 +71,6 @@ static void policy_names(void **unused)
 	};
 	unsigned int policy;
 
-	(void)unused;
 	for (policy = 0; policy < MDR_POLICY_COUNT; policy++)
 		assert_string_equal(mdr_policy_name(policy), names[policy]);
 	assert_string_equal(mdr_policy_name(MDR_POLICY_COUNT), "none");
