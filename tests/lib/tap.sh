@@ -29,6 +29,19 @@ tap_to() {
 	tap_end "$1"
 }
 
+# tap_found NAME SAYS STATUS FOUND: the result of a check that prints what it finds,
+# or "SKIP reason"
+tap_found() {
+	case $3:$4 in
+	*:"SKIP "*) echo "ok - $1 # $4" ;;
+	0:) echo "ok - $1: $2" ;;
+	*)
+		echo "not ok - $1: $2"
+		printf '%s\n' "${4:-the check itself ended with code $3}" | sed 's/^/#   /'
+		;;
+	esac
+}
+
 # tap_merge FILE...: the results of several machines as one TAP
 tap_merge() {
 	awk '

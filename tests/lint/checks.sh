@@ -43,6 +43,14 @@ search() {
 	match "$@" | tr '\n' '\0' | xargs -0 -r grep -H "${args[@]}" || true
 }
 
+# has PROGRAM: or the check that asks is skipped
+has() {
+	command -v "$1" >/dev/null || {
+		echo "SKIP no ${1##*/}"
+		return 1
+	}
+}
+
 shell_scripts() {
 	local f first
 	for f in "${files[@]}"; do
@@ -102,10 +110,7 @@ checkpatch_some() {
 }
 
 check_checkpatch() {
-	[ -e "$kernel_scripts/checkpatch.pl" ] || {
-		echo "SKIP no checkpatch"
-		return 0
-	}
+	has "$kernel_scripts/checkpatch.pl" || return 0
 	match 'drivers/*.[ch]' 'include/*.[ch]' 'tests/vm/module/*.[ch]' |
 		grep -v '/trace\.h$' | checkpatch_some "$kernel_ignore"
 	match 'drivers/*/trace.h' | checkpatch_some "$kernel_ignore,$trace_ignore"
@@ -116,10 +121,7 @@ check_checkpatch() {
 declare_check kernel_doc "kernel-doc -none has nothing to say"
 
 check_kernel_doc() {
-	[ -e "$kernel_scripts/kernel-doc" ] || {
-		echo "SKIP no kernel-doc"
-		return 0
-	}
+	has "$kernel_scripts/kernel-doc" || return 0
 	match 'drivers/*.[ch]' 'include/*.h' | tr '\n' '\0' |
 		xargs -0 -r perl "$kernel_scripts/kernel-doc" -none -Wall 2>&1 || true
 }
@@ -127,10 +129,7 @@ check_kernel_doc() {
 declare_check shellcheck "shellcheck has nothing to say on any script"
 
 check_shellcheck() {
-	command -v shellcheck >/dev/null || {
-		echo "SKIP no shellcheck"
-		return 0
-	}
+	has shellcheck || return 0
 	shell_scripts | tr '\n' '\0' |
 		xargs -0 -r -n 6 -P "$(nproc)" shellcheck -x -f gcc || true
 }
@@ -250,10 +249,7 @@ check_languages() {
 declare_check manual "mandoc has nothing to say on any manual page"
 
 check_manual() {
-	command -v mandoc >/dev/null || {
-		echo "SKIP no mandoc"
-		return 0
-	}
+	has mandoc || return 0
 	match '*.[1-8]' | tr '\n' '\0' |
 		xargs -0 -r mandoc -T lint -W warning 2>&1 || true
 }
