@@ -34,6 +34,18 @@
 static struct bench_side side;
 static struct bench b;
 
+static void say(const char *metric)
+{
+	bench_say(&b, &side, "instructions", metric);
+}
+
+/* What the statement costs, under the name of the metric. */
+#define COUNT(metric, rounds, statement)		\
+	do {						\
+		BENCH(&b, rounds, statement);		\
+		say(metric);				\
+	} while (0)
+
 /* A burst, since one access is three instructions. */
 static inline void read_burst(volatile uint32_t *reg)
 {
@@ -55,10 +67,8 @@ static void measure_mapped(void)
 	REQUIRE(map, "cannot map: %s", strerror(errno));
 	reg = (volatile uint32_t *)(map + NIC_SCRATCH);
 	*reg = 0;
-	BENCH(&b, ROUNDS, read_burst(reg));
-	bench_say(&b, &side, "instructions", "bar_mapped_read_x100");
-	BENCH(&b, ROUNDS, write_burst(reg));
-	bench_say(&b, &side, "instructions", "bar_mapped_write_x100");
+	COUNT("bar_mapped_read_x100", ROUNDS, read_burst(reg));
+	COUNT("bar_mapped_write_x100", ROUNDS, write_burst(reg));
 	vfio_user_unmap(&side.user, BAR0);
 }
 
@@ -72,12 +82,10 @@ static void measure_region(const char *what, unsigned int region, uint64_t off)
 
 	for (unsigned int width = 1; width <= 8; width *= 2) {
 		REQUIRE(pread(fd, &value, width, pos) == width, "pread: %s", strerror(errno));
-		BENCH(&b, ROUNDS, len += pread(fd, &value, width, pos));
 		snprintf(metric, sizeof(metric), "%s_pread_%u", what, width);
-		bench_say(&b, &side, "instructions", metric);
-		BENCH(&b, ROUNDS, len += pwrite(fd, &value, width, pos));
+		COUNT(metric, ROUNDS, len += pread(fd, &value, width, pos));
 		snprintf(metric, sizeof(metric), "%s_pwrite_%u", what, width);
-		bench_say(&b, &side, "instructions", metric);
+		COUNT(metric, ROUNDS, len += pwrite(fd, &value, width, pos));
 		CHECK(len == 2 * ROUNDS * width, "%s: %zd bytes", metric, len);
 		len = 0;
 	}
@@ -90,8 +98,8 @@ static void measure_command(void)
 	uint16_t command = vfio_user_command(&side.user);
 	ssize_t len = 0;
 
-	BENCH(&b, ROUNDS, len += pwrite(side.user.device, &command, 2, pos));
-	bench_say(&b, &side, "instructions", "config_pwrite_command");
+	COUNT("config_pwrite_command", ROUNDS,
+	      len += pwrite(side.user.device, &command, 2, pos));
 	CHECK(len == 2 * ROUNDS, "%zd bytes", len);
 }
 
@@ -119,7 +127,7 @@ static void measure_touch(const char *metric, unsigned int region, uintptr_t ste
 			BENCH(&b, 1, (void)p[at]);
 		munmap(map, size);
 	}
-	bench_say(&b, &side, "instructions", metric);
+	say(metric);
 }
 
 static void measure_irqs(void)
@@ -130,19 +138,17 @@ static void measure_irqs(void)
 	struct nic_user nic;
 	int ret = 0, fd;
 
-	BENCH(&b, ROUNDS, ret |= ioctl(side.user.device, VFIO_DEVICE_GET_IRQ_INFO, &info));
-	bench_say(&b, &side, "instructions", "get_irq_info");
-	BENCH(&b, BENCH_MAX_ROUNDS,
+	COUNT("get_irq_info", ROUNDS,
+	      ret |= ioctl(side.user.device, VFIO_DEVICE_GET_IRQ_INFO, &info));
+	COUNT("set_irqs_cycle", BENCH_MAX_ROUNDS,
 	      (ret |= vfio_irq_enable(&side.user, VFIO_PCI_MSIX_IRQ_INDEX, 1, &fd),
 	       ret |= vfio_irq_disable(&side.user, VFIO_PCI_MSIX_IRQ_INDEX),
 	       close(fd)));
-	bench_say(&b, &side, "instructions", "set_irqs_cycle");
 	CHECK(!ret, "SET_IRQS: %d", ret);
 
 	REQUIRE_OK(nic_user_start(&nic, &side.user, NIC_IGB, VFIO_PCI_MSIX_IRQ_INDEX));
-	BENCH(&b, ROUNDS,
+	COUNT("set_irqs_loopback", ROUNDS,
 	      ret |= vfio_irq_loopback(&side.user, VFIO_PCI_MSIX_IRQ_INDEX, 0));
-	bench_say(&b, &side, "instructions", "set_irqs_loopback");
 	CHECK(!ret && vfio_irq_wait(nic.irq, 0, NULL), "no loopback");
 	nic_user_stop(&nic);
 	vfio_user_unmap(&side.user, BAR0);
@@ -177,7 +183,7 @@ static void measure_interrupt(void)
 		nic_user_write(&nic, 0x1528, ~0u);
 		fired = fired && vfio_irq_wait(nic.irq, 0, NULL);
 	}
-	bench_say(&b, &side, "instructions", "interrupt_to_eventfd");
+	say("interrupt_to_eventfd");
 	CHECK(fired, "an interrupt did not come right behind its cause");
 	nic_user_stop(&nic);
 	vfio_user_unmap(&side.user, BAR0);
@@ -191,7 +197,7 @@ static void measure_reset(void)
 		REQUIRE_OK(vfio_user_reset(&side.user));
 		bench_add(&b, bench_running() - start);
 	}
-	bench_say(&b, &side, "instructions", "reset");
+	say("reset");
 }
 
 static void measure_dma(void)
@@ -213,9 +219,9 @@ static void measure_dma(void)
 	madvise(area, 2 * HUGE, MADV_HUGEPAGE);
 	map.vaddr = ((uintptr_t)area + HUGE - 1) & ~(HUGE - 1);
 	memset((void *)(uintptr_t)map.vaddr, 0, map.size);
-	BENCH(&b, ROUNDS, (ret |= ioctl(container, VFIO_IOMMU_MAP_DMA, &map),
-			   ret |= ioctl(container, VFIO_IOMMU_UNMAP_DMA, &unmap)));
-	bench_say(&b, &side, "instructions", "dma_map_unmap_64k");
+	COUNT("dma_map_unmap_64k", ROUNDS,
+	      (ret |= ioctl(container, VFIO_IOMMU_MAP_DMA, &map),
+	       ret |= ioctl(container, VFIO_IOMMU_UNMAP_DMA, &unmap)));
 	CHECK(!ret, "DMA: %s", strerror(errno));
 	munmap(area, 2 * HUGE);
 }
@@ -241,7 +247,7 @@ static void measure_open(void)
 		bench_add(&b, bench_running() - start);
 	}
 	CHECK(fd >= 0, "cannot open: %s", strerror(errno));
-	bench_say(&b, &side, "instructions", "open_close");
+	say("open_close");
 	REQUIRE_OK(sysfs_write("default", "/sys/bus/pci/devices/%s/reset_method",
 			       side.shim.addr));
 	side.user.device = -1;
@@ -272,42 +278,20 @@ static void measure_shm(const char *name)
 	vfio_user_close(&side.user);
 }
 
-SCENARIO(access_vfio_pci, "what an access costs with vfio_pci", .limit_s = 120)
-{
-	measure_nic("vfio_pci");
-}
+/* A scenario of its own for each side. */
+#define SIDE_SCENARIO(name_, what_, measure_, side_)				\
+	static void measure_(const char *name);					\
+	SCENARIO(name_, "what " what_ " costs with " side_, .limit_s = 120)	\
+	{									\
+		measure_(side_);						\
+	}
 
-SCENARIO(access_resume, "what an access costs with resume", .limit_s = 120)
-{
-	measure_nic("resume");
-}
+SIDE_SCENARIO(access_vfio_pci, "an access", measure_nic, "vfio_pci")
+SIDE_SCENARIO(access_resume, "an access", measure_nic, "resume")
+SIDE_SCENARIO(access_hold, "an access", measure_nic, "hold")
+SIDE_SCENARIO(access_evict, "an access", measure_nic, "evict")
 
-SCENARIO(access_hold, "what an access costs with hold", .limit_s = 120)
-{
-	measure_nic("hold");
-}
-
-SCENARIO(access_evict, "what an access costs with evict", .limit_s = 120)
-{
-	measure_nic("evict");
-}
-
-SCENARIO(huge_vfio_pci, "what a fault of 2 MiB costs with vfio_pci", .limit_s = 120)
-{
-	measure_shm("vfio_pci");
-}
-
-SCENARIO(huge_resume, "what a fault of 2 MiB costs with resume", .limit_s = 120)
-{
-	measure_shm("resume");
-}
-
-SCENARIO(huge_hold, "what a fault of 2 MiB costs with hold", .limit_s = 120)
-{
-	measure_shm("hold");
-}
-
-SCENARIO(huge_evict, "what a fault of 2 MiB costs with evict", .limit_s = 120)
-{
-	measure_shm("evict");
-}
+SIDE_SCENARIO(huge_vfio_pci, "a fault of 2 MiB", measure_shm, "vfio_pci")
+SIDE_SCENARIO(huge_resume, "a fault of 2 MiB", measure_shm, "resume")
+SIDE_SCENARIO(huge_hold, "a fault of 2 MiB", measure_shm, "hold")
+SIDE_SCENARIO(huge_evict, "a fault of 2 MiB", measure_shm, "evict")

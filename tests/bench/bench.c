@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "bench.h"
+#include "counter.h"
 #include "scenario.h"
 
 void bench_assign(struct bench_side *s, const char *name, const char *port,
@@ -22,20 +23,20 @@ const char *bench_device(const struct bench_side *s)
 	return bench_is_shim(s) ? s->shim.uuid : s->shim.addr;
 }
 
-static int compare(const void *a, const void *b)
+uint64_t bench_median(struct bench *b)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
+	qsort(b->sample, b->rounds, sizeof(b->sample[0]), counter_compare);
+	return b->sample[b->rounds / 2];
 }
 
 void bench_say(struct bench *b, const struct bench_side *s, const char *unit,
 	       const char *metric)
 {
+	uint64_t median;
+
 	REQUIRE(b->rounds, "%s: not measured", metric);
-	qsort(b->sample, b->rounds, sizeof(b->sample[0]), compare);
-	note("bench %s %s %s %ju %ju", metric, unit, s->name, b->sample[0],
-	     b->sample[b->rounds / 2]);
+	median = bench_median(b);
+	note("bench %s %s %s %ju %ju", metric, unit, s->name, b->sample[0], median);
 	b->rounds = 0;
 }
 

@@ -44,6 +44,9 @@ static inline void bench_add(struct bench *b, uint64_t value)
 		b->sample[b->rounds++] = value;
 }
 
+/* Sorts the samples. */
+uint64_t bench_median(struct bench *b);
+
 /* Prints minimum and median as a result line, and empties b. */
 void bench_say(struct bench *b, const struct bench_side *s, const char *unit,
 	       const char *metric);

@@ -43,7 +43,7 @@ static uint64_t now(const struct counter *c)
 	return value;
 }
 
-static int compare(const void *a, const void *b)
+int counter_compare(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
@@ -86,7 +86,7 @@ static int sample(struct counter *c, enum call what, struct vfio_user *u, off_t 
 		}
 		samples[round] = (now(c) - start) / CALLS;
 	}
-	qsort(samples, ROUNDS, sizeof(*samples), compare);
+	qsort(samples, ROUNDS, sizeof(*samples), counter_compare);
 	return 0;
 }
 

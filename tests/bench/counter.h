@@ -8,6 +8,9 @@
 
 #include "vfio_user.h"
 
+/* For qsort() of samples. */
+int counter_compare(const void *a, const void *b);
+
 struct counter {
 	int fd;			/* of perf, or -1 */
 	int error;		/* the errno if there is none */

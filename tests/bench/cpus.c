@@ -83,21 +83,13 @@ static uint64_t take_turn(struct bench_side *s, unsigned int cpus)
 	return count ? took / count : UINT64_MAX;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /*
  * The median, since turns differ in how much the timer and the thread that ends the
  * turn take of each CPU.
  */
 static void say(struct bench *times, const struct bench_side *s, const char *metric)
 {
-	qsort(times->sample, times->rounds, sizeof(times->sample[0]), by_value);
-	bench_say_one(s, "instructions", metric, times->sample[times->rounds / 2]);
+	bench_say_one(s, "instructions", metric, bench_median(times));
 	times->rounds = 0;
 }
 

@@ -1,35 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "phases.h"
 #include "scenario.h"
 #include "sysfs.h"
 #include "trace.h"
 
-#define TRACING "/sys/kernel/tracing"
-#define INSTANCE TRACING "/instances/mdr"
+#define INSTANCE "/sys/kernel/tracing/instances/mdr"
 
 /* By enum phase. The host makes them one after the other, in one task. */
 static const char * const callbacks[NR_PHASES] = {
 	"mdr_error_detected", "mdr_mmio_enabled", "mdr_slot_reset", "mdr_resume",
 };
-
-int phases_probe(const char *line)
-{
-	int fd = open(TRACING "/kprobe_events", O_WRONLY | O_APPEND | O_CLOEXEC);
-	ssize_t len;
-
-	if (fd < 0)
-		return -errno;
-	len = write(fd, line, strlen(line));
-	close(fd);
-	return len < 0 ? -errno : 0;
-}
 
 static int probe_both(const char *function)
 {
@@ -37,30 +21,19 @@ static int probe_both(const char *function)
 	int ret;
 
 	snprintf(line, sizeof(line), "p:mdr_calls/in_%s %s", function, function);
-	ret = phases_probe(line);
+	ret = trace_probe(line);
 	snprintf(line, sizeof(line), "r:mdr_calls/out_%s %s", function, function);
-	return ret ? ret : phases_probe(line);
+	return ret ? ret : trace_probe(line);
 }
 
 void phases_start(void)
 {
 	REQUIRE_OK(trace_start(NULL));
-	REQUIRE_OK(phases_probe("p:mdr_calls/in_aer_irq aer_irq"));
+	REQUIRE_OK(trace_probe("p:mdr_calls/in_aer_irq aer_irq"));
 	REQUIRE_OK(probe_both("pcie_do_recovery"));
 	for (size_t i = 0; i < sizeof(callbacks) / sizeof(callbacks[0]); i++)
 		REQUIRE_OK(probe_both(callbacks[i]));
 	REQUIRE_OK(sysfs_write("1", INSTANCE "/events/mdr_calls/enable"));
-}
-
-/* "  comm-123  [001] 1234.567890: entry" */
-static const char *split(const char *line, double *us)
-{
-	const char *p = line[0] == '#' ? NULL : strstr(line, "] ");
-
-	if (!p)
-		return NULL;
-	*us = strtod(p + 2, (char **)&p) * 1e6;
-	return p[0] == ':' ? p + 2 : NULL;
 }
 
 static void see_callback(struct phases *ph, const char *entry, double us)
@@ -83,8 +56,10 @@ static void see_callback(struct phases *ph, const char *entry, double us)
 	}
 }
 
-static void see(struct phases *ph, const char *entry, double us)
+static void see(const char *entry, void *arg)
 {
+	double us = trace_us(entry);
+	struct phases *ph = arg;
 	const char *ns;
 
 	if (!strncmp(entry, "in_aer_irq", 10) && !ph->interrupt) {
@@ -99,7 +74,7 @@ static void see(struct phases *ph, const char *entry, double us)
 	} else if (!strncmp(entry, "mdr_drain:", 10)) {
 		ns = strstr(entry, "ns=");
 		ph->drain += ns ? atoll(ns + 3) / 1000.0 : 0;
-	} else {
+	} else if (strchr(entry, '_')) {
 		see_callback(ph, entry, us);
 	}
 }
@@ -107,21 +82,10 @@ static void see(struct phases *ph, const char *entry, double us)
 struct phases phases_read(void)
 {
 	struct phases ph = { 0 };
-	const char *entry;
-	char line[512];
-	double us;
-	FILE *file;
 
 	trace_stop();
 	CHECK(!trace_lost(), "a part of the trace is lost");
-	file = fopen(INSTANCE "/trace", "re");
-	REQUIRE(file, "no trace: %s", strerror(errno));
-	while (fgets(line, sizeof(line), file)) {
-		entry = split(line, &us);
-		if (entry && strchr(entry, '_'))
-			see(&ph, entry, us);
-	}
-	fclose(file);
+	REQUIRE_OK(trace_each(see, &ph));
 	trace_end();
 	return ph;
 }

@@ -23,9 +23,6 @@ void phases_start(void);
 /* Call once the recovery has ended. */
 struct phases phases_read(void);
 
-/* Adds a line to kprobe_events; trace_end() removes group mdr_calls. 0 or -errno. */
-int phases_probe(const char *line);
-
 /* The total time of all callbacks. */
 double phases_callbacks(const struct phases *ph);
 

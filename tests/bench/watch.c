@@ -18,7 +18,6 @@
 
 #include "bench.h"
 #include "nic_user.h"
-#include "phases.h"
 #include "scenario.h"
 #include "sysfs.h"
 #include "trace.h"
@@ -78,7 +77,7 @@ static void find_gate(void)
 	snprintf(probe, sizeof(probe),
 		 "p:mdr_calls/watch mdr_gate_close gate=%%di:x64 off0=@%s:x64 off1=@%s+8:x64",
 		 offsets, offsets);
-	REQUIRE_OK(phases_probe(probe));
+	REQUIRE_OK(trace_probe(probe));
 	REQUIRE_OK(sysfs_write("1", "/sys/kernel/tracing/instances/mdr/events/mdr_calls/enable"));
 	REQUIRE_OK(vfio_user_reset(&side.user));
 	trace_stop();

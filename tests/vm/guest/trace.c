@@ -15,16 +15,10 @@
 #define PROBES "mdr_calls"
 #define RING_KB "8192"
 
-/*
- * One probe per function. The function tracer would do too, but each time its filter
- * is set it walks over all functions of the kernel.
- */
-static int probe_add(const char *function)
+int trace_probe(const char *probe)
 {
-	char probe[128];
 	int fd, ret = 0;
 
-	snprintf(probe, sizeof(probe), "p:" PROBES "/%s %s", function, function);
 	fd = open(TRACING "/kprobe_events", O_WRONLY | O_APPEND | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -34,14 +28,21 @@ static int probe_add(const char *function)
 	return ret;
 }
 
+/*
+ * One probe per function. The function tracer would do too, but each time its filter
+ * is set it walks over all functions of the kernel.
+ */
 static int trace_functions(const char * const *functions)
 {
+	char probe[128];
 	int ret = 0;
 
 	if (!functions)
 		return 0;
-	for (; *functions && !ret; functions++)
-		ret = probe_add(*functions);
+	for (; *functions && !ret; functions++) {
+		snprintf(probe, sizeof(probe), "p:" PROBES "/%s %s", *functions, *functions);
+		ret = trace_probe(probe);
+	}
 	return ret ? ret : sysfs_write("1", INSTANCE "/events/" PROBES "/enable");
 }
 
@@ -108,6 +109,15 @@ int trace_each(void (*see)(const char *entry, void *arg), void *arg)
 	}
 	fclose(file);
 	return 0;
+}
+
+double trace_us(const char *entry)
+{
+	const char *p = entry - strlen(": ");
+
+	while (p[-1] != ' ')
+		p--;
+	return strtod(p, NULL) * 1e6;
 }
 
 long trace_lost(void)

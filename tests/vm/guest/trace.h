@@ -14,6 +14,9 @@
  */
 int trace_start(const char * const *functions);
 
+/* Adds a line to kprobe_events, for a probe in the group mdr_calls. */
+int trace_probe(const char *probe);
+
 /* Only what this task does, from now on. */
 int trace_task(int pid);
 
@@ -25,6 +28,9 @@ void trace_stop(void);
  * "vfio_pci_core_read: (...)" for a call.
  */
 int trace_each(void (*see)(const char *entry, void *arg), void *arg);
+
+/* The time of the entry that see() is called with, in microseconds. */
+double trace_us(const char *entry);
 
 /* The number of entries that did not fit into the ring. */
 long trace_lost(void);
