@@ -4,9 +4,8 @@
 #
 # Running mdevs: reading back, changing live, starting, and the log.
 
-# host_running: the usual host, with a running mdev of type resume
+# host_running: the host has a running mdev of type resume
 host_running() {
-	host_usual
 	host_mdev "$uuid" "$dev" mdr-pci-resume
 }
 
@@ -131,7 +130,6 @@ kernel_creates() {
 
 declare_case start "a definition starts with its settings"
 start() {
-	host_usual
 	quietly define mdevctl-profiles/recovery-aware.json
 	kernel_creates mdr-pci-hold
 	quietly timeout 20 mdevctl start -u "$uuid"
@@ -144,7 +142,6 @@ reset_elision=pristine revoke=kill revoke_timeout_ms=30000 stall_timeout_ms=100 
 
 declare_case start_refused "what the host cannot honour any more does not start"
 start_refused() {
-	host_usual
 	quietly define mdevctl-profiles/resume.json
 	host_bind "$dev" igb
 	refused mdevctl start -u "$uuid"
@@ -156,7 +153,6 @@ start_refused() {
 declare_case autostart_refused "of those that start by themselves a bad one is told, the next one starts"
 autostart_refused() {
 	local type
-	host_usual
 	quietly define mdevctl-profiles/resume.json
 	sed -i 's/"attrs": \[\]/"attrs": [{"recovery\/patience": "1"}]/' "$(definition)"
 	accepted mdevctl start-parent-mdevs "$dev"
@@ -176,7 +172,6 @@ logged() {
 
 declare_case notified "the system log has a line for what was done, refused, or failed"
 notified() {
-	host_usual
 	mkdir "$host/bin"
 	# the shell's own words, as logger was given them
 	printf '#!/bin/sh\nprintf "%%s\\n" "$*" >>"%s/log"\n' "$host" >"$host/bin/logger"

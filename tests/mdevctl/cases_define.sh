@@ -12,7 +12,6 @@ not_defined() {
 
 declare_case define_bad_settings "settings that no kernel takes are all named, with their bounds"
 define_bad_settings() {
-	host_usual
 	refused define "$(profile mdr-pci-resume patience=1 stall_timeout_ms=3600001 \
 		recovery_timeout_ms=99 breaker_max=64 breaker_window_ms=0 revoke=ask \
 		hold_timeout_ms=5000 dead_access=)"
@@ -47,7 +46,6 @@ define_borders() {
 declare_case define_hostile "no text in a profile is more than text"
 define_hostile() {
 	local value
-	host_usual
 	# shellcheck disable=SC2016
 	for value in '$(touch gotcha)' '`touch gotcha`' '5; touch gotcha' '5 ' ' 5' '5"' "5'" \
 		'5\n' '5 #' '-1' '+5' '1e3' '0x10' $'5\n' $'5\n6' $'5\t' '*' '99999999999999999999' \
@@ -65,21 +63,18 @@ define_hostile() {
 
 declare_case define_twice_the_same "of a setting given twice the last one counts, and one is told"
 define_twice_the_same() {
-	host_usual
 	accepted define "$(profile mdr-pci-resume breaker_max=1 breaker_max=2)"
 	says "warning: recovery/breaker_max is given more than once"
 }
 
 declare_case define_type "a type that is none is refused, with those that are"
 define_type() {
-	host_usual
 	refused define "$(profile mdr-pci-forget)"
 	not_defined "no such type: mdr-pci-forget; there are mdr-pci-resume"
 }
 
 declare_case define_no_function "an address that is none, or nobody's, is refused"
 define_no_function() {
-	host_usual
 	for dev in matrix 0000:05:00.8 05:00.0 ../0000:05:00.0; do
 		refused define "$(profile mdr-pci-resume)"
 		not_defined "parent '$dev' is not the address of a PCI function"
@@ -91,7 +86,6 @@ define_no_function() {
 
 declare_case define_no_iommu "a function in no IOMMU group is refused, with what to do"
 define_no_iommu() {
-	host_usual
 	dev=0000:06:00.0
 	host_function $dev "$port/$dev" ''
 	refused define "$(profile mdr-pci-resume)"
@@ -100,7 +94,6 @@ define_no_iommu() {
 
 declare_case define_not_bound "a function bound elsewhere, or to nothing, is refused, with what to do"
 define_not_bound() {
-	host_usual
 	host_bind "$dev" igb
 	refused define "$(profile mdr-pci-resume)"
 	not_defined "$dev is bound to igb, and not to mdr-pci" \
@@ -117,7 +110,6 @@ define_not_bound() {
 
 declare_case define_no_such_type "a parent that does not offer the type is refused"
 define_no_such_type() {
-	host_usual
 	rm -r "$sys/bus/pci/devices/$dev/mdev_supported_types/mdr-pci-hold"
 	refused define "$(profile mdr-pci-hold)"
 	not_defined "its driver mdr-pci offers no type mdr-pci-hold"
@@ -125,7 +117,6 @@ define_no_such_type() {
 
 declare_case define_warns "blockers, missing AER and a failed group are told, and stop nobody"
 define_warns() {
-	host_usual
 	printf '0000:05:00.1 0000:00:11.0\n0000:05:00.2 0000:02:01.0\n' >"$sys/class/mdev_recovery/group16/blockers"
 	accepted define "$(profile mdr-pci-resume)"
 	says "abandons recoveries of $dev while these have no error handler" "mdr-pci: 0000:05:00.1 (from port 0000:00:11.0 on) 0000:05:00.2 (from port 0000:02:01.0 on)"
@@ -154,7 +145,6 @@ define_warns() {
 
 declare_case define_version "a module that is loaded and of another version than what is installed is told"
 define_version() {
-	host_usual
 	mkdir -p "$host/usr/share/mdev-recovery" "$sys/module/mdev_recovery"
 	echo 0.2.0 >"$host/usr/share/mdev-recovery/version"
 	echo 0.2.0 >"$sys/module/mdev_recovery/version"
@@ -170,7 +160,6 @@ define_version() {
 
 declare_case define_below_a_switch "AER is looked for at the root port, below switches and VMD too"
 define_below_a_switch() {
-	host_usual
 	dev=0000:08:00.0
 	host_function $dev "$port/0000:06:00.0/0000:07:01.0/$dev" 18
 	host_bind $dev mdr-pci
@@ -184,7 +173,6 @@ define_below_a_switch() {
 
 declare_case define_autostart "two definitions of a function that start by themselves are told"
 define_autostart() {
-	host_usual
 	quietly define mdevctl-profiles/resume.json
 	accepted mdevctl define -u "$uuid2" -p "$dev" --jsonfile mdevctl-profiles/hold.json
 	says "mdev $uuid of $dev starts by itself too"
@@ -194,7 +182,6 @@ define_autostart() {
 declare_case modify_definition "a bad change of a definition leaves it; a good one needs no parent"
 modify_definition() {
 	local before
-	host_usual
 	quietly define mdevctl-profiles/nvme.json
 	before=$(cat "$(definition)")
 	refused mdevctl modify -u "$uuid" --addattr recovery/revoke --value shoot
@@ -210,7 +197,6 @@ modify_definition() {
 
 declare_case other_types "types of others are left to them, whatever they are called"
 other_types() {
-	host_usual
 	for type in i915-GVTg_V4_1 acme-resume; do
 		quietly mdevctl define -u "$uuid" -p 0000:00:02.0 \
 			--jsonfile "$(profile "$type" patience=1)"
@@ -222,7 +208,6 @@ other_types() {
 
 declare_case vendor_types "the types of another parent driver of the shim are ours"
 vendor_types() {
-	host_usual
 	host_bind "$dev" acme
 	quietly define "$(profile acme-hold stall_timeout_ms=5)"
 	quietly mdevctl undefine -u "$uuid"

@@ -15,6 +15,15 @@ validate() {
 	PYTHONWARNINGS=ignore jsonschema --output pretty "${arguments[@]}" "$schema"
 }
 
+# invalid FILE...: the schema refuses each of them
+invalid() {
+	local file
+	refused validate "$@"
+	for file; do
+		case $said in *"$file"*) ;; *) fail "valid: $(jq -c . "$file")" ;; esac
+	done
+}
+
 declare_case settings_are_the_kernels \
 	"the callout knows the settings of the kernel, their bounds and defaults"
 settings_are_the_kernels() {
@@ -48,7 +57,7 @@ profiles_are_valid() {
 
 declare_case schema_borders "the schema's borders are the kernel's"
 schema_borders() {
-	local name kind low high good=() bad=() file value
+	local name kind low high good=() bad=() value
 	while read -r name kind low high _; do
 		if [ "$kind" = word ]; then
 			good+=("$(profile mdr-pci-hold "$name=$low" "$name=$high")")
@@ -62,10 +71,7 @@ schema_borders() {
 		done
 	done < <(kernel_settings)
 	accepted validate "${good[@]}"
-	refused validate "${bad[@]}"
-	for file in "${bad[@]}"; do
-		case $said in *"$file"*) ;; *) fail "valid: $(jq -c . "$file")" ;; esac
-	done
+	invalid "${bad[@]}"
 }
 
 declare_case schema_shape "the schema refuses what mdevctl would misread or the shim does not have"
@@ -87,10 +93,7 @@ schema_shape() {
 		printf '%s\n' "$text" >"$file"
 		bad+=("$file")
 	done
-	refused validate "${bad[@]}"
-	for file in "${bad[@]}"; do
-		case $said in *"$file"*) ;; *) fail "valid: $(cat "$file")" ;; esac
-	done
+	invalid "${bad[@]}"
 }
 
 declare_case profiles_are_taken "mdevctl defines every profile without a word, and has it as it was"

@@ -76,7 +76,7 @@ host_mdev() {
 	ln -sfn "$dir/$1" "$sys/bus/mdev/devices/$1"
 }
 
-# host_usual: the host that most cases start from
+# host_usual: the host that each case starts from
 host_usual() {
 	host_new "$(mktemp -d -p "$work")"
 	host_function "$dev" "$port/$dev" 16
