@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Threads that access a device as fast as they can and record what they see: how
- * many accesses ended in each millisecond, their results, and the long ones.
+ * Threads that access a device as fast as they can and record what they see: the
+ * results of the accesses, and the long ones.
  */
 #ifndef MDR_ACCESS_LOG_H
 #define MDR_ACCESS_LOG_H
@@ -10,18 +10,10 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "vfio_user.h"
-
-enum access_kind {
-	ACCESS_MAP_READ,	/* a load from the mapped region */
-	ACCESS_MAP_WRITE,	/* a store to it */
-	ACCESS_PREAD,
-	ACCESS_PWRITE,
-};
+#include "access.h"
 
 #define ACCESS_MAX_STALLS 16
 #define ACCESS_STALL_NS (20 * 1000000ull)
-#define ACCESS_MAX_MS 60000
 
 struct access_stall {
 	uint64_t start_ns;
@@ -56,21 +48,13 @@ struct access_log {
 	pthread_t thread;
 	atomic_bool stop;
 	atomic_uint_fast64_t live_count;
-	uint64_t start_ns;
-	uint32_t *ended_in_ms;	/* [ACCESS_MAX_MS], from start_ns on */
 };
 
 /* Maps the region if needed, starts the thread, waits for its first access. */
 int access_start(struct access_log *log);
 /* Waits for its current access to end. */
 void access_stop(struct access_log *log);
-/* False if the current access does not end within ms; the log stays live. */
-bool access_try_stop(struct access_log *log, unsigned int ms);
-
 /* The number of accesses so far, while the thread runs. */
 uint64_t access_count(struct access_log *log);
-
-/* The number of accesses that ended in the whole milliseconds within [from, to]. */
-uint64_t access_between(const struct access_log *log, uint64_t from_ns, uint64_t to_ns);
 
 #endif

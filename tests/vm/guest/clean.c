@@ -149,35 +149,38 @@ static int clean_port(const struct pci_port *port, const struct below *boot, boo
 	return enumerate_again(port, boot->count);
 }
 
+static int power_on(void)
+{
+	int ret = slot_is_powered(POWER_PORT) ? 0 : slot_power(POWER_PORT, true);
+
+	/* the machine that counts has no such port */
+	return ret == -ENODEV ? 0 : ret;
+}
+
+/* In this order, before the functions; each returns 0 or -errno. */
+static const struct {
+	int (*undo)(void);
+	const char *failure;
+} undoings[] = {
+	{ slow_end, "functions stay slow" },
+	{ power_on, "the power of " POWER_PORT " stays off" },
+	{ mdev_remove_all, "an mdev cannot be removed" },
+	{ aer_fault_end, "aer_inject does not go" },
+	{ sriov_end, "the driver of the PF does not go" },
+};
+
 int clean_machine(bool vfs, char *why, size_t size)
 {
 	int ret, first = 0;
 
-	ret = slow_end();
-	if (ret) {
-		snprintf(why, size, "functions stay slow: %s", strerror(-ret));
-		return ret;
-	}
-	/* the machine that counts has no such port */
-	ret = slot_is_powered(POWER_PORT) ? 0 : slot_power(POWER_PORT, true);
-	if (ret && ret != -ENODEV) {
-		snprintf(why, size, "the power of " POWER_PORT " stays off");
-		return -EIO;
-	}
-	ret = mdev_remove_all();
-	if (ret) {
-		snprintf(why, size, "an mdev cannot be removed: %s", strerror(-ret));
-		return ret;
-	}
-	ret = aer_fault_end();
-	if (ret) {
-		snprintf(why, size, "aer_inject does not go: %s", strerror(-ret));
-		return ret;
-	}
-	ret = vfs ? 0 : sriov_end();
-	if (ret) {
-		snprintf(why, size, "the driver of the PF does not go: %s", strerror(-ret));
-		return ret;
+	for (size_t i = 0; i < sizeof(undoings) / sizeof(undoings[0]); i++) {
+		if (vfs && undoings[i].undo == sriov_end)
+			continue;
+		ret = undoings[i].undo();
+		if (ret) {
+			snprintf(why, size, "%s: %s", undoings[i].failure, strerror(-ret));
+			return ret;
+		}
 	}
 	/*
 	 * The PCI core must not reset a slot while a function is removed below it:

@@ -14,7 +14,8 @@ static const char * const splats[] = {
 #include "complaints.h"
 };
 
-static uint64_t first_seq;
+/* Of the first message since the mark, and of the last that was read. */
+static uint64_t first_seq, last_seq;
 
 /*
  * Calls see() for every message since the mark until it returns true. The
@@ -23,8 +24,8 @@ static uint64_t first_seq;
  */
 static bool each(bool (*see)(const char *text, void *arg), void *arg)
 {
+	uint64_t seq = last_seq;
 	char record[8192];
-	uint64_t seq;
 	bool hit = false;
 	ssize_t len;
 	char *text;
@@ -49,28 +50,21 @@ static bool each(bool (*see)(const char *text, void *arg), void *arg)
 			hit = see(text, arg);
 	}
 	close(fd);
+	last_seq = seq;
 	return hit;
+}
+
+static bool see_nothing(const char *text, void *arg)
+{
+	(void)text;
+	(void)arg;
+	return false;
 }
 
 void klog_mark(void)
 {
-	char record[8192];
-	uint64_t seq;
-	ssize_t len;
-	int fd;
-
-	fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	while ((len = read(fd, record, sizeof(record) - 1)) > 0 ||
-	       (len < 0 && errno == EPIPE)) {
-		if (len < 0)
-			continue;
-		record[len] = 0;
-		if (sscanf(record, "%*u,%ju", &seq) == 1)
-			first_seq = seq + 1;
-	}
-	close(fd);
+	each(see_nothing, NULL);
+	first_seq = last_seq + 1;
 }
 
 struct search {

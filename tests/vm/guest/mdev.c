@@ -30,14 +30,6 @@ static int run_mdevctl(char *out, unsigned int size, const char *arguments)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
 }
 
-static int run_noted(char *out, unsigned int size, const char *arguments)
-{
-	if (!run_mdevctl(out, size, arguments))
-		return 0;
-	note("mdevctl %s: %s", arguments, out);
-	return -EIO;
-}
-
 int mdevctl(const char *fmt, ...)
 {
 	char arguments[900], out[1024];
@@ -46,18 +38,10 @@ int mdevctl(const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(arguments, sizeof(arguments), fmt, args);
 	va_end(args);
-	return run_noted(out, sizeof(out), arguments);
-}
-
-int mdevctl_output(char *out, unsigned int size, const char *fmt, ...)
-{
-	char arguments[900];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(arguments, sizeof(arguments), fmt, args);
-	va_end(args);
-	return run_noted(out, size, arguments);
+	if (!run_mdevctl(out, sizeof(out), arguments))
+		return 0;
+	note("mdevctl %s: %s", arguments, out);
+	return -EIO;
 }
 
 int mdevctl_try(char *out, unsigned int size, const char *fmt, ...)

@@ -12,11 +12,7 @@
 __attribute__((format(printf, 1, 2)))
 int mdevctl(const char *fmt, ...);
 
-/* The same; the output of mdevctl goes to out. */
-__attribute__((format(printf, 3, 4)))
-int mdevctl_output(char *out, unsigned int size, const char *fmt, ...);
-
-/* Like mdevctl_output, for calls that may be refused: 0, or the exit code; no note. */
+/* For calls that may be refused: 0, or the exit code; what mdevctl says is in out. */
 __attribute__((format(printf, 3, 4)))
 int mdevctl_try(char *out, unsigned int size, const char *fmt, ...);
 

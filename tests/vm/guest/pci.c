@@ -53,8 +53,9 @@ static int is_address(const struct dirent *e)
 	       !e->d_name[len];
 }
 
-/* What is at devfn, "DEVICE.FUNCTION", of the bus right below a bridge. */
-static int find_at(const char *bridge, const char *devfn, char addr[PCI_ADDR_LEN])
+/* Right below a bridge: what is at devfn, "DEVICE.FUNCTION", or without it the nth. */
+static int find(const char *bridge, const char *devfn, unsigned int n,
+		char addr[PCI_ADDR_LEN])
 {
 	struct dirent **found;
 	int ret = -ENODEV;
@@ -66,8 +67,10 @@ static int find_at(const char *bridge, const char *devfn, char addr[PCI_ADDR_LEN
 	if (count < 0)
 		return -errno;
 	for (int i = 0; i < count; i++) {
-		if (!strcmp(found[i]->d_name + strlen("0000:00:"), devfn)) {
-			snprintf(addr, PCI_ADDR_LEN, "%.15s", found[i]->d_name);
+		const char *name = found[i]->d_name;
+
+		if (devfn ? !strcmp(name + strlen("0000:00:"), devfn) : i == (int)n) {
+			snprintf(addr, PCI_ADDR_LEN, "%.15s", name);
 			ret = 0;
 		}
 		free(found[i]);
@@ -87,7 +90,7 @@ static int follow(const char *way, char addr[PCI_ADDR_LEN])
 	snprintf(addr, PCI_ADDR_LEN, "0000:%.7s", strsep(&rest, "/"));
 	while (!ret && (devfn = strsep(&rest, "/"))) {
 		memcpy(bridge, addr, sizeof(bridge));
-		ret = find_at(bridge, devfn, addr);
+		ret = find(bridge, devfn, 0, addr);
 	}
 	return ret;
 }
@@ -111,22 +114,8 @@ bool pci_is_bridge(const char *addr)
 int pci_below(const char *port_id, unsigned int n, char addr[PCI_ADDR_LEN])
 {
 	const char *port = pci_port_addr(port_id);
-	struct dirent **found;
-	char path[64];
-	int count;
 
-	if (!port)
-		return -EINVAL;
-	snprintf(path, sizeof(path), DEVICE, port);
-	count = scandir(path, &found, is_address, alphasort);
-	if (count < 0)
-		return -errno;
-	if ((int)n < count)
-		snprintf(addr, PCI_ADDR_LEN, "%.15s", found[n]->d_name);
-	for (int i = 0; i < count; i++)
-		free(found[i]);
-	free(found);
-	return (int)n < count ? 0 : -ENODEV;
+	return port ? find(port, NULL, n, addr) : -EINVAL;
 }
 
 bool pci_wait_below(const char *port_id, unsigned int count, unsigned int ms)

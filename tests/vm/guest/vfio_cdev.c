@@ -102,19 +102,9 @@ static int open_device(struct vfio_user *u)
 
 int vfio_cdev_user_open_in(struct vfio_user *u, const char *name, struct vfio_space *space)
 {
-	int ret = 0;
+	static const struct vfio_way cdev = { space_init, open_device };
 
-	memset(u, 0, sizeof(*u));
-	snprintf(u->name, sizeof(u->name), "%s", name);
-	u->device = -1;
-	u->space = space ?: &u->own;
-	if (!space)
-		ret = space_init(u->space);
-	if (!ret)
-		ret = open_device(u);
-	if (ret)
-		vfio_user_close(u);
-	return ret;
+	return vfio_user_open_by(u, name, space, &cdev);
 }
 
 int vfio_cdev_user_open(struct vfio_user *u, const char *name)

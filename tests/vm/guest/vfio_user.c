@@ -118,23 +118,29 @@ static int open_device(struct vfio_user *u)
 	return u->device < 0 ? -errno : vfio_user_learn(u);
 }
 
-int vfio_user_open_in(struct vfio_user *u, const char *name, struct vfio_space *space)
+int vfio_user_open_by(struct vfio_user *u, const char *name, struct vfio_space *space,
+		      const struct vfio_way *way)
 {
-	int ret;
+	int ret = 0;
 
 	memset(u, 0, sizeof(*u));
 	snprintf(u->name, sizeof(u->name), "%s", name);
 	u->device = -1;
 	u->space = space ?: &u->own;
-	if (!space) {
-		ret = space_init(u->space);
-		if (ret)
-			return ret;
-	}
-	ret = open_device(u);
+	if (!space)
+		ret = way->space_init(u->space);
+	if (!ret)
+		ret = way->open_device(u);
 	if (ret)
 		vfio_user_close(u);
 	return ret;
+}
+
+int vfio_user_open_in(struct vfio_user *u, const char *name, struct vfio_space *space)
+{
+	static const struct vfio_way group = { space_init, open_device };
+
+	return vfio_user_open_by(u, name, space, &group);
 }
 
 int vfio_user_open(struct vfio_user *u, const char *name)

@@ -57,6 +57,14 @@ struct vfio_dma {
  */
 int vfio_user_open(struct vfio_user *u, const char *name);
 int vfio_user_open_in(struct vfio_user *u, const char *name, struct vfio_space *space);
+/* The way to the device that both of them take; vfio_cdev.h has another one. */
+struct vfio_way {
+	int (*space_init)(struct vfio_space *s);
+	int (*open_device)(struct vfio_user *u);
+};
+
+int vfio_user_open_by(struct vfio_user *u, const char *name, struct vfio_space *space,
+		      const struct vfio_way *way);
 /* Reads the device info of an open device. */
 int vfio_user_learn(struct vfio_user *u);
 /* Unmaps and closes it, and its space if that is not shared. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * One access to a device that may have to wait: its duration and its result. It runs
- * in the caller's thread, or in its own thread while the caller watches. It catches
- * SIGBUS, so it cannot be used in a process with access_log.h.
+ * in the caller's thread, or in its own thread while the caller watches.
  */
 #ifndef MDR_WAITER_H
 #define MDR_WAITER_H
@@ -12,13 +11,13 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "vfio_user.h"
+#include "access.h"
 
 enum waiter_kind {
-	WAITER_LOAD,	/* from the mapped region */
-	WAITER_STORE,
-	WAITER_PREAD,
-	WAITER_PWRITE,
+	WAITER_LOAD = ACCESS_MAP_READ,
+	WAITER_STORE = ACCESS_MAP_WRITE,
+	WAITER_PREAD = ACCESS_PREAD,
+	WAITER_PWRITE = ACCESS_PWRITE,
 	WAITER_IOCTL,	/* GET_IRQ_INFO: one that enters the gate */
 	WAITER_RESET,	/* VFIO_DEVICE_RESET */
 };
