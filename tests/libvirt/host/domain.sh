@@ -54,14 +54,25 @@ bind_to() {
 	[ "$(basename "$(readlink "$dir/driver")")" = "$1" ]
 }
 
-# hostdev attach-device|detach-device UUID: to or from the running domain
+# hostdev attach-device|detach-device UUID [--config]: to or from the running domain,
+# or its definition
 hostdev() {
 	cat >"/run/$2.xml" <<-EOF
 		<hostdev mode='subsystem' type='mdev' model='vfio-pci'>
 		  <source><address uuid='$2'/></source>
 		</hostdev>
 	EOF
-	virsh -q "$1" guest "/run/$2.xml" --live
+	virsh -q "$1" guest "/run/$2.xml" "${3:---live}"
+}
+
+# managed_hostdev BUS: the domain's definition gets the function through vfio-pci
+managed_hostdev() {
+	cat >/run/pci.xml <<-EOF
+		<hostdev mode='subsystem' type='pci' managed='yes'>
+		  <source><address domain='0' bus='$1' slot='0' function='0'/></source>
+		</hostdev>
+	EOF
+	virsh -q attach-device guest /run/pci.xml --config
 }
 
 has_hostdev() { virsh -q dumpxml guest | grep -q "$1"; }
@@ -78,4 +89,3 @@ strike() {
 	event=$(group "$2" event) && inject "$1"
 }
 recovered() { [ "$(group "$1" event)" -gt "$event" ] && group_is "$1" open; }
-struck() { [ "$(group "$1" event)" -gt "$event" ]; }

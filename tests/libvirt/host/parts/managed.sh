@@ -35,12 +35,7 @@ domain() {
 
 modprobe igb
 domain_define 64
-cat >/run/managed.xml <<-END
-	<hostdev mode='subsystem' type='pci' managed='yes'>
-	  <source><address domain='0' bus='2' slot='0' function='0'/></source>
-	</hostdev>
-END
-virsh -q attach-device guest /run/managed.xml --config
+managed_hostdev 2
 check "managed: the module of mdr-pci is loaded" loaded
 check "managed: modules.alias does not name it" eval '! grep mdev_recovery "$aliases"'
 

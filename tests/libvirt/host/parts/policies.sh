@@ -66,6 +66,7 @@ resumes_when_sending() {
 # evicted DRIVER DEVICE UUID PORT: an error evicts the function from the domain,
 # and the agent re-attaches it
 evicted() {
+	give "$1" "$2" "$3" evict
 	agent_mark
 	check "$1, evict: an error strikes" strike "$4" "$2"
 	check "$1, evict: the domain lets go of it" wait_for 90 agent_said "$3: detached from domain guest"
@@ -75,6 +76,7 @@ evicted() {
 	check "$1, evict: the domain is running" state_is running
 	check "$1, evict: the guest uses it again" wait_for 120 at_work "$1" &&
 		verdict "$1" evict "leaves by hot-unplug, works again once re-attached"
+	take "$1" "$2" "$3" evict
 }
 
 agent_follow
@@ -95,20 +97,9 @@ check "virtio_net, resume: the driver does not notice, nothing goes on" \
 	verdict virtio_net resume "does not notice: sends nothing until the driver is bound again"
 take virtio_net $virtio $virtio_uuid resume
 
-give virtio_net $virtio $virtio_uuid evict
 evicted virtio_net $virtio $virtio_uuid rp_virtio
-take virtio_net $virtio $virtio_uuid evict
-
-give igb $igb $igb_uuid evict
 evicted igb $igb $igb_uuid rp_igb
-take igb $igb $igb_uuid evict
-
-give e1000e $e1000e $e1000e_uuid evict
 evicted e1000e $e1000e $e1000e_uuid rp_e1000e
-take e1000e $e1000e $e1000e_uuid evict
-
-give nvme $nvme $nvme_uuid evict
 evicted nvme $nvme $nvme_uuid rp_nvme
-take nvme $nvme $nvme_uuid evict
 
 domain_end

@@ -37,12 +37,7 @@ check "destroy during it: the domain is gone" state_is 'shut off'
 check "destroy during it: the group is open again" wait_for 60 recovered $igb
 check "destroy during it: no process of it is left" \
 	wait_for 30 eval '! grep -l guest=guest /proc/[0-9]*/cmdline 2>/dev/null'
-cat >"/run/$igb_uuid.xml" <<-EOF
-	<hostdev mode='subsystem' type='mdev' model='vfio-pci'>
-	  <source><address uuid='$igb_uuid'/></source>
-	</hostdev>
-EOF
 check "destroy during it: the next domain opens the function" eval \
-	'virsh -q attach-device guest "/run/$igb_uuid.xml" --config && virsh -q start guest --paused'
+	'hostdev attach-device $igb_uuid --config && virsh -q start guest --paused'
 domain_end
 check "destroy during it: mdevctl stop" timeout 60 mdevctl stop --uuid $igb_uuid

@@ -10,13 +10,8 @@ nvme=0000:01:00.0
 command_register() { od -An -tx1 -j4 -N2 "/sys/bus/pci/devices/$nvme/config" | tr -d ' '; }
 
 domain_define 320
-cat >/run/pci.xml <<-EOF
-	<hostdev mode='subsystem' type='pci' managed='yes'>
-	  <source><address domain='0' bus='1' slot='0' function='0'/></source>
-	</hostdev>
-EOF
 check "vfio-pci: a domain with the disk starts" \
-	eval 'virsh -q attach-device guest /run/pci.xml --config && virsh -q start guest'
+	eval 'managed_hostdev 1 && virsh -q start guest'
 check "vfio-pci: its guest writes" wait_for 300 written 32
 before=$(command_register)
 check "vfio-pci: an error strikes" inject rp_nvme
