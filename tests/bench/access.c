@@ -255,8 +255,7 @@ static void measure_open(void)
 
 static void measure_nic(const char *name)
 {
-	bench_assign(&side, name, PORT, 0);
-	REQUIRE_OK(vfio_user_open(&side.user, bench_device(&side)));
+	bench_open(&side, name, PORT, 0);
 	measure_mapped();
 	measure_region("bar", BAR0, NIC_SCRATCH);
 	measure_region("config", VFIO_CONFIG, CONFIG_BAR0);
@@ -272,8 +271,7 @@ static void measure_nic(const char *name)
 
 static void measure_shm(const char *name)
 {
-	bench_assign(&side, name, SHM_PORT, 0);
-	REQUIRE_OK(vfio_user_open(&side.user, bench_device(&side)));
+	bench_open(&side, name, SHM_PORT, 0);
 	measure_touch("fault_huge", SHM_REGION, HUGE, 32 * HUGE);
 	vfio_user_close(&side.user);
 }

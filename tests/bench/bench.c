@@ -18,25 +18,30 @@ void bench_assign(struct bench_side *s, const char *name, const char *port,
 	REQUIRE_OK(pci_bind(s->shim.addr, "vfio-pci"));
 }
 
+void bench_open(struct bench_side *s, const char *name, const char *port,
+		unsigned int n)
+{
+	bench_assign(s, name, port, n);
+	REQUIRE_OK(vfio_user_open(&s->user, bench_device(s)));
+}
+
 const char *bench_device(const struct bench_side *s)
 {
 	return bench_is_shim(s) ? s->shim.uuid : s->shim.addr;
 }
 
-uint64_t bench_median(struct bench *b)
+void bench_sort(struct bench *b)
 {
 	qsort(b->sample, b->rounds, sizeof(b->sample[0]), counter_compare);
-	return b->sample[b->rounds / 2];
 }
 
 void bench_say(struct bench *b, const struct bench_side *s, const char *unit,
 	       const char *metric)
 {
-	uint64_t median;
-
 	REQUIRE(b->rounds, "%s: not measured", metric);
-	median = bench_median(b);
-	note("bench %s %s %s %ju %ju", metric, unit, s->name, b->sample[0], median);
+	bench_sort(b);
+	note("bench %s %s %s %ju %ju", metric, unit, s->name, b->sample[0],
+	     b->sample[b->rounds / 2]);
 	b->rounds = 0;
 }
 

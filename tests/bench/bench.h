@@ -25,6 +25,9 @@ struct bench_side {
 /* Binds the nth function below a port; creates the mdev if it is ours. */
 void bench_assign(struct bench_side *s, const char *name, const char *port,
 		  unsigned int n);
+/* The same, and opens the device. */
+void bench_open(struct bench_side *s, const char *name, const char *port,
+		unsigned int n);
 /* The name by which the device is opened. */
 const char *bench_device(const struct bench_side *s);
 static inline bool bench_is_shim(const struct bench_side *s)
@@ -44,8 +47,7 @@ static inline void bench_add(struct bench *b, uint64_t value)
 		b->sample[b->rounds++] = value;
 }
 
-/* Sorts the samples. */
-uint64_t bench_median(struct bench *b);
+void bench_sort(struct bench *b);
 
 /* Prints minimum and median as a result line, and empties b. */
 void bench_say(struct bench *b, const struct bench_side *s, const char *unit,

@@ -19,8 +19,7 @@ static void measure(const char *name)
 	static struct bench_side side;
 	struct counter counter;
 
-	bench_assign(&side, name, PORT, 0);
-	REQUIRE_OK(vfio_user_open(&side.user, bench_device(&side)));
+	bench_open(&side, name, PORT, 0);
 	counter_open(&counter);
 	if (counter.fd < 0)
 		note("no counter of instructions: %s", strerror(counter.error));

@@ -4,8 +4,6 @@
  * process minus what it frees again, from the kernel's own trace. Dentries and inodes
  * do not count: they exist because a process looked.
  */
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,7 +14,6 @@
 #include "sysfs.h"
 #include "trace.h"
 
-#define INSTANCE "/sys/kernel/tracing/instances/mdr"
 #define PORT "rp_igb2"
 #define MAX_LIVE 8192
 #define PAGE 4096
@@ -87,15 +84,13 @@ static void start(void)
 		"kmalloc", "kfree", "kmem_cache_alloc", "kmem_cache_free",
 		"mm_page_alloc", "mm_page_free",
 	};
-	char pid[16];
 
 	REQUIRE_OK(trace_start(NULL));
-	snprintf(pid, sizeof(pid), "%d", getpid());
 	/* addresses as they are */
-	REQUIRE_OK(sysfs_write("0", INSTANCE "/options/hash-ptr"));
-	REQUIRE_OK(sysfs_write(pid, INSTANCE "/set_event_pid"));
+	REQUIRE_OK(sysfs_write("0", TRACE_INSTANCE "/options/hash-ptr"));
+	REQUIRE_OK(trace_task(getpid()));
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
-		REQUIRE_OK(sysfs_write("1", INSTANCE "/events/kmem/%s/enable", events[i]));
+		REQUIRE_OK(sysfs_write("1", TRACE_INSTANCE "/events/kmem/%s/enable", events[i]));
 }
 
 static void stop(const char *metric)

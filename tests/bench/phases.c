@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "klog.h"
+#include "monitor.h"
 #include "phases.h"
 #include "scenario.h"
 #include "sysfs.h"
 #include "trace.h"
-
-#define INSTANCE "/sys/kernel/tracing/instances/mdr"
 
 /* By enum phase. The host makes them one after the other, in one task. */
 static const char * const callbacks[NR_PHASES] = {
@@ -26,14 +26,22 @@ static int probe_both(const char *function)
 	return ret ? ret : trace_probe(line);
 }
 
-void phases_start(void)
+static void start(void)
 {
 	REQUIRE_OK(trace_start(NULL));
 	REQUIRE_OK(trace_probe("p:mdr_calls/in_aer_irq aer_irq"));
 	REQUIRE_OK(probe_both("pcie_do_recovery"));
 	for (size_t i = 0; i < sizeof(callbacks) / sizeof(callbacks[0]); i++)
 		REQUIRE_OK(probe_both(callbacks[i]));
-	REQUIRE_OK(sysfs_write("1", INSTANCE "/events/mdr_calls/enable"));
+	REQUIRE_OK(sysfs_write("1", TRACE_INSTANCE "/events/mdr_calls/enable"));
+}
+
+void phases_strike(const char *port, unsigned int ms)
+{
+	start();
+	klog_mark();
+	REQUIRE_OK(aer_inject(port, "DLP"));
+	CHECK(klog_wait("device recovery successful", ms, NULL, 0), "not recovered");
 }
 
 static void see_callback(struct phases *ph, const char *entry, double us)

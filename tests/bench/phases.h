@@ -19,8 +19,9 @@ struct phases {
 	unsigned int opened;		/* the number of gates that opened */
 };
 
-void phases_start(void);
-/* Call once the recovery has ended. */
+/* A fatal error at a port, traced; the kernel recovers within ms. */
+void phases_strike(const char *port, unsigned int ms);
+/* Call once all has ended. */
 struct phases phases_read(void);
 
 /* The total time of all callbacks. */

@@ -11,8 +11,6 @@
 #include "access_log.h"
 #include "bench.h"
 #include "clock.h"
-#include "klog.h"
-#include "monitor.h"
 #include "nic_user.h"
 #include "phases.h"
 #include "scenario.h"
@@ -93,11 +91,7 @@ static void recover_once(struct cost *c, unsigned int pages, unsigned int thread
 		};
 		REQUIRE_OK(access_start(&logs[i]));
 	}
-	phases_start();
-	klog_mark();
-	REQUIRE_OK(aer_inject(place->port, "DLP"));
-	CHECK(klog_wait("device recovery successful", STATE_MS, NULL, 0),
-	      "not recovered");
+	phases_strike(place->port, STATE_MS);
 	if (bench_is_shim(&side))
 		CHECK(shim_wait(side.shim.group, "open", STATE_MS), "not open");
 	sleep_ms(20);
@@ -175,8 +169,7 @@ static void measure_case(unsigned int pages, unsigned int threads)
 static void assign(const char *name, const struct place *at)
 {
 	place = at;
-	bench_assign(&side, name, place->port, 0);
-	REQUIRE_OK(vfio_user_open(&side.user, bench_device(&side)));
+	bench_open(&side, name, place->port, 0);
 }
 
 SCENARIO(recovery_vfio_pci, "how long the kernel's recovery takes", .limit_s = 120)

@@ -15,9 +15,7 @@
 #include "access_log.h"
 #include "bench.h"
 #include "clock.h"
-#include "klog.h"
 #include "mdev.h"
-#include "monitor.h"
 #include "phases.h"
 #include "scenario.h"
 #include "sysfs.h"
@@ -140,14 +138,6 @@ static uint64_t stop_users(void)
 	return stall;
 }
 
-static void fail_all(void)
-{
-	phases_start();
-	klog_mark();
-	REQUIRE_OK(aer_inject(PORT, "DLP"));
-	CHECK(klog_wait("device recovery successful", STATE_MS, NULL, 0), "not recovered");
-}
-
 /* All fail and all come back: the time that the host spent. */
 static void measure_failure(struct bench *kernel, struct bench *close,
 			    struct bench *callbacks, struct bench *share,
@@ -158,7 +148,7 @@ static void measure_failure(struct bench *kernel, struct bench *close,
 	double ours;
 
 	start_users();
-	fail_all();
+	phases_strike(PORT, STATE_MS);
 	for (unsigned int i = 0; i < nr_functions; i++)
 		CHECK(shim_wait(sides[i].shim.group, "open", STATE_MS),
 		      "function %u: not open", i);
@@ -209,10 +199,8 @@ static uint64_t measure_size(void)
 
 	for (int i = 0; i < ROUNDS; i++)
 		measure_failure(&kernel, &close, &callbacks, &share, &excess);
+	bench_sort(&close);
 	least = close.sample[0];
-	for (unsigned int i = 1; i < close.rounds; i++)
-		if (close.sample[i] < least)
-			least = close.sample[i];
 	bench_add(&each, least / nr_functions);
 	say("kernel", "ns", &kernel);
 	say("close", "ns", &close);
@@ -240,7 +228,7 @@ SCENARIO(scale_vfio_pci, "how long the kernel takes to recover many functions",
 		struct phases ph;
 
 		keep(sizes[i]);
-		fail_all();
+		phases_strike(PORT, STATE_MS);
 		ph = phases_read();
 		CHECK(ph.kernel > 0, "no recovery in the trace");
 		bench_add(&kernel, ph.kernel * 1000);

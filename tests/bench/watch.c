@@ -78,7 +78,7 @@ static void find_gate(void)
 		 "p:mdr_calls/watch mdr_gate_close gate=%%di:x64 off0=@%s:x64 off1=@%s+8:x64",
 		 offsets, offsets);
 	REQUIRE_OK(trace_probe(probe));
-	REQUIRE_OK(sysfs_write("1", "/sys/kernel/tracing/instances/mdr/events/mdr_calls/enable"));
+	REQUIRE_OK(sysfs_write("1", TRACE_INSTANCE "/events/mdr_calls/enable"));
 	REQUIRE_OK(vfio_user_reset(&side.user));
 	trace_stop();
 	REQUIRE_OK(trace_each(see_close, NULL));
@@ -147,8 +147,7 @@ SCENARIO(watch_writes_of_cpus, "an access writes no cache line that another CPU 
 	pthread_t threads[CPUS];
 	uint64_t foreign = 0;
 
-	bench_assign(&side, "resume", PORT, 0);
-	REQUIRE_OK(vfio_user_open(&side.user, bench_device(&side)));
+	bench_open(&side, "resume", PORT, 0);
 	find_gate();
 	for (unsigned int cpu = 0; cpu < CPUS; cpu++) {
 		watch[GATE_FLAGS][cpu] = watch_writes(gate, cpu);

@@ -11,7 +11,6 @@
 #include "trace.h"
 
 #define TRACING "/sys/kernel/tracing"
-#define INSTANCE TRACING "/instances/mdr"
 #define PROBES "mdr_calls"
 #define RING_KB "8192"
 
@@ -43,7 +42,7 @@ static int trace_functions(const char * const *functions)
 		snprintf(probe, sizeof(probe), "p:" PROBES "/%s %s", *functions, *functions);
 		ret = trace_probe(probe);
 	}
-	return ret ? ret : sysfs_write("1", INSTANCE "/events/" PROBES "/enable");
+	return ret ? ret : sysfs_write("1", TRACE_INSTANCE "/events/" PROBES "/enable");
 }
 
 int trace_start(const char * const *functions)
@@ -51,18 +50,18 @@ int trace_start(const char * const *functions)
 	int ret;
 
 	trace_end();
-	if (mkdir(INSTANCE, 0755))
+	if (mkdir(TRACE_INSTANCE, 0755))
 		return -errno;
 	/* one clock for all CPUs, and no flags before the time */
-	ret = sysfs_write("mono", INSTANCE "/trace_clock");
+	ret = sysfs_write("mono", TRACE_INSTANCE "/trace_clock");
 	if (!ret)
-		ret = sysfs_write("0", INSTANCE "/options/irq-info");
+		ret = sysfs_write("0", TRACE_INSTANCE "/options/irq-info");
 	if (!ret)
-		ret = sysfs_write(RING_KB, INSTANCE "/buffer_size_kb");
+		ret = sysfs_write(RING_KB, TRACE_INSTANCE "/buffer_size_kb");
 	if (!ret)
 		ret = trace_functions(functions);
 	if (!ret)
-		ret = sysfs_write("1", INSTANCE "/events/mdev_recovery/enable");
+		ret = sysfs_write("1", TRACE_INSTANCE "/events/mdev_recovery/enable");
 	return ret;
 }
 
@@ -71,12 +70,12 @@ int trace_task(int pid)
 	char text[16];
 
 	snprintf(text, sizeof(text), "%d", pid);
-	return sysfs_write(text, INSTANCE "/set_event_pid");
+	return sysfs_write(text, TRACE_INSTANCE "/set_event_pid");
 }
 
 void trace_stop(void)
 {
-	sysfs_write("0", INSTANCE "/tracing_on");
+	sysfs_write("0", TRACE_INSTANCE "/tracing_on");
 }
 
 /* "  comm-123  [001]  1234.567890: entry" */
@@ -98,7 +97,7 @@ int trace_each(void (*see)(const char *entry, void *arg), void *arg)
 	char line[512];
 	FILE *file;
 
-	file = fopen(INSTANCE "/trace", "re");
+	file = fopen(TRACE_INSTANCE "/trace", "re");
 	if (!file)
 		return -errno;
 	while (fgets(line, sizeof(line), file)) {
@@ -127,7 +126,7 @@ long trace_lost(void)
 	const char *p;
 
 	for (long cpu = 0; cpu < cpus; cpu++) {
-		sysfs_read(stats, sizeof(stats), INSTANCE "/per_cpu/cpu%ld/stats", cpu);
+		sysfs_read(stats, sizeof(stats), TRACE_INSTANCE "/per_cpu/cpu%ld/stats", cpu);
 		p = strstr(stats, "\noverrun: ");
 		lost += p ? atol(p + 10) : 1;
 	}
@@ -136,10 +135,10 @@ long trace_lost(void)
 
 void trace_end(void)
 {
-	if (sysfs_exists(INSTANCE)) {
+	if (sysfs_exists(TRACE_INSTANCE)) {
 		trace_stop();
-		sysfs_write("0", INSTANCE "/events/enable");
-		rmdir(INSTANCE);
+		sysfs_write("0", TRACE_INSTANCE "/events/enable");
+		rmdir(TRACE_INSTANCE);
 	}
 	if (sysfs_exists(TRACING "/events/" PROBES))
 		sysfs_write("-:" PROBES "/", TRACING "/kprobe_events");

@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#define TRACE_INSTANCE "/sys/kernel/tracing/instances/mdr"
+
 /*
  * Starts to trace calls of these functions (ended by NULL; NULL for none) and all
  * events of mdev_recovery. Discards what an earlier scenario left.
