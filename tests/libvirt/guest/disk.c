@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "pattern.h"
 #include "say.h"
 #include "work.h"

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "pattern.h"
 #include "say.h"
 #include "work.h"
@@ -97,7 +98,7 @@ static int is_there(const struct interface *interface)
 }
 
 /* Waits for fd, with a message if that takes long. -ENODEV if the interface is gone. */
-static int patience(int fd, short events, const char *driver, const struct interface *interface)
+static int wait_ready(int fd, short events, const char *driver, const struct interface *interface)
 {
 	struct pollfd p = { .fd = fd, .events = events };
 	uint64_t start = now_ms();
@@ -121,7 +122,7 @@ static int transfer(int fd, char *buf, int out, const char *driver,
 	int ret;
 
 	for (size_t done = 0; done < MESSAGE; done += n) {
-		ret = patience(fd, out ? POLLOUT : POLLIN, driver, interface);
+		ret = wait_ready(fd, out ? POLLOUT : POLLIN, driver, interface);
 		if (ret)
 			return ret;
 		n = out ? send(fd, buf + done, MESSAGE - done, MSG_NOSIGNAL | MSG_DONTWAIT) :

@@ -3,11 +3,7 @@
 #ifndef MDR_LIBVIRT_SAY_H
 #define MDR_LIBVIRT_SAY_H
 
-#include <stdint.h>
-
 /* Prints one line at once, with the seconds since boot in front. */
 void __attribute__((format(printf, 1, 2))) say(const char *fmt, ...);
-
-uint64_t now_ms(void);
 
 #endif
