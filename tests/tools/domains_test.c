@@ -3,7 +3,6 @@
  * Runs libvirt itself, with its test driver: a running domain with an mdev is
  * reported with its XML, events arrive, and a refused attach gives a reason.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include <libvirt/virterror.h>

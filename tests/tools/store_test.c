@@ -2,7 +2,6 @@
 /* Evictions survive in the file, for one boot; a damaged file adds nothing. */
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "fake_root.h"

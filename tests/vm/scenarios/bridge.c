@@ -3,8 +3,6 @@
  * A function behind a bridge to conventional PCI. The bridge has no driver, so the
  * kernel itself does not bring it back after a reset.
  */
-#include <errno.h>
-
 #include "client.h"
 #include "clock.h"
 #include "scenario.h"

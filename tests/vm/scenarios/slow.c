@@ -4,8 +4,6 @@
  * The kernel itself waits for the first function below the port only, and behind a
  * switch that is the switch.
  */
-#include <errno.h>
-
 #include "background.h"
 #include "client.h"
 #include "clock.h"
