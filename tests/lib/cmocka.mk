@@ -23,11 +23,8 @@ check: all
 $(OUT)/%_test: $(OUT)/%_test.o $(OBJECTS:%=$(OUT)/%.o)
 	$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) -lcmocka $(LIBS)
 
+vpath %.c $(SOURCE)
 $(OUT)/%.o: %.c Makefile
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
-
-$(OUT)/%.o: $(SOURCE)/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 

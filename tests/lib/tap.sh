@@ -29,6 +29,11 @@ tap_to() {
 	tap_end "$1"
 }
 
+# tap_if WHAT COMMAND...: the result of COMMAND
+tap_if() {
+	if "${@:2}"; then echo "ok - $1"; else echo "not ok - $1"; fi
+}
+
 # tap_found NAME SAYS STATUS FOUND: the result of a check that prints what it finds,
 # or "SKIP reason"
 tap_found() {

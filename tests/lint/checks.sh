@@ -254,16 +254,16 @@ check_manual() {
 		xargs -0 -r mandoc -T lint -W warning 2>&1 || true
 }
 
+# made_by SCRIPT: the page that it makes is current
+made_by() {
+	local said
+	said=$("$1" --check 2>&1) || echo "${said:-${1##*/} fails}"
+}
+
 declare_check states "Documentation/states.md says what machine.c does"
 
-check_states() {
-	local said
-	said=$(Documentation/states.sh --check 2>&1) || echo "${said:-states.sh fails}"
-}
+check_states() { made_by Documentation/states.sh; }
 
 declare_check scenarios "Documentation/scenarios.md says what each scenario shows, and its bounds"
 
-check_scenarios() {
-	local said
-	said=$(Documentation/scenarios.sh --check 2>&1) || echo "${said:-scenarios.sh fails}"
-}
+check_scenarios() { made_by Documentation/scenarios.sh; }

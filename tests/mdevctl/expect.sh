@@ -61,7 +61,5 @@ profile() {
 
 # define PROFILE [ARGUMENT...]
 define() {
-	local file=$1
-	shift
-	mdevctl define --uuid "$uuid" --parent "$dev" --jsonfile "$file" "$@"
+	mdevctl define --uuid "$uuid" --parent "$dev" --jsonfile "$@"
 }

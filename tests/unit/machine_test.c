@@ -87,19 +87,12 @@ static const enum mdr_state origins[] = {
 
 static char letter_of(enum mdr_action action)
 {
-	switch (action) {
-	case MDR_ACTION_NONE:
-		return '-';
-	case MDR_ACTION_CLOSE:
-		return 'C';
-	case MDR_ACTION_OPEN:
-		return 'O';
-	case MDR_ACTION_LOSE:
-		return 'L';
-	case MDR_ACTION_REQUEST:
-		return 'R';
-	}
-	return '?';
+	static const char letters[] = {
+		[MDR_ACTION_NONE] = '-', [MDR_ACTION_CLOSE] = 'C', [MDR_ACTION_OPEN] = 'O',
+		[MDR_ACTION_LOSE] = 'L', [MDR_ACTION_REQUEST] = 'R',
+	};
+
+	return action < COUNT_OF(letters) ? letters[action] : '?';
 }
 
 static void check_cell(const struct row *row, size_t column,
