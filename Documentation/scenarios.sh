@@ -32,22 +32,7 @@ esac
 # arguments in place of the parameters.
 list_scenarios() {
 	awk '
-	# The position after the bracket that closes the one at the start of text.
-	function close_of(text, i, c, depth, quoted) {
-		for (i = 1; i <= length(text); i++) {
-			c = substr(text, i, 1)
-			if (c == "\\")
-				i++
-			else if (c == "\"")
-				quoted = !quoted
-			else if (!quoted && c == "(")
-				depth++
-			else if (!quoted && c == ")" && !--depth)
-				return i + 1
-		}
-		return length(text) + 1
-	}
-	# "(a, f(b, c))": into args; their number.
+	# "(a, f(b, c)) more": a and f(b, c) into args; their number.
 	function split_args(text, args, i, c, depth, quoted, n, from) {
 		from = 2
 		for (i = 1; i <= length(text); i++) {
@@ -66,6 +51,8 @@ list_scenarios() {
 				args[++n] = substr(text, from, i - from)
 				gsub(/^[ \t]+|[ \t]+$/, "", args[n])
 				from = i + 1
+				if (!depth)
+					break
 			}
 		}
 		return n
@@ -95,16 +82,15 @@ list_scenarios() {
 		if (index(bounds "\t", "\t" bound "\t") == 0)
 			bounds = bounds "\t" bound
 	}
-	function scan(text, depth, word, call, args, with, i, n) {
+	function scan(text, depth, word, args, with, i, n) {
 		while (match(text, /[A-Za-z_][A-Za-z_0-9]*|"([^"\\]|\\.)*"/)) {
 			word = substr(text, RSTART, RLENGTH)
 			text = substr(text, RSTART + RLENGTH)
 			if (word != "MEASURE_BOUND" && !(word in bodies))
 				continue
-			call = substr(text, 1, 1) == "(" ? substr(text, 1, close_of(text) - 1) : ""
 			split("", args)
 			split("", with)
-			n = call == "" ? 0 : split_args(call, args)
+			n = text ~ /^\(/ ? split_args(text, args) : 0
 			if (word == "MEASURE_BOUND") {
 				add_bound(args[1], args[3])
 				continue
