@@ -66,6 +66,13 @@ int shim_groups(void);
 int shim_status(int group, const char *file, char *buf, unsigned int size);
 /* Ends the scenario if there is no such file, or no number in it. */
 uint64_t shim_number(int group, const char *file);
+/* It is value; says what it is if not. */
+#define CHECK_NUMBER(group, file, value) ({			\
+	uint64_t number_ = shim_number(group, file);		\
+								\
+	CHECK(number_ == (value), file " is %ju", number_);	\
+})
+
 /* The time that the host took for the last recovery; there must have been one. */
 uint64_t shim_recovery_ms(int group);
 bool shim_is(int group, const char *state);

@@ -99,8 +99,7 @@ SCENARIO(breaker_trips,
 	for (int i = 0; i < 2; i++)
 		REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == log.value, "STATUS changed");
-	CHECK(shim_number(s.group, "stats/failures") == 1, "failures is %ju",
-	      shim_number(s.group, "stats/failures"));
+	CHECK_NUMBER(s.group, "stats/failures", 1);
 	CHECK(!vfio_irq_wait(err, 0, NULL), "ERR fired again");
 }
 
@@ -191,8 +190,7 @@ SCENARIO(breaker_off, "with breaker_max=0 no number of errors trips it")
 	start(&s, "0", "3600000");
 	for (int i = 0; i < 7; i++)
 		REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
-	CHECK(shim_number(s.group, "stats/recoveries") == 7, "recoveries is %ju",
-	      shim_number(s.group, "stats/recoveries"));
+	CHECK_NUMBER(s.group, "stats/recoveries", 7);
 	MEASURE_RECOVERY("recovery_ms", &s);
 }
 

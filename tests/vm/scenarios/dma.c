@@ -70,7 +70,6 @@ SCENARIO(dma_across_many, "nvme does DMA after each of five fatal and non-fatal 
 		REQUIRE_OK(strike(&shim, PORT, status[i], "open"));
 		identify("dma_ms");
 	}
-	CHECK(shim_number(shim.group, "stats/recoveries") == 5, "recoveries are %ju",
-	      shim_number(shim.group, "stats/recoveries"));
+	CHECK_NUMBER(shim.group, "stats/recoveries", 5);
 	nvme_user_stop(&nvme);
 }

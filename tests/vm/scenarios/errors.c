@@ -109,8 +109,7 @@ static void strike_under(const struct kind * const *threads, unsigned int nr,
 		      logs[i].longest_ns, recovery_ns);
 	}
 
-	CHECK(shim_number(shim.group, "stats/recoveries") == recoveries + 1,
-	      "recoveries are %ju", shim_number(shim.group, "stats/recoveries"));
+	CHECK_NUMBER(shim.group, "stats/recoveries", recoveries + 1);
 	CHECK(vfio_user_command(&user) == command, "COMMAND is %#x, was %#x",
 	      vfio_user_command(&user), command);
 	/* the device was reset if, and only if, a reset was requested */

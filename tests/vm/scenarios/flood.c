@@ -32,8 +32,7 @@ static void strike_often(struct client *c, const char *port)
 
 static void check_counted(const struct client *c, unsigned int recoveries)
 {
-	CHECK(shim_number(c->s.group, "stats/recoveries") == recoveries, "recoveries is %ju",
-	      shim_number(c->s.group, "stats/recoveries"));
+	CHECK_NUMBER(c->s.group, "stats/recoveries", recoveries);
 	CHECK(shim_number(c->s.group, "event") >= recoveries, "event is %ju",
 	      shim_number(c->s.group, "event"));
 }

@@ -162,8 +162,7 @@ SCENARIO(hold_timeout_evicts,
 	evicted_ms = (now_ns() - held_at) / 1000000;
 	CHECK(evicted_ms >= 120, "evicting after %ju ms", evicted_ms);
 	CHECK(vfio_irq_wait(req, SETTLE_MS, NULL), "REQ did not fire");
-	CHECK(shim_number(s.group, "stats/hold_timeouts") == 1, "hold_timeouts is %ju",
-	      shim_number(s.group, "stats/hold_timeouts"));
+	CHECK_NUMBER(s.group, "stats/hold_timeouts", 1);
 	CHECK_ERRNO(vfio_user_reset(&user), EIO);
 	CHECK(shim_is(s.group, "evicting"), "not evicting any more");
 	vfio_user_close(&user);

@@ -83,8 +83,7 @@ static void check_alive(const struct shim *s)
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == log_.value, "STATUS is %#x, was %#x",
 	      vfio_user_read(&user, BAR0, NIC_STATUS, 4), log_.value);
 	CHECK(pci_command(s->addr) & 0x2, "COMMAND is %#x", pci_command(s->addr));
-	CHECK(shim_number(s->group, "stats/drain_timeouts") == 0, "drain_timeouts is %ju",
-	      shim_number(s->group, "stats/drain_timeouts"));
+	CHECK_NUMBER(s->group, "stats/drain_timeouts", 0);
 }
 
 /* The user saw the value or all-ones, never anything else. */
@@ -132,8 +131,7 @@ static void lose_and_heal(const char *parameter, const char *value, int error)
 	REQUIRE(shim_is(s.group, "open"), "not open");
 	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
 	check_alive(&s);
-	CHECK(shim_number(s.group, "stats/failures") == 2, "failures is %ju",
-	      shim_number(s.group, "stats/failures"));
+	CHECK_NUMBER(s.group, "stats/failures", 2);
 }
 
 SCENARIO(misbehave_unhealthy,
@@ -189,8 +187,7 @@ static void late_host(const char *parameter, const char *policy, const char *sta
 	check_alive(&s);
 	stop_log(true);
 	CHECK(log_.longest_ns < 500 * NS_PER_MS, "released after %ju ns only", log_.longest_ns);
-	CHECK(shim_number(s.group, "stats/failures") == 1, "failures is %ju",
-	      shim_number(s.group, "stats/failures"));
+	CHECK_NUMBER(s.group, "stats/failures", 1);
 }
 
 SCENARIO(misbehave_late_slot_reset,
@@ -310,8 +307,7 @@ SCENARIO(misbehave_recover_in_hung_recovery,
 	CHECK(WAIT_FOR(klog_count("device recovery successful"), SETTLE_MS), "not done");
 	check_alive(&s);
 	stop_log(true);
-	CHECK(shim_number(s.group, "stats/recoveries") == 1, "recoveries is %ju",
-	      shim_number(s.group, "stats/recoveries"));
+	CHECK_NUMBER(s.group, "stats/recoveries", 1);
 }
 
 SCENARIO(misbehave_sibling,
@@ -399,8 +395,7 @@ SCENARIO(misbehave_kernel_reset_fails,
 	check_held(&s, "frozen", "fail", 1000, true);
 	stop_log(false);
 	CHECK(!vfio_irq_wait(err, 0, NULL), "ERR fired");
-	CHECK(shim_number(s.group, "stats/failures") == 0, "failures is %ju",
-	      shim_number(s.group, "stats/failures"));
+	CHECK_NUMBER(s.group, "stats/failures", 0);
 }
 
 SCENARIO(misbehave_kernel_gives_up,
@@ -445,8 +440,7 @@ SCENARIO(misbehave_kernel_recover_then_late,
 	REQUIRE_OK(vfio_user_write(&user, BAR0, NIC_SCRATCH, 4, JUNK));
 	CHECK(WAIT_FOR(klog_count("device recovery successful"), SETTLE_MS), "not done");
 	CHECK(shim_wait(s.group, "open", SETTLE_MS), "not open");
-	CHECK(shim_number(s.group, "stats/recoveries") == 2, "recoveries is %ju",
-	      shim_number(s.group, "stats/recoveries"));
+	CHECK_NUMBER(s.group, "stats/recoveries", 2);
 	REQUIRE_OK(vfio_user_reset(&user));
 	CHECK(vfio_user_read(&user, BAR0, NIC_SCRATCH, 4) == 0, "SCRATCH is %#x",
 	      vfio_user_read(&user, BAR0, NIC_SCRATCH, 4));

@@ -113,10 +113,8 @@ SCENARIO(neighbour_blocks_recovery,
 	      "%ju all-ones, %ju wrong (last %#x), %ju faults", log.ones, log.wrong,
 	      log.last_wrong, log.faults);
 	CHECK(!vfio_irq_wait(err, 0, NULL), "ERR fired");
-	CHECK(shim_number(s.group, "stats/own_resets") == 1, "own_resets is %ju",
-	      shim_number(s.group, "stats/own_resets"));
-	CHECK(shim_number(s.group, "stats/failures") == 0, "failures is %ju",
-	      shim_number(s.group, "stats/failures"));
+	CHECK_NUMBER(s.group, "stats/own_resets", 1);
+	CHECK_NUMBER(s.group, "stats/failures", 0);
 	MEASURE_BOUND("stall_ms", log.longest_ns / NS_PER_MS, 1000 + SLOW_MS);
 }
 
@@ -136,8 +134,7 @@ SCENARIO(neighbour_fails_recovery,
 	CHECK(log.ones > 0 && !log.wrong && !log.faults,
 	      "%ju all-ones, %ju wrong (last %#x), %ju faults", log.ones, log.wrong,
 	      log.last_wrong, log.faults);
-	CHECK(shim_number(s.group, "stats/failures") == 1, "failures is %ju",
-	      shim_number(s.group, "stats/failures"));
+	CHECK_NUMBER(s.group, "stats/failures", 1);
 	MEASURE_BOUND("released_after_ms", log.longest_ns / NS_PER_MS, 1000 + SLOW_MS);
 
 	CHECK_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", s.group));

@@ -42,8 +42,7 @@ static void check_whole_after(const struct shim *s, unsigned int slow)
 	CHECK(shim_number(s->group, "stats/drain_timeouts") <= slow,
 	      "drain_timeouts is %ju, with %u calls of more than %u ms",
 	      shim_number(s->group, "stats/drain_timeouts"), slow, DRAIN_MS);
-	CHECK(shim_number(s->group, "stats/failures") == 0, "failures is %ju",
-	      shim_number(s->group, "stats/failures"));
+	CHECK_NUMBER(s->group, "stats/failures", 0);
 	CHECK(pci_command(s->addr) & 0x2, "COMMAND is %#x", pci_command(s->addr));
 }
 
@@ -196,8 +195,7 @@ SCENARIO(nested_resets,
 		late_error_over(&error, &s, event);
 	}
 	check_whole(&s);
-	CHECK(shim_number(s.group, "stats/recoveries") == ROUNDS, "recoveries is %ju",
-	      shim_number(s.group, "stats/recoveries"));
+	CHECK_NUMBER(s.group, "stats/recoveries", ROUNDS);
 	/* the host may still hold the function: EAGAIN, as with vfio-pci */
 	CHECK(WAIT_FOR(!vfio_user_reset(&user), SETTLE_MS), "no reset works in the end");
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");

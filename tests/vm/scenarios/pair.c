@@ -97,8 +97,7 @@ static void check_back(bool were_lost)
 		CHECK(pci_command(s[i].addr) & 0x2, "function %d: COMMAND is %#x", i,
 		      pci_command(s[i].addr));
 	}
-	CHECK(shim_number(s[0].group, "stats/drain_timeouts") == 0, "drain_timeouts is %ju",
-	      shim_number(s[0].group, "stats/drain_timeouts"));
+	CHECK_NUMBER(s[0].group, "stats/drain_timeouts", 0);
 }
 
 SCENARIO(pair_one_dead,
@@ -195,10 +194,8 @@ SCENARIO(pair_error_in_own_attempt,
 	REQUIRE_OK(ret);
 	strike_in_attempt(before);
 	check_back(false);
-	CHECK(shim_number(s[0].group, "stats/own_resets") == 0, "own_resets is %ju",
-	      shim_number(s[0].group, "stats/own_resets"));
-	CHECK(shim_number(s[0].group, "stats/failures") == 0, "failures is %ju",
-	      shim_number(s[0].group, "stats/failures"));
+	CHECK_NUMBER(s[0].group, "stats/own_resets", 0);
+	CHECK_NUMBER(s[0].group, "stats/failures", 0);
 }
 
 static int hot_reset_first(const char *name)
@@ -222,8 +219,7 @@ static void hot_reset_against(int (*disturb)(void))
 	REQUIRE_OK(disturb());
 	REQUIRE(WAIT_FOR(atomic_load(&r.done), SETTLE_MS), "the hot reset does not end");
 	CHECK_OK(r.ret);
-	CHECK(shim_number(s[0].group, "stats/user_resets") == 1, "user_resets is %ju",
-	      shim_number(s[0].group, "stats/user_resets"));
+	CHECK_NUMBER(s[0].group, "stats/user_resets", 1);
 	MEASURE_BOUND("hot_reset_ms", r.ns / NS_PER_MS, BACK_MS);
 }
 
@@ -246,8 +242,7 @@ SCENARIO(pair_error_in_hot_reset,
 {
 	hot_reset_against(error_below_port);
 	check_back(false);
-	CHECK(shim_number(s[0].group, "stats/recoveries") == 1, "recoveries is %ju",
-	      shim_number(s[0].group, "stats/recoveries"));
+	CHECK_NUMBER(s[0].group, "stats/recoveries", 1);
 }
 
 SCENARIO(pair_reset_in_hot_reset,
@@ -255,6 +250,5 @@ SCENARIO(pair_reset_in_hot_reset,
 {
 	hot_reset_against(reset_second);
 	check_back(false);
-	CHECK(shim_number(s[0].group, "stats/host_resets") == 1, "host_resets is %ju",
-	      shim_number(s[0].group, "stats/host_resets"));
+	CHECK_NUMBER(s[0].group, "stats/host_resets", 1);
 }

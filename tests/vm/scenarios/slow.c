@@ -59,8 +59,7 @@ static void slow_and_brisk(struct client *slow, struct client *brisk, const char
 	CHECK(slow_accesses() > before || ms < 1000, "nobody met it while it was silent");
 	CHECK(klog_wait("device recovery successful", BRISK_MS, NULL, 0),
 	      "the host did not succeed");
-	CHECK(shim_number(slow->s.group, "stats/own_resets") == 0, "own_resets is %ju",
-	      shim_number(slow->s.group, "stats/own_resets"));
+	CHECK_NUMBER(slow->s.group, "stats/own_resets", 0);
 	REQUIRE_OK(slow_end());
 	client_stop(brisk);
 	client_stop(slow);

@@ -203,8 +203,7 @@ SCENARIO(sriov_vf_reset,
 	REQUIRE_OK(vfio_user_reset(&user[0]));
 	CHECK_ERRNO(hot_reset(&user[0]), EPERM);
 	CHECK(shim_is(vf[0].group, "open"), "first VF is not open");
-	CHECK(shim_number(vf[0].group, "stats/user_resets") == 1, "user_resets is %ju",
-	      shim_number(vf[0].group, "stats/user_resets"));
+	CHECK_NUMBER(vf[0].group, "stats/user_resets", 1);
 	CHECK(shim_number(vf[1].group, "stats/host_resets") == 0, "second VF was told of a reset");
 	CHECK(nic_user_read(&nic[1], VF_RING) == JUNK, "second VF was reset");
 	check_vf(0, true);

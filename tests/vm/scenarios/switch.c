@@ -110,8 +110,7 @@ SCENARIO(switch_one_event,
 		check_one_event(&a, &c);
 	}
 	check_bridges();
-	CHECK(shim_number(a.s.group, "stats/own_resets") == 0, "own_resets is %ju",
-	      shim_number(a.s.group, "stats/own_resets"));
+	CHECK_NUMBER(a.s.group, "stats/own_resets", 0);
 	CHECK(WAIT_FOR(klog_count(SUCCESSFUL) == 2, SETTLE_MS), "the host recovered %u times",
 	      klog_count(SUCCESSFUL));
 	client_stop(&a);
@@ -218,8 +217,7 @@ SCENARIO(switch_walk_counts_once,
 	client_check_whole(&deep_b, SETTLE_MS);
 	CHECK(event_of(&deep_a) == event + 1, "the second error was %ju events",
 	      event_of(&deep_a) - event);
-	CHECK(shim_number(deep_a.s.group, "stats/recoveries") == 2, "recoveries is %ju",
-	      shim_number(deep_a.s.group, "stats/recoveries"));
+	CHECK_NUMBER(deep_a.s.group, "stats/recoveries", 2);
 	client_strike(&deep_a, "rp_deep", "DLP");
 	CHECK(shim_wait(deep_a.s.group, "failed", SETTLE_MS), "the third one trips nothing");
 	client_stop_lost(&deep_a);
@@ -422,8 +420,7 @@ SCENARIO(switch_one_dead,
 	REQUIRE_OK(shim_test_set("unhealthy", "1"));
 	client_strike(&b, "rp_switch", "DLP");
 	client_check_whole(&b, SETTLE_MS);
-	CHECK(shim_number(b.s.group, "stats/own_resets") == 0, "own_resets is %ju",
-	      shim_number(b.s.group, "stats/own_resets"));
+	CHECK_NUMBER(b.s.group, "stats/own_resets", 0);
 	CHECK(klog_count(ABANDONED) == 0, "the kernel gave up on all of them");
 	client_check_lost(&a, 4 * SETTLE_MS);
 	REQUIRE_OK(shim_test_set("unhealthy", "0"));

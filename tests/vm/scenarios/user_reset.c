@@ -116,8 +116,7 @@ SCENARIO(user_reset_in_recovery,
 	CHECK(!w.error, "error %d", w.error);
 	CHECK(w.ns >= LEFT_MS * NS_PER_MS, "it did not wait: %ju ns", w.ns);
 	check_after(&s, DRAWN_OUT_MS + 2 * SLOW_MS);
-	CHECK(shim_number(s.group, "stats/recoveries") == 1, "recoveries are %ju",
-	      shim_number(s.group, "stats/recoveries"));
+	CHECK_NUMBER(s.group, "stats/recoveries", 1);
 	CHECK(shim_number(s.group, "stats/user_resets") == 1, "not one reset");
 	CHECK(shim_number(s.group, "event") == seen, "a new event");
 	MEASURE_BOUND("reset_ms", w.ns / NS_PER_MS, DRAWN_OUT_MS + 2 * SLOW_MS);
@@ -141,8 +140,7 @@ SCENARIO(user_resets_not_merged,
 	for (int i = 0; i < 3; i++)
 		CHECK_OK(vfio_user_reset(&user));
 	check_after(&s, SLOW_MS);
-	CHECK(shim_number(s.group, "stats/user_resets") == 6, "user_resets is %ju",
-	      shim_number(s.group, "stats/user_resets"));
+	CHECK_NUMBER(s.group, "stats/user_resets", 6);
 }
 
 static void *read_slowly(void *arg)
@@ -162,8 +160,7 @@ static void check_reset(const struct shim *s, struct waiter *w, int error, unsig
 		"recoveries is %ju", shim_number(s->group, "stats/recoveries"));
 	check_after(s, DRAWN_OUT_MS + 2 * SLOW_MS);
 	CHECK(shim_number(s->group, "stats/recoveries") == 1, "not one recovery");
-	CHECK(shim_number(s->group, "stats/user_resets") == run, "user_resets is %ju",
-	      shim_number(s->group, "stats/user_resets"));
+	CHECK_NUMBER(s->group, "stats/user_resets", run);
 }
 
 SCENARIO(user_reset_error_before_it_runs,
@@ -217,8 +214,7 @@ SCENARIO(user_held_in_host_reset,
 	REQUIRE_OK(pci_reset(s.addr));
 	check_after(&s, SLOW_MS);
 	CHECK(log_.longest_ns > 20 * NS_PER_MS, "the user was not held");
-	CHECK(shim_number(s.group, "stats/host_resets") == 1, "host_resets is %ju",
-	      shim_number(s.group, "stats/host_resets"));
+	CHECK_NUMBER(s.group, "stats/host_resets", 1);
 	CHECK(shim_number(s.group, "stats/user_resets") == 0, "counted as the user's");
 	check_announced(uevents, "host_reset");
 }
