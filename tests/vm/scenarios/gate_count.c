@@ -224,24 +224,14 @@ SCENARIO(gate_count_hold,
 	judge(&closed);
 }
 
-static void *read_slowly(void *arg)
-{
-	struct slow_page *slow = arg;
-
-	vfio_user_pread(&user, VFIO_CONFIG, slow->page, 4, 0);
-	return NULL;
-}
-
 SCENARIO(gate_count_drain,
 	 "a user's mapping is taken away while the drain still waits for another access")
 {
 	struct slow_page slow;
 	uint32_t first, last;
-	pthread_t thread;
 
 	start("resume");
-	REQUIRE_OK(slow_page_init(&slow));
-	pthread_create(&thread, NULL, read_slowly, &slow);
+	REQUIRE_OK(slow_page_read(&slow, &user));
 	REQUIRE(slow_page_touched(&slow, MOVE_MS), "nobody reads slowly");
 	REQUIRE_OK(aer_inject(SHM_PORT, "DLP"));
 	REQUIRE(shim_wait(shim.group, "closing", RECOVERY_MS), "group is not closing");

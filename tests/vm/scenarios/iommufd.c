@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "access_log.h"
+#include "background.h"
 #include "clock.h"
 #include "hot_reset.h"
 #include "klog.h"
@@ -23,7 +24,6 @@
 #include "scenario.h"
 #include "shim.h"
 #include "strike.h"
-#include "task.h"
 #include "took.h"
 #include "vfio_cdev.h"
 #include "vfio_irq.h"
@@ -293,30 +293,13 @@ static pid_t fork_holder(const char *uuid, bool bound)
 	return pid;
 }
 
-struct removal {
-	const char *uuid;
-	pthread_t thread;
-	atomic_int task;
-	int ret;
-	atomic_bool done;
-};
-
-static void *remove_mdev(void *arg)
-{
-	struct removal *r = arg;
-
-	atomic_store(&r->task, gettid());
-	r->ret = mdev_remove(r->uuid);
-	atomic_store(&r->done, true);
-	return NULL;
-}
-
 /* Removes the mdev under a user that keeps it; the neighbour recovers meanwhile. */
 static void remove_under(bool bound)
 {
 	struct shim neighbour;
-	struct removal r = { 0 };
-	uint64_t begin;
+	struct background waits = { .call = mdev_remove, .name = shim.uuid };
+	struct background kills = { .call = mdev_remove, .name = shim.uuid };
+	uint64_t ms;
 	int status;
 	pid_t pid;
 
@@ -325,30 +308,23 @@ static void remove_under(bool bound)
 	pid = fork_holder(shim.uuid, bound);
 
 	/* revoke=wait: the removal waits, but the host does not */
-	r.uuid = shim.uuid;
-	pthread_create(&r.thread, NULL, remove_mdev, &r);
-	CHECK(WAIT_FOR(task_in(atomic_load(&r.task), "mdr_device_revoke", 0), SETTLE_MS),
-	      "the removal does not wait");
+	background_start(&waits);
+	CHECK(background_in(&waits, "mdr_device_revoke", SETTLE_MS), "the removal does not wait");
 	REQUIRE_OK(strike(&neighbour, "rp_igb", "DLP", "open"));
 	CHECK(shim_wait(shim.group, "open", SETTLE_MS), "its own group does not recover");
-	CHECK(!atomic_load(&r.done), "the removal did not wait");
+	CHECK(!atomic_load(&waits.done), "the removal did not wait");
 	CHECK(!kill(pid, SIGKILL) && waitpid(pid, &status, 0) == pid, "the user stays");
-	REQUIRE(WAIT_FOR(atomic_load(&r.done), SETTLE_MS), "the removal does not end");
-	CHECK_OK(r.ret);
+	background_ms(&waits, SETTLE_MS);
 
 	/* revoke=kill: bounded */
 	REQUIRE_OK(shim_create(&shim, "resume"));
 	REQUIRE_OK(shim_set(&shim, "revoke", "kill"));
 	REQUIRE_OK(shim_set(&shim, "revoke_timeout_ms", "300"));
 	pid = fork_holder(shim.uuid, bound);
-	atomic_store(&r.done, false);
-	begin = now_ns();
-	pthread_create(&r.thread, NULL, remove_mdev, &r);
-	REQUIRE(WAIT_FOR(atomic_load(&r.done), REVOKE_MS + SETTLE_MS), "not bounded");
-	CHECK_OK(r.ret);
-	begin = now_ns() - begin;
-	MEASURE_BOUND("removed_ms", begin / NS_PER_MS, REVOKE_MS + SETTLE_MS);
-	CHECK(begin >= REVOKE_MS * NS_PER_MS, "the user had no time to leave");
+	background_start(&kills);
+	ms = background_ms(&kills, REVOKE_MS + SETTLE_MS);
+	MEASURE_BOUND("removed_ms", ms, REVOKE_MS + SETTLE_MS);
+	CHECK(ms >= REVOKE_MS, "the user had no time to leave");
 	CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
 	      WTERMSIG(status) == SIGKILL, "status %#x", status);
 }

@@ -110,38 +110,22 @@ SCENARIO(lifetime_remove_unused_during_recovery,
 	open_works(&s);
 }
 
-struct remover {
-	pthread_t thread;
-	const char *uuid;
-	int ret;
-	atomic_bool done;
-};
-
-static void *remove_mdev(void *arg)
-{
-	struct remover *r = arg;
-
-	r->ret = mdev_remove(r->uuid);
-	atomic_store(&r->done, true);
-	return NULL;
-}
-
 SCENARIO(lifetime_remove_used_during_recovery,
 	 "an mdev removed during a recovery is recovered for its user, which is asked to leave")
 {
 	struct waiter w = { .u = &user, .kind = WAITER_LOAD, .region = BAR0, .off = NIC_STATUS };
-	struct remover r;
+	struct background r = { .call = mdev_remove };
 	struct shim s;
 	int req;
 
 	start(&s, "resume");
-	r = (struct remover){ .uuid = s.uuid };
+	r.name = s.uuid;
 	REQUIRE_OK(vfio_irq_enable(&user, VFIO_PCI_REQ_IRQ_INDEX, 1, &req));
 	REQUIRE_OK(waiter_prepare(&w));
 	REQUIRE_OK(strike_slow(&s, PORT, SLOW));
 	REQUIRE_OK(waiter_start(&w));
 	CHECK(waiter_waits(&w, SETTLE_MS), "the load does not wait");
-	pthread_create(&r.thread, NULL, remove_mdev, &r);
+	background_start(&r);
 	CHECK(vfio_irq_wait(req, SETTLE_MS, NULL), "REQ did not fire");
 	CHECK(shim_wait(s.group, "open", SETTLE_MS), "the recovery does not end");
 	REQUIRE(waiter_ended(&w, SETTLE_MS), "the load does not end");
@@ -149,8 +133,7 @@ SCENARIO(lifetime_remove_used_during_recovery,
 	CHECK(!atomic_load(&r.done), "the removal did not wait for the user: %d", r.ret);
 
 	vfio_user_close(&user);
-	REQUIRE(WAIT_FOR(atomic_load(&r.done), SETTLE_MS), "the removal does not end");
-	CHECK_OK(r.ret);
+	background_ms(&r, SETTLE_MS);
 	CHECK(mdev_remove(s.uuid) < 0, "the mdev is still there");
 	REQUIRE_OK(shim_create(&s, "resume"));
 	open_works(&s);

@@ -4,7 +4,6 @@
  * tests/mdevctl covers what needs no kernel.
  */
 #include <dirent.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "clock.h"
 #include "klog.h"
 #include "mdev.h"
@@ -325,25 +325,15 @@ SCENARIO(mdevctl_autostart,
 	kill(udevd, SIGTERM);
 }
 
-struct stop {
-	pthread_t thread;
-	int ret;
-	atomic_bool done;
-};
-
-static void *stop_thread(void *arg)
+static int stop_mdev(const char *uuid)
 {
-	struct stop *stop = arg;
-
-	stop->ret = mdevctl_try(said, sizeof(said), "stop --uuid " UUID);
-	atomic_store(&stop->done, true);
-	return NULL;
+	return mdevctl_try(said, sizeof(said), "stop --uuid %s", uuid);
 }
 
 SCENARIO(mdevctl_stop_in_recovery,
 	 "mdevctl stop during a recovery waits for the user, and the next start gets it whole")
 {
-	struct stop stop = { 0 };
+	struct background stop = { .call = stop_mdev, .name = UUID };
 	uint64_t begin;
 	uint32_t status;
 	struct shim s, slow;
@@ -362,7 +352,7 @@ SCENARIO(mdevctl_stop_in_recovery,
 
 	/* mdevctl takes a while to begin with */
 	REQUIRE_OK(strike_slow(&s, "rp_igb", "4000"));
-	pthread_create(&stop.thread, NULL, stop_thread, &stop);
+	background_start(&stop);
 	REQUIRE(vfio_irq_wait(req, SETTLE_MS, NULL), "the user is not asked to leave");
 	CHECK(!atomic_load(&stop.done), "it did not wait for the user");
 	CHECK(shim_is(s.group, "recovering"), "the host was faster: nothing is shown");

@@ -138,28 +138,18 @@ static bool has_seen(struct watcher *w, const char *state)
 	return seen && !strcmp(w->states[seen - 1], state);
 }
 
-static void *read_slowly(void *arg)
-{
-	struct slow_page *slow = arg;
-
-	vfio_user_pread(&user, VFIO_CONFIG, slow->page, 4, 0);
-	return NULL;
-}
-
 SCENARIO(status_poll, "a program that sleeps in poll() sees closing, recovering and open")
 {
 	static const char * const want[] = { "open", "closing", "recovering", "open" };
 	static struct watcher watcher;
 	struct slow_page slow;
 	unsigned int at = 0;
-	pthread_t reader;
 
 	start();
-	REQUIRE_OK(slow_page_init(&slow));
 	pthread_create(&watcher.thread, NULL, watch_state, &watcher);
 	REQUIRE(WAIT_FOR(has_seen(&watcher, "open"), EVENT_MS), "open is not seen");
 	/* an access inside keeps the group closing until the watcher has seen it */
-	pthread_create(&reader, NULL, read_slowly, &slow);
+	REQUIRE_OK(slow_page_read(&slow, &user));
 	REQUIRE(slow_page_touched(&slow, EVENT_MS), "nobody reads slowly");
 	REQUIRE_OK(aer_inject(PORT, "DLP"));
 	CHECK(WAIT_FOR(has_seen(&watcher, "closing"), EVENT_MS), "closing is not seen");

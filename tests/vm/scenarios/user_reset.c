@@ -143,14 +143,6 @@ SCENARIO(user_resets_not_merged,
 	CHECK_NUMBER(s.group, "stats/user_resets", 6);
 }
 
-static void *read_slowly(void *arg)
-{
-	struct slow_page *slow = arg;
-
-	vfio_user_pread(&user, VFIO_CONFIG, slow->page, 4, 0);
-	return NULL;
-}
-
 /* What the reset gave, and how often one was run; the error was recovered. */
 static void check_reset(const struct shim *s, struct waiter *w, int error, unsigned int run)
 {
@@ -168,14 +160,12 @@ SCENARIO(user_reset_error_before_it_runs,
 {
 	struct waiter w = { .u = &user, .kind = WAITER_RESET };
 	struct slow_page slow;
-	pthread_t reader;
 	struct shim s;
 	uint64_t seen;
 
 	start(&s);
 	seen = shim_number(s.group, "event");
-	REQUIRE_OK(slow_page_init(&slow));
-	pthread_create(&reader, NULL, read_slowly, &slow);
+	REQUIRE_OK(slow_page_read(&slow, &user));
 	REQUIRE(slow_page_touched(&slow, SETTLE_MS), "nobody is inside");
 	REQUIRE_OK(waiter_start(&w));
 	REQUIRE(shim_wait(s.group, "resetting", SETTLE_MS), "not resetting");
