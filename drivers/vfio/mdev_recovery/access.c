@@ -19,7 +19,7 @@ static enum mdr_entry_kind mdr_access_kind(loff_t pos)
 /* Size of a region, without access to the device; 0 if there is none. */
 static u64 mdr_region_size(struct mdr_device *device, unsigned int index)
 {
-	struct pci_dev *pdev = device->core.pdev;
+	struct pci_dev *pdev = device->core->pdev;
 
 	switch (index) {
 	case VFIO_PCI_BAR0_REGION_INDEX ... VFIO_PCI_ROM_REGION_INDEX:
@@ -105,7 +105,7 @@ static noinline ssize_t mdr_read_slowly(struct vfio_device *vdev,
 ssize_t mdr_device_read(struct vfio_device *vdev, char __user *buf,
 			size_t count, loff_t *ppos)
 {
-	struct mdr_gate *gate = to_mdr_device(vdev)->gate;
+	struct mdr_gate *gate = to_mdr_plain_device(vdev)->gate;
 	struct mdr_gate_slot *slot;
 	ssize_t ret;
 
@@ -148,7 +148,7 @@ static __always_inline ssize_t
 mdr_write_quickly(struct vfio_device *vdev, const char __user *buf,
 		  size_t count, loff_t *ppos, enum mdr_entry_kind kind)
 {
-	struct mdr_gate *gate = to_mdr_device(vdev)->gate;
+	struct mdr_gate *gate = to_mdr_plain_device(vdev)->gate;
 	struct mdr_gate_slot *slot;
 	ssize_t ret;
 
@@ -174,7 +174,8 @@ ssize_t mdr_device_write(struct vfio_device *vdev, const char __user *buf,
 {
 	if (mdr_access_kind(*ppos) != MDR_ENTRY_CONFIG)
 		return mdr_bar_write(vdev, buf, count, ppos);
-	if (mdr_user_registers_tracked(to_mdr_device(vdev), *ppos, count))
+	if (mdr_user_registers_tracked(to_mdr_plain_device(vdev), *ppos,
+					count))
 		return mdr_write_slowly(vdev, buf, count, ppos);
 	return mdr_write_quickly(vdev, buf, count, ppos, MDR_ENTRY_CONFIG);
 }

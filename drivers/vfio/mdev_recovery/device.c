@@ -67,8 +67,8 @@ static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 	do {
 		ret = mdr_restore_if_blank(device->function);
 		if (ret >= 0)
-			ret = mdr_function_answers(device->core.pdev) ?
-			      vfio_pci_core_enable(&device->core) : -EIO;
+			ret = mdr_function_answers(device->core->pdev) ?
+			      vfio_pci_core_enable(device->core) : -EIO;
 	} while (ret == -EAGAIN && !mdr_gate_closed(&group->gate) &&
 		 mdr_wait_host_lets_go(let_go));
 	if (ret) {
@@ -79,13 +79,13 @@ static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 	}
 
 	mdr_user_registers_init(device);
-	saved = pci_store_saved_state(device->core.pdev);
+	saved = pci_store_saved_state(device->core->pdev);
 
 	mutex_lock(&group->lock);
 	if (mdr_gate_closed(&group->gate)) {
 		/* an error came: this may be the state of a dead device */
 		mutex_unlock(&group->lock);
-		vfio_pci_core_disable(&device->core);
+		vfio_pci_core_disable(device->core);
 		kfree(saved);
 		ret = -EAGAIN;
 		goto out_exit;
@@ -98,7 +98,7 @@ static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 
 	kfree(saved);
 
-	vfio_pci_core_finish_enable(&device->core);
+	vfio_pci_core_finish_enable(device->core);
 out_exit:
 	mdr_gate_exit(&entry);
 	return ret;
@@ -174,14 +174,14 @@ static void mdr_device_close_gate(struct mdr_device *device,
  */
 static void mdr_device_close_core(struct mdr_device *device)
 {
-	struct pci_dev *pdev = device->core.pdev;
+	struct pci_dev *pdev = device->core->pdev;
 	pci_channel_state_t before = pci_channel_io_perm_failure;
 	bool gone = !mdr_function_answers(pdev);
 
 	guard(mutex)(&device->core_lock);
 	if (gone)
 		before = xchg(&pdev->error_state, pci_channel_io_perm_failure);
-	vfio_pci_core_close_device(&device->core.vdev);
+	vfio_pci_core_close_device(&device->core->vdev);
 	if (gone)
 		cmpxchg(&pdev->error_state, pci_channel_io_perm_failure,
 			before);
@@ -225,7 +225,7 @@ static int mdr_device_match(struct vfio_device *vdev, char *buf)
 	buf += UUID_STRING_LEN;
 	if (*buf && *buf != ' ')
 		return 0;
-	name = kasprintf(GFP_KERNEL, "%s%s", pci_name(device->core.pdev), buf);
+	name = kasprintf(GFP_KERNEL, "%s%s", pci_name(device->core->pdev), buf);
 	if (!name)
 		return -ENOMEM;
 	ret = vfio_pci_core_match(vdev, name);
@@ -235,8 +235,12 @@ static int mdr_device_match(struct vfio_device *vdev, char *buf)
 
 static int mdr_device_init(struct vfio_device *vdev)
 {
-	struct mdr_device *device = to_mdr_device(vdev);
+	struct mdr_device *device = to_mdr_plain_device(vdev);
 	int ret;
+
+	device->core = container_of(vdev, struct vfio_pci_core_device, vdev);
+	device->ops = *vdev->ops;
+	vdev->ops = &device->ops;
 
 	device->ones = alloc_page(GFP_KERNEL_ACCOUNT);
 	if (!device->ones)
@@ -253,7 +257,7 @@ static int mdr_device_init(struct vfio_device *vdev)
 	 * Stay in D0: an idle function takes part in the recovery of its
 	 * neighbours, and cannot be woken over a link that is down.
 	 */
-	vfio_pci_core_stay_in_d0(&device->core);
+	vfio_pci_core_stay_in_d0(device->core);
 	mutex_init(&device->core_lock);
 	init_waitqueue_head(&device->released);
 	spin_lock_init(&device->users.lock);
@@ -265,7 +269,7 @@ static void mdr_device_release(struct vfio_device *vdev)
 {
 	struct mdr_device *device = to_mdr_device(vdev);
 
-	vfio_pci_core_stay_in_d0_end(&device->core);
+	vfio_pci_core_stay_in_d0_end(device->core);
 	vfio_pci_core_release_dev(vdev);
 	mutex_destroy(&device->core_lock);
 	kfree(device->saved);
@@ -311,7 +315,7 @@ static int mdr_device_link(struct mdr_device *device, struct device *mdev)
 		return ret;
 
 	ret = sysfs_create_link(&mdev->kobj,
-				device->core.vdev.device.kobj.parent,
+				device->core->vdev.device.kobj.parent,
 				"vfio-dev");
 	if (ret)
 		sysfs_remove_link(&mdev->kobj, "iommu_group");
@@ -336,21 +340,23 @@ static int mdr_device_register(struct mdr_function *function,
 			       struct mdev_device *mdev)
 {
 	struct pci_dev *pdev = function->pdev;
+	struct mdr_plain_device *plain;
 	struct mdr_device *device;
 	int ret;
 
-	device = vfio_alloc_device(mdr_device, core.vdev, &pdev->dev,
-				   &mdr_device_ops);
-	if (IS_ERR(device))
-		return PTR_ERR(device);
+	plain = vfio_alloc_device(mdr_plain_device, core.vdev, &pdev->dev,
+				  &mdr_device_ops);
+	if (IS_ERR(plain))
+		return PTR_ERR(plain);
+	device = &plain->device;
 	device->function = function;
 	device->gate = &function->group->gate;
 	device->policy = mdev->type - function->types + MDR_POLICY_RESUME;
 	strscpy(device->uuid, dev_name(&mdev->dev), sizeof(device->uuid));
 
-	dev_set_drvdata(&pdev->dev, &device->core);
+	dev_set_drvdata(&pdev->dev, device->core);
 	mdr_device_attach(function, device);
-	ret = vfio_pci_core_register_device(&device->core);
+	ret = vfio_pci_core_register_device(device->core);
 	if (ret)
 		goto err_detach;
 
@@ -368,11 +374,11 @@ static int mdr_device_register(struct mdr_function *function,
 err_unlink:
 	mdr_device_unlink(&mdev->dev);
 err_unregister:
-	vfio_pci_core_unregister_device(&device->core);
+	vfio_pci_core_unregister_device(device->core);
 err_detach:
 	mdr_device_attach(function, NULL);
 	dev_set_drvdata(&pdev->dev, NULL);
-	vfio_put_device(&device->core.vdev);
+	vfio_put_device(&device->core->vdev);
 	return ret;
 }
 
@@ -409,9 +415,9 @@ void mdr_device_unregister(struct mdr_device *device)
 	struct mdr_function *function = device->function;
 
 	mdr_device_attach(function, NULL);
-	vfio_pci_core_unregister_device(&device->core);
+	vfio_pci_core_unregister_device(device->core);
 	dev_set_drvdata(&function->pdev->dev, NULL);
-	vfio_put_device(&device->core.vdev);
+	vfio_put_device(&device->core->vdev);
 }
 
 static void mdr_mdev_remove(struct mdev_device *mdev)

@@ -113,7 +113,9 @@ struct mdr_users {
 
 /**
  * struct mdr_device - an assigned function
- * @core: vfio-pci-core's part; first, as vfio_alloc_device() requires
+ * @ops: the operations that vfio core calls; a copy, and so the way back from the
+ *	vfio device to here
+ * @core: vfio-pci-core's part; in the same memory, before this one
  * @function: the function, outlives the device
  * @gate: the group's gate; copied here because every access reads it
  * @uuid: name of the mdev
@@ -139,7 +141,8 @@ struct mdr_users {
  * @core_vm_ops: vfio-pci-core's, called by ours
  */
 struct mdr_device {
-	struct vfio_pci_core_device core;
+	struct vfio_device_ops ops;
+	struct vfio_pci_core_device *core;
 	struct mdr_function *function;
 	struct mdr_gate *gate;
 	char uuid[UUID_STRING_LEN + 1];
@@ -160,9 +163,27 @@ struct mdr_device {
 	const struct vm_operations_struct *core_vm_ops;
 };
 
+/**
+ * struct mdr_plain_device - a device that vfio-pci-core alone drives
+ * @core: first, as vfio_alloc_device() requires
+ * @device: our part
+ *
+ * The distance between both is known here, which saves a load on every access.
+ */
+struct mdr_plain_device {
+	struct vfio_pci_core_device core;
+	struct mdr_device device;
+};
+
+static inline struct mdr_device *to_mdr_plain_device(struct vfio_device *vdev)
+{
+	return &container_of(vdev, struct mdr_plain_device, core.vdev)->device;
+}
+
+/* Of any device, once mdr_device_init() has run. */
 static inline struct mdr_device *to_mdr_device(struct vfio_device *vdev)
 {
-	return container_of(vdev, struct mdr_device, core.vdev);
+	return container_of(vdev->ops, struct mdr_device, ops);
 }
 
 /*

@@ -21,7 +21,7 @@ static struct mdr_device *mdr_device_of(struct vm_fault *vmf)
 {
 	struct vfio_pci_core_device *core = vmf->vma->vm_private_data;
 
-	return container_of(core, struct mdr_device, core);
+	return to_mdr_plain_device(&core->vdev);
 }
 
 static void mdr_fault_undo(struct vm_fault *vmf, unsigned int order)
@@ -208,7 +208,7 @@ void mdr_device_zap(struct mdr_device *device)
 	loff_t start = VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_BAR0_REGION_INDEX);
 	loff_t end = VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_ROM_REGION_INDEX);
 
-	unmap_mapping_range(device->core.vdev.inode->i_mapping, start,
+	unmap_mapping_range(device->core->vdev.inode->i_mapping, start,
 			    end - start, true);
 }
 

@@ -47,7 +47,7 @@ static struct mdr_device *mdr_group_next_unsynced(struct mdr_group *group)
 
 		if (device && device->opened && !device->synced) {
 			device->synced = true;
-			get_device(&device->core.vdev.device);
+			get_device(&device->core->vdev.device);
 			return device;
 		}
 	}
@@ -287,7 +287,7 @@ void mdr_group_finish(struct work_struct *work)
 	mdr_gate_enter_exclusive(&run.group->gate, &entry);
 	while ((device = mdr_finish_end(&run, ret))) {
 		mdr_device_sync_interrupts(device);
-		put_device(&device->core.vdev.device);
+		put_device(&device->core->vdev.device);
 	}
 	mdr_gate_exit(&entry);
 }

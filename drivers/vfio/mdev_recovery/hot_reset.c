@@ -64,7 +64,7 @@ static bool mdr_hot_reset_may(struct mdr_hot_reset *reset,
 			      struct mdr_group *group)
 {
 	struct iommufd_ctx *context =
-		vfio_iommufd_device_ictx(&reset->device->core.vdev);
+		vfio_iommufd_device_ictx(&reset->device->core->vdev);
 	struct mdr_function *function;
 
 	guard(mutex)(&group->lock);
@@ -75,7 +75,7 @@ static bool mdr_hot_reset_may(struct mdr_hot_reset *reset,
 
 		if (!function->device || !function->device->opened)
 			continue;
-		vdev = &function->device->core.vdev;
+		vdev = &function->device->core->vdev;
 		if (context ? vfio_iommufd_device_ictx(vdev) != context :
 			      !mdr_hot_reset_has_file(reset, vdev))
 			return false;
@@ -238,7 +238,7 @@ static int mdr_hot_reset_get_files(struct mdr_hot_reset *reset,
 				   unsigned long arg)
 {
 	struct vfio_pci_hot_reset __user *user = (void __user *)arg;
-	bool by_context = vfio_device_cdev_opened(&reset->device->core.vdev);
+	bool by_context = vfio_device_cdev_opened(&reset->device->core->vdev);
 	struct vfio_pci_hot_reset header;
 	int ret;
 

@@ -44,7 +44,7 @@ static long mdr_get_info(struct mdr_device *device, unsigned int cmd,
 
 static long mdr_ioctl_refuse(struct mdr_device *device, unsigned int cmd)
 {
-	pci_notice_ratelimited(device->core.pdev,
+	pci_notice_ratelimited(device->core->pdev,
 			       "%s: ioctl %#x refused: it would bypass the access gate\n",
 			       device->uuid, cmd);
 	return -ENOTTY;
@@ -109,7 +109,7 @@ int mdr_device_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 		break;
 	default:
 		if (!(flags & VFIO_DEVICE_FEATURE_PROBE))
-			pci_notice_ratelimited(device->core.pdev,
+			pci_notice_ratelimited(device->core->pdev,
 					       "%s: device feature %u refused: it would bypass the access gate\n",
 					       device->uuid, feature);
 		return -ENOTTY;

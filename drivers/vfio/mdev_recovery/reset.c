@@ -180,7 +180,7 @@ static long mdr_reset_core(struct mdr_device *device, unsigned int cmd,
 	long ret;
 
 	do {
-		ret = vfio_pci_core_ioctl(&device->core.vdev, cmd, arg);
+		ret = vfio_pci_core_ioctl(&device->core->vdev, cmd, arg);
 	} while (ret == -EAGAIN && mdr_reset_is_alone(group) &&
 		 mdr_wait_host_lets_go(deadline));
 	return ret;
@@ -214,7 +214,7 @@ long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
 		mdr_device_sync_interrupts(device);
 		ret = 0;
 	}
-	if (!ret && !mdr_function_answers(device->core.pdev))
+	if (!ret && !mdr_function_answers(device->core->pdev))
 		ret = -EIO;
 	return ret;
 }
@@ -255,7 +255,7 @@ long mdr_device_reset(struct mdr_device *device, unsigned int cmd,
 	 * For a function that does not answer the PCI core waits a minute for each
 	 * way to reset it; for a VF one of them is to reset the slot of its PF.
 	 */
-	if (!mdr_function_answers(device->core.pdev))
+	if (!mdr_function_answers(device->core->pdev))
 		ret = -EIO;
 	else if (!mdr_reset_is_elided(device))
 		ret = mdr_reset_run(device, cmd, arg);

@@ -63,7 +63,7 @@ static u16 mdr_user_register_find(struct pci_dev *pdev, unsigned int i)
 
 static void mdr_user_register_read(struct mdr_device *device, unsigned int i)
 {
-	struct pci_dev *pdev = device->core.pdev;
+	struct pci_dev *pdev = device->core->pdev;
 	u16 at = device->registers.at[i];
 	u32 value;
 	u16 word;
@@ -84,7 +84,7 @@ static void mdr_user_register_read(struct mdr_device *device, unsigned int i)
 
 static void mdr_user_register_write(struct mdr_device *device, unsigned int i)
 {
-	struct pci_dev *pdev = device->core.pdev;
+	struct pci_dev *pdev = device->core->pdev;
 	u32 value = device->registers.value[i];
 	u16 at = device->registers.at[i];
 
@@ -104,7 +104,7 @@ void mdr_user_registers_init(struct mdr_device *device)
 
 	memset(registers, 0, sizeof(*registers));
 	for (i = 0; i < MDR_USER_REGISTERS; i++) {
-		registers->at[i] = mdr_user_register_find(device->core.pdev, i);
+		registers->at[i] = mdr_user_register_find(device->core->pdev, i);
 		if (!registers->at[i])
 			continue;
 		mdr_user_register_read(device, i);
@@ -147,7 +147,7 @@ void mdr_user_registers_info(struct mdr_device *device)
  */
 static void mdr_restore_command(struct mdr_device *device)
 {
-	struct vfio_pci_core_device *core = &device->core;
+	struct vfio_pci_core_device *core = device->core;
 	u16 command = device->registers.value[MDR_COMMAND];
 	u16 restored = 0;
 
@@ -175,7 +175,7 @@ static void mdr_restore_user_registers(struct mdr_device *device)
  */
 static void mdr_restore_master(struct mdr_device *device)
 {
-	struct pci_dev *pdev = device->core.pdev;
+	struct pci_dev *pdev = device->core->pdev;
 	u16 command;
 
 	if (device->policy != MDR_POLICY_RESUME ||
@@ -450,9 +450,9 @@ void mdr_device_sync_interrupts(struct mdr_device *device)
 
 	/* open under core_lock: close has to wait, and so does the unbind */
 	if (!READ_ONCE(device->opened) ||
-	    device->core.irq_type != VFIO_PCI_INTX_IRQ_INDEX)
+	    device->core->irq_type != VFIO_PCI_INTX_IRQ_INDEX)
 		return;
-	dev = &device->core.pdev->dev;
+	dev = &device->core->pdev->dev;
 	pm = dev->driver->pm;
 	if (!pm || !pm->runtime_suspend || !pm->runtime_resume)
 		return;

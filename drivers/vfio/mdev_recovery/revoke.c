@@ -133,14 +133,14 @@ static struct task_struct **mdr_get_tasks(void)
 static void mdr_kill(struct mdr_device *device, struct task_struct *task)
 {
 	if (is_global_init(task)) {
-		dev_warn_ratelimited(&device->core.pdev->dev,
+		dev_warn_ratelimited(&device->core->pdev->dev,
 				     "mdev %s: %s (%d) holds it and cannot be killed\n",
 				     device->uuid, task->comm,
 				     task_tgid_nr(task));
 		return;
 	}
 	if (!(READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT))
-		pci_warn(device->core.pdev,
+		pci_warn(device->core->pdev,
 			 "mdev %s: killing %s (%d), which did not release it within %u ms\n",
 			 device->uuid, task->comm, task_tgid_nr(task),
 			 READ_ONCE(device->tunables.revoke_timeout_ms));
@@ -153,7 +153,7 @@ static void mdr_kill(struct mdr_device *device, struct task_struct *task)
 static bool mdr_kill_holders(struct mdr_device *device)
 {
 	struct mdr_search search = {
-		.mapping = device->core.vdev.inode->i_mapping,
+		.mapping = device->core->vdev.inode->i_mapping,
 	};
 	struct task_struct **tasks, **task;
 	bool found;
@@ -197,7 +197,7 @@ static bool mdr_kill_latest_user(struct mdr_device *device)
 static bool mdr_device_is_held(struct mdr_device *device)
 {
 	return READ_ONCE(device->in_use) ||
-	       refcount_read(&device->core.vdev.refcount) > 1;
+	       refcount_read(&device->core->vdev.refcount) > 1;
 }
 
 struct mdr_revocation {
@@ -222,7 +222,7 @@ static void mdr_revoke_kill(struct mdr_revocation *revocation)
 	    revocation->helpless)
 		return;
 	revocation->helpless = true;
-	pci_warn(device->core.pdev,
+	pci_warn(device->core->pdev,
 		 "mdev %s is in use, but by no process that is known: %s (%d) waits\n",
 		 device->uuid, current->comm, task_pid_nr(current));
 }
@@ -242,7 +242,7 @@ static long mdr_revoke_press(struct mdr_revocation *revocation)
 		}
 		period = clamp(left, 1, period);
 	}
-	vfio_pci_core_request(&device->core.vdev, revocation->requests++);
+	vfio_pci_core_request(&device->core->vdev, revocation->requests++);
 	return period;
 }
 
@@ -260,7 +260,7 @@ static void mdr_revoke_wait_slice(struct mdr_revocation *revocation, long slice)
 					     slice) >= 0)
 		return;
 	revocation->interrupted = true;
-	pci_warn(device->core.pdev,
+	pci_warn(device->core->pdev,
 		 "mdev %s is in use: %s (%d) waits until its user releases it\n",
 		 device->uuid, current->comm, task_pid_nr(current));
 }

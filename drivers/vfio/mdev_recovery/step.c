@@ -47,7 +47,7 @@ static void mdr_group_request(struct mdr_group *group)
 
 	list_for_each_entry(function, &group->functions, group_item)
 		if (function->device && function->device->opened)
-			vfio_pci_core_request(&function->device->core.vdev,
+			vfio_pci_core_request(&function->device->core->vdev,
 					      group->requests);
 	group->requests++;
 }
