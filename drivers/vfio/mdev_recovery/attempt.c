@@ -117,7 +117,7 @@ static int mdr_restore_look(struct mdr_function *function, bool reset_is_sure)
 }
 
 /* Worth another look: the way is open, or whoever holds a lock lets go of it. */
-static bool mdr_restore_may_come(int error, bool link_down_for_long)
+bool mdr_restore_may_come(int error, bool link_down_for_long)
 {
 	switch (error) {
 	case -ENOLINK:

@@ -45,6 +45,35 @@ static int mdr_device_open_gate(struct mdr_device *device,
 	}
 }
 
+/* Undo an enable. vfio-pci-core resets the function in it. */
+static void mdr_device_disable(struct mdr_device *device)
+{
+	vfio_pci_core_disable(device->core);
+	mdr_hooks_note_close(device->function);
+}
+
+/* Enable, and do what the parent driver has to after the reset in it. */
+static int mdr_device_enable_core(struct mdr_device *device)
+{
+	unsigned int timeout_ms = READ_ONCE(device->tunables.recovery_timeout_ms);
+	struct mdr_function *function = device->function;
+	int ret;
+
+	ret = mdr_restore_if_blank(function);
+	if (ret < 0)
+		return ret;
+	if (!mdr_function_answers(function->pdev))
+		return -EIO;
+	ret = vfio_pci_core_enable(device->core);
+	if (ret)
+		return ret;
+	ret = mdr_hooks_call(function->group, function->pdev,
+			     jiffies + msecs_to_jiffies(timeout_ms));
+	if (ret)
+		mdr_device_disable(device);
+	return ret;
+}
+
 static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 {
 	struct mdr_group *group = device->function->group;
@@ -65,10 +94,8 @@ static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 
 	let_go = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
 	do {
-		ret = mdr_restore_if_blank(device->function);
-		if (ret >= 0)
-			ret = mdr_function_answers(device->core->pdev) ?
-			      vfio_pci_core_enable(device->core) : -EIO;
+		ret = mdr_device_enable_core(device)
+;
 	} while (ret == -EAGAIN && !mdr_gate_closed(&group->gate) &&
 		 mdr_wait_host_lets_go(let_go));
 	if (ret) {
@@ -85,7 +112,7 @@ static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 	if (mdr_gate_closed(&group->gate)) {
 		/* an error came: this may be the state of a dead device */
 		mutex_unlock(&group->lock);
-		vfio_pci_core_disable(device->core);
+		mdr_device_disable(device);
 		kfree(saved);
 		ret = -EAGAIN;
 		goto out_exit;
@@ -182,6 +209,7 @@ static void mdr_device_close_core(struct mdr_device *device)
 	if (gone)
 		before = xchg(&pdev->error_state, pci_channel_io_perm_failure);
 	vfio_pci_core_close_device(&device->core->vdev);
+	mdr_hooks_note_close(device->function);
 	if (gone)
 		cmpxchg(&pdev->error_state, pci_channel_io_perm_failure,
 			before);

@@ -227,6 +227,7 @@ long mdr_device_reset(struct mdr_device *device, unsigned int cmd,
 int mdr_reset_enter(struct mdr_device *device, struct mdr_gate_entry *entry);
 long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
 		   unsigned long arg);
+int mdr_reset_hooks(struct mdr_group *group, struct mdr_function *only);
 void mdr_reset_end(struct mdr_group *group, struct mdr_function *function,
 		   struct pci_bus *bus, bool alive);
 

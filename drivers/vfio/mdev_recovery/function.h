@@ -92,6 +92,9 @@ struct mdr_function_error {
  *	under the device lock, cleared by mdr_restore() only.
  * @configured: config space and the parent driver's part are restored, but the
  *	device is not ready yet; device lock
+ * @hooks_due: was reset outside of a recovery, and the parent driver's hooks have not
+ *	succeeded since. Written under the device lock, and by close, which sets it.
+ * @was_master: bus mastering was on when that reset ended
  * @in_host_reset: between reset_prepare() and reset_done(); device lock
  * @removing: the parent driver is being unbound
  * @rcu: for freeing
@@ -113,6 +116,8 @@ struct mdr_function {
 	bool failed;
 	bool blank;
 	bool configured;
+	bool hooks_due;
+	bool was_master;
 	bool in_host_reset;
 	bool removing;
 	struct rcu_head rcu;
@@ -146,6 +151,11 @@ void mdr_restore_unclaim(struct mdr_function *function);
 int mdr_restore(struct mdr_function *function);
 int mdr_restore_if_blank(struct mdr_function *function);
 int mdr_restore_again(struct mdr_function *function);
+
+/* hooks.c */
+void mdr_hooks_note(struct mdr_function *function);
+void mdr_hooks_note_close(struct mdr_function *function);
+int mdr_hooks_run(struct mdr_function *function);
 
 /* blockers.c: functions that make the kernel abandon a recovery */
 ssize_t mdr_blockers_show(struct mdr_group *group, char *buf);

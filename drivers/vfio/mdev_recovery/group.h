@@ -122,11 +122,13 @@ struct mdr_attempt {
  * @MDR_SNAPSHOT_ALL: all of them
  * @MDR_SNAPSHOT_LOST: those that are not whole
  * @MDR_SNAPSHOT_DUE: those that wait for a reset, which is then noted
+ * @MDR_SNAPSHOT_HOOKS: those that were reset and wait for the parent driver's hooks
  */
 enum mdr_snapshot_of {
 	MDR_SNAPSHOT_ALL,
 	MDR_SNAPSHOT_LOST,
 	MDR_SNAPSHOT_DUE,
+	MDR_SNAPSHOT_HOOKS,
 };
 
 /**
@@ -262,6 +264,12 @@ int mdr_group_restore(struct mdr_group *group, u64 deadline_ns,
 int mdr_group_reset_due(struct mdr_group *group);
 int mdr_group_reset_and_restore(struct mdr_group *group);
 int mdr_group_recover(struct mdr_group *group);
+bool mdr_restore_may_come(int error, bool link_down_for_long);
+
+/* hooks.c: the parent driver's hooks after a reset outside of a recovery */
+int mdr_hooks_call(struct mdr_group *group, struct pci_dev *pdev,
+		   unsigned long deadline);
+int mdr_hooks_call_all(struct mdr_group *group, struct mdr_function *only);
 
 /* finish.c: the end of a recovery */
 void mdr_group_finish(struct work_struct *work);

@@ -199,6 +199,23 @@ static void mdr_hot_reset_end(struct mdr_hot_reset *reset, bool alive)
 	}
 }
 
+/*
+ * Each group has its own end: one that is not well fails, and the reset with it. If
+ * the first one has failed already, so be it.
+ */
+static long mdr_hot_reset_hooks(struct mdr_hot_reset *reset, long worst)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = worst ? 1 : 0; i < reset->count; i++) {
+		ret = mdr_reset_hooks(reset->groups[i].group, NULL);
+		if (ret)
+			worst = ret;
+	}
+	return worst;
+}
+
 static long mdr_hot_reset_run(struct mdr_hot_reset *reset, unsigned int cmd,
 			      unsigned long arg)
 {
@@ -208,8 +225,10 @@ static long mdr_hot_reset_run(struct mdr_hot_reset *reset, unsigned int cmd,
 	if (ret)
 		return ret;
 	ret = mdr_hot_reset_begin(reset);
-	if (!ret)
+	if (!ret) {
 		ret = mdr_reset_run(reset->device, cmd, arg);
+		ret = mdr_hot_reset_hooks(reset, ret);
+	}
 	mdr_hot_reset_end(reset, !ret);
 	return ret;
 }

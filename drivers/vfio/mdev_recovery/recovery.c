@@ -236,6 +236,7 @@ static pci_ers_result_t mdr_error_detected(struct pci_dev *pdev,
 	function->configured = false;
 	/* an earlier recovery that ended in the middle has to be made up for */
 	error.needs_reset = READ_ONCE(function->blank) ||
+			    READ_ONCE(function->hooks_due) ||
 			    mdr_wants_reset(function);
 
 	event = mdr_walk_error(function, state);
@@ -367,7 +368,8 @@ static void mdr_reset_prepare(struct pci_dev *pdev)
 /*
  * A reset from outside left the function without its config space: the PCI core
  * puts back what it found before the reset, and a device that had lost power has
- * nothing. The users stay outside, and it is recovered as after an error.
+ * nothing. Or the parent driver's hooks did not succeed at once. The users stay
+ * outside, and it is recovered as after an error.
  */
 static void mdr_group_recover_lost(struct mdr_function *function)
 {
@@ -378,8 +380,8 @@ static void mdr_group_recover_lost(struct mdr_function *function)
 	if (group->machine.state != MDR_STATE_RESETTING ||
 	    group->machine.origin == MDR_STATE_FAILED)
 		return;
-	pci_notice(function->pdev, "has lost its config space, recovering it\n");
-	WRITE_ONCE(function->blank, true);
+	pci_notice(function->pdev,
+		   "is not whole after a reset from outside, recovering it\n");
 	function->error = (struct mdr_function_error) {};
 	if (function->device)
 		function->device->synced = false;
@@ -397,14 +399,22 @@ static void mdr_reset_done(struct pci_dev *pdev)
 	struct mdr_group *group;
 	bool lost;
 
-	if (!function || !function->in_host_reset)
+	if (!function)
 		return;
+	group = function->group;
+	mdr_hooks_note(function);
+	if (mdr_gate_current_exclusive(&group->gate))
+		return; /* whoever resets calls the hooks */
+
+	function->configured = false;
+	lost = !mdr_function_answers(pdev) ||
+	       mdr_function_is_blank(function) || mdr_hooks_run(function);
+	if (lost)
+		WRITE_ONCE(function->blank, true);
+	if (!function->in_host_reset)
+		return; /* in a recovery: that sees to it */
 
 	function->in_host_reset = false;
-	function->configured = false;
-	lost = !mdr_function_answers(pdev) || mdr_function_is_blank(function);
-
-	group = function->group;
 	guard(mutex)(&group->lock);
 	if (lost)
 		mdr_group_recover_lost(function);

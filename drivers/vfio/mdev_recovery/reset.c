@@ -186,6 +186,48 @@ static long mdr_reset_core(struct mdr_device *device, unsigned int cmd,
 	return ret;
 }
 
+/* Functions of the group, or @only one, lack their hooks: the gate must not open. */
+static void mdr_reset_fail(struct mdr_group *group, struct mdr_function *only,
+			   int ret)
+{
+	struct mdr_function *function;
+	bool lost = false;
+
+	guard(mutex)(&group->lock);
+	if (group->resetter != current)
+		return;
+	list_for_each_entry(function, &group->functions, group_item) {
+		if (!READ_ONCE(function->hooks_due) ||
+		    (only && function != only))
+			continue;
+		pci_err(function->pdev,
+			"not well after its user's reset (%d), failed: reset it again, or write 1 to recover\n",
+			ret);
+		function->failed = true;
+		lost = true;
+	}
+	/* from failed it goes back there */
+	if (lost && group->machine.origin != MDR_STATE_FAILED)
+		mdr_group_step(group, MDR_EVENT_ERROR_PERMANENT, only);
+}
+
+/*
+ * Call the parent driver's hooks for what was reset: @only, or the whole group.
+ * 0 if an error took over: its recovery calls them. Otherwise as
+ * mdr_device_reset().
+ */
+int mdr_reset_hooks(struct mdr_group *group, struct mdr_function *only)
+{
+	int ret;
+
+	ret = mdr_hooks_call_all(group, only);
+	if (ret == -ECANCELED)
+		return 0;
+	if (ret)
+		mdr_reset_fail(group, only, ret);
+	return ret;
+}
+
 /*
  * Let vfio-pci-core reset, after mdr_reset_enter(), and check that the device
  * answers. Returns as mdr_device_reset().
@@ -209,14 +251,15 @@ long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
 		       mdr_restore_if_blank(device->function);
 	/* the host holds the function, its recovery comes next */
 	if (ret == -EAGAIN && !failed)
-		return 0;
+		return mdr_reset_hooks(group, device->function);
 	if (ret > 0) {
 		mdr_device_sync_interrupts(device);
 		ret = 0;
 	}
-	if (!ret && !mdr_function_answers(device->core->pdev))
-		ret = -EIO;
-	return ret;
+	if (!ret && mdr_function_answers(device->core->pdev))
+		return mdr_reset_hooks(group, device->function);
+	mdr_reset_fail(group, device->function, ret ?: -EIO);
+	return ret ?: -EIO;
 }
 
 /**
@@ -237,6 +280,8 @@ long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
  * -EIO if the user has been asked to give the device back, if the group is
  * failed and the host may still be at work or the breaker gave up on it, or if
  * the device does not answer after the reset;
+ * what the parent driver's restore hook says, or -ENODEV if the device is not
+ * healthy within recovery_timeout_ms; the group is failed then;
  * otherwise as vfio_pci_core_ioctl().
  */
 long mdr_device_reset(struct mdr_device *device, unsigned int cmd,

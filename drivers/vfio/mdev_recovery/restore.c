@@ -364,6 +364,7 @@ int mdr_restore_again(struct mdr_function *function)
 		mdr_restore_master(device);
 	mdr_pci_unfreeze(pdev);
 	function->configured = false;
+	WRITE_ONCE(function->hooks_due, false);
 	WRITE_ONCE(function->blank, false);
 	return 0;
 }

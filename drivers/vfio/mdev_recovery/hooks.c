@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The parent driver's hooks after a reset outside of a recovery: by a user, at
+ * open, at close, or from outside. Whoever resets puts the config space back;
+ * what only the parent driver knows is left to do, before anybody gets access.
+ *
+ * reset_done() notes that hooks are due, because the task that resets holds
+ * locks of vfio-pci-core. They are called when it has let go of them, with the
+ * device lock and the gate closed, just as in a recovery. Until they have
+ * succeeded the function does no DMA and is not whole.
+ */
+#include "device.h"
+#include "function.h"
+#include "group.h"
+
+#define MDR_HOOKS_POLL_MS 10
+#define MDR_HOOKS_POLL_MAX_MS 200
+
+static bool mdr_hooks_exist(struct mdr_function *function)
+{
+	return function->ops->restore || function->ops->healthy;
+}
+
+/* The function was just reset, and its config space is back. */
+void mdr_hooks_note(struct mdr_function *function)
+{
+	struct pci_dev *pdev = function->pdev;
+	u16 command;
+
+	device_lock_assert(&pdev->dev);
+
+	if (!mdr_hooks_exist(function))
+		return;
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	function->was_master = !PCI_POSSIBLE_ERROR(command) &&
+			       (command & PCI_COMMAND_MASTER);
+	if (function->was_master)
+		pci_write_config_word(pdev, PCI_COMMAND,
+				      command & ~PCI_COMMAND_MASTER);
+	function->configured = false;
+	WRITE_ONCE(function->hooks_due, true);
+}
+
+/*
+ * vfio-pci-core reset the function at close, without a callback. Nobody has
+ * access until the next open, and that calls the hooks.
+ */
+void mdr_hooks_note_close(struct mdr_function *function)
+{
+	if (!mdr_hooks_exist(function))
+		return;
+	function->was_master = false;
+	WRITE_ONCE(function->hooks_due, true);
+}
+
+/* Call the hooks, if they are due. Looks once, like mdr_restore_again(). */
+int mdr_hooks_run(struct mdr_function *function)
+{
+	const struct mdr_parent_ops *ops = function->ops;
+	struct pci_dev *pdev = function->pdev;
+	u16 command;
+	int ret;
+
+	device_lock_assert(&pdev->dev);
+
+	if (!READ_ONCE(function->hooks_due))
+		return 0;
+	if (!mdr_function_answers(pdev))
+		return -ENODEV;
+	if (!function->configured) {
+		ret = ops->restore ? ops->restore(pdev) : 0;
+		if (ret)
+			return ret;
+		function->configured = true;
+	}
+	if (ops->healthy && !ops->healthy(pdev))
+		return -ENODEV;
+
+	if (function->was_master) {
+		pci_read_config_word(pdev, PCI_COMMAND, &command);
+		pci_write_config_word(pdev, PCI_COMMAND,
+				      command | PCI_COMMAND_MASTER);
+	}
+	function->configured = false;
+	WRITE_ONCE(function->hooks_due, false);
+	return 0;
+}
+
+static int mdr_hooks_try(struct pci_dev *pdev)
+{
+	struct mdr_function *function;
+	int ret;
+
+	if (!device_trylock(&pdev->dev))
+		return -EBUSY;
+	function = mdr_function_find(pdev);
+	ret = function ? mdr_hooks_run(function) : 0;
+	device_unlock(&pdev->dev);
+	return ret;
+}
+
+/*
+ * No error has come: a reset goes on at the gate that it closed, an open at an open
+ * one. A kill ends an open, which has done no harm. A reset has to have its hooks.
+ */
+static bool mdr_hooks_may(struct mdr_group *group)
+{
+	if (READ_ONCE(group->resetter) == current)
+		return true;
+	return !mdr_gate_closed(&group->gate) &&
+	       !fatal_signal_pending(current);
+}
+
+/**
+ * mdr_hooks_call - call the hooks of a function that was reset, if they are due
+ * @group: its group
+ * @pdev: the function, referenced
+ * @deadline: until when to ask a device that takes its time, in jiffies
+ *
+ * Context: inside the gate, which is closed by this task, or the device is not
+ * open yet. Sleeps; ends at once when an error closes the gate.
+ * Return: 0; -ECANCELED if an error took over, or for a kill at open; -EBUSY if somebody has the
+ * function for longer than MDR_LET_GO_MS; -ENODEV if it does not answer or is
+ * not healthy in time; or what the restore hook says.
+ */
+int mdr_hooks_call(struct mdr_group *group, struct pci_dev *pdev,
+		   unsigned long deadline)
+{
+	unsigned long let_go = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
+	unsigned int poll_ms = MDR_HOOKS_POLL_MS;
+	int ret;
+
+	for (;;) {
+		ret = mdr_hooks_try(pdev);
+		if (!ret || !mdr_restore_may_come(ret, false) ||
+		    time_after(jiffies, ret == -EBUSY ? let_go : deadline))
+			return ret;
+		wait_event_timeout(group->state_changed, !mdr_hooks_may(group),
+				   msecs_to_jiffies(poll_ms));
+		if (!mdr_hooks_may(group))
+			return -ECANCELED;
+		poll_ms = min(2 * poll_ms, MDR_HOOKS_POLL_MAX_MS);
+	}
+}
+
+/**
+ * mdr_hooks_call_all - the same for a group
+ * @group: the group, reset by this task
+ * @only: just this function of it, or NULL for all
+ *
+ * Waits for as long as the host may take for a recovery.
+ *
+ * Return: 0, or the last error of mdr_hooks_call(); -ENOMEM.
+ */
+int mdr_hooks_call_all(struct mdr_group *group, struct mdr_function *only)
+{
+	struct mdr_snapshot snapshot;
+	unsigned long deadline;
+	int worst, ret;
+	unsigned int i;
+
+	scoped_guard(mutex, &group->lock)
+		deadline = jiffies +
+			   msecs_to_jiffies(mdr_group_recovery_timeout(group));
+	worst = mdr_snapshot_take(group, MDR_SNAPSHOT_HOOKS, &snapshot);
+	for (i = 0; i < snapshot.count; i++) {
+		if (only && snapshot.pdevs[i] != only->pdev)
+			continue;
+		ret = mdr_hooks_call(group, snapshot.pdevs[i], deadline);
+		if (ret)
+			worst = ret;
+	}
+	mdr_snapshot_put(&snapshot);
+	return worst;
+}
