@@ -16,10 +16,13 @@
 #ifndef _LINUX_MDEV_RECOVERY_H
 #define _LINUX_MDEV_RECOVERY_H
 
+#include <linux/build_bug.h>
 #include <linux/types.h>
 
 struct pci_dev;
 struct pci_error_handlers;
+struct vfio_device;
+struct vfio_device_ops;
 
 /**
  * struct mdr_parent_ops - what a parent driver knows about its device
@@ -39,8 +42,14 @@ struct pci_error_handlers;
  *	cycles with its own IDs, and asked again and again while it says no: every
  *	10 to 200 ms, until the time is over. So look, and do not wait. Bus
  *	mastering is off until it says yes.
+ * @device_ops: operations of a vfio driver of the parent's own, in place of
+ *	those of vfio-pci-core; or NULL. See "Operations of a parent driver".
+ * @device_size: size of that driver's structure, MDR_DEVICE_SIZE(); 0 without
+ * @region_size: size of a region that vfio-pci-core does not know, or that is not
+ *	as large as the BAR; 0 for all others. Only looks at memory: it is called
+ *	for a device that does not answer. With @device_ops only.
  *
- * All are optional. All are called with the device lock of the
+ * All are optional. The first four are called with the device lock of the
  * function held, may sleep, and must be bounded in time: the host's recovery may
  * be waiting for them. None may wait for user space, or take a lock under which
  * vfio-pci-core or mdev core functions are called. Besides the device lock these
@@ -65,7 +74,7 @@ struct pci_error_handlers;
  * - after VFIO_DEVICE_RESET and a hot reset, for every function of the shim's that
  *   was reset: until recovery_timeout_ms. If they do not succeed, the ioctl fails,
  *   and the group is failed;
- * - at open, after vfio-pci-core's reset in it: until
+ * - at open, after @device_ops->open_device() with the reset in it: until
  *   recovery_timeout_ms. If they do not succeed, the open fails. Nothing is called
  *   after the reset at close; the next open does it.
  *
@@ -81,7 +90,58 @@ struct mdr_parent_ops {
 	int (*reset)(struct pci_dev *pdev);
 	int (*restore)(struct pci_dev *pdev);
 	bool (*healthy)(struct pci_dev *pdev);
+
+	const struct vfio_device_ops *device_ops;
+	size_t device_size;
+	u64 (*region_size)(struct vfio_device *vdev, unsigned int index);
 };
+
+/**
+ * DOC: Operations of a parent driver
+ *
+ * A parent driver with a vfio driver of its own passes its operations in
+ * &mdr_parent_ops.device_ops. Its structure begins with a struct
+ * vfio_pci_core_device; the shim allocates it, with its own data behind it, and
+ * calls the operations as vfio core would, but in the gate:
+ *
+ * - read and write, in the pieces that a user asks for;
+ * - ioctl: RESET and PCI_HOT_RESET with the gate closed, everything else inside
+ *   it, IOEVENTFD never;
+ * - get_region_info_caps, device_feature; migration and logging operations that
+ *   init has put into the vfio_device;
+ * - attach_ioas;
+ * - the faults of a mapping. What mmap sets up must be shared (VM_SHARED), of page
+ *   frames (VM_PFNMAP), filled by fault or huge_fault with vmf_insert_pfn*() and by
+ *   nothing else. The table in vma->vm_ops is not the driver's own any more once
+ *   mmap has returned.
+ *
+ * They return what they return, or -EIO if the gate was closed for
+ * stall_timeout_ms; read, write and faults then do what dead_access says.
+ *
+ * Inside the gate no operation may wait for a recovery, for a hook, or for
+ * longer than a small access takes: the host waits for it, up to 1 s.
+ *
+ * These pass as they are, so they must not reach the device: init and release,
+ * mmap itself, request, match, match_token_uuid, bind_iommufd and unbind_iommufd,
+ * detach_ioas, dma_unmap. open_device and close_device have the device for
+ * themselves; open_device calls vfio_pci_core_enable(), and close_device
+ * vfio_pci_core_close_device(). Operations that are not named here are not called.
+ */
+
+/* For &mdr_parent_ops.device_size: the structure, and its vfio_pci_core_device. */
+#define MDR_DEVICE_SIZE(type_, core_)					\
+	(sizeof(type_) + BUILD_BUG_ON_ZERO(offsetof(type_, core_)))
+
+/**
+ * struct mdr_parent_entry - presence of a parent driver in a gate
+ * @opaque: for the shim
+ */
+struct mdr_parent_entry {
+	unsigned long opaque[8];
+};
+
+int mdr_parent_enter(struct vfio_device *vdev, struct mdr_parent_entry *entry);
+void mdr_parent_exit(struct mdr_parent_entry *entry);
 
 int mdr_register_function(struct pci_dev *pdev,
 			  const struct mdr_parent_ops *ops);

@@ -19,7 +19,19 @@ static enum mdr_entry_kind mdr_access_kind(loff_t pos)
 /* Size of a region, without access to the device; 0 if there is none. */
 static u64 mdr_region_size(struct mdr_device *device, unsigned int index)
 {
-	struct pci_dev *pdev = device->core->pdev;
+	struct vfio_pci_core_device *core = device->core;
+	const struct mdr_parent_ops *ops = device->function->ops;
+	struct pci_dev *pdev = core->pdev;
+	u64 size = 0;
+
+	if (ops->region_size)
+		size = ops->region_size(&core->vdev, index);
+	if (size)
+		return size;
+	if (index >= VFIO_PCI_NUM_REGIONS) {
+		index -= VFIO_PCI_NUM_REGIONS;
+		return index < core->num_regions ? core->region[index].size : 0;
+	}
 
 	switch (index) {
 	case VFIO_PCI_BAR0_REGION_INDEX ... VFIO_PCI_ROM_REGION_INDEX:
@@ -96,7 +108,7 @@ static noinline ssize_t mdr_read_slowly(struct vfio_device *vdev,
 		return mdr_dead_access(device, buf, count, ppos, false);
 	}
 
-	ret = vfio_pci_core_read(vdev, buf, count, ppos);
+	ret = device->parent->read(vdev, buf, count, ppos);
 	mdr_gate_exit(&entry);
 	return ret;
 }
@@ -136,7 +148,7 @@ static noinline ssize_t mdr_write_slowly(struct vfio_device *vdev,
 				       true);
 	}
 
-	ret = vfio_pci_core_write(vdev, buf, count, ppos);
+	ret = device->parent->write(vdev, buf, count, ppos);
 	if (kind == MDR_ENTRY_CONFIG && ret > 0)
 		mdr_user_registers_track(device, pos & VFIO_PCI_OFFSET_MASK,
 					 ret);
@@ -172,10 +184,25 @@ static noinline ssize_t mdr_bar_write(struct vfio_device *vdev,
 ssize_t mdr_device_write(struct vfio_device *vdev, const char __user *buf,
 			 size_t count, loff_t *ppos)
 {
+	struct mdr_device *device = to_mdr_plain_device(vdev);
+
 	if (mdr_access_kind(*ppos) != MDR_ENTRY_CONFIG)
 		return mdr_bar_write(vdev, buf, count, ppos);
-	if (mdr_user_registers_tracked(to_mdr_plain_device(vdev), *ppos,
-					count))
+	if (mdr_user_registers_tracked(device, *ppos, count))
+
 		return mdr_write_slowly(vdev, buf, count, ppos);
 	return mdr_write_quickly(vdev, buf, count, ppos, MDR_ENTRY_CONFIG);
+}
+
+/* The same for a parent driver with operations of its own. */
+ssize_t mdr_vendor_read(struct vfio_device *vdev, char __user *buf,
+			size_t count, loff_t *ppos)
+{
+	return mdr_read_slowly(vdev, buf, count, ppos);
+}
+
+ssize_t mdr_vendor_write(struct vfio_device *vdev, const char __user *buf,
+			 size_t count, loff_t *ppos)
+{
+	return mdr_write_slowly(vdev, buf, count, ppos);
 }

@@ -45,10 +45,10 @@ static int mdr_device_open_gate(struct mdr_device *device,
 	}
 }
 
-/* Undo an enable. vfio-pci-core resets the function in it. */
+/* vfio-pci-core resets the function in it. */
 static void mdr_device_disable(struct mdr_device *device)
 {
-	vfio_pci_core_disable(device->core);
+	device->parent->close_device(&device->core->vdev);
 	mdr_hooks_note_close(device->function);
 }
 
@@ -64,7 +64,7 @@ static int mdr_device_enable_core(struct mdr_device *device)
 		return ret;
 	if (!mdr_function_answers(function->pdev))
 		return -EIO;
-	ret = vfio_pci_core_enable(device->core);
+	ret = device->parent->open_device(&device->core->vdev);
 	if (ret)
 		return ret;
 	ret = mdr_hooks_call(function->group, function->pdev,
@@ -94,8 +94,7 @@ static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 
 	let_go = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
 	do {
-		ret = mdr_device_enable_core(device)
-;
+		ret = mdr_device_enable_core(device);
 	} while (ret == -EAGAIN && !mdr_gate_closed(&group->gate) &&
 		 mdr_wait_host_lets_go(let_go));
 	if (ret) {
@@ -124,8 +123,6 @@ static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 	mutex_unlock(&group->lock);
 
 	kfree(saved);
-
-	vfio_pci_core_finish_enable(device->core);
 out_exit:
 	mdr_gate_exit(&entry);
 	return ret;
@@ -208,8 +205,7 @@ static void mdr_device_close_core(struct mdr_device *device)
 	guard(mutex)(&device->core_lock);
 	if (gone)
 		before = xchg(&pdev->error_state, pci_channel_io_perm_failure);
-	vfio_pci_core_close_device(&device->core->vdev);
-	mdr_hooks_note_close(device->function);
+	mdr_device_disable(device);
 	if (gone)
 		cmpxchg(&pdev->error_state, pci_channel_io_perm_failure,
 			before);
@@ -239,7 +235,7 @@ static void mdr_device_close(struct vfio_device *vdev)
 
 /*
  * Match by UUID or by PCI address. A VF token may follow either one; that is
- * left to vfio-pci-core.
+ * left to the parent's operation.
  */
 static int mdr_device_match(struct vfio_device *vdev, char *buf)
 {
@@ -248,7 +244,7 @@ static int mdr_device_match(struct vfio_device *vdev, char *buf)
 	int ret;
 
 	if (strncasecmp(buf, device->uuid, UUID_STRING_LEN))
-		return vfio_pci_core_match(vdev, buf);
+		return device->parent->match(vdev, buf);
 
 	buf += UUID_STRING_LEN;
 	if (*buf && *buf != ' ')
@@ -256,26 +252,107 @@ static int mdr_device_match(struct vfio_device *vdev, char *buf)
 	name = kasprintf(GFP_KERNEL, "%s%s", pci_name(device->core->pdev), buf);
 	if (!name)
 		return -ENOMEM;
-	ret = vfio_pci_core_match(vdev, name);
+	ret = device->parent->match(vdev, name);
 	kfree(name);
+	return ret;
+}
+
+static int mdr_plain_open(struct vfio_device *vdev)
+{
+	struct vfio_pci_core_device *core =
+		container_of(vdev, struct vfio_pci_core_device, vdev);
+	int ret;
+
+	ret = vfio_pci_core_enable(core);
+	if (!ret)
+		vfio_pci_core_finish_enable(core);
+	return ret;
+}
+
+/* In the gate, for a parent driver without operations of its own. */
+static const struct vfio_device_ops mdr_plain_ops = {
+	.init		= vfio_pci_core_init_dev,
+	.release	= vfio_pci_core_release_dev,
+	.open_device	= mdr_plain_open,
+	.close_device	= vfio_pci_core_close_device,
+	.read		= vfio_pci_core_read,
+	.write		= vfio_pci_core_write,
+	.ioctl		= vfio_pci_core_ioctl,
+	.device_feature	= vfio_pci_core_ioctl_feature,
+	.request	= vfio_pci_core_request,
+	.match		= vfio_pci_core_match,
+	VFIO_OPS_REGION_INFO(vfio_pci_ioctl_get_region_info)
+};
+
+/*
+ * Operations that pass as they are: at their time the device is not open, or they
+ * do not reach it (see struct mdr_parent_ops). One that this does not know is left
+ * out, since it might.
+ */
+static void mdr_device_copy_ops(struct mdr_device *device)
+{
+	const struct vfio_device_ops *parent = device->parent;
+	struct vfio_device_ops *ops = &device->ops;
+
+	ops->name = parent->name;
+	ops->bind_iommufd = parent->bind_iommufd;
+	ops->unbind_iommufd = parent->unbind_iommufd;
+	ops->detach_ioas = parent->detach_ioas;
+	ops->dma_unmap = parent->dma_unmap;
+	if (!parent->attach_ioas)
+		ops->attach_ioas = NULL;
+	vfio_ops_copy_match_token(ops, parent);
+}
+
+/* Our part lies behind that of the parent driver. */
+static size_t mdr_device_offset(const struct mdr_parent_ops *ops)
+{
+	if (!ops->device_ops)
+		return offsetof(struct mdr_plain_device, device);
+	return ALIGN(ops->device_size, __alignof__(struct mdr_device));
+}
+
+static int mdr_device_init_parent(struct mdr_device *device)
+{
+	struct vfio_device *vdev = &device->core->vdev;
+	int ret;
+
+	ret = device->parent->init(vdev);
+	if (ret)
+		return ret;
+	ret = mdr_vendor_init(device);
+	if (ret)
+		device->parent->release(vdev);
 	return ret;
 }
 
 static int mdr_device_init(struct vfio_device *vdev)
 {
-	struct mdr_device *device = to_mdr_plain_device(vdev);
+	struct mdr_function *function = mdr_function_find(to_pci_dev(vdev->dev));
+	const struct mdr_parent_ops *ops = function->ops;
+	struct mdr_device *device = (void *)vdev + mdr_device_offset(ops);
 	int ret;
 
 	device->core = container_of(vdev, struct vfio_pci_core_device, vdev);
+	device->function = function;
+	device->gate = &function->group->gate;
+	device->parent = ops->device_ops ?: &mdr_plain_ops;
 	device->ops = *vdev->ops;
+	if (ops->device_ops)
+		mdr_device_copy_ops(device);
 	vdev->ops = &device->ops;
+	mutex_init(&device->core_lock);
+	mutex_init(&device->mappings_lock);
+	init_waitqueue_head(&device->released);
+	spin_lock_init(&device->users.lock);
+	mdr_tunables_init(&device->tunables);
 
 	device->ones = alloc_page(GFP_KERNEL_ACCOUNT);
 	if (!device->ones)
 		return -ENOMEM;
 	memset(page_address(device->ones), 0xff, PAGE_SIZE);
 
-	ret = vfio_pci_core_init_dev(vdev);
+	ret = mdr_device_init_parent(device);
 	if (ret) {
 		__free_page(device->ones);
 		return ret;
@@ -286,10 +363,6 @@ static int mdr_device_init(struct vfio_device *vdev)
 	 * neighbours, and cannot be woken over a link that is down.
 	 */
 	vfio_pci_core_stay_in_d0(device->core);
-	mutex_init(&device->core_lock);
-	init_waitqueue_head(&device->released);
-	spin_lock_init(&device->users.lock);
-	mdr_tunables_init(&device->tunables);
 	return 0;
 }
 
@@ -298,7 +371,9 @@ static void mdr_device_release(struct vfio_device *vdev)
 	struct mdr_device *device = to_mdr_device(vdev);
 
 	vfio_pci_core_stay_in_d0_end(device->core);
-	vfio_pci_core_release_dev(vdev);
+	device->parent->release(vdev);
+	mdr_mapping_free(device);
+	mutex_destroy(&device->mappings_lock);
 	mutex_destroy(&device->core_lock);
 	kfree(device->saved);
 	__free_page(device->ones);
@@ -323,6 +398,23 @@ static const struct vfio_device_ops mdr_device_ops = {
 	.unbind_iommufd	= vfio_iommufd_physical_unbind,
 	.attach_ioas	= vfio_iommufd_physical_attach_ioas,
 	.detach_ioas	= vfio_iommufd_physical_detach_ioas,
+};
+
+/* For a parent driver with operations of its own; see also mdr_device_copy_ops(). */
+static const struct vfio_device_ops mdr_vendor_ops = {
+	.init		= mdr_device_init,
+	.release	= mdr_device_release,
+	.open_device	= mdr_device_open,
+	.close_device	= mdr_device_close,
+	.read		= mdr_vendor_read,
+	.write		= mdr_vendor_write,
+	.ioctl		= mdr_device_ioctl,
+	.device_feature	= mdr_device_feature,
+	.mmap		= mdr_vendor_mmap,
+	.request	= mdr_device_request,
+	.match		= mdr_device_match,
+	VFIO_OPS_REGION_INFO(mdr_device_region_info)
+	.attach_ioas	= mdr_vendor_attach_ioas,
 };
 
 /* QEMU and libvirt look for these two links in the mdev's directory. */
@@ -364,21 +456,29 @@ static void mdr_device_attach(struct mdr_function *function,
 	function->device = device;
 }
 
+static struct mdr_device *mdr_device_alloc(struct mdr_function *function)
+{
+	const struct mdr_parent_ops *ops = function->ops;
+	struct vfio_device *vdev;
+
+	vdev = _vfio_alloc_device(mdr_device_offset(ops) +
+				  sizeof(struct mdr_device),
+				  &function->pdev->dev,
+				  ops->device_ops ? &mdr_vendor_ops :
+						    &mdr_device_ops);
+	return IS_ERR(vdev) ? ERR_CAST(vdev) : to_mdr_device(vdev);
+}
+
 static int mdr_device_register(struct mdr_function *function,
 			       struct mdev_device *mdev)
 {
 	struct pci_dev *pdev = function->pdev;
-	struct mdr_plain_device *plain;
 	struct mdr_device *device;
 	int ret;
 
-	plain = vfio_alloc_device(mdr_plain_device, core.vdev, &pdev->dev,
-				  &mdr_device_ops);
-	if (IS_ERR(plain))
-		return PTR_ERR(plain);
-	device = &plain->device;
-	device->function = function;
-	device->gate = &function->group->gate;
+	device = mdr_device_alloc(function);
+	if (IS_ERR(device))
+		return PTR_ERR(device);
 	device->policy = mdev->type - function->types + MDR_POLICY_RESUME;
 	strscpy(device->uuid, dev_name(&mdev->dev), sizeof(device->uuid));
 

@@ -16,6 +16,7 @@
 #include "policy.h"
 
 struct mdev_driver;
+struct mdr_mapping;
 struct mdr_function;
 struct mdr_group;
 struct pci_bus;
@@ -115,7 +116,11 @@ struct mdr_users {
  * struct mdr_device - an assigned function
  * @ops: the operations that vfio core calls; a copy, and so the way back from the
  *	vfio device to here
- * @core: vfio-pci-core's part; in the same memory, before this one
+ * @parent: what ours call in the gate: vfio-pci-core's, or the parent driver's own
+ * @mig_ops: the parent driver's migration operations, or NULL; ours are in front
+ * @log_ops: the same for the logging of DMA
+ * @core: vfio-pci-core's part; in the same memory, before this one, at the start
+ *	of the parent driver's structure
  * @function: the function, outlives the device
  * @gate: the group's gate; copied here because every access reads it
  * @uuid: name of the mdev
@@ -139,9 +144,14 @@ struct mdr_users {
  *	for each device, since its user can write to it.
  * @substituted: @ones may be mapped
  * @core_vm_ops: vfio-pci-core's, called by ours
+ * @mappings: tables of a parent driver with a vfio driver of its own
+ * @mappings_lock: protects @mappings; innermost
  */
 struct mdr_device {
 	struct vfio_device_ops ops;
+	const struct vfio_device_ops *parent;
+	const struct vfio_migration_ops *mig_ops;
+	const struct vfio_log_ops *log_ops;
 	struct vfio_pci_core_device *core;
 	struct mdr_function *function;
 	struct mdr_gate *gate;
@@ -161,6 +171,8 @@ struct mdr_device {
 	struct page *ones;
 	bool substituted;
 	const struct vm_operations_struct *core_vm_ops;
+	struct mdr_mapping *mappings;
+	struct mutex mappings_lock;
 };
 
 /**
@@ -213,6 +225,13 @@ int mdr_device_enter(struct mdr_device *device, enum mdr_entry_kind kind,
 int mdr_device_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
 void mdr_device_zap(struct mdr_device *device);
 void mdr_device_unsubstitute(struct mdr_device *device);
+vm_fault_t mdr_device_fault(struct mdr_device *device,
+			    const struct vm_operations_struct *core_vm_ops,
+			    struct vm_fault *vmf, unsigned int order);
+
+/* mapping.c: mappings that a parent driver makes by itself */
+int mdr_mapping_wrap(struct mdr_device *device, struct vm_area_struct *vma);
+void mdr_mapping_free(struct mdr_device *device);
 
 /* restore.c: the user's part of config space, and INTx */
 void mdr_device_sync_interrupts(struct mdr_device *device);
@@ -249,6 +268,15 @@ ssize_t mdr_device_read(struct vfio_device *vdev, char __user *buf,
 			size_t count, loff_t *ppos);
 ssize_t mdr_device_write(struct vfio_device *vdev, const char __user *buf,
 			 size_t count, loff_t *ppos);
+ssize_t mdr_vendor_read(struct vfio_device *vdev, char __user *buf,
+			size_t count, loff_t *ppos);
+ssize_t mdr_vendor_write(struct vfio_device *vdev, const char __user *buf,
+			 size_t count, loff_t *ppos);
+
+/* vendor.c: parent drivers with a vfio driver of their own */
+int mdr_vendor_init(struct mdr_device *device);
+int mdr_vendor_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
+int mdr_vendor_attach_ioas(struct vfio_device *vdev, u32 *pt_id);
 
 /* revoke.c: takes a device away from its user */
 void mdr_device_revoke(struct mdr_device *device);

@@ -98,26 +98,30 @@ static vm_fault_t mdr_fault_closed(struct mdr_device *device,
 }
 
 /* @huge stands for order != 0, as a constant for the compiler. */
-static __always_inline vm_fault_t mdr_fault_inside(struct mdr_device *device,
-						   struct vm_fault *vmf,
-						   unsigned int order,
-						   bool huge)
+static __always_inline vm_fault_t
+mdr_fault_inside(struct mdr_device *device,
+		 const struct vm_operations_struct *core_vm_ops,
+		 struct vm_fault *vmf, unsigned int order, bool huge)
 {
 	vm_fault_t ret;
 
 	if (huge)
-		ret = device->core_vm_ops->huge_fault(vmf, order);
+		ret = core_vm_ops->huge_fault(vmf, order);
 	else
-		ret = device->core_vm_ops->fault(vmf);
+		ret = core_vm_ops->fault(vmf);
 	if (unlikely(mdr_gate_closed(device->gate)) && (ret & VM_FAULT_NOPAGE))
 		mdr_fault_undo(vmf, order);
 	return ret;
 }
 
-/* The gate is not open, or the first slot of this CPU is taken. */
-static noinline vm_fault_t mdr_fault_slowly(struct mdr_device *device,
-					    struct vm_fault *vmf,
-					    unsigned int order)
+/*
+ * A fault through the gate, with @core_vm_ops behind it. For our own tables only
+ * if the gate is not open, or the first slot of this CPU is taken.
+ */
+noinline vm_fault_t
+mdr_device_fault(struct mdr_device *device,
+		 const struct vm_operations_struct *core_vm_ops,
+		 struct vm_fault *vmf, unsigned int order)
 {
 	struct mdr_gate_entry entry;
 	vm_fault_t ret;
@@ -125,7 +129,7 @@ static noinline vm_fault_t mdr_fault_slowly(struct mdr_device *device,
 	if (!mdr_gate_enter(device->gate, MDR_ENTRY_ACCESS, &entry))
 		return mdr_fault_closed(device, vmf, order);
 
-	ret = mdr_fault_inside(device, vmf, order, order);
+	ret = mdr_fault_inside(device, core_vm_ops, vmf, order, order);
 	mdr_gate_exit(&entry);
 	return ret;
 }
@@ -139,9 +143,10 @@ static __always_inline vm_fault_t mdr_fault_any(struct vm_fault *vmf,
 
 	if (unlikely(!mdr_gate_try_enter(device->gate, MDR_ENTRY_ACCESS,
 					 &slot)))
-		return mdr_fault_slowly(device, vmf, order);
+		return mdr_device_fault(device, device->core_vm_ops, vmf,
+					order);
 
-	ret = mdr_fault_inside(device, vmf, order, huge);
+	ret = mdr_fault_inside(device, device->core_vm_ops, vmf, order, huge);
 	mdr_gate_leave(slot);
 	return ret;
 }
@@ -202,14 +207,11 @@ int mdr_device_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 	return 0;
 }
 
-/* Remove the BAR mappings. The gate is closed, or was just opened. */
+/* Remove all mappings. The gate is closed, or was just opened. */
 void mdr_device_zap(struct mdr_device *device)
 {
-	loff_t start = VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_BAR0_REGION_INDEX);
-	loff_t end = VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_ROM_REGION_INDEX);
-
-	unmap_mapping_range(device->core->vdev.inode->i_mapping, start,
-			    end - start, true);
+	/* also the regions of a parent driver, whatever their offsets */
+	unmap_mapping_range(device->core->vdev.inode->i_mapping, 0, 0, true);
 }
 
 /*

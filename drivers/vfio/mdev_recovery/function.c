@@ -30,6 +30,19 @@ static int mdr_function_check(struct pci_dev *pdev)
 	return 0;
 }
 
+/* Operations of the parent driver's own: those that we call without asking. */
+static bool mdr_parent_ops_complete(const struct mdr_parent_ops *parent)
+{
+	const struct vfio_device_ops *ops = parent->device_ops;
+
+	if (!ops)
+		return !parent->device_size;
+	return parent->device_size >= sizeof(struct vfio_pci_core_device) &&
+	       ops->init && ops->release && ops->open_device &&
+	       ops->close_device && ops->read && ops->write && ops->ioctl &&
+	       ops->device_feature && ops->request && ops->match;
+}
+
 static void mdr_function_init_types(struct mdr_function *function)
 {
 	static const char * const names[] = {
@@ -130,17 +143,18 @@ static void mdr_function_unpublish(struct mdr_function *function)
 /**
  * mdr_register_function - offer a PCI function as an mdev parent
  * @pdev: the function
- * @ops: optional hooks, constant; may be NULL
+ * @ops: what the parent driver adds, constant; may be NULL
  *
  * From here on the function takes part in the recovery of its IOMMU group. Call
  * this last in the parent driver's probe: user space can use the function
  * before this returns.
  *
  * Context: a PCI driver's probe, with the device lock of @pdev held. May sleep.
- * Return: 0; -EINVAL for a bridge, or for a parent driver without
- * driver_managed_dma; -ENODEV if the function is in no IOMMU group or does not
- * answer; -EIO if its config space is lost; -ENOMEM; or an error of
- * mdev_register_parent().
+ * Return: 0; -EINVAL for a bridge, for a parent driver without
+ * driver_managed_dma, or for incomplete @ops; -ENODEV if the function is in no
+ * IOMMU group or does not answer; -EIO if its config space is lost; -ENOMEM; or
+ * an error of mdev_register_parent().
+
  */
 int mdr_register_function(struct pci_dev *pdev,
 			  const struct mdr_parent_ops *ops)
@@ -150,6 +164,8 @@ int mdr_register_function(struct pci_dev *pdev,
 
 	device_lock_assert(&pdev->dev);
 
+	if (ops && WARN_ON(!mdr_parent_ops_complete(ops)))
+		return -EINVAL;
 	ret = mdr_function_check(pdev);
 	if (ret)
 		return ret;

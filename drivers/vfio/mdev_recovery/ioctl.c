@@ -10,6 +10,7 @@
  * During a recovery they would read or leave behind garbage.
  */
 #include "device.h"
+#include "function.h"
 
 static int mdr_call_enter(struct mdr_device *device,
 			  struct mdr_gate_entry *entry)
@@ -59,20 +60,26 @@ long mdr_device_ioctl(struct vfio_device *vdev, unsigned int cmd,
 	mdr_users_note(&device->users);
 	switch (cmd) {
 	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
-		return vfio_pci_core_ioctl(vdev, cmd, arg);
+		return device->parent->ioctl(vdev, cmd, arg);
 	case VFIO_DEVICE_GET_INFO:
 		return mdr_call_inside(device, mdr_get_info(device, cmd, arg));
 	case VFIO_DEVICE_GET_REGION_INFO:
 	case VFIO_DEVICE_GET_IRQ_INFO:
 	case VFIO_DEVICE_SET_IRQS:
 		return mdr_call_inside(device,
-				       vfio_pci_core_ioctl(vdev, cmd, arg));
+				       device->parent->ioctl(vdev, cmd, arg));
 	case VFIO_DEVICE_RESET:
 		return mdr_device_reset(device, cmd, arg);
 	case VFIO_DEVICE_PCI_HOT_RESET:
 		return mdr_device_hot_reset(device, cmd, arg);
-	default:
+	case VFIO_DEVICE_IOEVENTFD:
+		/* its writes come from an eventfd, outside of any call */
 		return mdr_ioctl_refuse(device, cmd);
+	default:
+		if (!device->function->ops->device_ops)
+			return mdr_ioctl_refuse(device, cmd);
+		return mdr_call_inside(device,
+				       device->parent->ioctl(vdev, cmd, arg));
 	}
 }
 
@@ -85,8 +92,8 @@ int mdr_device_region_info(struct vfio_device *vdev,
 
 	mdr_users_note(&device->users);
 	return mdr_call_inside(device,
-			       vfio_pci_ioctl_get_region_info(vdev, info,
-							      caps));
+			       vfio_ops_region_info(device->parent, vdev, info,
+						    caps));
 }
 
 /*
@@ -102,7 +109,7 @@ int mdr_device_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 	mdr_users_note(&device->users);
 	switch (feature) {
 	case VFIO_DEVICE_FEATURE_PCI_VF_TOKEN:
-		return vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
+		return device->parent->device_feature(vdev, flags, arg, argsz);
 	case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY:
 	case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP:
 	case VFIO_DEVICE_FEATURE_LOW_POWER_EXIT:
@@ -115,6 +122,6 @@ int mdr_device_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 		return -ENOTTY;
 	}
 
-	return mdr_call_inside(device, vfio_pci_core_ioctl_feature(vdev, flags,
-								   arg, argsz));
+	return mdr_call_inside(device, device->parent->device_feature(vdev, flags,
+								      arg, argsz));
 }

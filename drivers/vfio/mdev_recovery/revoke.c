@@ -242,7 +242,7 @@ static long mdr_revoke_press(struct mdr_revocation *revocation)
 		}
 		period = clamp(left, 1, period);
 	}
-	vfio_pci_core_request(&device->core->vdev, revocation->requests++);
+	device->parent->request(&device->core->vdev, revocation->requests++);
 	return period;
 }
 
@@ -288,7 +288,7 @@ void mdr_device_request(struct vfio_device *vdev, unsigned int count)
 	if (count && READ_ONCE(device->tunables.revoke) == MDR_REVOKE_KILL)
 		mdr_kill_holders(device);
 	else
-		vfio_pci_core_request(vdev, count);
+		device->parent->request(vdev, count);
 }
 
 /**

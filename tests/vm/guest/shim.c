@@ -94,6 +94,31 @@ int shim_bind_test(struct shim *s, const char *port, unsigned int n)
 	return ret ? ret : bind_to(s, "mdr-test", port, n);
 }
 
+int shim_vendor_set(const char *parameter, const char *value)
+{
+	return sysfs_write(value, "/sys/module/mdev_recovery_vendor/parameters/%s",
+			   parameter);
+}
+
+long shim_vendor_count(const char *parameter)
+{
+	return sysfs_read_number("/sys/module/mdev_recovery_vendor/parameters/%s", parameter);
+}
+
+int shim_bind_vendor(struct shim *s, const char *port, unsigned int n)
+{
+	static const char * const off[] = {
+		"trespasses", "restores", "opens", "restore_error", "restore_ms", "unhealthy",
+	};
+	int ret = module_load("mdev_recovery_vendor");
+
+	for (size_t i = 0; i < sizeof(off) / sizeof(off[0]) && !ret; i++)
+		ret = shim_vendor_set(off[i], "0");
+	if (!ret)
+		ret = shim_vendor_set("migration", "1");
+	return ret ? ret : bind_to(s, "mdr-vendor", port, n);
+}
+
 int shim_create(struct shim *s, const char *policy)
 {
 	static unsigned int serial;

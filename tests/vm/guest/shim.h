@@ -37,6 +37,11 @@ int shim_test_load(void);
 int shim_test_set(const char *parameter, const char *value);
 /* One of its counters, or -errno. */
 long shim_test_count(const char *parameter);
+
+/* With the tests' parent driver that has a vfio driver of its own, for igb. */
+int shim_bind_vendor(struct shim *s, const char *port, unsigned int n);
+int shim_vendor_set(const char *parameter, const char *value);
+long shim_vendor_count(const char *parameter);
 /*
  * Starts the kernel's own recovery of a port, with a reset function of the test
  * module; does not wait for its end. -EOPNOTSUPP if this kernel does not export it.

@@ -83,9 +83,9 @@ static int read_regions(struct vfio_user *u)
 			.argsz = sizeof(info), .index = i,
 		};
 
-		/* a device without VGA has no VGA region */
+		/* a device without VGA has no VGA region, and few have one of their own */
 		if (ioctl(u->device, VFIO_DEVICE_GET_REGION_INFO, &info)) {
-			if (i == VFIO_PCI_VGA_REGION_INDEX)
+			if (i >= VFIO_PCI_VGA_REGION_INDEX)
 				continue;
 			return -errno;
 		}

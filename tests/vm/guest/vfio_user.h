@@ -12,7 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define VFIO_USER_REGIONS VFIO_PCI_NUM_REGIONS
+/* The last is one of the tests' own vfio driver (module/mdev_recovery_vendor.c). */
+#define VFIO_USER_REGIONS (VFIO_PCI_NUM_REGIONS + 1)
 #define VFIO_CONFIG VFIO_PCI_CONFIG_REGION_INDEX
 
 /*

@@ -15,10 +15,11 @@
 
 static struct vfio_user user;
 
-/* It depends on the shim too, and other scenarios may have loaded it. */
-static void unload_test_driver(void)
+/* They depend on the shim too, and other scenarios may have loaded them. */
+static void unload_test_drivers(void)
 {
 	module_unload("mdev_recovery_test");
+	module_unload("mdev_recovery_vendor");
 }
 
 SCENARIO(unload_not_while_in_use,
@@ -30,7 +31,7 @@ SCENARIO(unload_not_while_in_use,
 	REQUIRE_OK(shim_make(&s, PORT, 0, "resume"));
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
 	status = nic_status(&user);
-	unload_test_driver();
+	unload_test_drivers();
 	CHECK_ERRNO(module_unload("mdev_recovery_pci"), EWOULDBLOCK);
 	CHECK_ERRNO(module_unload("mdev_recovery"), EWOULDBLOCK);
 	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
@@ -56,7 +57,7 @@ SCENARIO(unload_undoes_unused,
 {
 	struct shim s[2];
 
-	unload_test_driver();
+	unload_test_drivers();
 	for (int i = 0; i < 2; i++)
 		REQUIRE_OK(shim_make(&s[i], "rp_e1000e", i, "hold"));
 	REQUIRE_OK(module_unload("mdev_recovery_pci"));

@@ -15,12 +15,20 @@
  */
 #ifdef MDR_HAVE_get_region_info_caps
 #define VFIO_OPS_REGION_INFO(function_) .get_region_info_caps = (function_),
+static inline int vfio_ops_region_info(const struct vfio_device_ops *ops,
+				       struct vfio_device *vdev,
+				       struct vfio_region_info *info,
+				       struct vfio_info_cap *caps)
+{
+	return ops->get_region_info_caps ?
+	       ops->get_region_info_caps(vdev, info, caps) : -EINVAL;
+}
 #else
 #define VFIO_OPS_REGION_INFO(function_)
-static inline int
-vfio_pci_ioctl_get_region_info(struct vfio_device *vdev,
-			       struct vfio_region_info *info,
-			       struct vfio_info_cap *caps)
+static inline int vfio_ops_region_info(const struct vfio_device_ops *ops,
+				       struct vfio_device *vdev,
+				       struct vfio_region_info *info,
+				       struct vfio_info_cap *caps)
 {
 	return -ENOTTY;
 }
@@ -29,8 +37,20 @@ vfio_pci_ioctl_get_region_info(struct vfio_device *vdev,
 /* Without it vfio_pci_core_match() knows about tokens. Can go with 6.12. */
 #ifdef MDR_HAVE_match_token_uuid
 #define VFIO_OPS_MATCH_TOKEN(function_) .match_token_uuid = (function_),
+static inline void
+vfio_ops_copy_match_token(struct vfio_device_ops *to,
+			  const struct vfio_device_ops *from)
+{
+	to->match_token_uuid = from->match_token_uuid;
+}
 #else
 #define VFIO_OPS_MATCH_TOKEN(function_)
+static inline void
+vfio_ops_copy_match_token(struct vfio_device_ops *to,
+			  const struct vfio_device_ops *from)
+{
+}
+
 #endif
 
 /*

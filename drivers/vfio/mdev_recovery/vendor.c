@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Parent drivers with a vfio driver of their own: the gate around each of their
+ * operations.
+ *
+ * Their migration and logging operations are called by vfio core directly, and
+ * so get tables of ours in front. What they reach by other ways than an
+ * operation, for example the file with the migration data, they put behind the
+ * gate themselves, with mdr_parent_enter().
+ */
+#include <linux/err.h>
+
+#include "device.h"
+#include "function.h"
+#include "group.h"
+
+static_assert(sizeof(struct mdr_gate_entry) <=
+	      sizeof(struct mdr_parent_entry));
+
+static int mdr_vendor_enter(struct mdr_device *device,
+			    struct mdr_gate_entry *entry)
+{
+	int ret = mdr_device_enter(device, MDR_ENTRY_ACCESS, entry);
+
+	return ret == -ETIMEDOUT ? -EIO : ret;
+}
+
+/**
+ * mdr_parent_enter - enter the gate of a device
+ * @vdev: the device
+ * @entry: for mdr_parent_exit()
+ *
+ * For what a parent driver does for a user outside of its operations, in a file
+ * or a work of its own. Waits at a closed gate like any access.
+ *
+ * Inside, do not wait for user memory, and be quick: the host's recovery waits up
+ * to 1 s for whoever is inside, and then goes on without.
+ *
+ * Context: process context, in no operation and no hook. May sleep, killable.
+ * Holds no lock that a hook takes.
+ * Return: 0; -EIO if the device does not answer within stall_timeout_ms;
+ * -ERESTARTSYS.
+ */
+int mdr_parent_enter(struct vfio_device *vdev, struct mdr_parent_entry *entry)
+{
+	return mdr_vendor_enter(to_mdr_device(vdev),
+				(struct mdr_gate_entry *)entry);
+}
+EXPORT_SYMBOL_GPL(mdr_parent_enter);
+
+/**
+ * mdr_parent_exit - leave the gate
+ * @entry: of mdr_parent_enter()
+ *
+ * Context: the task that entered.
+ */
+void mdr_parent_exit(struct mdr_parent_entry *entry)
+{
+	mdr_gate_exit((struct mdr_gate_entry *)entry);
+}
+EXPORT_SYMBOL_GPL(mdr_parent_exit);
+
+static struct file *mdr_migration_set_state(struct vfio_device *vdev,
+					    enum vfio_device_mig_state state)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+	struct mdr_gate_entry entry;
+	struct file *file;
+	int ret;
+
+	ret = mdr_vendor_enter(device, &entry);
+	if (ret)
+		return ERR_PTR(ret);
+	file = device->mig_ops->migration_set_state(vdev, state);
+	mdr_gate_exit(&entry);
+	return file;
+}
+
+static int mdr_migration_get_state(struct vfio_device *vdev,
+				   enum vfio_device_mig_state *state)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+	struct mdr_gate_entry entry;
+	int ret;
+
+	ret = mdr_vendor_enter(device, &entry);
+	if (ret)
+		return ret;
+	ret = device->mig_ops->migration_get_state(vdev, state);
+	mdr_gate_exit(&entry);
+	return ret;
+}
+
+static int mdr_migration_get_data_size(struct vfio_device *vdev,
+				       unsigned long *length)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+	struct mdr_gate_entry entry;
+	int ret;
+
+	ret = mdr_vendor_enter(device, &entry);
+	if (ret)
+		return ret;
+	ret = device->mig_ops->migration_get_data_size(vdev, length);
+	mdr_gate_exit(&entry);
+	return ret;
+}
+
+static const struct vfio_migration_ops mdr_migration_ops = {
+	.migration_set_state		= mdr_migration_set_state,
+	.migration_get_state		= mdr_migration_get_state,
+	.migration_get_data_size	= mdr_migration_get_data_size,
+};
+
+static int mdr_log_start(struct vfio_device *vdev,
+			 struct rb_root_cached *ranges, u32 nnodes,
+			 u64 *page_size)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+	struct mdr_gate_entry entry;
+	int ret;
+
+	ret = mdr_vendor_enter(device, &entry);
+	if (ret)
+		return ret;
+	ret = device->log_ops->log_start(vdev, ranges, nnodes, page_size);
+	mdr_gate_exit(&entry);
+	return ret;
+}
+
+static int mdr_log_stop(struct vfio_device *vdev)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+	struct mdr_gate_entry entry;
+	int ret;
+
+	ret = mdr_vendor_enter(device, &entry);
+	if (ret)
+		return ret;
+	ret = device->log_ops->log_stop(vdev);
+	mdr_gate_exit(&entry);
+	return ret;
+}
+
+static int mdr_log_read_and_clear(struct vfio_device *vdev,
+				  unsigned long iova, unsigned long length,
+				  struct iova_bitmap *dirty)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+	struct mdr_gate_entry entry;
+	int ret;
+
+	ret = mdr_vendor_enter(device, &entry);
+	if (ret)
+		return ret;
+	ret = device->log_ops->log_read_and_clear(vdev, iova, length, dirty);
+	mdr_gate_exit(&entry);
+	return ret;
+}
+
+static const struct vfio_log_ops mdr_log_ops = {
+	.log_start		= mdr_log_start,
+	.log_stop		= mdr_log_stop,
+	.log_read_and_clear	= mdr_log_read_and_clear,
+};
+
+/* Whatever would make vfio-pci-core refuse them, were they not behind ours. */
+static bool mdr_vendor_is_complete(struct vfio_device *vdev)
+{
+	const struct vfio_migration_ops *migration = vdev->mig_ops;
+	const struct vfio_log_ops *log = vdev->log_ops;
+
+	if (migration && !(migration->migration_set_state &&
+			   migration->migration_get_state &&
+			   migration->migration_get_data_size))
+		return false;
+	return !log || (log->log_start && log->log_stop &&
+			log->log_read_and_clear);
+}
+
+/**
+ * mdr_vendor_init - put our tables in front of the parent driver's
+ * @device: a device that the parent driver's init() has set up
+ *
+ * Return: 0; -EINVAL if a table is not complete.
+ */
+int mdr_vendor_init(struct mdr_device *device)
+{
+	struct vfio_device *vdev = &device->core->vdev;
+
+	if (!mdr_vendor_is_complete(vdev))
+		return -EINVAL;
+	device->mig_ops = vdev->mig_ops;
+	if (device->mig_ops)
+		vdev->mig_ops = &mdr_migration_ops;
+	device->log_ops = vdev->log_ops;
+	if (device->log_ops)
+		vdev->log_ops = &mdr_log_ops;
+	return 0;
+}
+
+/*
+ * .mmap. Called with mmap_lock held for writing, so it does not wait at the gate;
+ * only the faults do.
+ */
+int mdr_vendor_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+	int ret;
+
+	mdr_users_note(&device->users);
+	if (!device->parent->mmap)
+		return -EINVAL;
+	ret = device->parent->mmap(vdev, vma);
+	return ret ?: mdr_mapping_wrap(device, vma);
+}
+
+/* .attach_ioas; the IOMMU driver may turn on features of the function. */
+int mdr_vendor_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+	struct mdr_gate_entry entry;
+	int ret;
+
+	ret = mdr_vendor_enter(device, &entry);
+	if (ret)
+		return ret;
+	ret = device->parent->attach_ioas(vdev, pt_id);
+	mdr_gate_exit(&entry);
+	return ret;
+}
