@@ -37,7 +37,8 @@ static int mdr_call_enter(struct mdr_device *device,
 static long mdr_get_info(struct mdr_device *device, unsigned int cmd,
 			 unsigned long arg)
 {
-	long ret = vfio_pci_core_ioctl(&device->core.vdev, cmd, arg);
+	long ret = device->parent->ioctl(&device->core->vdev, cmd,
+					    arg);
 
 	mdr_user_registers_info(device);
 	return ret;

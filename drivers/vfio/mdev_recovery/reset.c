@@ -294,8 +294,8 @@ long mdr_device_reset(struct mdr_device *device, unsigned int cmd,
 	if (ret)
 		return ret;
 	/* below a switch that had no power for a while */
-	if (mdr_bridges_are_blank(device->core.pdev))
-		mdr_bridges_restore(device->core.pdev);
+	if (mdr_bridges_are_blank(device->core->pdev))
+		mdr_bridges_restore(device->core->pdev);
 	/*
 	 * For a function that does not answer the PCI core waits a minute for each
 	 * way to reset it; for a VF one of them is to reset the slot of its PF.
