@@ -27,7 +27,7 @@ esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-"${CC:-gcc}" -std=gnu11 -Wall -Wextra -Werror -I"$machine" -o "$work/states" \
+"${CC:-gcc}" -std=gnu11 -Wall -Wextra -Werror -I"$machine" -I"$here/../include" -o "$work/states" \
 	"$here/states.c" "$machine/machine.c" || die "states.c does not build"
 grep -qxF -e "$begin" "$page" || die "$page has no line '$begin'"
 sed "/^$begin\$/q" "$page" >"$work/page"

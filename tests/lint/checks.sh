@@ -267,3 +267,15 @@ check_states() { made_by Documentation/states.sh; }
 declare_check scenarios "Documentation/scenarios.md says what each scenario shows, and its bounds"
 
 check_scenarios() { made_by Documentation/scenarios.sh; }
+
+declare_check uapi "the user API has its layout, for programs of 32 and of 64 bits"
+
+check_uapi() {
+	local bits asm
+	# one set of headers serves both
+	asm=/usr/include/$(gcc -print-multiarch)
+	for bits in 32 64; do
+		gcc "-m$bits" -Wall -Wextra -Werror -Wpadded -fsyntax-only -Iinclude/uapi \
+			-isystem "$asm" tests/lint/uapi_layout.c 2>&1 || true
+	done
+}

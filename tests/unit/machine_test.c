@@ -70,6 +70,7 @@ static const struct row matrix[] = {
 	ROW(LAST_USER_GONE,    NO,      NO,      NO,      "ope O", "ope O", NO,      NO),
 	/* Two of the four ways out of failed. */
 	ROW(REMOVE,            NO,      NO,      NO,      NO,      NO,      "ope O", NO),
+	ROW(ACKNOWLEDGED,      NO,      NO,      NO,      "ope O", NO,      NO,      NO),
 	ROW(ADMIN_RECOVER,     NO,      NO,      NO,      NO,      NO,      "res -", NO),
 };
 

@@ -101,6 +101,8 @@ static noinline ssize_t mdr_read_slowly(struct vfio_device *vdev,
 	struct mdr_gate_entry entry;
 	ssize_t ret;
 
+	if (mdr_status_has(device, *ppos))
+		return mdr_status_read(device, buf, count, ppos);
 	ret = mdr_device_enter(device, mdr_access_kind(*ppos), &entry);
 	if (ret) {
 		if (ret != -ETIMEDOUT)

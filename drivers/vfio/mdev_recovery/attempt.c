@@ -85,6 +85,7 @@ static int mdr_attempt_lock(struct mdr_group *group, struct pci_dev *pdev)
 static void mdr_attempt_proven(struct mdr_function *function)
 {
 	guard(mutex)(&function->group->lock);
+	function->group->reset_at = ktime_get_ns();
 	function->recovering = false;
 	function->failed = false;
 }

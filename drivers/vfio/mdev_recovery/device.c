@@ -104,6 +104,11 @@ static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 		goto out_exit;
 	}
 
+	ret = mdr_status_add_region(device);
+	if (ret) {
+		mdr_device_disable(device);
+		goto out_exit;
+	}
 	mdr_user_registers_init(device);
 	saved = pci_store_saved_state(device->core->pdev);
 
@@ -224,6 +229,7 @@ static void mdr_device_close(struct vfio_device *vdev)
 		device->opened = false;
 	mdr_device_close_core(device);
 	mdr_gate_exit(&entry);
+	mdr_status_close(device);
 
 	scoped_guard(mutex, &group->lock) {
 		if (!--group->users)

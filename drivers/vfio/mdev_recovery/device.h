@@ -15,10 +15,12 @@
 #include "gate.h"
 #include "policy.h"
 
+struct eventfd_ctx;
 struct mdev_driver;
 struct mdr_mapping;
 struct mdr_function;
 struct mdr_group;
+struct mdr_status;
 struct pci_bus;
 struct pid;
 struct task_struct;
@@ -143,6 +145,8 @@ struct mdr_users {
  * @ones: the page that mappings show while the function does not answer. One
  *	for each device, since its user can write to it.
  * @substituted: @ones may be mapped
+ * @status_page: shows the user the status, if it was mapped; group->lock
+ * @changed: signalled when the status changes, or NULL; group->lock
  * @core_vm_ops: vfio-pci-core's, called by ours
  * @mappings: tables of a parent driver with a vfio driver of its own
  * @mappings_lock: protects @mappings; innermost
@@ -170,6 +174,8 @@ struct mdr_device {
 	struct mutex core_lock;
 	struct page *ones;
 	bool substituted;
+	struct page *status_page;
+	struct eventfd_ctx *changed;
 	const struct vm_operations_struct *core_vm_ops;
 	struct mdr_mapping *mappings;
 	struct mutex mappings_lock;
@@ -221,6 +227,20 @@ int mdr_device_stall(struct mdr_device *device, bool interruptible);
 int mdr_device_enter(struct mdr_device *device, enum mdr_entry_kind kind,
 		     struct mdr_gate_entry *entry);
 
+/* status.c: what users are told */
+int mdr_status_may_acknowledge(struct mdr_device *device, u64 event);
+void mdr_status_fill(struct mdr_device *device, struct mdr_status *status);
+void mdr_status_update(struct mdr_device *device);
+void mdr_status_publish(struct mdr_group *group);
+void mdr_status_close(struct mdr_device *device);
+void mdr_status_set_eventfd(struct mdr_device *device,
+			    struct eventfd_ctx *changed);
+int mdr_status_mmap(struct mdr_device *device, struct vm_area_struct *vma);
+int mdr_status_add_region(struct mdr_device *device);
+bool mdr_status_has(struct mdr_device *device, loff_t pos);
+ssize_t mdr_status_read(struct mdr_device *device, char __user *buf,
+			size_t count, loff_t *ppos);
+
 /* fault.c: BAR mappings */
 int mdr_device_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
 void mdr_device_zap(struct mdr_device *device);
@@ -253,6 +273,10 @@ void mdr_reset_end(struct mdr_group *group, struct mdr_function *function,
 /* hot_reset.c */
 long mdr_device_hot_reset(struct mdr_device *device, unsigned int cmd,
 			  unsigned long arg);
+
+/* feature.c: device features of our own */
+int mdr_device_own_feature(struct mdr_device *device, u32 flags,
+			   void __user *arg, size_t argsz);
 
 /* ioctl.c */
 long mdr_device_ioctl(struct vfio_device *vdev, unsigned int cmd,

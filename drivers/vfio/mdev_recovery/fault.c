@@ -192,6 +192,8 @@ int mdr_device_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 	int ret;
 
 	mdr_users_note(&device->users);
+	if (mdr_status_has(device, (loff_t)vma->vm_pgoff << PAGE_SHIFT))
+		return mdr_status_mmap(device, vma);
 	ret = vfio_pci_core_mmap(vdev, vma);
 	if (ret)
 		return ret;

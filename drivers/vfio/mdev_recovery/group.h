@@ -38,29 +38,8 @@ struct pci_dev;
 /* One hour: more is surely a typo, and sums of timeouts must not overflow. */
 #define MDR_MAX_TIMEOUT_MS 3600000
 
-/**
- * enum mdr_cause - why a group last left state open
- * @MDR_CAUSE_NONE: it never did, or an administrator recovered it
- * @MDR_CAUSE_NONFATAL: error_detected(normal)
- * @MDR_CAUSE_FATAL: error_detected(frozen)
- * @MDR_CAUSE_PERMANENT: error_detected(perm_failure)
- * @MDR_CAUSE_USER_RESET: a user asked for a reset
- * @MDR_CAUSE_HOST_RESET: a reset from outside
- * @MDR_CAUSE_WATCHDOG: the host's recovery did not end in time
- * @MDR_CAUSE_BREAKER: too many errors
- * @MDR_CAUSE_COUNT: number of values
- */
-enum mdr_cause {
-	MDR_CAUSE_NONE = 0,
-	MDR_CAUSE_NONFATAL,
-	MDR_CAUSE_FATAL,
-	MDR_CAUSE_PERMANENT,
-	MDR_CAUSE_USER_RESET,
-	MDR_CAUSE_HOST_RESET,
-	MDR_CAUSE_WATCHDOG,
-	MDR_CAUSE_BREAKER,
-	MDR_CAUSE_COUNT,
-};
+/* enum mdr_cause is part of the user API. */
+#define MDR_CAUSE_COUNT (MDR_CAUSE_BREAKER + 1)
 
 /**
  * struct mdr_stats - counters since the group was created
@@ -73,6 +52,7 @@ enum mdr_cause {
  * @host_resets: resets from outside
  * @hold_timeouts: users of type hold that did not react in time
  * @harmless_errors: non-fatal errors that needed no reset
+ * @acknowledgements: events that users acknowledged without a reset
  * @recovery_ns_last: last recovery, from the first error_detected() to the
  *	opening of the gate, in nanoseconds
  * @correctable_errors: reported by the kernel
@@ -93,12 +73,27 @@ struct mdr_stats {
 	u64 host_resets;
 	u64 hold_timeouts;
 	u64 harmless_errors;
+	u64 acknowledgements;
 	u64 recovery_ns_last;
 	atomic64_t correctable_errors;
 	atomic64_t stalls;
 	atomic64_t dead_accesses;
 	atomic64_t stall_ns_total;
 	atomic64_t stall_ns_max;
+};
+
+/**
+ * struct mdr_told - what the host told of the latest event, for users
+ * @channel: an enum mdr_channel
+ * @segment: PCI segment
+ * @function: bus and devfn of the first function of the group that was told
+ * @port: bus and devfn of the port where the walk started
+ */
+struct mdr_told {
+	u32 channel;
+	u32 segment;
+	u16 function;
+	u16 port;
 };
 
 /**
@@ -160,6 +155,9 @@ struct mdr_snapshot {
  * @users: number of open devices
  * @resets: resets in progress, by users, administrators or from outside
  * @error_at: ktime_get_ns() of the first error_detected() of @event
+ * @told: how the host reported it
+ * @reset_at: ktime_get_ns() when a function was last found reset and restored
+ * @opened_at: ktime_get_ns() when the gate last opened
  * @held_at: ktime_get_ns() when a recovery last ended in holding
  * @breaker: times of the latest errors with a reset
  * @breaker_event: id of the latest event counted in @breaker
@@ -196,6 +194,9 @@ struct mdr_group {
 	unsigned int users;
 	unsigned int resets;
 	u64 error_at;
+	struct mdr_told told;
+	u64 reset_at;
+	u64 opened_at;
 	u64 held_at;
 	struct mdr_breaker breaker;
 	u64 breaker_event;

@@ -143,6 +143,7 @@ MDR_STAT(user_resets, stats->user_resets);
 MDR_STAT(host_resets, stats->host_resets);
 MDR_STAT(hold_timeouts, stats->hold_timeouts);
 MDR_STAT(harmless_errors, stats->harmless_errors);
+MDR_STAT(acknowledgements, stats->acknowledgements);
 MDR_STAT(correctable_errors, atomic64_read(&stats->correctable_errors));
 MDR_STAT(recovery_ns_last, stats->recovery_ns_last);
 MDR_STAT(stalls, atomic64_read(&stats->stalls));
@@ -160,6 +161,7 @@ static struct attribute *mdr_stats_attrs[] = {
 	&dev_attr_host_resets.attr,
 	&dev_attr_hold_timeouts.attr,
 	&dev_attr_harmless_errors.attr,
+	&dev_attr_acknowledgements.attr,
 	&dev_attr_correctable_errors.attr,
 	&dev_attr_recovery_ns_last.attr,
 	&dev_attr_stalls.attr,

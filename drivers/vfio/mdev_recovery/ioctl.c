@@ -115,6 +115,10 @@ int mdr_device_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 	case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP:
 	case VFIO_DEVICE_FEATURE_LOW_POWER_EXIT:
 		break;
+	case MDR_DEVICE_FEATURE_STATUS:
+	case MDR_DEVICE_FEATURE_EVENTFD:
+	case MDR_DEVICE_FEATURE_ACKNOWLEDGE:
+		return mdr_device_own_feature(device, flags, arg, argsz);
 	default:
 		if (!(flags & VFIO_DEVICE_FEATURE_PROBE))
 			pci_notice_ratelimited(device->core->pdev,

@@ -72,6 +72,7 @@ mdr_arcs[MDR_STATE_COUNT][MDR_EVENT_COUNT] = {
 		[MDR_EVENT_USER_RESET_BEGIN]	= ARC(RESETTING, NONE),
 		[MDR_EVENT_HOST_RESET_BEGIN]	= ARC(RESETTING, NONE),
 		[MDR_EVENT_HOLD_TIMEOUT]	= ARC(EVICTING, REQUEST),
+		[MDR_EVENT_ACKNOWLEDGED]	= ARC(OPEN, OPEN),
 		[MDR_EVENT_LAST_USER_GONE]	= ARC(OPEN, OPEN),
 	},
 	[MDR_STATE_EVICTING] = {
@@ -137,6 +138,7 @@ static const char * const mdr_event_names[MDR_EVENT_COUNT] = {
 	[MDR_EVENT_LAST_USER_GONE]	= "last_user_gone",
 	[MDR_EVENT_REMOVE]		= "remove",
 	[MDR_EVENT_ADMIN_RECOVER]	= "admin_recover",
+	[MDR_EVENT_ACKNOWLEDGED]	= "acknowledged",
 };
 
 void mdr_machine_init(struct mdr_machine *machine)

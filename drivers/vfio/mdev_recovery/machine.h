@@ -14,19 +14,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 #endif
+#include <uapi/linux/mdev_recovery.h>
 
-/* The gate is open in state open only, and dead in state failed. */
-enum mdr_state {
-	MDR_STATE_INVALID = 0,		/* an arc that is not in the table */
-	MDR_STATE_OPEN,
-	MDR_STATE_CLOSING,		/* draining access, zapping mappings */
-	MDR_STATE_RECOVERING,		/* the host resets and restores */
-	MDR_STATE_HOLDING,		/* waiting for the user's reset */
-	MDR_STATE_EVICTING,		/* waiting for the user to leave */
-	MDR_STATE_FAILED,		/* the host has given up */
-	MDR_STATE_RESETTING,		/* for a user or an administrator */
-	MDR_STATE_COUNT,
-};
+/*
+ * enum mdr_state is part of the user API. MDR_STATE_INVALID: an arc that is not
+ * in the table. The gate is open in state open only, and dead in state failed.
+ */
+#define MDR_STATE_COUNT (MDR_STATE_RESETTING + 1)
 
 enum mdr_event {
 	MDR_EVENT_ERROR_NONFATAL = 0,	/* error_detected(normal) */
@@ -50,6 +44,7 @@ enum mdr_event {
 	MDR_EVENT_LAST_USER_GONE,	/* no device of the group is open */
 	MDR_EVENT_REMOVE,		/* failed functions left the group */
 	MDR_EVENT_ADMIN_RECOVER,	/* reset and restore a failed group */
+	MDR_EVENT_ACKNOWLEDGED,		/* without a reset, by all who have to */
 	MDR_EVENT_COUNT,
 };
 

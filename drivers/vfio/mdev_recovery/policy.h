@@ -8,16 +8,9 @@
 #include "machine.h"
 
 /*
- * What follows the host's recovery; set by the mdev's type. Ordered by
- * strictness: a group with several mdevs follows the strictest.
+ * enum mdr_policy is part of the user API. MDR_POLICY_NONE: no mdev, or no user.
  */
-enum mdr_policy {
-	MDR_POLICY_NONE = 0,	/* no mdev, or no user */
-	MDR_POLICY_RESUME,	/* the gate opens by itself */
-	MDR_POLICY_HOLD,	/* the gate opens once the user has reset */
-	MDR_POLICY_EVICT,	/* the user is asked to release the device */
-	MDR_POLICY_COUNT,
-};
+#define MDR_POLICY_COUNT (MDR_POLICY_EVICT + 1)
 
 const char *mdr_policy_name(enum mdr_policy policy);
 enum mdr_policy mdr_policy_stricter(enum mdr_policy a, enum mdr_policy b);

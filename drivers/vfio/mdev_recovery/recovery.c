@@ -82,19 +82,28 @@ static void mdr_group_count_reset(struct mdr_group *group,
 }
 
 /*
- * The group meets this event for the first time. What the host reset for an earlier
- * one may have been touched since, also a function that this event does not reach.
+ * The group of this function meets this event for the first time. What the host reset
+ * for an earlier one may have been touched since, also a function that this event does
+ * not reach.
  */
-static void mdr_group_new_event(struct mdr_group *group, u64 event)
+static void mdr_group_new_event(struct mdr_function *function, u64 event,
+				enum mdr_channel channel)
 {
-	struct mdr_function *function;
+	struct mdr_group *group = function->group;
+	struct mdr_function *other;
 
-	list_for_each_entry(function, &group->functions, group_item)
-		function->error.was_reset = false;
+	list_for_each_entry(other, &group->functions, group_item)
+		other->error.was_reset = false;
 	group->event = event;
 	group->error_at = ktime_get_ns();
 	group->attempt.host_is_done = false;
 	group->attempt.overdue = false;
+	group->told = (struct mdr_told) {
+		.channel	= channel,
+		.segment	= pci_domain_nr(function->pdev->bus),
+		.function	= pci_dev_id(function->pdev),
+		.port		= pci_dev_id(mdr_walk_port_of(function)),
+	};
 }
 
 /* Close the group for this event, unless another of its functions has. */
@@ -118,9 +127,14 @@ static void mdr_group_error(struct mdr_function *function, u64 event,
 		known = false;
 	}
 	if (!known)
-		mdr_group_new_event(group, event);
-	if (group->machine.state == MDR_STATE_FAILED)
-		return; /* the host takes up again what it gave up on */
+		mdr_group_new_event(function, event,
+				    error.frozen ? MDR_CHANNEL_FROZEN :
+						   MDR_CHANNEL_NORMAL);
+	if (group->machine.state == MDR_STATE_FAILED) {
+		/* the host takes up again what it gave up on */
+		mdr_status_publish(group);
+		return;
+	}
 
 	if (!known) {
 		group->cause = error.frozen ? MDR_CAUSE_FATAL :
@@ -150,7 +164,8 @@ static bool mdr_group_close_again(struct mdr_function *function)
 		    mdr_group_is_recovering(group))
 			return false;
 		function->recovering = true;
-		mdr_group_new_event(group, group->event);
+		mdr_group_new_event(function, group->event,
+				    group->told.channel);
 		group->attempt.event = 0;
 		if (group->cause == MDR_CAUSE_BREAKER)
 			mdr_breaker_reset(&group->breaker);
@@ -194,7 +209,7 @@ static bool mdr_permanent_failure(struct mdr_function *function)
 		return false;
 	}
 	if (event && event != group->event)
-		mdr_group_new_event(group, event);
+		mdr_group_new_event(function, event, MDR_CHANNEL_PERM_FAILURE);
 	group->cause = MDR_CAUSE_PERMANENT;
 	mdr_group_step(group, MDR_EVENT_ERROR_PERMANENT, function);
 	return true;
@@ -305,6 +320,7 @@ static pci_ers_result_t mdr_slot_reset(struct pci_dev *pdev)
 	if ((was_reset || !answers) && mdr_group_is_recovering(group))
 		mdr_group_count_reset(group, function);
 	if (!ret) {
+		group->reset_at = ktime_get_ns();
 		mdr_group_step(group, MDR_EVENT_SLOT_RESET_OK, function);
 		return PCI_ERS_RESULT_RECOVERED;
 	}
@@ -385,7 +401,8 @@ static void mdr_group_recover_lost(struct mdr_function *function)
 	function->error = (struct mdr_function_error) {};
 	if (function->device)
 		function->device->synced = false;
-	mdr_group_new_event(group, mdr_walk_renew(function));
+	mdr_group_new_event(function, mdr_walk_renew(function),
+			    MDR_CHANNEL_NORMAL);
 	group->cause = MDR_CAUSE_HOST_RESET;
 	mdr_group_step(group, MDR_EVENT_ERROR_FATAL, function);
 	/* reset_prepare() has drained the gate */

@@ -309,8 +309,10 @@ void mdr_device_revoke(struct mdr_device *device)
 			msecs_to_jiffies(READ_ONCE(device->tunables.revoke_timeout_ms)),
 	};
 
-	scoped_guard(mutex, &group->lock)
+	scoped_guard(mutex, &group->lock) {
 		device->removing = true;
+		mdr_status_publish(group);
+	}
 
 	while (mdr_device_is_held(device))
 		mdr_revoke_wait(&revocation, mdr_revoke_press(&revocation));

@@ -56,6 +56,7 @@ static void mdr_group_open_gate(struct mdr_group *group)
 {
 	struct mdr_function *function;
 
+	group->opened_at = ktime_get_ns();
 	mdr_gate_open(&group->gate, group->untouched && mdr_group_elides(group));
 	/* after opening: who comes late with a substitute page sees the flag */
 	list_for_each_entry(function, &group->functions, group_item)
@@ -134,13 +135,32 @@ static void mdr_group_bound(struct mdr_group *group)
 	}
 }
 
+/* What an administrator should do now. */
+static const char *mdr_group_advice(struct mdr_group *group)
+{
+	switch (group->machine.state) {
+	case MDR_STATE_OPEN:
+		return "none";
+	case MDR_STATE_EVICTING:
+		return "release";
+	case MDR_STATE_FAILED:
+		return group->cause == MDR_CAUSE_PERMANENT ? "replace" :
+							     "recover";
+	default:
+		return "wait";
+	}
+}
+
 static void mdr_group_announce(struct mdr_group *group,
 			       struct mdr_function *function)
 {
-	char state[32], event[32], cause[32], device[32];
-	char *envp[] = { state, event, cause, function ? device : NULL, NULL };
+	char state[32], event[32], cause[32], action[32], device[32];
+	char *envp[] = {
+		state, event, cause, action, function ? device : NULL, NULL
+	};
 
 	wake_up_all(&group->state_changed);
+	mdr_status_publish(group);
 	/* its last function went while a hot reset was about to hit it */
 	if (group->dying)
 		return;
@@ -150,6 +170,8 @@ static void mdr_group_announce(struct mdr_group *group,
 	snprintf(event, sizeof(event), "MDR_EVENT=%llu", group->event);
 	snprintf(cause, sizeof(cause), "MDR_CAUSE=%s",
 		 mdr_cause_name(group->cause));
+	snprintf(action, sizeof(action), "MDR_ACTION=%s",
+		 mdr_group_advice(group));
 	if (function)
 		snprintf(device, sizeof(device), "MDR_DEVICE=%s",
 			 pci_name(function->pdev));

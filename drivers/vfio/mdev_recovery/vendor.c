@@ -209,6 +209,8 @@ int mdr_vendor_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 	int ret;
 
 	mdr_users_note(&device->users);
+	if (mdr_status_has(device, (loff_t)vma->vm_pgoff << PAGE_SHIFT))
+		return mdr_status_mmap(device, vma);
 	if (!device->parent->mmap)
 		return -EINVAL;
 	ret = device->parent->mmap(vdev, vma);

@@ -170,6 +170,7 @@ SCENARIO(status_poll, "a program that sleeps in poll() sees closing, recovering 
 static uint64_t check_uevents(int fd, const char *cause)
 {
 	static const char * const states[] = { "closing", "recovering", "open" };
+	static const char * const actions[] = { "wait", "wait", "none" };
 	struct uevent event;
 	uint64_t id = 0;
 	const char *value;
@@ -186,6 +187,8 @@ static uint64_t check_uevents(int fd, const char *cause)
 		CHECK(strtoull(value, NULL, 10) == id, "MDR_EVENT is %s, was %ju", value, id);
 		value = uevent_get(&event, "MDR_CAUSE");
 		CHECK(value && !strcmp(value, cause), "MDR_CAUSE is %s", value);
+		value = uevent_get(&event, "MDR_ACTION");
+		CHECK(value && !strcmp(value, actions[i]), "MDR_ACTION is %s", value);
 		/* the error is one of a function, the rest is the group's */
 		value = uevent_get(&event, "MDR_DEVICE");
 		CHECK(i || (value && !strcmp(value, shim.addr)), "MDR_DEVICE is %s", value);

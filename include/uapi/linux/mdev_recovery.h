@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * User API of mdev_recovery: what the user of a device can ask and answer beyond
+ * VFIO's own calls.
+ */
+#ifndef _UAPI_LINUX_MDEV_RECOVERY_H
+#define _UAPI_LINUX_MDEV_RECOVERY_H
+
+#include <linux/types.h>
+
+/**
+ * DOC: user API of mdev_recovery
+ *
+ * A device of mdev_recovery is a vfio-pci device. Besides VFIO's calls it has
+ *
+ * - three features for the ioctl VFIO_DEVICE_FEATURE, to ask for the status, to
+ *   be told of changes, and to answer an error by its id;
+ * - a device-specific region with one page, for a look without a system call.
+ *
+ * The features are numbered from %MDR_DEVICE_FEATURE_BASE, far above those of
+ * VFIO. They follow its rules: VFIO_DEVICE_FEATURE_PROBE with GET or SET tells
+ * whether the call exists; argsz is at least the size of
+ * struct vfio_device_feature and of the data; what is longer is ignored. None of
+ * them touches the device, so they answer at once, also while the gate is closed.
+ *
+ * Errors of all features:
+ *
+ * ======== ===================================================================
+ * EINVAL   argsz is too small, or a reserved field is not 0
+ * EFAULT   the data cannot be read or written
+ * ENOTTY   no such feature, or not for GET or SET (as VFIO has it: EINVAL for
+ *          GET of a feature that has only SET, and the other way round)
+ * ======== ===================================================================
+ *
+ * All structures have the same layout for programs of 32 and of 64 bits. Times
+ * are in nanoseconds of CLOCK_MONOTONIC; 0 is never.
+ */
+
+/**
+ * enum mdr_state - state of a group, as in its attribute state
+ * @MDR_STATE_INVALID: never reported
+ * @MDR_STATE_OPEN: users have access
+ * @MDR_STATE_CLOSING: an error: the host keeps users out
+ * @MDR_STATE_RECOVERING: the host resets and restores the device
+ * @MDR_STATE_HOLDING: the host is done, and waits for the answer of a user
+ * @MDR_STATE_EVICTING: the host is done, and waits for the users to leave
+ * @MDR_STATE_FAILED: the device is lost, unless an administrator recovers it
+ * @MDR_STATE_RESETTING: a reset for a user or an administrator
+ */
+enum mdr_state {
+	MDR_STATE_INVALID = 0,
+	MDR_STATE_OPEN = 1,
+	MDR_STATE_CLOSING = 2,
+	MDR_STATE_RECOVERING = 3,
+	MDR_STATE_HOLDING = 4,
+	MDR_STATE_EVICTING = 5,
+	MDR_STATE_FAILED = 6,
+	MDR_STATE_RESETTING = 7,
+};
+
+/**
+ * enum mdr_policy - type of an mdev: what follows the host's recovery
+ * @MDR_POLICY_NONE: never reported
+ * @MDR_POLICY_RESUME: access goes on by itself
+ * @MDR_POLICY_HOLD: access goes on when the user has reset the device, or has
+ *	acknowledged the event
+ * @MDR_POLICY_EVICT: the user is asked to release the device
+ *
+ * Ordered by strictness: a group with several mdevs follows the strictest.
+ */
+enum mdr_policy {
+	MDR_POLICY_NONE = 0,
+	MDR_POLICY_RESUME = 1,
+	MDR_POLICY_HOLD = 2,
+	MDR_POLICY_EVICT = 3,
+};
+
+/**
+ * enum mdr_cause - why a group last left state open
+ * @MDR_CAUSE_NONE: it never did, or an administrator has recovered it
+ * @MDR_CAUSE_NONFATAL: a non-fatal error
+ * @MDR_CAUSE_FATAL: a fatal error
+ * @MDR_CAUSE_PERMANENT: the host has given the device up
+ * @MDR_CAUSE_USER_RESET: a user asked for a reset
+ * @MDR_CAUSE_HOST_RESET: a reset from outside
+ * @MDR_CAUSE_WATCHDOG: the host's recovery did not end in time
+ * @MDR_CAUSE_BREAKER: too many errors
+ */
+enum mdr_cause {
+	MDR_CAUSE_NONE = 0,
+	MDR_CAUSE_NONFATAL = 1,
+	MDR_CAUSE_FATAL = 2,
+	MDR_CAUSE_PERMANENT = 3,
+	MDR_CAUSE_USER_RESET = 4,
+	MDR_CAUSE_HOST_RESET = 5,
+	MDR_CAUSE_WATCHDOG = 6,
+	MDR_CAUSE_BREAKER = 7,
+};
+
+/**
+ * enum mdr_channel - the link, as the host reported it with the latest error
+ * @MDR_CHANNEL_NONE: no error yet
+ * @MDR_CHANNEL_NORMAL: the link works (pci_channel_io_normal)
+ * @MDR_CHANNEL_FROZEN: the link is blocked (pci_channel_io_frozen)
+ * @MDR_CHANNEL_PERM_FAILURE: the device is gone (pci_channel_io_perm_failure)
+ */
+enum mdr_channel {
+	MDR_CHANNEL_NONE = 0,
+	MDR_CHANNEL_NORMAL = 1,
+	MDR_CHANNEL_FROZEN = 2,
+	MDR_CHANNEL_PERM_FAILURE = 3,
+};
+
+/**
+ * enum mdr_next - what the user of a device should do next
+ * @MDR_NEXT_NOTHING: go on
+ * @MDR_NEXT_WAIT: the host, or another user, is at work
+ * @MDR_NEXT_RESET: reset the device (VFIO_DEVICE_RESET), or acknowledge the event
+ *	if %MDR_STATUS_MAY_ACKNOWLEDGE is set; then go on
+ * @MDR_NEXT_RELEASE: close the device; it can be opened again afterwards
+ * @MDR_NEXT_GIVE_UP: the device is lost, close it
+ */
+enum mdr_next {
+	MDR_NEXT_NOTHING = 0,
+	MDR_NEXT_WAIT = 1,
+	MDR_NEXT_RESET = 2,
+	MDR_NEXT_RELEASE = 3,
+	MDR_NEXT_GIVE_UP = 4,
+};
+
+/* The host has reset the device in this event, and nobody had access since. */
+#define MDR_STATUS_PRISTINE		0x1
+/* MDR_DEVICE_FEATURE_ACKNOWLEDGE of this event would be accepted. */
+#define MDR_STATUS_MAY_ACKNOWLEDGE	0x2
+/* The device is being taken away from its user. */
+#define MDR_STATUS_REMOVING		0x4
+/* The device was closed: this status does not change any more. */
+#define MDR_STATUS_CLOSED		0x8
+
+/**
+ * struct mdr_status - status of a device and of its group
+ * @event: id of the group's latest event; 0 before the first
+ * @error_ns: when the host first reported the event
+ * @closed_ns: when the users were last kept out
+ * @reset_ns: when the last function of the group was found reset and restored
+ * @opened_ns: when the users last got access again
+ * @recoveries: number of recoveries of the group that ended well
+ * @failures: how often the group was lost
+ * @stalls: number of accesses that waited
+ * @dead_accesses: number of accesses that the device did not answer
+ * @state: enum mdr_state
+ * @policy: the device's type, enum mdr_policy
+ * @cause: enum mdr_cause
+ * @channel: enum mdr_channel
+ * @next: enum mdr_next
+ * @flags: MDR_STATUS_*
+ * @segment: PCI segment of @function and @port
+ * @function: bus << 8 | device << 3 | function of the first function of the group
+ *	that the host told of the event. The host does not tell which one sent the
+ *	error message: see its log. 0 before the first event.
+ * @port: the same, for the port at which the host recovers; 0 if not known
+ */
+struct mdr_status {
+	__aligned_u64 event;
+	__aligned_u64 error_ns;
+	__aligned_u64 closed_ns;
+	__aligned_u64 reset_ns;
+	__aligned_u64 opened_ns;
+	__aligned_u64 recoveries;
+	__aligned_u64 failures;
+	__aligned_u64 stalls;
+	__aligned_u64 dead_accesses;
+	__u32 state;
+	__u32 policy;
+	__u32 cause;
+	__u32 channel;
+	__u32 next;
+	__u32 flags;
+	__u32 segment;
+	__u16 function;
+	__u16 port;
+};
+
+#define MDR_DEVICE_FEATURE_BASE		0xfe00
+
+/*
+ * GET: struct mdr_status.
+ */
+#define MDR_DEVICE_FEATURE_STATUS	(MDR_DEVICE_FEATURE_BASE + 0)
+
+/**
+ * struct mdr_device_feature_eventfd - data of MDR_DEVICE_FEATURE_EVENTFD
+ * @fd: an eventfd, or -1
+ * @flags: 0
+ *
+ * SET: the eventfd is signalled whenever the state of the group changes: an error,
+ * its end, the loss of the device, a reset. It replaces the one before; -1 removes
+ * it, and so does closing the device. Then read the status: several changes may
+ * have come together.
+ *
+ * EBADF if @fd is no open file, EINVAL if it is no eventfd.
+ */
+struct mdr_device_feature_eventfd {
+	__s32 fd;
+	__u32 flags;
+};
+
+#define MDR_DEVICE_FEATURE_EVENTFD	(MDR_DEVICE_FEATURE_BASE + 1)
+
+/**
+ * struct mdr_device_feature_acknowledge - data of MDR_DEVICE_FEATURE_ACKNOWLEDGE
+ * @event: id of the event, from the status
+ * @flags: 0
+ * @reserved: 0
+ *
+ * SET, for type hold in state holding: the user knows of this event and has brought
+ * its own side in line. Like VFIO_DEVICE_RESET, but without another reset of the
+ * device. The last of the users that have to answer gets access for all.
+ *
+ * ======== ===================================================================
+ * ESTALE   there is a newer event (or the id was never given): read the status
+ * EINVAL   the type is not hold, or the group is not holding
+ * EALREADY this device has acknowledged the event; another one has not
+ * EPERM    it is not proven that the host has reset the device in this event and
+ *          that nobody touched it since: use VFIO_DEVICE_RESET
+ * ======== ===================================================================
+ */
+struct mdr_device_feature_acknowledge {
+	__aligned_u64 event;
+	__u32 flags;
+	__u32 reserved;
+};
+
+#define MDR_DEVICE_FEATURE_ACKNOWLEDGE	(MDR_DEVICE_FEATURE_BASE + 2)
+
+/*
+ * The status page: a region with the capability VFIO_REGION_INFO_CAP_TYPE of this
+ * type and subtype. It can be read, and mapped for reading. Its mapping outlives
+ * the file of the device.
+ */
+#define MDR_REGION_TYPE			0x6d6472
+#define MDR_REGION_SUBTYPE_STATUS	1
+
+/* No event has this id. */
+#define MDR_NOT_ALIVE			(~0ULL)
+
+/**
+ * struct mdr_status_page - the status page
+ * @sequence: odd while @status changes; read it before and after
+ * @reserved: 0
+ * @alive: the latest event while the users have access, otherwise %MDR_NOT_ALIVE.
+ *	A program that compares it with the id it has seen last learns in one load
+ *	whether all is as it was.
+ * @status: as MDR_DEVICE_FEATURE_STATUS gives it at the latest change of the state;
+ *	the counters are as of then
+ */
+struct mdr_status_page {
+	__u32 sequence;
+	__u32 reserved;
+	__aligned_u64 alive;
+	struct mdr_status status;
+};
+
+#endif
