@@ -456,6 +456,9 @@ static int vendor_init(struct vfio_device *vdev)
 	*(u32 *)page_address(vendor->page) = VENDOR_MAGIC;
 	mutex_init(&vendor->state_mutex);
 	vendor->canary = VENDOR_CANARY;
+	/* the shim's data begins with the operations that vfio core calls */
+	WARN_ON((void *)vdev->ops < (void *)(vendor + 1));
+
 	if (migration) {
 		vdev->migration_flags = VFIO_MIGRATION_STOP_COPY;
 		vdev->mig_ops = migration == 2 ? &vendor_incomplete_ops :
