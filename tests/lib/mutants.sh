@@ -16,7 +16,7 @@ mutant() {
 	count=$((count + 1))
 	at=$mutants/$count
 	mkdir "$at"
-	printf '%s\n' "${kinds[@]}" | grep -qxF "$1" || kinds+=("$1")
+	grep -qxF "$1" <(printf '%s\n' "${kinds[@]}") || kinds+=("$1")
 	echo "$1" >"$at/kind"
 	cp "$2" "$at/$file"
 	sed -E -i "$3" "$at/$file"
