@@ -323,9 +323,11 @@ void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
 	if (group->machine.origin == MDR_STATE_HOLDING &&
 	    mdr_group_acknowledged(group))
 		event = MDR_EVENT_USER_RESET_OK;
+	/* whole again; but a user of type hold has yet to reset */
 	if (group->machine.origin == MDR_STATE_FAILED &&
 	    group->cause != MDR_CAUSE_BREAKER &&
 	    !mdr_group_pending(group) && !mdr_group_has_failed(group))
-		event = MDR_EVENT_USER_RESET_OK;
+		event = mdr_group_acknowledged(group) ? MDR_EVENT_USER_RESET_OK :
+							MDR_EVENT_RESUME_HOLD;
 	mdr_group_step(group, event, function);
 }

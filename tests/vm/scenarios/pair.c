@@ -153,6 +153,26 @@ static void strike_in_attempt(long before)
 	      restores() - before);
 }
 
+SCENARIO(pair_failed_hold,
+	 "in failed, the reset of one user does not open the gate for the other of type hold")
+{
+	REQUIRE_OK(shim_bind_test(&s[0], PORT, 0));
+	REQUIRE_OK(shim_bind(&s[1], PORT, 1));
+	for (int i = 0; i < 2; i++) {
+		REQUIRE_OK(shim_create(&s[i], "hold"));
+		REQUIRE_OK(shim_set(&s[i], "recovery_timeout_ms", "1500"));
+		REQUIRE_OK(vfio_user_open_in(&user[i], s[i].uuid, i ? user[0].space : NULL));
+	}
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	REQUIRE_OK(strike(&s[0], PORT, "DLP", "failed"));
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+
+	REQUIRE_OK(vfio_user_reset(&user[0]));
+	CHECK(shim_is(s[0].group, "holding"), "not holding after one of two resets");
+	REQUIRE_OK(vfio_user_reset(&user[1]));
+	CHECK(shim_is(s[0].group, "open"), "not open after both resets");
+}
+
 SCENARIO(pair_error_in_recover,
 	 "an error between two functions that recover brings back: recover stops, the host's wins")
 {
