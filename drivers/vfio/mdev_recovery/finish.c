@@ -116,6 +116,7 @@ static bool mdr_host_has_abandoned(struct mdr_group *group)
 static bool mdr_finish_begin(struct mdr_finish *finish)
 {
 	struct mdr_group *group = finish->group;
+	unsigned int visits = READ_ONCE(group->attempt.visits);
 	bool abandoned = READ_ONCE(group->attempt.overdue) &&
 			 mdr_host_has_abandoned(group);
 
@@ -125,6 +126,9 @@ static bool mdr_finish_begin(struct mdr_finish *finish)
 	     group->machine.state != MDR_STATE_FAILED))
 		return false;
 
+	/* the host came back meanwhile: what was seen may be of another event */
+	if (visits != group->attempt.visits)
+		abandoned = false;
 	finish->event = group->event;
 	finish->overdue = group->attempt.overdue;
 	finish->failure = MDR_EVENT_SLOT_RESET_FAILED;

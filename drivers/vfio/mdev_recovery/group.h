@@ -102,6 +102,7 @@ struct mdr_told {
  * @host_is_done: the host has provably finished with the latest event, but
  *	sent no resume
  * @overdue: recovery_timeout_ms has passed
+ * @visits: times the host has come to a function of the group
  * @task: may reset and restore functions; cleared when the host is at work
  *	again. Compared, never dereferenced.
  */
@@ -109,6 +110,7 @@ struct mdr_attempt {
 	u64 event;
 	bool host_is_done;
 	bool overdue;
+	unsigned int visits;
 	struct task_struct *task;
 };
 

@@ -109,6 +109,7 @@ static void mdr_group_arm(struct mdr_group *group, unsigned int ms)
 void mdr_group_host_at_work(struct mdr_group *group)
 {
 	mdr_attempt_stop(group);
+	group->attempt.visits++;
 	if (!mdr_group_is_recovering(group))
 		return;
 	group->attempt.overdue = false;
