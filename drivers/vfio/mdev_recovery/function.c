@@ -154,7 +154,6 @@ static void mdr_function_unpublish(struct mdr_function *function)
  * driver_managed_dma, or for incomplete @ops; -ENODEV if the function is in no
  * IOMMU group or does not answer; -EIO if its config space is lost; -ENOMEM; or
  * an error of mdev_register_parent().
-
  */
 int mdr_register_function(struct pci_dev *pdev,
 			  const struct mdr_parent_ops *ops)
