@@ -4,6 +4,7 @@
  * recovered. The kernel itself waits for it, for two minutes with the locks of all
  * functions below; the users do not wait for that, and nothing of ours adds to it.
  */
+#include <errno.h>
 
 #include "background.h"
 #include "client.h"
