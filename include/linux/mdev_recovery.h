@@ -62,7 +62,10 @@ struct vfio_device_ops;
  *   reset with it; memory_lock of vfio-pci-core, if the user of the function
  *   resets it through config space;
  * - at open (@restore, @healthy): dev_set->lock of vfio core, and its group_lock;
+ * - where the shim restores the config space (@restore, @healthy): a lock of the
+ *   shim's, under which it also calls @device_ops->close_device();
  * - otherwise, none.
+
  *
  * @restore and @healthy are called after every reset, before anybody gets access.
  * The gate is closed then, or the device is not open yet:

@@ -406,7 +406,40 @@ SCENARIO(vendor_hook_fails,
 	check_gated(&s);
 }
 
+static int reset_user(const char *unused)
+{
+	(void)unused;
+	return vfio_user_reset(&user);
+}
+
+SCENARIO(vendor_hook_and_error,
+	 "an error before the hook of a reset has succeeded: its recovery resets, and calls the hook")
+{
+	struct background reset = { .call = reset_user };
+	struct shim s;
+	uint64_t seen;
+
+	start(&s, "resume");
+	REQUIRE_OK(vfio_user_bus_master(&user, true));
+	seen = shim_number(s.group, "event");
+	/* one that is called again */
+	REQUIRE_OK(shim_vendor_set("restore_error", "-11"));
+	background_start(&reset);
+	REQUIRE(background_in(&reset, "mdr_hooks_call", SETTLE_MS), "it does not wait");
+	/* by itself this one would need no reset */
+	REQUIRE_OK(aer_inject(PORT, "POISON_TLP"));
+	REQUIRE(WAIT_FOR(shim_number(s.group, "event") != seen, SETTLE_MS), "no error seen");
+	MEASURE_BOUND("reset_ms", background_ms(&reset, SETTLE_MS), SLOW_MS);
+	CHECK(!shim_is(s.group, "open"), "open without the hook");
+	REQUIRE_OK(shim_vendor_set("restore_error", "0"));
+	REQUIRE(shim_wait(s.group, "open", SETTLE_MS), "not open");
+	check_hooked(&user, "the recovery");
+	CHECK(pci_command(s.addr) & 0x4, "no bus mastering");
+	check_gated(&s);
+}
+
 /* How the driver makes this page of its region; see the module. */
+
 enum { GOOD, FILLED, FIXED, STRUCT, MIXED };
 
 static volatile uint32_t *map_page(unsigned int page, int flags)
