@@ -110,7 +110,7 @@ static noinline ssize_t mdr_read_slowly(struct vfio_device *vdev,
 		return mdr_dead_access(device, buf, count, ppos, false);
 	}
 
-	ret = device->parent->read(vdev, buf, count, ppos);
+	ret = mdr_parent_read(device, buf, count, ppos);
 	mdr_gate_exit(&entry);
 	return ret;
 }
@@ -150,7 +150,7 @@ static noinline ssize_t mdr_write_slowly(struct vfio_device *vdev,
 				       true);
 	}
 
-	ret = device->parent->write(vdev, buf, count, ppos);
+	ret = mdr_parent_write(device, buf, count, ppos);
 	if (kind == MDR_ENTRY_CONFIG && ret > 0)
 		mdr_user_registers_track(device, pos & VFIO_PCI_OFFSET_MASK,
 					 ret);

@@ -6,6 +6,8 @@
 #define MDR_DEVICE_H
 
 #include <linux/bitmap.h>
+#include <linux/indirect_call_wrapper.h>
+
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/uuid.h>
@@ -202,6 +204,30 @@ static inline struct mdr_device *to_mdr_plain_device(struct vfio_device *vdev)
 static inline struct mdr_device *to_mdr_device(struct vfio_device *vdev)
 {
 	return container_of(vdev->ops, struct mdr_device, ops);
+}
+
+/* The parent's operations, in the gate. Most have vfio-pci-core's. */
+static inline ssize_t mdr_parent_read(struct mdr_device *device,
+				      char __user *buf, size_t count,
+				      loff_t *ppos)
+{
+	return INDIRECT_CALL_1(device->parent->read, vfio_pci_core_read,
+			       &device->core->vdev, buf, count, ppos);
+}
+
+static inline ssize_t mdr_parent_write(struct mdr_device *device,
+				       const char __user *buf, size_t count,
+				       loff_t *ppos)
+{
+	return INDIRECT_CALL_1(device->parent->write, vfio_pci_core_write,
+			       &device->core->vdev, buf, count, ppos);
+}
+
+static inline long mdr_parent_ioctl(struct mdr_device *device,
+				    unsigned int cmd, unsigned long arg)
+{
+	return INDIRECT_CALL_1(device->parent->ioctl, vfio_pci_core_ioctl,
+			       &device->core->vdev, cmd, arg);
 }
 
 /*

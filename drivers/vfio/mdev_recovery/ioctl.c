@@ -37,8 +37,8 @@ static int mdr_call_enter(struct mdr_device *device,
 static long mdr_get_info(struct mdr_device *device, unsigned int cmd,
 			 unsigned long arg)
 {
-	long ret = device->parent->ioctl(&device->core->vdev, cmd,
-					    arg);
+	long ret = mdr_parent_ioctl(device, cmd, arg);
+
 
 	mdr_user_registers_info(device);
 	return ret;
@@ -61,14 +61,14 @@ long mdr_device_ioctl(struct vfio_device *vdev, unsigned int cmd,
 	mdr_users_note(&device->users);
 	switch (cmd) {
 	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
-		return device->parent->ioctl(vdev, cmd, arg);
+		return mdr_parent_ioctl(device, cmd, arg);
 	case VFIO_DEVICE_GET_INFO:
 		return mdr_call_inside(device, mdr_get_info(device, cmd, arg));
 	case VFIO_DEVICE_GET_REGION_INFO:
 	case VFIO_DEVICE_GET_IRQ_INFO:
 	case VFIO_DEVICE_SET_IRQS:
 		return mdr_call_inside(device,
-				       device->parent->ioctl(vdev, cmd, arg));
+				       mdr_parent_ioctl(device, cmd, arg));
 	case VFIO_DEVICE_RESET:
 		return mdr_device_reset(device, cmd, arg);
 	case VFIO_DEVICE_PCI_HOT_RESET:
@@ -80,7 +80,7 @@ long mdr_device_ioctl(struct vfio_device *vdev, unsigned int cmd,
 		if (!device->function->ops->device_ops)
 			return mdr_ioctl_refuse(device, cmd);
 		return mdr_call_inside(device,
-				       device->parent->ioctl(vdev, cmd, arg));
+				       mdr_parent_ioctl(device, cmd, arg));
 	}
 }
 

@@ -180,7 +180,7 @@ static long mdr_reset_core(struct mdr_device *device, unsigned int cmd,
 	long ret;
 
 	do {
-		ret = device->parent->ioctl(&device->core->vdev, cmd, arg);
+		ret = mdr_parent_ioctl(device, cmd, arg);
 	} while (ret == -EAGAIN && mdr_reset_is_alone(group) &&
 		 mdr_wait_host_lets_go(deadline));
 	return ret;
