@@ -86,7 +86,7 @@ static void mdr_attempt_proven(struct mdr_function *function)
 {
 	guard(mutex)(&function->group->lock);
 	function->group->reset_at = ktime_get_ns();
-	function->recovering = false;
+	mdr_function_settled(function);
 	function->failed = false;
 }
 
@@ -145,7 +145,9 @@ static int mdr_restore_try(struct mdr_group *group, struct pci_dev *pdev,
 	if (!device_trylock(&pdev->dev))
 		return mdr_attempt_gone(group, pdev) ? 0 : -EBUSY;
 	function = mdr_function_find(pdev);
-	if (function && !mdr_restore_claim(function)) {
+	if (!mdr_attempt_may(group)) {
+		ret = -ECANCELED;
+	} else if (function && !mdr_restore_claim(function)) {
 		ret = -EBUSY;
 	} else if (function) {
 		ret = mdr_restore_look(function, reset_is_sure);
@@ -540,7 +542,7 @@ int mdr_group_recover(struct mdr_group *group)
 		mdr_breaker_reset(&group->breaker);
 		group->cause = MDR_CAUSE_NONE;
 		list_for_each_entry(function, &group->functions, group_item) {
-			function->recovering = false;
+			mdr_function_settled(function);
 			mdr_domain_forget(function);
 		}
 	}

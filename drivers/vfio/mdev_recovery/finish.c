@@ -249,7 +249,7 @@ static struct mdr_device *mdr_finish_end(struct mdr_finish *finish, int ret)
 			break;
 		/* an abandoned walk does not come back to it */
 		if (finish->abandoned)
-			function->recovering = false;
+			mdr_function_settled(function);
 		mdr_domain_forget(function);
 	}
 	if (!ret && mdr_group_has_resumed(group)) {

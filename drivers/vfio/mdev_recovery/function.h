@@ -74,6 +74,12 @@ struct mdr_function_error {
 	bool reset_due;
 };
 
+/*
+ * Walks that may be in one function at a time: from the root port, and from each
+ * port below it that finds errors by itself (DPC).
+ */
+#define MDR_WALKERS 4
+
 /**
  * struct mdr_function - a PCI function bound to a parent driver
  * @pdev: the function; pinned by the binding
@@ -87,6 +93,8 @@ struct mdr_function_error {
  * @walk: the latest walk that told this function of an error; domain->lock
  * @error: the latest error
  * @recovering: told of an error, not yet of its end; group->lock
+ * @walkers: the tasks that told it, and are not done with it; without gaps.
+ *	Compared, never dereferenced. group->lock
  * @failed: the host gave it up for lost; group->lock
  * @blank: a reset was coming or came, and no restore has succeeded since. Set
  *	under the device lock, cleared by mdr_restore() only.
@@ -113,6 +121,7 @@ struct mdr_function {
 	struct mdr_walk walk;
 	struct mdr_function_error error;
 	bool recovering;
+	struct task_struct *walkers[MDR_WALKERS];
 	bool failed;
 	bool blank;
 	bool configured;

@@ -9,6 +9,51 @@
 #include "function.h"
 #include "group.h"
 
+/* The place of the current task among the walkers, or of the first free one. */
+static unsigned int mdr_function_walker(struct mdr_function *function)
+{
+	unsigned int at;
+
+	lockdep_assert_held(&function->group->lock);
+
+	for (at = 0; at < MDR_WALKERS - 1 && function->walkers[at]; at++)
+		if (function->walkers[at] == current)
+			break;
+	return at;
+}
+
+/* The current walk has told a function of an error, and may come back to it. */
+void mdr_function_told(struct mdr_function *function)
+{
+	function->walkers[mdr_function_walker(function)] = current;
+	function->recovering = true;
+}
+
+/*
+ * The current walk is done with a function. Another one may not be: it still has its
+ * reset to make.
+ */
+void mdr_function_resumed(struct mdr_function *function)
+{
+	unsigned int at = mdr_function_walker(function);
+
+	if (function->walkers[at] == current) {
+		for (; at < MDR_WALKERS - 1; at++)
+			function->walkers[at] = function->walkers[at + 1];
+		function->walkers[at] = NULL;
+	}
+	function->recovering = function->walkers[0];
+}
+
+/* No walk comes back to a function any more, or it does not matter. */
+void mdr_function_settled(struct mdr_function *function)
+{
+	lockdep_assert_held(&function->group->lock);
+
+	memset(function->walkers, 0, sizeof(function->walkers));
+	function->recovering = false;
+}
+
 /* Has a function been told of an error, but not of its end yet? */
 bool mdr_group_pending(struct mdr_group *group)
 {

@@ -223,6 +223,9 @@ static inline struct mdr_group *to_mdr_group(struct device *dev)
 }
 
 /* group.c: questions about a group */
+void mdr_function_told(struct mdr_function *function);
+void mdr_function_resumed(struct mdr_function *function);
+void mdr_function_settled(struct mdr_function *function);
 bool mdr_group_pending(struct mdr_group *group);
 bool mdr_group_has_failed(struct mdr_group *group);
 bool mdr_group_has_given_up(struct mdr_group *group);

@@ -114,7 +114,7 @@ static void mdr_group_error(struct mdr_function *function, u64 event,
 	bool known;
 
 	guard(mutex)(&group->lock);
-	function->recovering = true;
+	mdr_function_told(function);
 	function->error = error;
 	if (function->device)
 		function->device->synced = false;
@@ -163,7 +163,7 @@ static bool mdr_group_close_again(struct mdr_function *function)
 		if (group->machine.state == MDR_STATE_FAILED ||
 		    mdr_group_is_recovering(group))
 			return false;
-		function->recovering = true;
+		mdr_function_told(function);
 		mdr_group_new_event(function, group->event,
 				    group->told.channel);
 		group->attempt.event = 0;
@@ -196,7 +196,7 @@ static bool mdr_permanent_failure(struct mdr_function *function)
 
 	guard(mutex)(&group->lock);
 	function->failed = true;
-	function->recovering = false;
+	mdr_function_resumed(function);
 	if (mdr_group_has_given_up(group))
 		return false;
 	if (mdr_group_is_recovering(group) ||
@@ -344,7 +344,7 @@ static void mdr_resume(struct pci_dev *pdev)
 	mdr_walk_goes_on(function);
 	group = function->group;
 	guard(mutex)(&group->lock);
-	function->recovering = false;
+	mdr_function_resumed(function);
 	if (!mdr_group_pending(group))
 		queue_work(mdr_workqueue, &group->finish);
 }

@@ -78,7 +78,7 @@ static void mdr_reset_acknowledge(struct mdr_group *group,
 			continue;
 		if (function->device && function->device->opened)
 			function->device->acknowledged = group->event;
-		function->recovering = false;
+		mdr_function_settled(function);
 		function->failed = false;
 	}
 }

@@ -198,6 +198,41 @@ SCENARIO(switch_two_ports_two_events,
 	client_stop(&b);
 }
 
+/* Two walks at once, the first of which is slow to reset. */
+static void two_walks(const char *slow, const char *quick)
+{
+	uint64_t event = event_of(&a);
+	int ret;
+
+	ret = shim_test_recover(slow, "frozen", "ok", 1500);
+	if (ret == -EOPNOTSUPP)
+		SKIP("this kernel does not export pcie_do_recovery()");
+	REQUIRE_OK(ret);
+	REQUIRE(WAIT_FOR(event_of(&a) != event, SETTLE_MS), "the first walk tells nothing");
+	event = event_of(&a);
+	REQUIRE_OK(shim_test_recover(quick, "frozen", "ok", 0));
+	REQUIRE(WAIT_FOR(event_of(&a) != event, SETTLE_MS), "the second walk tells nothing");
+	/* the second one has ended by then, and the first one has its reset to make */
+	CHECK(!WAIT_FOR(shim_is(a.s.group, "open"), QUIET_MS), "open before the reset at %s", slow);
+	client_check_whole(&a, SETTLE_MS);
+}
+
+SCENARIO(switch_two_walks,
+	 "errors at the root port and at a port below it: the gate opens after the later reset")
+{
+	struct shim parked;
+
+	REQUIRE_OK(shim_test_load());
+	client_start(&a);
+	client_park("sw_b", &parked);
+	client_park("sw_c", &parked);
+	two_walks("rp_switch", "sw_a");
+	two_walks("sw_a", "rp_switch");
+	client_stop(&a);
+	CHECK_NUMBER(a.s.group, "stats/own_resets", 0);
+	CHECK_NUMBER(a.s.group, "stats/failures", 0);
+}
+
 SCENARIO(switch_walk_counts_once,
 	 "the breaker counts one error once for a group behind two ports of a switch")
 {
