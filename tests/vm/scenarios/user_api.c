@@ -229,7 +229,7 @@ SCENARIO(api_acknowledge_pair,
 	}
 }
 
-SCENARIO(api_page, 
+SCENARIO(api_page,
 	 "the status page: alive and the event in one load, across errors, close and removal")
 {
 	const struct mdr_status_page *page, *second;
