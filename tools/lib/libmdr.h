@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * libmdr: what mdev_recovery says about IOMMU groups, PCI functions and mdevs, and
+ * what an administrator can do about them. See libmdr(3).
+ *
+ * An object is a snapshot: it says what was so when it was read, and is freed by its
+ * own function. A function that can fail returns 0 or a negative errno.
+ */
+#ifndef LIBMDR_H
+#define LIBMDR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MDR_UUID_SIZE 37	/* with the null byte */
+#define MDR_DRIVER "mdr-pci"	/* the generic parent driver */
+
+/* The root of the file system, as other programs' tests may want their own. */
+struct mdr;
+
+/* root: "" or NULL for the real one. Return: NULL if there is no memory. */
+struct mdr *mdr_new(const char *root);
+void mdr_free(struct mdr *mdr);
+const char *mdr_root(const struct mdr *mdr);
+
+/* The version of this library. */
+const char *mdr_version(void);
+
+/*
+ * The version of the module mdev_recovery that is loaded, "unknown" if it does not
+ * say. -ENOENT if none is loaded.
+ */
+int mdr_module_version(struct mdr *mdr, char *version, size_t size);
+
+/* Is it a UUID, an address of a PCI function, in the form that sysfs has? */
+bool mdr_uuid_valid(const char *text);
+bool mdr_address_valid(const char *text);
+
+/* Groups */
+
+enum mdr_group_state {
+	MDR_GROUP_UNKNOWN,	/* one that this library does not know */
+	MDR_GROUP_OPEN,
+	MDR_GROUP_CLOSING,
+	MDR_GROUP_RECOVERING,
+	MDR_GROUP_HOLDING,
+	MDR_GROUP_EVICTING,
+	MDR_GROUP_FAILED,
+	MDR_GROUP_RESETTING,
+};
+
+/* What an administrator should do about a group. */
+enum mdr_advice {
+	MDR_ADVICE_NONE,
+	MDR_ADVICE_WAIT,	/* it goes on by itself */
+	MDR_ADVICE_RELEASE,	/* the user has to give the device back */
+	MDR_ADVICE_RECOVER,	/* find the reason, then recover it */
+};
+
+struct mdr_group;
+
+enum mdr_group_state mdr_group_state_parse(const char *name);
+const char *mdr_advice_name(enum mdr_advice advice);
+
+/*
+ * Finds a group by its name ("group16" or "16"), by an mdev's UUID, or by a function's
+ * address. -EINVAL: name is none of these. -ENOENT: there is no such object, or it is
+ * in no group of ours. -EUNATCH: the module is not loaded.
+ */
+int mdr_group_get(struct mdr *mdr, const char *name, struct mdr_group **group);
+
+/*
+ * Calls each() for every group, by number, until it returns nonzero. Return: that
+ * value, 0, -ENOMEM, or -EUNATCH as above. Each group is freed when each() has
+ * returned.
+ */
+int mdr_group_each(struct mdr *mdr, int (*each)(const struct mdr_group *group, void *arg),
+		   void *arg);
+void mdr_group_free(struct mdr_group *group);
+
+unsigned int mdr_group_number(const struct mdr_group *group);
+const char *mdr_group_name(const struct mdr_group *group);
+enum mdr_group_state mdr_group_state(const struct mdr_group *group);
+const char *mdr_group_state_name(const struct mdr_group *group);	/* the kernel's word */
+enum mdr_advice mdr_group_advice(const struct mdr_group *group);
+uint64_t mdr_group_event(const struct mdr_group *group);
+const char *mdr_group_cause(const struct mdr_group *group);
+const char *mdr_group_type(const struct mdr_group *group);
+
+/* The entry at index, from 0 on; NULL after the last. */
+const char *mdr_group_function(const struct mdr_group *group, size_t index);
+const char *mdr_group_port(const struct mdr_group *group, size_t index);
+const char *mdr_group_mdev(const struct mdr_group *group, size_t index);
+/* The function that blocks, and the port from which on it does. */
+const char *mdr_group_blocker(const struct mdr_group *group, size_t index, const char **port);
+/* The counter's name, and its value. */
+const char *mdr_group_counter(const struct mdr_group *group, size_t index, uint64_t *value);
+
+/* Resets and restores a group that has failed, and returns when that is decided. */
+int mdr_group_recover(struct mdr *mdr, const struct mdr_group *group);
+
+/* PCI functions */
+
+struct mdr_function;
+
+/* address: in sysfs's form, or without the domain 0000. -EINVAL, -ENOENT. */
+int mdr_function_get(struct mdr *mdr, const char *address, struct mdr_function **function);
+void mdr_function_free(struct mdr_function *function);
+
+const char *mdr_function_address(const struct mdr_function *function);
+const char *mdr_function_driver(const struct mdr_function *function);	/* NULL: none */
+const char *mdr_function_override(const struct mdr_function *function);	/* NULL: none */
+int mdr_function_group(const struct mdr_function *function);		/* -1: none */
+const char *mdr_function_port(const struct mdr_function *function);	/* root port, or NULL */
+unsigned int mdr_function_class(const struct mdr_function *function);
+unsigned int mdr_function_vendor(const struct mdr_function *function);
+unsigned int mdr_function_device(const struct mdr_function *function);
+
+/*
+ * Takes the function from its driver and gives it to this one. If that fails, the
+ * function goes back. -ENODEV: the driver did not take it; the kernel log says why.
+ * Waits for the present driver to let go.
+ */
+int mdr_function_bind(struct mdr *mdr, const char *address, const char *driver);
+
+/* Takes the function from its driver, and leaves it to its usual one. */
+int mdr_function_unbind(struct mdr *mdr, const char *address);
+
+/* mdevs */
+
+struct mdr_mdev;
+
+int mdr_mdev_get(struct mdr *mdr, const char *uuid, struct mdr_mdev **mdev);
+void mdr_mdev_free(struct mdr_mdev *mdev);
+
+const char *mdr_mdev_uuid(const struct mdr_mdev *mdev);
+const char *mdr_mdev_type(const struct mdr_mdev *mdev);
+const char *mdr_mdev_function(const struct mdr_mdev *mdev);
+/* The name of the setting at index and its value; NULL after the last. */
+const char *mdr_mdev_setting(const struct mdr_mdev *mdev, size_t index, const char **value);
+
+/* -ENOENT: no such mdev or setting; -EINVAL: the kernel refuses the value. */
+int mdr_mdev_set(struct mdr *mdr, const char *uuid, const char *setting, const char *value);
+
+/* Changes of groups, as the kernel reports them */
+
+struct mdr_monitor;
+struct mdr_change;
+
+int mdr_monitor_new(struct mdr *mdr, struct mdr_monitor **monitor);
+void mdr_monitor_free(struct mdr_monitor *monitor);
+
+/* Readable when there is a change. */
+int mdr_monitor_fd(const struct mdr_monitor *monitor);
+
+/*
+ * The next change that is there, valid until the next call; NULL if there is none.
+ * Does not wait. A change can be lost in a flood: read the groups again to be sure.
+ */
+const struct mdr_change *mdr_monitor_next(struct mdr_monitor *monitor);
+
+const char *mdr_change_action(const struct mdr_change *change);	/* add, change, remove */
+const char *mdr_change_group(const struct mdr_change *change);
+const char *mdr_change_state(const struct mdr_change *change);	/* NULL: of no state */
+uint64_t mdr_change_event(const struct mdr_change *change);
+const char *mdr_change_cause(const struct mdr_change *change);	/* or NULL */
+const char *mdr_change_function(const struct mdr_change *change);	/* or NULL */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
