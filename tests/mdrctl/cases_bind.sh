@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # set by host.sh and run
+#
+# Functions that come and go, and their mdevs.
+
+# host_igb: a function that is igb's, and the driver mdr-pci without one
+host_igb() {
+	host_new "$(mktemp -d -p "$work")"
+	host_function "$dev" "$port/$dev" 16
+	pci_files "$dev" 0x020000 0x8086 0x10c9
+	host_bind "$dev" igb
+	mkdir -p "$sys/bus/pci/drivers/mdr-pci"
+	: >"$sys/bus/pci/drivers/igb/unbind"
+	: >"$sys/bus/pci/drivers/mdr-pci/unbind"
+	: >"$sys/bus/pci/drivers_probe"
+}
+
+saved() { cat "$host/etc/mdev-recovery/bind.d/$dev" 2>/dev/null || echo none; }
+
+declare_case bind "bind gives a function to the shim"
+bind() {
+	host_igb
+	kernel_probes "$dev" mdr-pci
+	ctl bind "${dev#0000:}"
+	wait
+	is said "$said" "$dev: bound to mdr-pci, was bound to igb; group16"
+	is override "$(cat "$sys/bus/pci/devices/$dev/driver_override")" mdr-pci
+	is unbound "$(cat "$sys/bus/pci/drivers/igb/unbind")" "$dev"
+	is probed "$(cat "$host/probed")" "$dev"
+	is saved "$(saved)" none
+	ctl bind "$dev"
+	is said "$said" "$dev: is bound to mdr-pci already"
+}
+
+declare_case bind_persistent "a persistent one is bound again at boot, another card in its place is not"
+bind_persistent() {
+	host_igb
+	kernel_probes "$dev" mdr-pci
+	ctl bind --persistent "$dev"
+	wait
+	says "$dev: bound to mdr-pci" "$dev: will be bound at each boot"
+	# the next boot
+	host_bind "$dev" igb
+	echo '(null)' >"$sys/bus/pci/devices/$dev/driver_override"
+	kernel_probes "$dev" mdr-pci
+	ctl bind --saved
+	wait
+	is said "$said" "$dev: bound to mdr-pci, was bound to igb; group16"
+	ctl bind --saved "$dev"
+	is said "$said" "$dev: is bound to mdr-pci already"
+	host_bind "$dev" igb
+	echo 0x1521 >"$sys/bus/pci/devices/$dev/device"
+	golden bind-other-card bind --saved
+	is driver "$(driver_of "$dev")" igb
+	echo '{' >"$host/etc/mdev-recovery/bind.d/$dev"
+	golden bind-damaged bind --saved "$dev"
+	golden bind-not-saved bind --saved "$dev2"
+}
+
+declare_case bind_saved_none "a boot with nothing to bind is a good one"
+bind_saved_none() {
+	host_igb
+	ctl bind --saved
+	is said "$said" ''
+}
+
+declare_case bind_refused "what cannot be bound is refused, and stays as it is"
+bind_refused() {
+	local file
+	host_igb
+	golden bind-none bind
+	golden bind-name bind eth0
+	golden bind-no-function bind 0000:99:00.0
+	golden bind-driver bind --driver=../x "$dev"
+	golden bind-no-driver bind --driver=acme "$dev"
+	echo 0x060400 >"$sys/bus/pci/devices/$dev/class"
+	golden bind-bridge bind "$dev"
+	echo 0x020000 >"$sys/bus/pci/devices/$dev/class"
+	file=$(readlink "$sys/bus/pci/devices/$dev/iommu_group")
+	rm "$sys/bus/pci/devices/$dev/iommu_group"
+	golden bind-no-iommu bind "$dev"
+	ln -s "$file" "$sys/bus/pci/devices/$dev/iommu_group"
+	is override "$(cat "$sys/bus/pci/devices/$dev/driver_override")" '(null)'
+	is unbound "$(cat "$sys/bus/pci/drivers/igb/unbind")" ''
+	# and one that the driver does not take: it goes back
+	golden bind-not-taken bind --persistent "$dev"
+	is override "$(cat "$sys/bus/pci/devices/$dev/driver_override")" ''
+	is driver "$(driver_of "$dev")" igb
+	is saved "$(saved)" none
+}
+
+declare_case unbind "unbind gives a function back, and --persistent forgets it"
+unbind() {
+	host_igb
+	kernel_probes "$dev" mdr-pci
+	ctl bind --persistent "$dev"
+	wait
+	kernel_probes "$dev" igb
+	ctl unbind "$dev"
+	wait
+	says "$dev: unbound, now bound to igb" "$dev: is bound again at the next boot"
+	kernel_probes "$dev" mdr-pci
+	ctl bind "$dev"
+	wait
+	kernel_probes "$dev" igb
+	ctl unbind --persistent "$dev"
+	wait
+	is said "$said" "$dev: unbound, now bound to igb"
+	is saved "$(saved)" none
+}
+
+declare_case unbind_refused "what is another's, or has an mdev, is not unbound"
+unbind_refused() {
+	host_two
+	golden unbind-mdev unbind "$dev"
+	host_igb
+	golden unbind-other unbind "$dev"
+	golden unbind-no-function unbind 0000:99:00.0
+	is unbound "$(cat "$sys/bus/pci/drivers/igb/unbind")" ''
+}
+
+# kernel_makes TYPE ADDRESS: the kernel's part of one "mdevctl start". mdevctl reads the
+# instances and then writes to create; both wait for this function.
+kernel_makes() {
+	local type
+	type=$sys/bus/pci/devices/$2/mdev_supported_types/$1
+	rm "$type/available_instances" "$type/create"
+	mkfifo "$type/available_instances" "$type/create"
+	{
+		echo 1 >"$type/available_instances"
+		host_mdev "$uuid2" "$2" "$1"
+		cat "$type/create" >"$host/created"
+	} &
+}
+
+definition_of() { printf '%s' "$host/etc/mdevctl.d/$1/$uuid2"; }
+
+declare_case create "create defines and starts, with the profile that suits the device"
+create() {
+	host_two
+	kernel_makes mdr-pci-resume "$dev2"
+	ctl create --uuid "$uuid2" "$dev2"
+	wait
+	is said "$said" "$uuid2: created on $dev2 with profile nvme"
+	is created "$(cat "$host/created")" "$uuid2"
+	is definition "$(jq -cS . "$(definition_of "$dev2")")" "$(jq -cS . mdevctl-profiles/nvme.json)"
+	is setting "$(cat "$sys/bus/mdev/devices/$uuid2/recovery/stall_timeout_ms")" 10000
+}
+
+declare_case create_as_told "create takes a profile by name and by file, and --manual"
+create_as_told() {
+	host_two
+	kernel_makes mdr-pci-hold "$dev2"
+	ctl create -u "$uuid2" --profile hold --manual "$dev2"
+	wait
+	is said "$said" "$uuid2: created on $dev2 with profile hold"
+	is start "$(jq -r .start "$(definition_of "$dev2")")" manual
+	host_two
+	kernel_makes mdr-pci-evict "$dev2"
+	ctl create -u "$uuid2" -p mdevctl-profiles/./evict.json "$dev2"
+	wait
+	says "created on $dev2 with profile mdevctl-profiles/./evict.json"
+}
+
+declare_case create_refused "what cannot be created leaves no definition"
+create_refused() {
+	host_two
+	golden create-has-mdev create "$dev"
+	golden create-profile create --profile fast "$dev2"
+	golden create-uuid create --uuid 123 "$dev2"
+	golden create-no-function create 0000:99:00.0
+	host_bind "$dev2" nvme
+	golden create-not-bound create "$dev2"
+	host_two
+	# the write to create fails: it is a directory
+	rm "$sys/bus/pci/devices/$dev2/mdev_supported_types/mdr-pci-resume/create"
+	mkdir "$sys/bus/pci/devices/$dev2/mdev_supported_types/mdr-pci-resume/create"
+	ctl create --uuid "$uuid2" "$dev2"
+	says "the mdev does not start; its definition is gone again" "exit 1"
+	[ -z "$(ls "$host/etc/mdevctl.d")" ] || [ -z "$(ls "$host/etc/mdevctl.d/$dev2")" ] ||
+		fail "it is defined"
+}
+
+declare_case create_no_mdevctl "without mdevctl, that is what is said"
+create_no_mdevctl() {
+	host_two
+	said=$(PATH=/nowhere "$mdrctl" --root "$host" create "$dev2" 2>&1) && fail "not refused"
+	says "mdrctl: mdevctl: there is no such program" "next: install the package mdevctl"
+}
+
+# kernel_removes ADDRESS UUID: the kernel's part of one "mdevctl stop"
+kernel_removes() {
+	local dir
+	dir=$(readlink "$sys/bus/mdev/devices/$2")
+	mkfifo "$dir/remove"
+	{
+		cat "$dir/remove" >"$host/removed"
+		rm -rf "$dir" "$sys/bus/mdev/devices/$2"
+	} &
+}
+
+declare_case remove "remove stops an mdev and forgets its definition, or keeps it"
+remove() {
+	host_two
+	accepted mdevctl define -u "$uuid"
+	kernel_removes "$dev" "$uuid"
+	ctl remove "$uuid"
+	wait
+	is said "$said" "$uuid: removed"
+	[ ! -e "$host/etc/mdevctl.d/$dev/$uuid" ] || fail "it is defined"
+	is removed "$(cat "$host/removed")" 1
+	host_two
+	accepted mdevctl define -u "$uuid"
+	kernel_removes "$dev" "$uuid"
+	ctl remove --keep "$uuid"
+	wait
+	is said "$said" "$uuid: stopped"
+	[ -e "$host/etc/mdevctl.d/$dev/$uuid" ] || fail "it is not defined"
+	ctl remove "$uuid"
+	is said "$said" "$uuid: removed"
+}
+
+declare_case remove_refused "what is no mdev of ours is not removed"
+remove_refused() {
+	host_two
+	golden remove-name remove group16
+	golden remove-no-mdev remove "$uuid2"
+}

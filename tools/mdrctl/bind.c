@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mdrctl bind, mdrctl unbind: gives functions to the shim, and takes them back.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "saved.h"
+
+#define CLASS_BRIDGE 0x0604	/* PCI to PCI */
+
+static int fail_function(int error, const char *address)
+{
+	if (error == -EINVAL)
+		return fail(END_USAGE, address, "lspci -D lists them",
+			    "is not the address of a PCI function, like 0000:05:00.0");
+	if (error == -ENOENT)
+		return fail(END_NOT_FOUND, address, "lspci -D lists them",
+			    "this host has no such PCI function");
+	return fail_errno(error, address, NULL);
+}
+
+/* The driver has to be there; the package's modprobe.d finds it by its name. */
+static int need_driver(struct cli *cli, const char *driver)
+{
+	const char *const modprobe[] = { "modprobe", "-q", driver, NULL };
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/sys/bus/pci/drivers/%s", mdr_root(cli->mdr), driver);
+	if (!access(path, F_OK))
+		return END_OK;
+	if (!*mdr_root(cli->mdr))
+		run_program(cli->mdr, modprobe);
+	if (!access(path, F_OK))
+		return END_OK;
+	return fail(END_FAILED, driver, "see Documentation/installation.md, and the kernel log",
+		    "there is no such PCI driver, and modprobe does not find one");
+}
+
+static int may_be_bound(const struct mdr_function *function)
+{
+	const char *address = mdr_function_address(function);
+
+	if (mdr_function_class(function) >> 8 == CLASS_BRIDGE)
+		return fail(END_FAILED, address, NULL,
+			    "is a bridge: only an endpoint function can be assigned");
+	if (mdr_function_group(function) < 0)
+		return fail(END_FAILED, address,
+			    "enable the IOMMU in the firmware, and for Intel's with intel_iommu=on",
+			    "is in no IOMMU group");
+	return END_OK;
+}
+
+static int do_bind(struct cli *cli, const struct mdr_function *function, const char *driver)
+{
+	const char *address = mdr_function_address(function), *was = mdr_function_driver(function);
+	int ret;
+
+	ret = may_be_bound(function);
+	if (!ret)
+		ret = need_driver(cli, driver);
+	if (ret)
+		return ret;
+	ret = mdr_function_bind(cli->mdr, address, driver);
+	if (ret == -ENODEV)
+		return fail(END_FAILED, address, "the kernel log says why",
+			    "%s did not take it; it is where it was", driver);
+	if (ret)
+		return fail_errno(ret, address, "the kernel log says why");
+	if (was && !strcmp(was, driver))
+		printf("%s: is bound to %s already\n", address, driver);
+	else
+		printf("%s: bound to %s, was bound to %s; group%d\n", address, driver,
+		       was ? was : "nothing", mdr_function_group(function));
+	return END_OK;
+}
+
+static int keep(struct cli *cli, const struct mdr_function *function, const char *driver)
+{
+	struct saved saved = {
+		.vendor = mdr_function_vendor(function),
+		.device = mdr_function_device(function),
+	};
+	int ret;
+
+	if (strlen(driver) >= sizeof(saved.driver))
+		return fail(END_USAGE, driver, NULL, "is too long for the name of a driver");
+	snprintf(saved.driver, sizeof(saved.driver), "%s", driver);
+	ret = saved_store(cli->mdr, mdr_function_address(function), &saved);
+	if (ret)
+		return fail_errno(ret, SAVED_DIR,
+				  "the function is bound, but will not be after the next boot");
+	printf("%s: will be bound at each boot\n", mdr_function_address(function));
+	return END_OK;
+}
+
+static int bind_one(struct cli *cli, const char *address)
+{
+	const char *driver = cli_value(cli, "driver");
+	struct mdr_function *function;
+	int ret;
+
+	if (!driver)
+		driver = MDR_DRIVER;
+	if (!*driver || strchr(driver, '/') || driver[0] == '.')
+		return fail(END_USAGE, driver, NULL, "is not the name of a driver");
+	ret = mdr_function_get(cli->mdr, address, &function);
+	if (ret)
+		return fail_function(ret, address);
+	ret = do_bind(cli, function, driver);
+	if (!ret && cli_value(cli, "persistent"))
+		ret = keep(cli, function, driver);
+	mdr_function_free(function);
+	return ret;
+}
+
+/* As at boot: what was saved for this function. */
+static int bind_saved(const char *address, void *arg)
+{
+	struct mdr_function *function;
+	struct cli *cli = arg;
+	struct saved saved;
+	int ret;
+
+	ret = saved_load(cli->mdr, address, &saved);
+	if (ret == -ENOENT)
+		return fail(END_NOT_FOUND, address, "mdrctl bind --persistent makes it so",
+			    "is not one of those that are bound at each boot");
+	if (ret)
+		return fail(END_FAILED, address, "bind it again with --persistent",
+			    "cannot read " SAVED_DIR "/%s: %s", address,
+			    ret == -EINVAL ? "it is damaged" : strerror(-ret));
+	ret = mdr_function_get(cli->mdr, address, &function);
+	if (ret)
+		return fail_function(ret, address);
+	if (mdr_function_vendor(function) != saved.vendor ||
+	    mdr_function_device(function) != saved.device)
+		ret = fail(END_FAILED, address,
+			   "bind it with --persistent if it is to be bound at each boot",
+			   "is another device (%04x:%04x) than the one that was saved (%04x:%04x)",
+			   mdr_function_vendor(function), mdr_function_device(function),
+			   (unsigned int)saved.vendor, (unsigned int)saved.device);
+	else
+		ret = do_bind(cli, function, saved.driver);
+	mdr_function_free(function);
+	return ret;
+}
+
+int run_bind(struct cli *cli)
+{
+	bool saved = cli_value(cli, "saved");
+	int end = END_OK;
+
+	if (saved && !cli->argc)
+		return saved_each(cli->mdr, bind_saved, cli);
+	if (!cli->argc)
+		return fail(END_USAGE, "bind", "mdrctl bind --help", "ADDRESS is missing");
+	for (int i = 0; i < cli->argc; i++) {
+		int ret = saved ? bind_saved(cli->argv[i], cli) : bind_one(cli, cli->argv[i]);
+
+		end = end ? end : ret;
+	}
+	return end;
+}
+
+/* A function whose mdev is there may have a user, for which unbind would wait. */
+static int may_be_unbound(struct cli *cli, const struct mdr_function *function)
+{
+	const char *address = mdr_function_address(function), *uuid;
+	struct mdr_group *group;
+	char next[128];
+	int ret = END_OK;
+
+	if (mdr_group_get(cli->mdr, address, &group))
+		return fail(END_FAILED, address, "mdrctl list shows what there is",
+			    "is bound to %s, which is none of ours: nothing was done",
+			    mdr_function_driver(function) ? mdr_function_driver(function) :
+			    "nothing");
+	for (size_t i = 0; !ret && (uuid = mdr_group_mdev(group, i)); i++) {
+		struct mdr_mdev *mdev;
+
+		if (mdr_mdev_get(cli->mdr, uuid, &mdev))
+			continue;
+		snprintf(next, sizeof(next), "mdrctl remove %s", uuid);
+		if (!strcmp(mdr_mdev_function(mdev), address))
+			ret = fail(END_FAILED, address, next,
+				   "has the mdev %s: nothing was done", uuid);
+		mdr_mdev_free(mdev);
+	}
+	mdr_group_free(group);
+	return ret;
+}
+
+static int unbind_one(struct cli *cli, const char *name)
+{
+	struct mdr_function *function, *after;
+	struct saved saved;
+	const char *address;
+	int ret;
+
+	ret = mdr_function_get(cli->mdr, name, &function);
+	if (ret)
+		return fail_function(ret, name);
+	address = mdr_function_address(function);
+	ret = may_be_unbound(cli, function);
+	if (!ret) {
+		ret = mdr_function_unbind(cli->mdr, address);
+		if (ret)
+			ret = fail_errno(ret, address, "the kernel log says why");
+	}
+	if (!ret && !mdr_function_get(cli->mdr, address, &after)) {
+		printf("%s: unbound, now bound to %s\n", address,
+		       mdr_function_driver(after) ? mdr_function_driver(after) : "nothing");
+		mdr_function_free(after);
+	}
+	if (cli_value(cli, "persistent")) {
+		int error = saved_forget(cli->mdr, address);
+
+		if (error && !ret)
+			ret = fail_errno(error, SAVED_DIR, NULL);
+	} else if (!ret && !saved_load(cli->mdr, address, &saved)) {
+		printf("%s: is bound again at the next boot; --persistent forgets it\n",
+		       address);
+	}
+	mdr_function_free(function);
+	return ret;
+}
+
+int run_unbind(struct cli *cli)
+{
+	int end = END_OK;
+
+	for (int i = 0; i < cli->argc; i++) {
+		int ret = unbind_one(cli, cli->argv[i]);
+
+		end = end ? end : ret;
+	}
+	return end;
+}

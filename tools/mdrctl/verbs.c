@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The table of verbs: dispatch, --help, and the completion of all shells come from
+ * here. Texts have no quotes, brackets or colons, which a shell could misread.
+ */
+#include <stddef.h>
+
+#include "mdrctl.h"
+
+#define OBJECT "[GROUP|UUID|ADDRESS]..."
+
+const struct verb verbs[] = {
+	{
+		.name = "list",
+		.arguments = "",
+		.summary = "Show all groups, their functions and mdevs, one a line",
+		.reads = true,
+		.run = run_list,
+	}, {
+		.name = "status",
+		.arguments = OBJECT,
+		.summary = "Show all about groups, and what to do next",
+		.most = -1,
+		.word = WORD_OBJECT,
+		.reads = true,
+		.run = run_status,
+	}, {
+		.name = "bind",
+		.arguments = "ADDRESS...",
+		.summary = "Give functions to the shim",
+		.most = -1,
+		.word = WORD_FUNCTION,
+		.choices = {
+			{ "persistent", 'p', NULL, WORD_NONE, "at each boot, too" },
+			{ "driver", 'd', "NAME", WORD_NONE, "the parent driver (mdr-pci)" },
+			{ "saved", 's', NULL, WORD_NONE,
+			  "as at boot, those that are bound persistently" },
+		},
+		.run = run_bind,
+	}, {
+		.name = "unbind",
+		.arguments = "ADDRESS...",
+		.summary = "Give functions back to their usual drivers",
+		.least = 1,
+		.most = -1,
+		.word = WORD_OBJECT,
+		.choices = {
+			{ "persistent", 'p', NULL, WORD_NONE, "and do not bind them at boot" },
+		},
+		.run = run_unbind,
+	}, {
+		.name = "create",
+		.arguments = "ADDRESS",
+		.summary = "Define and start the mdev of a function, through mdevctl",
+		.least = 1,
+		.most = 1,
+		.word = WORD_OBJECT,
+		.choices = {
+			{ "profile", 'p', "NAME|FILE", WORD_PROFILE,
+			  "its type and settings (by the class of the device)" },
+			{ "uuid", 'u', "UUID", WORD_NONE, "its UUID (a new one)" },
+			{ "manual", 'm', NULL, WORD_NONE, "do not start it by itself later" },
+		},
+		.run = run_create,
+	}, {
+		.name = "remove",
+		.arguments = "UUID...",
+		.summary = "Stop mdevs and forget their definitions, through mdevctl",
+		.least = 1,
+		.most = -1,
+		.word = WORD_MDEV,
+		.choices = {
+			{ "keep", 'k', NULL, WORD_NONE, "keep the definition" },
+		},
+		.run = run_remove,
+	}, {
+		.name = "recover",
+		.arguments = "GROUP|UUID|ADDRESS...",
+		.summary = "Reset and restore groups that have failed",
+		.least = 1,
+		.most = -1,
+		.word = WORD_OBJECT,
+		.run = run_recover,
+	}, {
+		.name = "watch",
+		.arguments = "",
+		.summary = "Show changes of groups as they come",
+		.reads = true,
+		.choices = {
+			{ "count", 'n', "NUMBER", WORD_NONE, "end after so many" },
+		},
+		.run = run_watch,
+	}, {
+		.name = "completion",
+		.arguments = "bash|zsh|fish",
+		.summary = "Print the completion script of a shell",
+		.least = 1,
+		.most = 1,
+		.word = WORD_SHELL,
+		.run = run_completion,
+	}, {
+		.name = "words",
+		.arguments = "KIND",
+		.summary = "Print what a word of the command line may be",
+		.least = 1,
+		.most = 1,
+		.hidden = true,
+		.run = run_words,
+	},
+	{}
+};

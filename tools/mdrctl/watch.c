@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mdrctl watch: a line for each change of a group; on a terminal the table of all
+ * groups, with the latest changes below it.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+
+#include "mdrctl.h"
+
+#define LATEST 10
+#define LINE 128
+
+struct watch {
+	struct cli *cli;
+	char latest[LATEST][LINE];
+	unsigned int count;
+};
+
+static void now_text(char text[48])
+{
+	struct timespec now;
+	struct tm local;
+	char seconds[24];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	localtime_r(&now.tv_sec, &local);
+	strftime(seconds, sizeof(seconds), "%Y-%m-%d %H:%M:%S", &local);
+	snprintf(text, 48, "%s.%03ld", seconds, now.tv_nsec / 1000000);
+}
+
+static struct json_object *view_change(const struct mdr_change *change)
+{
+	struct json_object *tree = json_object_new_object();
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	add_number(tree, "version", 1);
+	add_number(tree, "time_us", now.tv_sec * 1000000LL + now.tv_nsec / 1000);
+	add_text(tree, "action", mdr_change_action(change));
+	add_text(tree, "group", mdr_change_group(change));
+	add_text(tree, "state", mdr_change_state(change));
+	add_number(tree, "event", mdr_change_event(change));
+	add_text(tree, "cause", mdr_change_cause(change));
+	add_text(tree, "function", mdr_change_function(change));
+	return tree;
+}
+
+static void draw(const struct watch *watch)
+{
+	struct json_object *groups = json_object_new_array();
+	unsigned int from = watch->count > LATEST ? watch->count - LATEST : 0;
+
+	/* to the upper left, and clear what follows */
+	fputs("\033[H\033[J", stdout);
+	if (!view_groups(watch->cli->mdr, groups))
+		print_table(watch->cli, groups);
+	json_object_put(groups);
+	putchar('\n');
+	for (unsigned int i = from; i < watch->count; i++)
+		puts(watch->latest[i % LATEST]);
+	fflush(stdout);
+}
+
+static void show(struct watch *watch, const struct mdr_change *change)
+{
+	struct cli *cli = watch->cli;
+	struct json_object *tree = view_change(change);
+	const char *state = get_text(tree, "state");
+	char line[LINE], at[48];
+
+	if (cli->json) {
+		json_print_line(tree);
+		return;
+	}
+	now_text(at);
+	if (*state)
+		snprintf(line, sizeof(line), "%s  %-9s %s%-10s%s event %s  %s%s%s", at,
+			 get_text(tree, "group"), colour_on(cli, state_colour(state)), state,
+			 colour_off(cli), get_text(tree, "event"), get_text(tree, "cause"),
+			 *get_text(tree, "function") ? "  " : "", get_text(tree, "function"));
+	else
+		snprintf(line, sizeof(line), "%s  %-9s %s", at, get_text(tree, "group"),
+			 get_text(tree, "action"));
+	json_object_put(tree);
+	if (cli->screen) {
+		memcpy(watch->latest[watch->count++ % LATEST], line, sizeof(line));
+		return;
+	}
+	puts(line);
+	fflush(stdout);
+}
+
+/* Until so many changes were shown; 0: for ever. */
+static int follow(struct watch *watch, struct mdr_monitor *monitor, uint64_t most)
+{
+	struct pollfd poll_fd = { .fd = mdr_monitor_fd(monitor), .events = POLLIN };
+	const struct mdr_change *change;
+	uint64_t shown = 0;
+
+	for (;;) {
+		while ((change = mdr_monitor_next(monitor))) {
+			show(watch, change);
+			if (++shown == most)
+				return END_OK;
+		}
+		if (watch->cli->screen && !watch->cli->json)
+			draw(watch);
+		if (poll(&poll_fd, 1, -1) < 0 && errno != EINTR)
+			return fail_errno(errno, "watch", NULL);
+	}
+}
+
+int run_watch(struct cli *cli)
+{
+	struct watch watch = { .cli = cli };
+	const char *count = cli_value(cli, "count");
+	struct mdr_monitor *monitor;
+	uint64_t most = 0;
+	int ret;
+
+	if (count && (!number_parse(count, UINT32_MAX, &most) || !most))
+		return fail(END_USAGE, count, NULL, "is not a number of changes");
+	ret = mdr_monitor_new(cli->mdr, &monitor);
+	if (ret)
+		return fail_errno(ret, "watch", "uevents need a kernel with NETLINK");
+	ret = follow(&watch, monitor, most);
+	mdr_monitor_free(monitor);
+	return ret;
+}
