@@ -201,3 +201,15 @@ notified() {
 -t mdev-recovery -p daemon.warning start of mdev $uuid (mdr-pci-resume on $dev): refused
 -t mdev-recovery -p daemon.warning start of mdev $uuid (mdr-pci-resume on $dev): failed; group16 is open, policy resume"
 }
+
+declare_case modify_live_newer "a setting that only a newer kernel has is shown, and is its to judge"
+modify_live_newer() {
+	host_running
+	echo 7 >"$sys/bus/mdev/devices/$uuid/recovery/foresight"
+	accepted mdevctl list -v
+	says '{"recovery/foresight":"7"}'
+	quietly mdevctl modify -u "$uuid" --live --jsonfile "$(profile mdr-pci-resume foresight=9)"
+	is foresight "$(recovery foresight)" 9
+	refused mdevctl modify -u "$uuid" --live --jsonfile "$(profile mdr-pci-resume patience=9)"
+	says "recovery/patience: no such attribute"
+}

@@ -202,7 +202,7 @@ other_types() {
 			--jsonfile "$(profile "$type" patience=1)"
 		quietly mdevctl undefine -u "$uuid"
 	done
-	is "exit code" "$(echo '{}' | "$scripts/callouts/mdev-recovery.sh" -t acme-resume \
+	is "exit code" "$(echo '{}' | "$scripts/callouts/mdev-recovery" -t acme-resume \
 		-e get -a capabilities -s none -u "$uuid" -p 0000:00:02.0; echo $?)" 2
 }
 
@@ -215,4 +215,14 @@ vendor_types() {
 	not_defined "recovery/patience: no such attribute"
 	refused define "$(profile mdr-pci-hold)"
 	not_defined "$dev is bound to acme, and not to mdr-pci"
+}
+
+declare_case define_null "a null character does not hide what follows it"
+define_null() {
+	local file
+	host_usual
+	file=$(mktemp -p "$work" --suffix .json)
+	printf '%s' '{"mdev_type":"mdr-pci-resume","start":"manual","attrs":[{"recovery/breaker_max":"5\u0000x"}]}' >"$file"
+	refused define "$file"
+	not_defined "the list of attributes is not one of pairs of strings"
 }

@@ -27,8 +27,7 @@ invalid() {
 declare_case settings_are_the_kernels \
 	"the callout knows the settings of the kernel, their bounds and defaults"
 settings_are_the_kernels() {
-	diff <(kernel_settings) <(sed -n "/^settings='/,/^'/p" \
-		"$callout" | sed '1d;$d')
+	diff <(kernel_settings) <("$callout" --settings)
 	is settings "$(kernel_settings | wc -l)" 10
 }
 

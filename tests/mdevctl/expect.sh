@@ -27,7 +27,7 @@ accepted() {
 # quietly CMD...: CMD succeeds without a warning
 quietly() {
 	accepted "$@"
-	case $said in *mdev-recovery.sh*) fail "it said:" "$said" ;; esac
+	case $said in *"mdev-recovery: "*) fail "it said:" "$said" ;; esac
 }
 
 # refused CMD...: CMD fails; its output is in $said

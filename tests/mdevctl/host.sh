@@ -5,7 +5,7 @@
 # A host for the real mdevctl below $MDEVCTL_ENV_ROOT: the parts of sysfs that mdevctl
 # and the callout read, laid out like the kernel's.
 
-callout=${MDR_CALLOUT:-mdevctl-profiles/callouts/mdev-recovery.sh}
+callout=${MDR_CALLOUT:-build/tests-mdevctl/mdr-callout}
 port=0000:00:14.0
 dev=0000:05:00.0
 uuid=b2b0d1d4-6f2a-4d8e-9a30-0c4f5a1f7e11
@@ -20,8 +20,8 @@ host_new() {
 	mkdir -p "$host/etc/mdevctl.d" "$scripts"/{callouts,notifiers} \
 		"$sys"/bus/{mdev,pci}/devices "$sys/class"/{mdev_bus,mdev_recovery} \
 		"$sys/bus/pci_express/drivers/aer" "$sys/kernel/iommu_groups"
-	cp "$callout" "$scripts/callouts/mdev-recovery.sh"
-	cp mdevctl-profiles/notifiers/mdev-recovery.sh "$scripts/notifiers"
+	cp "$callout" "$scripts/callouts/mdev-recovery"
+	cp "$callout" "$scripts/notifiers/mdev-recovery"
 	mkdir -p "$sys/devices/pci0000:00/$port/$port:pcie002"
 	ln -s "$sys/devices/pci0000:00/$port/$port:pcie002" "$sys/bus/pci_express/drivers/aer"
 }

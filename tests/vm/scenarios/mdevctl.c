@@ -28,7 +28,7 @@
 #define UUID "b2b0d1d4-6f2a-4d8e-9a30-0c4f5a1f7e11"
 #define UUID2 "b2b0d1d4-6f2a-4d8e-9a30-0c4f5a1f7e12"
 #define PROFILES "/usr/share/mdev-recovery/profiles"
-#define CALLOUT "/usr/lib/mdevctl/scripts.d/callouts/mdev-recovery.sh"
+#define CALLOUT "/usr/lib/mdevctl/scripts.d/callouts/mdev-recovery"
 #define SCRATCH "/tmp/profile.json"
 #define SETTLE_MS 5000
 
@@ -47,7 +47,7 @@ static const char *setting(const char *uuid, const char *name)
 #define CHECK_SETTING(uuid, name, value) \
 	CHECK(!strcmp(setting(uuid, name), value), "%s is %s", name, setting(uuid, name))
 #define CHECK_SAYS(text) CHECK(strstr(said, text), "it said: %.200s", said)
-#define CHECK_QUIET() CHECK(!strstr(said, "mdev-recovery.sh"), "it said: %.200s", said)
+#define CHECK_QUIET() CHECK(!strstr(said, "mdev-recovery: "), "it said: %.200s", said)
 
 static bool running(const char *uuid)
 {

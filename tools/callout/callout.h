@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * callout: what mdevctl asks about mdevs of ours, and tells of them. mdevctl runs it
+ * as
+ *
+ *   mdev-recovery -t TYPE -e EVENT -a ACTION -s STATE -u UUID -p PARENT
+ *
+ * with the configuration, or mdevctl's own capabilities, as JSON on stdin.
+ *
+ *   get capabilities   version 2, and live changes
+ *   get attributes     the settings of a running mdev, as JSON
+ *   pre define         refuses a profile that this host cannot honour
+ *   pre start          the same, at the last moment
+ *   pre modify         refuses settings that no host can honour
+ *   live modify        applies the profile to a running mdev
+ *   notify ACTION      writes a line to the system log, as a notifier
+ *
+ * Exit codes: 0 done, 2 not our type, else refused; the reason is on stderr, which
+ * mdevctl shows. Like mdevctl, it works below $MDEVCTL_ENV_ROOT if that is set.
+ */
+#ifndef CALLOUT_H
+#define CALLOUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <json-c/json.h>
+#include <libmdr.h>
+
+struct call {
+	struct mdr *mdr;
+	const char *type, *event, *action, *state, *uuid, *parent;
+	/* the configuration, and its list of attributes, which may be NULL */
+	struct json_object *config, *attrs;
+};
+
+/* A setting of an mdev, as the kernel module has it. All may change live. */
+struct setting {
+	const char *name;
+	const char *words[2];		/* or NULL: a number */
+	unsigned int low, high;
+	const char *normal;		/* its default */
+};
+
+extern const struct setting settings[];	/* ends with a name of NULL */
+
+/* The one of an attribute "recovery/NAME"; NULL: there is none. */
+const struct setting *setting_find(const char *attribute);
+void settings_print(void);
+
+/* A line on stderr; in what is not ours, control characters become "?". */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Says why, writes to the system log if nobody else does, and ends the program. */
+void refuse(const struct call *call, const char *format, ...)
+	__attribute__((format(printf, 2, 3), noreturn));
+
+/* A line in the system log. */
+void log_line(const struct call *call, const char *priority, const char *what,
+	      const char *outcome);
+
+/* The configuration on stdin. */
+void profile_read(struct call *call);
+/* The attribute at index; false after the last. */
+bool profile_attribute(const struct call *call, size_t index, const char **name,
+		       const char **value);
+/* Refuses what cannot be set. */
+void profile_check(const struct call *call);
+
+/* Can the parent have an mdev of this type, now? What to know about it. */
+void host_check(const struct call *call);
+void host_check_autostart(const struct call *call);
+
+void live_change(const struct call *call);
+void live_read_back(const struct call *call);
+
+#endif

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A running mdev: its settings, as they are, and changed.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "callout.h"
+
+#define CHANGES_MOST 64
+
+struct change {
+	const char *name, *was;
+};
+
+/* The value of a running mdev's setting; NULL: the kernel has no such setting. */
+static const char *value_of(const struct mdr_mdev *mdev, const char *setting)
+{
+	const char *name, *value;
+
+	for (size_t i = 0; (name = mdr_mdev_setting(mdev, i, &value)); i++)
+		if (!strcmp(name, setting))
+			return value;
+	return NULL;
+}
+
+/* What the profile says, its last word. */
+static const char *value_wanted(const struct call *call, const char *setting, const char *normal)
+{
+	const char *name, *value, *wanted = normal;
+
+	for (size_t i = 0; profile_attribute(call, i, &name, &value); i++)
+		if (!strcmp(name + strlen("recovery/"), setting))
+			wanted = value;
+	return wanted;
+}
+
+static void put_back(const struct call *call, const struct change *changes, size_t count)
+{
+	while (count--)
+		if (mdr_mdev_set(call->mdr, call->uuid, changes[count].name, changes[count].was))
+			say("recovery/%s could not be put back", changes[count].name);
+}
+
+struct changes {
+	struct change all[CHANGES_MOST];
+	size_t count;
+};
+
+/* Sets one, and remembers what it was; if the kernel refuses it, all go back. */
+static void change_one(const struct call *call, const struct mdr_mdev *mdev, const char *setting,
+		       const char *wanted, struct changes *changes)
+{
+	const char *was = value_of(mdev, setting);
+
+	if (was && !strcmp(was, wanted))
+		return;
+	if (mdr_mdev_set(call->mdr, call->uuid, setting, wanted)) {
+		put_back(call, changes->all, changes->count);
+		refuse(call, "the kernel refuses recovery/%s=%s (see dmesg); nothing was changed",
+		       setting, wanted);
+	}
+	if (was && changes->count < CHANGES_MOST)
+		changes->all[changes->count++] = (struct change) { setting, was };
+}
+
+/*
+ * The result is that of a stop and a start: settings that the profile does not name get
+ * their defaults. All or nothing.
+ */
+void live_change(const struct call *call)
+{
+	struct changes changes = {};
+	const char *name, *value;
+	struct mdr_mdev *mdev;
+
+	if (mdr_mdev_get(call->mdr, call->uuid, &mdev))
+		refuse(call, "mdev %s is not there any more", call->uuid);
+	for (const struct setting *setting = settings; setting->name; setting++) {
+		const char *wanted = value_wanted(call, setting->name, setting->normal);
+
+		/* the kernel does not have it, and the profile does not name it */
+		if (value_of(mdev, setting->name) || strcmp(wanted, setting->normal))
+			change_one(call, mdev, setting->name, wanted, &changes);
+	}
+	/* those that only the kernel knows: it has their defaults */
+	for (size_t i = 0; profile_attribute(call, i, &name, &value); i++)
+		if (!setting_find(name))
+			change_one(call, mdev, name + strlen("recovery/"), value, &changes);
+	mdr_mdev_free(mdev);
+	log_line(call, "info", "live modify", "done");
+}
+
+static void print_one(const char *name, const char *value, bool *first)
+{
+	struct json_object *pair = json_object_new_object();
+	char attribute[128];
+
+	snprintf(attribute, sizeof(attribute), "recovery/%s", name);
+	json_object_object_add(pair, attribute, json_object_new_string(value));
+	printf("%s%s", *first ? "" : ",",
+	       json_object_to_json_string_ext(pair, JSON_C_TO_STRING_PLAIN |
+					      JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(pair);
+	*first = false;
+}
+
+/* In the order of the table; then what a newer module has. */
+void live_read_back(const struct call *call)
+{
+	const char *name, *value;
+	struct mdr_mdev *mdev;
+	char attribute[128];
+	bool first = true;
+
+	putchar('[');
+	if (!mdr_mdev_get(call->mdr, call->uuid, &mdev)) {
+		for (const struct setting *setting = settings; setting->name; setting++) {
+			value = value_of(mdev, setting->name);
+			if (value)
+				print_one(setting->name, value, &first);
+		}
+		for (size_t i = 0; (name = mdr_mdev_setting(mdev, i, &value)); i++) {
+			snprintf(attribute, sizeof(attribute), "recovery/%s", name);
+			if (!setting_find(attribute))
+				print_one(name, value, &first);
+		}
+		mdr_mdev_free(mdev);
+	}
+	puts("]");
+}
