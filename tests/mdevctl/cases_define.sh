@@ -97,13 +97,10 @@ define_not_bound() {
 	host_bind "$dev" igb
 	refused define "$(profile mdr-pci-resume)"
 	not_defined "$dev is bound to igb, and not to mdr-pci" \
-		"echo $dev > /sys/bus/pci/devices/$dev/driver/unbind" \
-		"echo mdr-pci > /sys/bus/pci/devices/$dev/driver_override" \
-		"echo $dev > /sys/bus/pci/drivers_probe"
+		"mdrctl bind --driver=mdr-pci $dev"
 	host_bind "$dev" ''
 	refused define "$(profile mdr-pci-resume)"
 	not_defined "$dev is bound to no driver"
-	case $said in *driver/unbind*) fail "$said" ;; esac
 	accepted define "$(profile mdr-pci-resume)" --force
 	[ -e "$(definition)" ] || fail "--force does not define"
 }
@@ -125,7 +122,7 @@ define_warns() {
 	echo failed >"$sys/class/mdev_recovery/group16/state"
 	echo watchdog >"$sys/class/mdev_recovery/group16/cause"
 	accepted define "$(profile mdr-pci-resume)"
-	says "group16 is failed (cause watchdog)" "echo 1 > /sys/class/mdev_recovery/group16/recover"
+	says "group16 is failed (cause watchdog)" "mdrctl recover group16"
 
 	host_usual
 	mv "$sys/bus/pci_express/drivers/aer" "$sys/bus/pci_express/drivers/gone"

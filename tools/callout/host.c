@@ -25,28 +25,25 @@ static bool exists(const struct call *call, const char *pattern)
 }
 
 /* "acme-hold" is a type of the driver acme. */
-static void driver_of_type(const char *type, char *driver, size_t size)
+static int driver_length(const char *type)
 {
-	snprintf(driver, size, "%s", type);
-	*strrchr(driver, '-') = 0;
+	return strrchr(type, '-') - type;
 }
 
 static void check_parent(const struct call *call, const struct mdr_function *function)
 {
 	const char *parent = call->parent, *bound = mdr_function_driver(function);
-	char driver[128], path[PATH_MAX];
+	int length = driver_length(call->type);
+	char path[PATH_MAX];
 
 	if (mdr_function_group(function) < 0)
-		refuse(call, "%s is in no IOMMU group: enable the IOMMU (for example intel_iommu=on)",
+		refuse(call,
+		       "%s is in no IOMMU group: enable the IOMMU (for example intel_iommu=on)",
 		       parent);
-	driver_of_type(call->type, driver, sizeof(driver));
-	if (!bound || strcmp(bound, driver)) {
-		say("%s is bound to %s, and not to %s; to bind it:", parent,
-		    bound ? bound : "no driver", driver);
-		if (bound)
-			say("  echo %s > /sys/bus/pci/devices/%s/driver/unbind", parent, parent);
-		say("  echo %s > /sys/bus/pci/devices/%s/driver_override", driver, parent);
-		refuse(call, "  echo %s > /sys/bus/pci/drivers_probe", parent);
+	if (!bound || (int)strlen(bound) != length || strncmp(bound, call->type, length)) {
+		say("%s is bound to %s, and not to %.*s; to bind it:", parent,
+		    bound ? bound : "no driver", length, call->type);
+		refuse(call, "  mdrctl bind --driver=%.*s %s", length, call->type, parent);
 	}
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/mdev_supported_types/%s", parent,
 		 call->type);
@@ -71,8 +68,8 @@ static void check_version(const struct call *call)
 	ours[strcspn(ours, "\n")] = 0;
 	mdr_module_version(call->mdr, loaded, sizeof(loaded));
 	if (*ours && strcmp(ours, loaded))
-		warn("the loaded module mdev_recovery has version %s, the installed one %s: reboot, or unload it and load it again",
-		     loaded, ours);
+		warn("the loaded module mdev_recovery has version %s, the installed one %s: %s",
+		     loaded, ours, "reboot, or unload it and load it again");
 }
 
 /* An error must reach the kernel at the root port, through AER or DPC. */
@@ -89,8 +86,8 @@ static void check_reports(const struct call *call, const struct mdr_function *fu
 	snprintf(aer, sizeof(aer), "/sys/bus/pci_express/drivers/aer/%s:*", port);
 	snprintf(dpc, sizeof(dpc), "/sys/bus/pci_express/drivers/dpc/%s:*", port);
 	if (!exists(call, aer) && !exists(call, dpc))
-		warn("root port %s has no AER service: of errors of %s the kernel hears only what the firmware reports, if anything (see dmesg, and the operators' guide)",
-		     port, call->parent);
+		warn("root port %s has no AER service: of errors of %s the kernel hears only %s",
+		     port, call->parent, "what the firmware reports, if anything: mdrctl doctor");
 }
 
 static void check_group(const struct call *call, const struct mdr_function *function)
@@ -103,13 +100,14 @@ static void check_group(const struct call *call, const struct mdr_function *func
 	snprintf(name, sizeof(name), "%d", mdr_function_group(function));
 	if (mdr_group_get(call->mdr, name, &group))
 		return;
-	for (size_t i = 0; at < sizeof(list) && (blocker = mdr_group_blocker(group, i, &port)); i++)
-		at += snprintf(list + at, sizeof(list) - at, " %s (from port %s on)", blocker, port);
+	for (size_t i = 0; (blocker = mdr_group_blocker(group, i, &port)) && at < sizeof(list); i++)
+		at += snprintf(list + at, sizeof(list) - at, " %s (from port %s on)", blocker,
+			       port);
 	if (at)
-		warn("the kernel abandons recoveries of %s while these have no error handler; bind them to mdr-pci:%s",
-		     call->parent, list);
+		warn("the kernel abandons recoveries of %s while %s; bind them to mdr-pci:%s",
+		     call->parent, "these have no error handler", list);
 	if (mdr_group_state(group) == MDR_GROUP_FAILED)
-		warn("%s is failed (cause %s): it cannot be used before: echo 1 > /sys/class/mdev_recovery/%s/recover",
+		warn("%s is failed (cause %s): it cannot be used before: mdrctl recover %s",
 		     mdr_group_name(group), mdr_group_cause(group), mdr_group_name(group));
 	mdr_group_free(group);
 }

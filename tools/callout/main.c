@@ -72,9 +72,10 @@ static void get(const struct call *call)
 	if (!strcmp(call->action, "attributes"))
 		live_read_back(call);
 	else if (!strcmp(call->action, "capabilities"))
-		puts("{\"supports\":{\"version\":2,"
-		     "\"actions\":[\"start\",\"stop\",\"define\",\"undefine\",\"modify\",\"attributes\",\"capabilities\"],"
-		     "\"events\":[\"pre\",\"post\",\"notify\",\"get\",\"live\"]}}");
+		fputs("{\"supports\":{\"version\":2,\n"
+		      "\"actions\":[\"start\",\"stop\",\"define\",\"undefine\",\"modify\",\n"
+		      "\"attributes\",\"capabilities\"],\n"
+		      "\"events\":[\"pre\",\"post\",\"notify\",\"get\",\"live\"]}}\n", stdout);
 }
 
 /* Is it one of those that a profile is given with? */
@@ -91,7 +92,8 @@ static void check(struct call *call)
 {
 	profile_read(call);
 	if (!has_word(call->type))
-		refuse(call, "no such type: %s; there are mdr-pci-resume, mdr-pci-hold, mdr-pci-evict",
+		refuse(call,
+		       "no such type: %s; there are mdr-pci-resume, mdr-pci-hold, mdr-pci-evict",
 		       call->type);
 	profile_check(call);
 	if (!strcmp(call->event, "live"))

@@ -15,7 +15,8 @@
 /* One pair of strings, without a null character that would hide what follows it. */
 static bool is_pair(struct json_object *object)
 {
-	if (!json_object_is_type(object, json_type_object) || json_object_object_length(object) != 1)
+	if (!json_object_is_type(object, json_type_object) ||
+	    json_object_object_length(object) != 1)
 		return false;
 	json_object_object_foreach(object, name, value) {
 		(void)name;

@@ -189,13 +189,11 @@ SCENARIO(mdevctl_modify_live,
 	CHECK_SETTING(UUID, "stall_timeout_ms", "10000");
 	CHECK(!klog_count("not a number from"), "the kernel was asked");
 
-	/* the callout does not know this bound, so the kernel decides */
-	REQUIRE(!system("sed -i 's/^breaker_max number 0 63/breaker_max number 0 640/' " CALLOUT),
-		"sed");
+	/* this callout does not know the bound, so the kernel decides */
+	REQUIRE(!system("mv " CALLOUT " /tmp/callout && cp /callout-loose " CALLOUT), "cp");
 	CHECK(mdevctl_try(said, sizeof(said), "modify -u " UUID " --live --jsonfile " SCRATCH),
 	      "not refused");
-	REQUIRE(!system("sed -i 's/^breaker_max number 0 640/breaker_max number 0 63/' " CALLOUT),
-		"sed");
+	REQUIRE(!system("mv /tmp/callout " CALLOUT), "mv");
 	CHECK_SAYS("the kernel refuses recovery/breaker_max=64");
 	CHECK(klog_count("not a number from") == 1, "the kernel was not asked");
 	CHECK_SETTING(UUID, "stall_timeout_ms", "10000");
