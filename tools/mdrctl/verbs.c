@@ -91,6 +91,14 @@ const struct verb verbs[] = {
 		},
 		.run = run_watch,
 	}, {
+		.name = "doctor",
+		.arguments = OBJECT,
+		.summary = "Look for what stands in the way of a recovery, and say what to do",
+		.most = -1,
+		.word = WORD_OBJECT,
+		.reads = true,
+		.run = run_doctor,
+	}, {
 		.name = "completion",
 		.arguments = "bash|zsh|fish",
 		.summary = "Print the completion script of a shell",

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mdrctl doctor: runs the checks of the host, then those of each group, or of what was
+ * named.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "doctor.h"
+
+static const char * const levels[] = {
+	[LEVEL_PASS] = "PASS",
+	[LEVEL_WARN] = "WARN",
+	[LEVEL_FAIL] = "FAIL",
+};
+
+void find(struct exam *exam, enum level level, const char *check, const char *object,
+	  const char *next, const char *format, ...)
+{
+	struct json_object *finding = json_object_new_object();
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	add_text(finding, "level", levels[level]);
+	add_text(finding, "check", check);
+	add_text(finding, "object", object);
+	add_text(finding, "text", text);
+	add_text(finding, "next", next);
+	json_object_array_add(exam->findings, finding);
+	if (level > exam->worst)
+		exam->worst = level;
+}
+
+#define PATH_OF(mdr, path, format)						\
+	do {									\
+		int at = snprintf(path, PATH_MAX, "%s/", mdr_root(mdr));	\
+		va_list args;							\
+										\
+		va_start(args, format);						\
+		vsnprintf(path + at, PATH_MAX - at, format, args);		\
+		va_end(args);							\
+	} while (0)
+
+char *read_text(const struct mdr *mdr, const char *format, ...)
+{
+	char path[PATH_MAX], *text;
+	ssize_t got;
+	int fd;
+
+	PATH_OF(mdr, path, format);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	text = calloc(1, 4097);
+	got = text ? read(fd, text, 4096) : -1;
+	close(fd);
+	if (got < 0) {
+		free(text);
+		return NULL;
+	}
+	if (got && text[got - 1] == '\n')
+		text[got - 1] = 0;
+	return text;
+}
+
+bool has_file(const struct mdr *mdr, const char *format, ...)
+{
+	char path[PATH_MAX];
+	glob_t found;
+	bool has;
+
+	PATH_OF(mdr, path, format);
+	has = !glob(path, 0, NULL, &found);
+	globfree(&found);
+	return has;
+}
+
+static int each_group(const struct mdr_group *group, void *arg)
+{
+	exam_group(arg, group);
+	return 0;
+}
+
+/* A group, an mdev, or a function, which need not be one of ours yet. */
+static int exam_named(struct exam *exam, const char *name)
+{
+	struct mdr_function *function;
+	struct mdr_group *group;
+	int ret;
+
+	ret = mdr_group_get(exam->cli->mdr, name, &group);
+	if (!ret) {
+		exam_group(exam, group);
+		mdr_group_free(group);
+		return END_OK;
+	}
+	if (mdr_function_get(exam->cli->mdr, name, &function))
+		return fail_group(ret, name);
+	exam_function(exam, mdr_function_address(function));
+	mdr_function_free(function);
+	return END_OK;
+}
+
+static void print_findings(const struct cli *cli, struct json_object *findings)
+{
+	static const enum colour colours[] = { GOOD, BUSY, BAD };
+
+	for (size_t i = 0; i < json_object_array_length(findings); i++) {
+		struct json_object *finding = json_object_array_get_idx(findings, i);
+		const char *level = get_text(finding, "level");
+		enum colour colour = PLAIN;
+
+		for (size_t n = 0; n < sizeof(levels) / sizeof(*levels); n++)
+			if (!strcmp(level, levels[n]))
+				colour = colours[n];
+		printf("%s%s%s  %s: %s\n", colour_on(cli, colour), level, colour_off(cli),
+		       get_text(finding, "object"), get_text(finding, "text"));
+		if (*get_text(finding, "next"))
+			printf("      next: %s\n", get_text(finding, "next"));
+	}
+}
+
+int run_doctor(struct cli *cli)
+{
+	struct exam exam = { .cli = cli, .findings = json_object_new_array() };
+	int ret = END_OK;
+
+	exam_host(&exam);
+	if (!cli->argc)
+		mdr_group_each(cli->mdr, each_group, &exam);
+	for (int i = 0; !ret && i < cli->argc; i++)
+		ret = exam_named(&exam, cli->argv[i]);
+	if (ret) {
+		json_object_put(exam.findings);
+		return ret;
+	}
+	if (cli->json) {
+		json_print(tree_new("findings", exam.findings));
+	} else {
+		print_findings(cli, exam.findings);
+		json_object_put(exam.findings);
+	}
+	return exam.worst == LEVEL_FAIL ? END_UNWELL : END_OK;
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Checks of the host: what holds for every function.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "doctor.h"
+
+#define HOST "host"
+#define EFI_GLOBAL "8be4df61-93ca-11d2-aa0d-00e098032b8c"
+
+static void check_iommu(struct exam *exam)
+{
+	if (has_file(exam->cli->mdr, "sys/class/iommu/*"))
+		find(exam, LEVEL_PASS, "iommu", HOST, NULL, "the IOMMU is on");
+	else
+		find(exam, LEVEL_FAIL, "iommu", HOST,
+		     "turn VT-d or AMD-Vi on in the firmware; for Intel's boot with intel_iommu=on",
+		     "there is no IOMMU, or it is off");
+}
+
+/* An option of the kernel's command line, whole. */
+static bool has_option(const char *cmdline, const char *option)
+{
+	size_t len = strlen(option);
+
+	for (const char *at = cmdline; (at = strstr(at, option)); at += len)
+		if ((at == cmdline || at[-1] == ' ') && (!at[len] || at[len] == ' '))
+			return true;
+	return false;
+}
+
+static const struct {
+	const char *option;
+	enum level level;
+	const char *text;
+} options[] = {
+	{ "pci=noaer", LEVEL_FAIL, "the kernel was told to leave errors alone" },
+	{ "pcie_ports=compat", LEVEL_FAIL, "the kernel was told to leave the ports alone" },
+	{ "iommu=off", LEVEL_FAIL, "the IOMMU was turned off" },
+	{ "intel_iommu=off", LEVEL_FAIL, "the IOMMU was turned off" },
+	{ "pcie_ports=native", LEVEL_WARN,
+	  "the kernel took AER without the firmware's consent; some firmware handles errors too" },
+};
+
+static void check_options(struct exam *exam)
+{
+	char *cmdline = read_text(exam->cli->mdr, "proc/cmdline");
+	bool found = false;
+
+	for (size_t i = 0; cmdline && i < sizeof(options) / sizeof(*options); i++) {
+		if (!has_option(cmdline, options[i].option))
+			continue;
+		found = true;
+		find(exam, options[i].level, "options", HOST,
+		     "boot without it, or ask the vendor of the machine", "%s: %s",
+		     options[i].option, options[i].text);
+	}
+	if (cmdline && !found)
+		find(exam, LEVEL_PASS, "options", HOST, NULL,
+		     "no option of the kernel stands in the way");
+	free(cmdline);
+}
+
+/* The fifth byte of the variable, behind its attributes. */
+static bool secure_boot(const struct mdr *mdr)
+{
+	char *text = read_text(mdr, "sys/firmware/efi/efivars/SecureBoot-" EFI_GLOBAL);
+	bool on = text && text[4] == 1;
+
+	free(text);
+	return on;
+}
+
+static void check_signature(struct exam *exam, bool loaded)
+{
+	char *taint = read_text(exam->cli->mdr, "sys/module/mdev_recovery/taint");
+	bool secure = secure_boot(exam->cli->mdr);
+
+	if (secure && !loaded)
+		find(exam, LEVEL_WARN, "signature", HOST,
+		     "mokutil --import /var/lib/dkms/mok.pub, then reboot and enrol the key",
+		     "Secure Boot is on, so the modules need a signature that the kernel trusts");
+	else if (taint && strchr(taint, 'E'))
+		find(exam, LEVEL_WARN, "signature", HOST,
+		     "sign it, if the machine is to have Secure Boot one day",
+		     "the module has no signature; it would not load under Secure Boot");
+	else
+		find(exam, LEVEL_PASS, "signature", HOST, NULL, "Secure Boot is %s",
+		     secure ? "on, and the module was let in" : "off");
+	free(taint);
+}
+
+static void check_module(struct exam *exam)
+{
+	char *installed = read_text(exam->cli->mdr, "usr/share/mdev-recovery/version");
+	char loaded[64];
+	bool is_loaded;
+
+	is_loaded = !mdr_module_version(exam->cli->mdr, loaded, sizeof(loaded));
+	if (!is_loaded)
+		find(exam, LEVEL_FAIL, "module", HOST, "modprobe mdr-pci",
+		     "the module mdev_recovery is not loaded");
+	else if (strcmp(installed ? installed : mdr_version(), loaded))
+		find(exam, LEVEL_WARN, "module", HOST,
+		     "reboot, or unload it and load it again: modprobe -r mdev_recovery_pci; modprobe mdr-pci",
+		     "the loaded module has version %s, the installed one %s", loaded,
+		     installed ? installed : mdr_version());
+	else
+		find(exam, LEVEL_PASS, "module", HOST, NULL, "the module of version %s is loaded",
+		     loaded);
+	free(installed);
+	check_signature(exam, is_loaded);
+}
+
+/* "mdevctl 1.4.0" */
+static void check_mdevctl(struct exam *exam)
+{
+	unsigned int major = 0, minor = 0;
+	char line[64] = "";
+	FILE *pipe;
+
+	pipe = popen("mdevctl --version 2>/dev/null", "re");
+	if (pipe && fgets(line, sizeof(line), pipe))
+		sscanf(line, "mdevctl %u.%u", &major, &minor);
+	if (pipe)
+		pclose(pipe);
+	if (!major)
+		find(exam, LEVEL_FAIL, "mdevctl", HOST, "install the package mdevctl",
+		     "there is no mdevctl, which defines and starts mdevs");
+	else if (major == 1 && minor < 3)
+		find(exam, LEVEL_WARN, "mdevctl", HOST,
+		     "see profiles.md, Debian 12, for what to do instead",
+		     "mdevctl %u.%u changes no settings of a running mdev", major, minor);
+	else
+		find(exam, LEVEL_PASS, "mdevctl", HOST, NULL, "mdevctl has version %u.%u", major,
+		     minor);
+	if (!has_file(exam->cli->mdr, "usr/lib/mdevctl/scripts.d/callouts/mdev-recovery*") &&
+	    !has_file(exam->cli->mdr, "etc/mdevctl.d/scripts.d/callouts/mdev-recovery*"))
+		find(exam, LEVEL_WARN, "callout", HOST, "install the package mdev-recovery-tools",
+		     "mdevctl has no callout of ours: settings are not checked");
+}
+
+/* Of who runs this; a VM of a plain user has as much at most. */
+static void check_memlock(struct exam *exam)
+{
+	struct rlimit limit;
+
+	if (!geteuid() || getrlimit(RLIMIT_MEMLOCK, &limit))
+		return;
+	if (limit.rlim_cur == RLIM_INFINITY)
+		find(exam, LEVEL_PASS, "memlock", HOST, NULL, "this user may lock any memory");
+	else
+		find(exam, LEVEL_WARN, "memlock", HOST,
+		     "raise memlock in /etc/security/limits.d to more than the memory of its VM",
+		     "this user may lock %llu MiB; a QEMU of its own needs all memory of its VM",
+		     (unsigned long long)limit.rlim_cur >> 20);
+}
+
+void exam_host(struct exam *exam)
+{
+	check_iommu(exam);
+	check_options(exam);
+	check_module(exam);
+	check_mdevctl(exam);
+	check_memlock(exam);
+}
