@@ -161,3 +161,15 @@ output_full() {
 	is "exit code" "$status" 1
 	is said "$(cat "$work/err")" "mdrctl: mdrctl: cannot write what it has found"
 }
+
+declare_case reset "reset has the kernel reset a function of ours, and no other"
+reset() {
+	host_two
+	golden reset-no-method reset "$dev"
+	: >"$sys/bus/pci/devices/$dev/reset"
+	ctl reset "$dev"
+	is said "$said" "$dev: reset; it is in group16"
+	is written "$(cat "$sys/bus/pci/devices/$dev/reset")" 1
+	golden reset-name reset group16
+	golden reset-no-function reset 0000:99:00.0
+}

@@ -238,3 +238,11 @@ int mdr_function_unbind(struct mdr *mdr, const char *address)
 	mdr_function_free(function);
 	return ret;
 }
+
+int mdr_function_reset(struct mdr *mdr, const char *address)
+{
+	char full[ADDRESS_SIZE];
+	int ret = full_address(address, full);
+
+	return ret ? ret : mdr_write(mdr, "1", DEVICES "/%s/reset", full);
+}

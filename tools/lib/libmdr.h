@@ -131,6 +131,9 @@ int mdr_function_bind(struct mdr *mdr, const char *address, const char *driver);
 /* Takes the function from its driver, and leaves it to its usual one. */
 int mdr_function_unbind(struct mdr *mdr, const char *address);
 
+/* As a user's or an administrator's reset: the gate is closed meanwhile. */
+int mdr_function_reset(struct mdr *mdr, const char *address);
+
 /* mdevs */
 
 struct mdr_mdev;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mdrctl list, mdrctl status, mdrctl recover: groups, and what to do about them.
+ * mdrctl list, status, recover, reset: groups, and what to do about them.
  */
 #include <errno.h>
 #include <string.h>
@@ -141,6 +141,41 @@ int run_recover(struct cli *cli)
 
 	for (int i = 0; i < cli->argc; i++) {
 		int ret = recover_one(cli, cli->argv[i]);
+
+		end = end ? end : ret;
+	}
+	return end;
+}
+
+static int reset_one(struct cli *cli, const char *name)
+{
+	struct mdr_group *group;
+	int ret;
+
+	if (!mdr_address_valid(name))
+		return fail(END_USAGE, name, "mdrctl list shows what there is",
+			    "is not the address of a PCI function, like 0000:05:00.0");
+	ret = mdr_group_get(cli->mdr, name, &group);
+	if (ret)
+		return fail_group(ret, name);
+	ret = mdr_function_reset(cli->mdr, name);
+	if (ret == -ENOENT)
+		ret = fail(END_FAILED, name, "mdrctl doctor says how it can be reset",
+			   "cannot be reset by itself");
+	else if (ret)
+		ret = fail_errno(ret, name, "see the kernel log");
+	else
+		printf("%s: reset; it is in %s\n", name, mdr_group_name(group));
+	mdr_group_free(group);
+	return ret;
+}
+
+int run_reset(struct cli *cli)
+{
+	int end = END_OK;
+
+	for (int i = 0; i < cli->argc; i++) {
+		int ret = reset_one(cli, cli->argv[i]);
 
 		end = end ? end : ret;
 	}

@@ -111,6 +111,11 @@ int view_groups(struct mdr *mdr, struct json_object *list);
 void print_table(const struct cli *cli, struct json_object *groups);
 void print_group(const struct cli *cli, struct json_object *group);
 
+/* A reader sees the old file or the new one. Return: 0 or -errno. */
+int file_replace(const char *path, const char *text);
+/* Those above the file, if they are missing. */
+void directories_make(const char *path);
+
 /* Runs a program of the path and waits; its exit code, or a negative errno. */
 int run_program(const struct mdr *mdr, const char *const *argv);
 
@@ -121,6 +126,7 @@ int run_unbind(struct cli *cli);
 int run_create(struct cli *cli);
 int run_remove(struct cli *cli);
 int run_recover(struct cli *cli);
+int run_reset(struct cli *cli);
 int run_watch(struct cli *cli);
 int run_doctor(struct cli *cli);
 int run_history(struct cli *cli);

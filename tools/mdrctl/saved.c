@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "saved.h"
@@ -40,43 +38,18 @@ int saved_load(struct mdr *mdr, const char *address, struct saved *saved)
 	return ret;
 }
 
-/* A reader sees the old file or the new one. */
-static int write_file(const char *path, const char *text)
-{
-	char temporary[PATH_MAX + 8];
-	FILE *f;
-	int ret;
-
-	snprintf(temporary, sizeof(temporary), "%s.new", path);
-	f = fopen(temporary, "we");
-	if (!f)
-		return -errno;
-	ret = fprintf(f, "%s\n", text) < 0 || fflush(f) || fsync(fileno(f)) ? -errno : 0;
-	if (fclose(f) && !ret)
-		ret = -errno;
-	if (!ret && rename(temporary, path))
-		ret = -errno;
-	if (ret)
-		unlink(temporary);
-	return ret;
-}
-
 int saved_store(struct mdr *mdr, const char *address, const struct saved *saved)
 {
 	struct json_object *tree = json_object_new_object();
-	char path[PATH_MAX], *at;
+	char path[PATH_MAX];
 	int ret;
 
 	path_of(mdr, path, address);
-	for (at = strchr(path + strlen(mdr_root(mdr)) + 1, '/'); at; at = strchr(at + 1, '/')) {
-		*at = 0;
-		mkdir(path, 0755);
-		*at = '/';
-	}
+	directories_make(path);
 	add_text(tree, "driver", saved->driver);
 	add_number(tree, "vendor", saved->vendor);
 	add_number(tree, "device", saved->device);
-	ret = write_file(path, json_object_to_json_string(tree));
+	ret = file_replace(path, json_object_to_json_string(tree));
 	json_object_put(tree);
 	return ret;
 }

@@ -82,6 +82,14 @@ const struct verb verbs[] = {
 		.word = WORD_OBJECT,
 		.run = run_recover,
 	}, {
+		.name = "reset",
+		.arguments = "ADDRESS...",
+		.summary = "Reset functions under their users, as a rehearsal",
+		.least = 1,
+		.most = -1,
+		.word = WORD_OBJECT,
+		.run = run_reset,
+	}, {
 		.name = "watch",
 		.arguments = "",
 		.summary = "Show changes of groups as they come",
@@ -99,6 +107,26 @@ const struct verb verbs[] = {
 		.reads = true,
 		.run = run_doctor,
 	}, {
+		.name = "history",
+		.arguments = "[GROUP|UUID|ADDRESS]",
+		.summary = "Show the events of the past, their causes, and how long they took",
+		.most = 1,
+		.word = WORD_OBJECT,
+		.reads = true,
+		.choices = {
+			{ "last", 'n', "NUMBER", WORD_NONE, "the last ones only" },
+		},
+		.run = run_history,
+	}, {
+		.name = "metrics",
+		.arguments = "",
+		.summary = "Print what Prometheus collects",
+		.reads = true,
+		.choices = {
+			{ "output", 'o', "FILE", WORD_FILE, "write it there, at once" },
+		},
+		.run = run_metrics,
+	}, {
 		.name = "completion",
 		.arguments = "bash|zsh|fish",
 		.summary = "Print the completion script of a shell",
@@ -106,6 +134,12 @@ const struct verb verbs[] = {
 		.most = 1,
 		.word = WORD_SHELL,
 		.run = run_completion,
+	}, {
+		.name = "record",
+		.arguments = "",
+		.summary = "Write the change in the environment to the history",
+		.hidden = true,
+		.run = run_record,
 	}, {
 		.name = "words",
 		.arguments = "KIND",

@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <time.h>
 
 #include "mdrctl.h"
+#include "history.h"
 
 #define LATEST 10
 #define LINE 128
@@ -19,26 +19,12 @@ struct watch {
 	unsigned int count;
 };
 
-static void now_text(char text[48])
-{
-	struct timespec now;
-	struct tm local;
-	char seconds[24];
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	localtime_r(&now.tv_sec, &local);
-	strftime(seconds, sizeof(seconds), "%Y-%m-%d %H:%M:%S", &local);
-	snprintf(text, 48, "%s.%03ld", seconds, now.tv_nsec / 1000000);
-}
-
 static struct json_object *view_change(const struct mdr_change *change)
 {
 	struct json_object *tree = json_object_new_object();
-	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
 	add_number(tree, "version", 1);
-	add_number(tree, "time_us", now.tv_sec * 1000000LL + now.tv_nsec / 1000);
+	add_number(tree, "time_us", time_now_us());
 	add_text(tree, "action", mdr_change_action(change));
 	add_text(tree, "group", mdr_change_group(change));
 	add_text(tree, "state", mdr_change_state(change));
@@ -69,13 +55,13 @@ static void show(struct watch *watch, const struct mdr_change *change)
 	struct cli *cli = watch->cli;
 	struct json_object *tree = view_change(change);
 	const char *state = get_text(tree, "state");
-	char line[LINE], at[48];
+	char line[LINE], at[TIME_SIZE];
 
 	if (cli->json) {
 		json_print_line(tree);
 		return;
 	}
-	now_text(at);
+	time_text(json_object_get_int64(get_list(tree, "time_us")), at);
 	if (*state)
 		snprintf(line, sizeof(line), "%s  %-9s %s%-10s%s event %s  %s%s%s", at,
 			 get_text(tree, "group"), colour_on(cli, state_colour(state)), state,

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # set by host.sh and run
+#
+# The table of verbs, the pages of manual, and completion say the same.
+
+declare_case pages "each verb has a page, with each of its options, and is in that of mdrctl"
+pages() {
+	local verb option page
+	for verb in $("$mdrctl" words verb); do
+		page=tools/mdrctl/man/mdrctl-$verb.8
+		[ -e "$page" ] || fail "no page for $verb"
+		grep -q "^\.It Xr mdrctl-$verb 8" tools/mdrctl/man/mdrctl.8 || fail "mdrctl.8: no $verb"
+		while read -r option; do
+			[ "$option" = help ] || grep -qE "Fl -$option( |$)" "$page" ||
+				fail "$page: no --$option"
+		done < <("$mdrctl" "$verb" --help | sed -n 's/^  .*--\([a-z]*\).*/\1/p')
+		while read -r option; do
+			"$mdrctl" "$verb" --help | grep -q -- "--$option" || fail "$page: there is no --$option"
+		done < <(sed -n 's/^\.It Fl [a-z] , Fl -\([a-z]*\).*/\1/p' "$page")
+	done
+	is pages "$(find tools/mdrctl/man -name 'mdrctl-*' | wc -l)" "$("$mdrctl" words verb | wc -l)"
+}
+
+declare_case schemas "each verb that reads has a schema"
+schemas() {
+	local verb
+	for verb in $("$mdrctl" words verb); do
+		if "$mdrctl" "$verb" --help | grep -q -- --json; then
+			[ -e "tools/mdrctl/schema/$verb.json" ] || fail "no schema for $verb"
+		fi
+	done
+}
+
+# complete_bash WORD...: what bash offers for the last word
+complete_bash() {
+	PATH=$host/bin:$PATH bash -euc '. "$0"; COMP_WORDS=(mdrctl "$@") COMP_CWORD=$#
+		_mdrctl; printf "%s\n" "${COMPREPLY[@]}"' "$work/bash" "$@"
+}
+
+declare_case complete_in_bash "bash completes verbs, options, and what there is"
+complete_in_bash() {
+	host_two
+	mkdir -p "$host/bin"
+	printf '#!/bin/sh\nexec %s --root %s "$@"\n' "$mdrctl" "$host" >"$host/bin/mdrctl"
+	chmod +x "$host/bin/mdrctl"
+	"$mdrctl" completion bash >"$work/bash"
+	is verb "$(complete_bash stat)" status
+	is verbs "$(complete_bash '' | grep -cxFf <("$mdrctl" words verb))" "$("$mdrctl" words verb | wc -l)"
+	is option "$(complete_bash bind --pers)" --persistent
+	is group "$(complete_bash status group1)" group16
+	is mdev "$(complete_bash remove b2)" "$uuid"
+	is function "$(complete_bash bind 0000:06)" "$dev2"
+	is profile "$(complete_bash create --profile nv)" nvme
+	is profile "$(complete_bash create --profile = nv)" nvme
+	is nothing "$(complete_bash list '')" ''
+}
+
+declare_case complete_others "zsh and fish read their scripts, and fish completes"
+complete_others() {
+	complete_in_bash
+	"$mdrctl" completion zsh >"$work/_mdrctl"
+	"$mdrctl" completion fish >"$work/mdrctl.fish"
+	zsh -n "$work/_mdrctl"
+	fish -n "$work/mdrctl.fish"
+	is fish "$(HOME=$work PATH=$host/bin:$PATH fish -c "source $work/mdrctl.fish; complete -C 'mdrctl sta'" 2>&1 | cut -f 1)" status
+	is fish "$(HOME=$work PATH=$host/bin:$PATH fish -c "source $work/mdrctl.fish; complete -C 'mdrctl status group1'" | cut -f 1)" group16
+	golden completion-wrong completion csh
+}

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # set by host.sh and run
+#
+# What was, and what is counted.
+
+# change GROUP STATE EVENT CAUSE [FUNCTION]: as udevd tells of it
+change() {
+	DEVPATH=/devices/virtual/mdev_recovery/$1 MDR_STATE=$2 MDR_EVENT=$3 MDR_CAUSE=$4 \
+		MDR_DEVICE=${5:-} "$mdrctl" --root "$host" record
+}
+
+history_file() { printf '%s' "$host/var/lib/mdev-recovery/history.jsonl"; }
+
+# at SECONDS.MICROSECONDS: the last line was written then
+at() {
+	sed -i "\$s/\"time_us\": *[0-9]*/\"time_us\":17640000${1/./}/" "$(history_file)"
+}
+
+# host_past: group 16 recovered and its user released it late; meanwhile group 9 failed
+host_past() {
+	host_two
+	change group16 closing 1 fatal "$dev" && at 00.000000
+	change group9 closing 1 fatal "$dev2" && at 00.000100
+	change group16 recovering 1 fatal && at 00.000350
+	change group16 evicting 1 fatal && at 00.187000
+	change group9 failed 1 watchdog && at 90.000100
+	change group16 open 1 fatal && at 95.500000
+	change group16 resetting 1 user_reset "$dev" && at 97.000000
+	change group16 open 1 user_reset && at 97.120000
+}
+
+declare_case history "events are shown with what became of them and how long they took"
+history() {
+	host_past
+	golden history history
+	json history history
+	golden history-group history group9
+	is mdev "$("$mdrctl" --root "$host" history "$uuid" | wc -l)" 3
+	golden history-last history --last=1
+	rm -r "$sys/class/mdev_recovery/group9"
+	golden history-group history group9
+}
+
+declare_case history_none "no history is no failure, a wrong word is"
+history_none() {
+	host_two
+	ctl history
+	is said "$said" ''
+	json history history-none
+	golden history-wrong history --last=0
+	golden history-no-group history "$uuid2"
+	golden record-wrong record
+}
+
+declare_case history_damaged "a line that a crash cut short is left out"
+history_damaged() {
+	local before
+	host_past
+	ctl history
+	before=$said
+	printf '{"time_us": 17640000, "gro\n[]\n{}\nnull\n' >>"$(history_file)"
+	ctl history
+	is said "$said" "$before"
+}
+
+declare_case history_full "a file that is full becomes the one before, and both are read"
+history_full() {
+	local i
+	host_past
+	for ((i = 0; i < 12000; i++)); do
+		printf '{"time_us":17640000%09d,"group":"group1","state":"open","event":%d,"cause":"nonfatal","function":null}\n' "$i" "$i"
+	done >>"$(history_file)"
+	change group16 closing 9 fatal "$dev"
+	[ -e "$(history_file).1" ] || fail "it is not moved"
+	change group16 open 9 fatal "$dev"
+	ctl history --last 1
+	says "group16" "     9 fatal"
+	ctl history group9
+	says "failed"
+}
+
+# strict FILE: the form that Prometheus reads, and its rules for names and order
+# shellcheck disable=SC2016 # awk's own
+strict() {
+	awk '
+	function bad(why) { print FILENAME ": " NR ": " why ": " $0; wrong = 1 }
+	/^# HELP / {
+		if ($3 in helped) bad("helped twice")
+		helped[$3] = 1
+		if (NF < 4 || $0 !~ /\.$/) bad("no text")
+		next
+	}
+	/^# TYPE / {
+		if (!($3 in helped) || $3 in type) bad("no help, or twice")
+		type[name = $3] = $4
+		if ($4 != "counter" && $4 != "gauge") bad("kind")
+		if (($4 == "counter") != ($3 ~ /_total$/)) bad("only counters end so")
+		if ($3 !~ /^mdev_recovery_[a-z_]+$/ || $3 ~ /_(ns|ms|us|count|sum)(_|$)/) bad("name")
+		next
+	}
+	/^#/ || /^$/ { bad("neither") ; next }
+	{
+		if ($0 !~ /^[a-z_]+({[a-z]+="[^"\\]*"(,[a-z]+="[^"\\]*")*})? [0-9]+(\.[0-9]+)?$/) bad("form")
+		series = $1
+		sub(/{.*/, "", series)
+		if (series != name) bad("out of its place")
+		if ($1 in seen) bad("twice")
+		seen[$1] = 1
+	}
+	END { exit wrong || !NR }' "$1"
+}
+
+declare_case metrics "metrics have the form that Prometheus reads, and all counters of the kernel"
+metrics() {
+	local name
+	host_two
+	echo 18446744073 >"$sys/class/mdev_recovery/group16/stats/stall_ns_total"
+	golden metrics metrics
+	strict "$here/golden/metrics"
+	if command -v promtool >/dev/null; then
+		promtool check metrics <"$here/golden/metrics"
+		promtool test rules "$here/alerts.test.yml"
+	fi
+	json metrics metrics
+	grep -q ".value.:18.446744073" "$here/golden/metrics.json"
+	while read -r name; do
+		grep -q "{ \"$name\", \"" tools/mdrctl/metrics.c || fail "$name is left out"
+	done < <(sed -n 's/^MDR_STAT(\([a-z_]*\),.*/\1/p' "$kernel_dir/group_sysfs.c")
+}
+
+declare_case metrics_strict "the check of the form can fail"
+# shellcheck disable=SC2016 # sed's own
+metrics_strict() {
+	local change
+	host_two
+	"$mdrctl" --root "$host" metrics >"$work/good"
+	strict "$work/good"
+	for change in 's/ gauge$/ summary/' 's/^mdev_recovery_group_event{.*/& x/' '2p' \
+		's/recoveries_total/recoveries/' 's/_seconds_total/_ns_total/' '/^# HELP/d' \
+		's/ 0$/ NaN/' 's/="group9"/=group9/' '$p'; do
+		sed "$change" "$work/good" >"$work/bad"
+		! strict "$work/bad" >/dev/null || fail "not noticed: $change"
+	done
+}
+
+declare_case metrics_file "metrics go to a file at once, or not at all"
+metrics_file() {
+	host_two
+	ctl metrics --output "$host/x.prom"
+	is said "$said" ''
+	cmp "$host/x.prom" <("$mdrctl" --root "$host" metrics)
+	is files "$(find "$host" -name 'x.prom*' | wc -l)" 1
+	ctl metrics --output "$host/missing/x.prom"
+	is said "$said" "mdrctl: ROOT/missing/x.prom: No such file or directory
+  next: make its directory first
+exit 3"
+}
+
+declare_case metrics_no_module "that the module is not loaded is a metric"
+metrics_no_module() {
+	host_two
+	rm -r "$sys/module/mdev_recovery" "$sys/class/mdev_recovery"
+	golden metrics-no-module metrics
+}
+
+declare_case monitoring "alerts and dashboard name metrics that there are"
+monitoring() {
+	local name
+	host_two
+	while read -r name; do
+		grep -q "^# TYPE $name " "$here/golden/metrics" || fail "no metric $name"
+	done < <(grep -ohE 'mdev_recovery_[a-z_]+' tools/mdrctl/monitoring/*)
+	jq -e '.panels | length == 6' tools/mdrctl/monitoring/dashboard.json >/dev/null
+	grep -q "mdrctl doctor" tools/mdrctl/monitoring/alerts.yml
+}

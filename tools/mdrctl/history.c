@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mdrctl history, mdrctl record: the events of the past.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mdrctl.h"
+#include "history.h"
+
+int64_t time_now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
+}
+
+void time_text(int64_t time_us, char text[TIME_SIZE])
+{
+	time_t seconds = time_us / 1000000;
+	struct tm local;
+	size_t len;
+
+	localtime_r(&seconds, &local);
+	len = strftime(text, TIME_SIZE - 5, "%Y-%m-%d %H:%M:%S", &local);
+	snprintf(text + len, TIME_SIZE - len, ".%03d", (int)(time_us / 1000 % 1000));
+}
+
+static void path_of(struct cli *cli, char path[PATH_MAX], const char *suffix)
+{
+	snprintf(path, PATH_MAX, "%s" HISTORY_FILE "%s", mdr_root(cli->mdr), suffix);
+}
+
+/* One write a line, so two of them do not mix; the lock is for the change of files. */
+static int append(struct cli *cli, const char *line)
+{
+	char path[PATH_MAX], before[PATH_MAX];
+	struct stat st;
+	int fd, ret = 0;
+
+	path_of(cli, path, "");
+	path_of(cli, before, ".1");
+	directories_make(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX) || fstat(fd, &st))
+		ret = -errno;
+	else if (write(fd, line, strlen(line)) < 0)
+		ret = -errno;
+	else if (st.st_size + strlen(line) > HISTORY_MOST && rename(path, before))
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* What udevd has in the environment of a uevent's program. */
+int run_record(struct cli *cli)
+{
+	const char *path = getenv("DEVPATH"), *state = getenv("MDR_STATE");
+	const char *event = getenv("MDR_EVENT"), *group;
+	struct json_object *tree;
+	char line[512];
+	uint64_t id;
+	int ret;
+
+	group = path ? strrchr(path, '/') : NULL;
+	if (!group || !state || !event || !number_parse(event, INT64_MAX, &id))
+		return fail(END_USAGE, "record", "it is for udevd, see mdrctl-history(8)",
+			    "the environment has no change of a group");
+	tree = json_object_new_object();
+	add_number(tree, "time_us", time_now_us());
+	add_text(tree, "group", group + 1);
+	add_text(tree, "state", state);
+	add_number(tree, "event", id);
+	add_text(tree, "cause", getenv("MDR_CAUSE"));
+	add_text(tree, "function", getenv("MDR_DEVICE"));
+	snprintf(line, sizeof(line), "%s\n", json_object_to_json_string_ext(tree, 0));
+	json_object_put(tree);
+	ret = append(cli, line);
+	return ret ? fail_errno(ret, HISTORY_FILE, NULL) : END_OK;
+}
+
+/* A state in which an event is over. */
+static bool is_end(const char *state)
+{
+	enum mdr_group_state known = mdr_group_state_parse(state);
+
+	return known == MDR_GROUP_OPEN || known == MDR_GROUP_FAILED;
+}
+
+/* The last entry of the group, unless that is over. */
+static struct json_object *find_entry(struct json_object *entries, struct json_object *change)
+{
+	for (size_t i = json_object_array_length(entries); i--;) {
+		struct json_object *entry = json_object_array_get_idx(entries, i);
+
+		if (strcmp(get_text(entry, "group"), get_text(change, "group")))
+			continue;
+		if (is_end(get_text(entry, "end")) ||
+		    strcmp(get_text(entry, "event"), get_text(change, "event")))
+			return NULL;
+		return entry;
+	}
+	return NULL;
+}
+
+static int64_t get_number(struct json_object *tree, const char *key)
+{
+	return json_object_get_int64(json_object_object_get(tree, key));
+}
+
+static void add_change(struct json_object *entries, struct json_object *change)
+{
+	struct json_object *entry = find_entry(entries, change), *step;
+	int64_t time_us = get_number(change, "time_us");
+
+	if (!entry) {
+		entry = json_object_new_object();
+		add_number(entry, "time_us", time_us);
+		add_text(entry, "group", get_text(change, "group"));
+		add_number(entry, "event", get_number(change, "event"));
+		add_text(entry, "cause", json_object_get_string(get_list(change, "cause")));
+		add_text(entry, "function", json_object_get_string(get_list(change, "function")));
+		json_object_object_add(entry, "changes", json_object_new_array());
+		json_object_array_add(entries, entry);
+	}
+	if (!*get_text(entry, "function"))
+		add_text(entry, "function", json_object_get_string(get_list(change, "function")));
+	/* a watchdog, or a breaker, says it later */
+	if (*get_text(change, "cause"))
+		add_text(entry, "cause", get_text(change, "cause"));
+	add_text(entry, "end", get_text(change, "state"));
+	add_number(entry, "took_us", time_us - get_number(entry, "time_us"));
+	step = json_object_new_object();
+	add_number(step, "time_us", time_us);
+	add_text(step, "state", get_text(change, "state"));
+	json_object_array_add(get_list(entry, "changes"), step);
+}
+
+static bool is_change(struct json_object *change)
+{
+	return json_object_is_type(change, json_type_object) && *get_text(change, "group") &&
+	       *get_text(change, "state") && get_number(change, "time_us") > 0;
+}
+
+/* A line that was cut short by a crash is left out. */
+static int read_file(const char *path, const char *group, struct json_object *entries)
+{
+	char line[1024];
+	FILE *f;
+
+	f = fopen(path, "re");
+	if (!f)
+		return errno == ENOENT ? 0 : -errno;
+	while (fgets(line, sizeof(line), f)) {
+		struct json_object *change = json_tokener_parse(line);
+
+		if (is_change(change) && (!group || !strcmp(get_text(change, "group"), group)))
+			add_change(entries, change);
+		json_object_put(change);
+	}
+	fclose(f);
+	return 0;
+}
+
+static void print_entry(const struct cli *cli, struct json_object *entry)
+{
+	const char *end = get_text(entry, "end");
+	char at[TIME_SIZE];
+
+	time_text(get_number(entry, "time_us"), at);
+	printf("%s  %-9s %6s %-10s %-13s %s%-10s%s %9.3f s\n", at, get_text(entry, "group"),
+	       get_text(entry, "event"), get_text(entry, "cause"), get_text(entry, "function"),
+	       colour_on(cli, state_colour(end)), end, colour_off(cli),
+	       get_number(entry, "took_us") / 1e6);
+}
+
+/* A group that is gone has its past still; other names need what there is now. */
+static int group_named(struct cli *cli, const char *name, char group[32])
+{
+	struct mdr_group *found;
+	int ret;
+
+	if (strlen(name) < 32 && !strncmp(name, "group", 5)) {
+		snprintf(group, 32, "%s", name);
+		return END_OK;
+	}
+	ret = mdr_group_get(cli->mdr, name, &found);
+	if (ret)
+		return fail_group(ret, name);
+	snprintf(group, 32, "%s", mdr_group_name(found));
+	mdr_group_free(found);
+	return END_OK;
+}
+
+static int read_all(struct cli *cli, const char *group, struct json_object *entries)
+{
+	static const char * const suffixes[] = { ".1", "" };
+	char path[PATH_MAX];
+	int ret = 0;
+
+	for (int i = 0; !ret && i < 2; i++) {
+		path_of(cli, path, suffixes[i]);
+		ret = read_file(path, group, entries);
+	}
+	return ret ? fail_errno(ret, HISTORY_FILE, NULL) : END_OK;
+}
+
+int run_history(struct cli *cli)
+{
+	struct json_object *entries = json_object_new_array();
+	const char *last = cli_value(cli, "last");
+	uint64_t most = UINT64_MAX;
+	char group[32];
+	size_t count;
+	int ret = END_OK;
+
+	if (last && (!number_parse(last, UINT32_MAX, &most) || !most))
+		ret = fail(END_USAGE, last, NULL, "is not a number of events");
+	if (!ret && cli->argc)
+		ret = group_named(cli, cli->argv[0], group);
+	if (!ret)
+		ret = read_all(cli, cli->argc ? group : NULL, entries);
+	count = json_object_array_length(entries);
+	if (count > most)
+		json_object_array_del_idx(entries, 0, count - most);
+	if (ret || !cli->json) {
+		if (!ret && json_object_array_length(entries))
+			printf("%-23s  %-9s %6s %-10s %-13s %-10s %11s\n", "TIME", "GROUP", "EVENT",
+			       "CAUSE", "FUNCTION", "END", "TOOK");
+		for (size_t i = 0; !ret && i < json_object_array_length(entries); i++)
+			print_entry(cli, json_object_array_get_idx(entries, i));
+		json_object_put(entries);
+		return ret;
+	}
+	json_print(tree_new("events", entries));
+	return END_OK;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * history: a file with a line of JSON for each change of a group, which udevd has
+ * "mdrctl record" write. When it is full it becomes the one before.
+ */
+#ifndef MDRCTL_HISTORY_H
+#define MDRCTL_HISTORY_H
+
+#include <stdint.h>
+
+#define HISTORY_FILE "/var/lib/mdev-recovery/history.jsonl"
+#define HISTORY_MOST 1048576	/* bytes: some 8000 changes */
+
+/* The time as people and as files have it. */
+#define TIME_SIZE 32
+void time_text(int64_t time_us, char text[TIME_SIZE]);
+int64_t time_now_us(void);
+
+#endif
