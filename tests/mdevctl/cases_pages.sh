@@ -81,6 +81,6 @@ declare_case page_counters "the operators' guide lists every file of stats/, and
 page_counters() {
 	local source
 	source=$(grep -hoE '^MDR_STAT\([a-z_]+' "$kernel_dir"/*.c | sed 's/.*(//' | LC_ALL=C sort)
-	is counters "$(sed -n 's,^group[0-9]*/stats/\([a-z_]*\):.*,\1,p' Documentation/operators-guide.md)" \
+	is counters "$(sed -n '/^## Counters/,/^## Watching/s,^| `\([a-z_]*\)` |.*,\1,p' Documentation/operators-guide.md)" \
 		"$source"
 }
