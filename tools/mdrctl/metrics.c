@@ -30,6 +30,8 @@ static const struct {
 	  "How often the host went on although a user was still inside." },
 	{ "elided_resets", "elided_resets_total", COUNTER, false,
 	  "Resets by users that were left out." },
+	{ "acknowledgements", "acknowledgements_total", COUNTER, false,
+	  "Events that users acknowledged without a reset." },
 	{ "user_resets", "user_resets_total", COUNTER, false, "Resets by users." },
 	{ "host_resets", "host_resets_total", COUNTER, false, "Resets from outside." },
 	{ "hold_timeouts", "hold_timeouts_total", COUNTER, false,
