@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mdrctl on the real kernel: what its tests on fake roots cannot show.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "pci.h"
+#include "scenario.h"
+#include "shim.h"
+#include "strike.h"
+
+#define UUID "b2b0d1d4-6f2a-4d8e-9a30-0c4f5a1f7e13"
+
+static char said[8192];
+
+/* Runs mdrctl; what it says is in said. Return: its exit code. */
+static int ctl(const char *format, ...)
+{
+	char command[512] = "mdrctl ";
+	va_list args;
+	size_t len;
+	FILE *p;
+
+	va_start(args, format);
+	vsnprintf(command + 7, sizeof(command) - 16, format, args);
+	va_end(args);
+	strcat(command, " 2>&1");
+	p = popen(command, "re");
+	REQUIRE(p, "popen");
+	len = fread(said, 1, sizeof(said) - 1, p);
+	said[len] = 0;
+	return WEXITSTATUS(pclose(p));
+}
+
+#define CHECK_SAYS(text) CHECK(strstr(said, text), "it said: %.400s", said)
+
+SCENARIO(mdrctl_life,
+	 "mdrctl binds a function, gives it an mdev, tells of its error, and takes all back")
+{
+	char was[32], now[32], text[128];
+	struct shim s = { .driver = "mdr-pci" };
+
+	REQUIRE(!system("busybox rm -rf /etc/mdevctl.d/0*"), "rm");
+	REQUIRE_OK(shim_load());
+	REQUIRE_OK(pci_below("rp_nvme", 0, s.addr));
+	REQUIRE_OK(pci_driver(s.addr, was, sizeof(was)));
+
+	REQUIRE(!ctl("bind %s", s.addr), "%.400s", said);
+	CHECK_SAYS("bound to mdr-pci, was bound to ");
+	s.group = pci_iommu_group(s.addr);
+	REQUIRE(!ctl("create --uuid=" UUID " --profile=hold --manual %s", s.addr), "%.400s", said);
+	CHECK_SAYS(UUID ": created on ");
+	CHECK(!ctl("list"), "%.400s", said);
+	CHECK_SAYS(UUID);
+	CHECK(ctl("recover %d", s.group) == 1, "%.400s", said);
+	CHECK_SAYS("is open, and not failed");
+
+	REQUIRE(!system("mdrctl watch --json --count=2 >/tmp/watch 2>&1 &"), "sh");
+	usleep(500000);
+	REQUIRE_OK(strike(&s, "rp_nvme", "DLP", "open"));
+	CHECK(!system("grep -q '\"state\":\"closing\".*\"cause\":\"fatal\"' /tmp/watch"),
+	      "watch did not say it");
+	CHECK(!ctl("status " UUID), "%.400s", said);
+	CHECK_SAYS("cause     fatal");
+	CHECK_SAYS("counter   recoveries 1\n");
+	CHECK(!ctl("metrics"), "%.400s", said);
+	snprintf(text, sizeof(text),
+		 "mdev_recovery_recoveries_total{group=\"group%d\"} 1\n", s.group);
+	CHECK_SAYS(text);
+	ctl("doctor %s", s.addr);
+	CHECK_SAYS("the kernel has AER at root port ");
+	CHECK_SAYS("is alone in IOMMU group ");
+
+	CHECK(!ctl("reset %s", s.addr), "%.400s", said);
+	CHECK_NUMBER(s.group, "stats/host_resets", 1);
+	CHECK(ctl("unbind %s", s.addr) == 1, "%.400s", said);
+	CHECK_SAYS("has the mdev " UUID);
+	CHECK(!ctl("remove " UUID), "%.400s", said);
+	CHECK(!ctl("unbind %s", s.addr), "%.400s", said);
+	CHECK(!pci_driver(s.addr, now, sizeof(now)) && strcmp(now, "mdr-pci"), "is %s's", now);
+	CHECK(!ctl("list"), "%.400s", said);
+	CHECK(!strstr(said, s.addr), "it said: %.400s", said);
+}
