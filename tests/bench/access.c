@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@
 
 #define ROUNDS 64
 #define RESETS 16
+#define LONG_ROUNDS 8u
 #define BURST 100
 #define MIX_MS 1100
 
@@ -89,6 +91,29 @@ static void measure_region(const char *what, unsigned int region, uint64_t off)
 		CHECK(len == 2 * ROUNDS * width, "%s: %zd bytes", metric, len);
 		len = 0;
 	}
+}
+
+/* Long ones, which are made in pieces. */
+static void measure_long(const char *what, unsigned int region, bool writes)
+{
+	off_t pos = side.user.regions[region].offset;
+	int fd = side.user.device;
+	static uint8_t data[PAGE] __attribute__((aligned(PAGE)));
+	char metric[64];
+	ssize_t len = 0;
+
+	memset(data, 0, sizeof(data));
+	BENCH(&b, LONG_ROUNDS, len += pread(fd, data, PAGE, pos));
+	snprintf(metric, sizeof(metric), "%s_pread_%lu", what, PAGE);
+	bench_say(&b, &side, "instructions", metric);
+	CHECK(len == (ssize_t)(LONG_ROUNDS * PAGE), "%s: %zd bytes", metric, len);
+	if (!writes)
+		return;
+	len = 0;
+	BENCH(&b, LONG_ROUNDS, len += pwrite(fd, data, PAGE, pos));
+	snprintf(metric, sizeof(metric), "%s_pwrite_%lu", what, PAGE);
+	bench_say(&b, &side, "instructions", metric);
+	CHECK(len == (ssize_t)(LONG_ROUNDS * PAGE), "%s: %zd bytes", metric, len);
 }
 
 /* The one register that the shim copies whenever it is written. */
@@ -260,6 +285,7 @@ static void measure_nic(const char *name)
 	measure_region("bar", BAR0, NIC_SCRATCH);
 	measure_region("config", VFIO_CONFIG, CONFIG_BAR0);
 	measure_command();
+	measure_long("config", VFIO_CONFIG, false);
 	measure_touch("fault_page", BAR0, PAGE, 32 * PAGE);
 	measure_irqs();
 	measure_interrupt();
@@ -272,6 +298,7 @@ static void measure_nic(const char *name)
 static void measure_shm(const char *name)
 {
 	bench_open(&side, name, SHM_PORT, 0);
+	measure_long("bar", SHM_REGION, true);
 	measure_touch("fault_huge", SHM_REGION, HUGE, 32 * HUGE);
 	vfio_user_close(&side.user);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The processor's own watchpoints show which CPU writes to the gate, and to the first
- * slot of two CPUs, while all CPUs access the device. No CPU writes to an open gate, and
- * only its own CPU writes to a slot.
+ * counts of two CPUs, while all CPUs access the device. No CPU writes to an open gate, and
+ * only its own CPU writes to its counts.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,8 +28,9 @@
 
 enum watched { GATE_FLAGS, GATE_WAITERS, SLOT_0, SLOT_1, NR_WATCHED };
 
-/* Of struct mdr_gate: the wait queue head comes after three words. */
+/* Of struct mdr_gate: the wait queue head comes after three words, then @cpus. */
 #define WAITERS_AT 16
+#define CPUS_AT 40
 
 static struct bench_side side;
 static uint64_t gate, slots[2];
@@ -38,45 +39,33 @@ static int watch[NR_WATCHED][CPUS];
 static void see_close(const char *entry, void *arg)
 {
 	const char *p = strstr(entry, "gate=");
+	uint64_t cpus;
 
 	(void)arg;
 	if (strncmp(entry, "watch:", 6) || !p)
 		return;
 	gate = strtoull(p + 5, NULL, 0);
+	p = strstr(p, "cpus=");
+	REQUIRE(p, "cannot read '%s'", entry);
+	cpus = strtoull(p + 5, NULL, 0);
 	for (int i = 0; i < 2; i++) {
 		p = strstr(p + 1, "off");
 		REQUIRE(p, "cannot read '%s'", entry);
 		p = strchr(p, '=') + 1;
-		slots[i] = strtoull(p, NULL, 0);
+		slots[i] = cpus + strtoull(p, NULL, 0);
 	}
-}
-
-static uint64_t symbol(const char *name)
-{
-	FILE *file = fopen("/proc/kallsyms", "re");
-	unsigned long long at, found = 0;
-	char line[256], sym[128];
-
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "%llx %*c %127s", &at, sym) == 2 && !strcmp(sym, name))
-			found = at;
-	if (file)
-		fclose(file);
-	return found;
 }
 
 /* A reset closes the gate, which reveals its address, and the offsets of the CPUs. */
 static void find_gate(void)
 {
 	static const char offsets[] = "__per_cpu_offset";
-	char probe[160];
-	uint64_t base = symbol("mdr_gate_slots");
+	char probe[200];
 
-	REQUIRE(base, "no symbol mdr_gate_slots");
 	REQUIRE_OK(trace_start(NULL));
 	snprintf(probe, sizeof(probe),
-		 "p:mdr_calls/watch mdr_gate_close gate=%%di:x64 off0=@%s:x64 off1=@%s+8:x64",
-		 offsets, offsets);
+		 "p:mdr_calls/watch mdr_gate_close gate=%%di:x64 cpus=+%d(%%di):x64 off0=@%s:x64 off1=@%s+8:x64",
+		 CPUS_AT, offsets, offsets);
 	REQUIRE_OK(trace_probe(probe));
 	REQUIRE_OK(sysfs_write("1", TRACE_INSTANCE "/events/mdr_calls/enable"));
 	REQUIRE_OK(vfio_user_reset(&side.user));
@@ -84,8 +73,6 @@ static void find_gate(void)
 	REQUIRE_OK(trace_each(see_close, NULL));
 	trace_end();
 	REQUIRE(gate, "no gate was closed");
-	slots[0] += base;
-	slots[1] += base;
 }
 
 static int watch_writes(uint64_t at, unsigned int cpu)

@@ -1,185 +1,235 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * read() and write() of a device: through the gate, or, if the device does not
- * answer any more, with the answer of a device that has been unplugged.
+ * read() and write() of a device: BARs and the ROM by bar.c, everything else by
+ * vfio-pci-core, or the parent driver, in small pieces.
+ *
+ * vfio-pci-core copies from and to the user in the middle of a piece. Page faults
+ * are off meanwhile: if the page is not present, the task leaves the gate, waits
+ * for the page, and makes the piece again. In config space that makes no
+ * difference: a read has no effect there, and a piece that is written is copied
+ * before the device sees any of it.
  */
-#include <linux/sched/signal.h>
-#include <linux/uaccess.h>
-
 #include "device.h"
 #include "function.h"
 #include "group.h"
 
-static enum mdr_entry_kind mdr_access_kind(loff_t pos)
+/* The longest piece of a read; no access of the device crosses a multiple of it. */
+#define MDR_PIECE 40
+
+/* The longest access that the fast path makes as one piece. */
+#define MDR_WORD 8
+
+static bool mdr_is_config(loff_t pos)
 {
-	return VFIO_PCI_OFFSET_TO_INDEX(pos) == VFIO_PCI_CONFIG_REGION_INDEX ?
-	       MDR_ENTRY_CONFIG : MDR_ENTRY_ACCESS;
+	/* no region has an index beyond 8 bits: vfio-pci-core refuses it */
+	return (u8)(pos >> VFIO_PCI_OFFSET_SHIFT) ==
+	       VFIO_PCI_CONFIG_REGION_INDEX;
 }
 
-/* Size of a region, without access to the device; 0 if there is none. */
-static u64 mdr_region_size(struct mdr_device *device, unsigned int index)
+static bool mdr_is_bar(loff_t pos)
 {
-	struct vfio_pci_core_device *core = device->core;
-	const struct mdr_parent_ops *ops = device->function->ops;
-	struct pci_dev *pdev = core->pdev;
-	u64 size = 0;
-
-	if (ops->region_size)
-		size = ops->region_size(&core->vdev, index);
-	if (size)
-		return size;
-	if (index >= VFIO_PCI_NUM_REGIONS) {
-		index -= VFIO_PCI_NUM_REGIONS;
-		return index < core->num_regions ? core->region[index].size : 0;
-	}
-
-	switch (index) {
-	case VFIO_PCI_BAR0_REGION_INDEX ... VFIO_PCI_ROM_REGION_INDEX:
-		return pci_resource_len(pdev, index);
-	case VFIO_PCI_CONFIG_REGION_INDEX:
-		return pdev->cfg_size;
-	default:
-		return 0;
-	}
+	return VFIO_PCI_OFFSET_TO_INDEX(pos) <= VFIO_PCI_BAR5_REGION_INDEX;
 }
 
 /*
- * How much of an access lies within its region. Follows vfio-pci-core, which
- * treats config space and BARs differently.
+ * The first piece of an access. A write that goes to the device in several parts
+ * must not be made again after the first of them, so it is one part. A region of a
+ * parent driver takes what its user gives it, up to a page.
  */
-static ssize_t mdr_region_count(struct mdr_device *device, loff_t ppos,
-				size_t count, bool write)
+static size_t mdr_piece(loff_t pos, size_t count, bool write)
 {
-	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(ppos);
-	u64 pos = ppos & VFIO_PCI_OFFSET_MASK;
-	u64 size = mdr_region_size(device, index);
+	u32 at = pos;
 
-	if (index == VFIO_PCI_CONFIG_REGION_INDEX)
-		return pos + count > size ? -EFAULT : count;
-	if (pos >= size || (write && index == VFIO_PCI_ROM_REGION_INDEX))
-		return -EINVAL;
-	return min_t(u64, count, size - pos);
+	if (VFIO_PCI_OFFSET_TO_INDEX(pos) >= VFIO_PCI_NUM_REGIONS)
+		return min_t(size_t, count, PAGE_SIZE - at % PAGE_SIZE);
+	if (!write)
+		return min_t(size_t, count, MDR_PIECE - at % MDR_PIECE);
+	if (count >= 8 && !(at % 8) && !mdr_is_config(pos))
+		return 8;
+	if (count >= 4 && !(at % 4))
+		return 4;
+	return count >= 2 && !(at % 2) ? 2 : 1;
 }
 
-/*
- * The device does not answer. dead_access selects between an error and what an
- * undriven bus gives: reads return all-ones, writes are dropped.
- */
-static ssize_t mdr_dead_access(struct mdr_device *device, char __user *buf,
-			       size_t count, loff_t *ppos, bool write)
+/* Make one piece, inside the gate. */
+static ssize_t mdr_piece_inside(struct mdr_device *device, char __user *buf,
+				size_t count, loff_t *ppos, bool write)
 {
-	ssize_t within = mdr_region_count(device, *ppos, count, write);
-	u8 ones[256];
-	size_t done, chunk;
-
-	if (within < 0)
-		return within;
-	atomic64_inc(&device->function->group->stats.dead_accesses);
-	if (READ_ONCE(device->tunables.dead_access) == MDR_DEAD_ACCESS_FAULT)
-		return -EIO;
-
-	count = within;
-	memset(ones, 0xff, sizeof(ones));
-	for (done = 0; !write && done < count; done += chunk) {
-		chunk = min(count - done, sizeof(ones));
-		if (copy_to_user(buf + done, ones, chunk))
-			return -EFAULT;
-		if (fatal_signal_pending(current))
-			return -ERESTARTSYS;
-		cond_resched();
-	}
-	*ppos += count;
-	return count;
-}
-
-/* The gate is not open, or the first slot of this CPU is taken. */
-static noinline ssize_t mdr_read_slowly(struct vfio_device *vdev,
-					char __user *buf, size_t count,
-					loff_t *ppos)
-{
-	struct mdr_device *device = to_mdr_device(vdev);
+	u64 pos = *ppos & VFIO_PCI_OFFSET_MASK;
+	bool config = mdr_is_config(*ppos);
 	struct mdr_gate_entry entry;
 	ssize_t ret;
 
-	if (mdr_status_has(device, *ppos))
-		return mdr_status_read(device, buf, count, ppos);
-	ret = mdr_device_enter(device, mdr_access_kind(*ppos), &entry);
-	if (ret) {
-		if (ret != -ETIMEDOUT)
-			return ret;
-		return mdr_dead_access(device, buf, count, ppos, false);
-	}
-
-	ret = mdr_parent_read(device, buf, count, ppos);
+	ret = mdr_device_enter(device, config ? MDR_ENTRY_CONFIG :
+						MDR_ENTRY_ACCESS, &entry);
+	if (ret)
+		return ret;
+	mdr_gate_faults_off();
+	if (write)
+		ret = mdr_parent_write(device, buf, count, ppos);
+	else
+		ret = mdr_parent_read(device, buf, count, ppos);
+	mdr_gate_faults_on();
+	if (write && config && ret > 0)
+		mdr_user_registers_track(device, pos, ret);
 	mdr_gate_exit(&entry);
 	return ret;
+}
+
+/* -EFAULT is for the user only if it cannot be helped. */
+static ssize_t mdr_piece_run(struct mdr_device *device, char __user *buf,
+			     size_t count, loff_t *ppos, bool write)
+{
+	unsigned int retries = 0;
+	ssize_t ret;
+
+	/* what is read elsewhere may be gone when the piece is made again */
+	if (!mdr_is_config(*ppos))
+		mdr_device_call_again(&retries, buf, count, !write);
+	do {
+		ret = mdr_piece_inside(device, buf, count, ppos, write);
+	} while (unlikely(ret == -EFAULT) &&
+		 mdr_device_call_again(&retries, buf, count, !write));
+	return ret;
+}
+
+/*
+ * A long access; one that met a page which is not present; or the gate is not open,
+ * or another task is inside that entered on this CPU.
+ */
+static noinline ssize_t mdr_access_slowly(struct mdr_device *device,
+					  char __user *buf, size_t count,
+					  loff_t *ppos, bool write)
+{
+	loff_t pos = *ppos;
+	size_t done, piece;
+	ssize_t ret;
+
+	if (!write && mdr_status_has(device, pos))
+		return mdr_status_read(device, buf, count, ppos);
+	/* vfio-pci-core refuses all of it, so no piece must be made before */
+	if (mdr_is_config(pos) && mdr_region_count(device, pos, count, write) < 0)
+		return -EFAULT;
+
+	for (done = 0; done < count; done += ret) {
+		piece = mdr_piece(pos, count - done, write);
+		ret = mdr_piece_run(device, buf + done, piece, &pos, write);
+		if (ret == -ETIMEDOUT) {
+			piece = count - done;
+			ret = mdr_dead_access(device, buf + done, piece, pos,
+					      write);
+			pos += max_t(ssize_t, ret, 0);
+		}
+		if (ret < 0)
+			return ret;
+		if (ret < piece) {
+			done += ret;
+			break;
+		}
+	}
+	*ppos = pos;
+	return done;
+}
+
+static noinline ssize_t mdr_read_elsewhere(struct mdr_device *device,
+					   char __user *buf, size_t count,
+					   loff_t *ppos)
+{
+	if (mdr_is_bar(*ppos))
+		return mdr_bar_read(device, buf, count, ppos);
+	if (VFIO_PCI_OFFSET_TO_INDEX(*ppos) == VFIO_PCI_ROM_REGION_INDEX &&
+	    pci_resource_start(device->core->pdev, PCI_ROM_RESOURCE))
+		return mdr_rom_read(device, buf, count, ppos);
+	return mdr_access_slowly(device, buf, count, ppos, false);
+}
+
+/* A call of the fast path met a page that is not present. */
+static noinline ssize_t mdr_call_slowly(struct mdr_gate_cpu *inside, bool write)
+{
+	struct mdr_gate_call call = inside->call;
+
+	mdr_gate_leave(inside, MDR_ENTRY_CONFIG);
+	return mdr_access_slowly(to_mdr_device(call.vdev), call.buf, call.count,
+				 call.ppos, write);
+}
+
+static __always_inline void mdr_call_keep(struct mdr_gate_cpu *inside,
+					  struct vfio_device *vdev,
+					  const char __user *buf, size_t count,
+					  loff_t *ppos)
+{
+	inside->call.vdev = vdev;
+	inside->call.buf = (char __user *)buf;
+	inside->call.count = count;
+	inside->call.ppos = ppos;
 }
 
 /* .read; -EIO if the device does not answer and dead_access is fault. */
 ssize_t mdr_device_read(struct vfio_device *vdev, char __user *buf,
 			size_t count, loff_t *ppos)
 {
-	struct mdr_gate *gate = to_mdr_plain_device(vdev)->gate;
-	struct mdr_gate_slot *slot;
+	struct mdr_device *device = to_mdr_plain_device(vdev);
+	struct mdr_gate_cpu *inside;
 	ssize_t ret;
 
-	if (unlikely(!mdr_gate_try_enter(gate, mdr_access_kind(*ppos), &slot)))
-		return mdr_read_slowly(vdev, buf, count, ppos);
+	if (!mdr_is_config(*ppos))
+		return mdr_read_elsewhere(device, buf, count, ppos);
+	if (unlikely(count > MDR_WORD))
+		return mdr_access_slowly(device, buf, count, ppos, false);
+	if (!mdr_gate_try_enter(device->gate_cpus, MDR_ENTRY_CONFIG, &inside))
+		return mdr_access_slowly(device, buf, count, ppos, false);
 
+	mdr_call_keep(inside, vdev, buf, count, ppos);
+	mdr_gate_faults_off();
 	ret = vfio_pci_core_read(vdev, buf, count, ppos);
-	mdr_gate_leave(slot);
+	mdr_gate_faults_on();
+	if (unlikely(ret == -EFAULT))
+		return mdr_call_slowly(inside, false);
+	mdr_gate_leave(inside, MDR_ENTRY_CONFIG);
 	return ret;
 }
 
-/* Like mdr_read_slowly(); also for writes to registers that we track. */
-static noinline ssize_t mdr_write_slowly(struct vfio_device *vdev,
-					 const char __user *buf, size_t count,
-					 loff_t *ppos)
+static noinline ssize_t mdr_write_elsewhere(struct mdr_device *device,
+					    const char __user *buf,
+					    size_t count, loff_t *ppos)
 {
-	struct mdr_device *device = to_mdr_device(vdev);
-	enum mdr_entry_kind kind = mdr_access_kind(*ppos);
-	struct mdr_gate_entry entry;
-	loff_t pos = *ppos;
-	ssize_t ret;
+	if (mdr_is_bar(*ppos))
+		return mdr_bar_write(device, buf, count, ppos);
+	return mdr_access_slowly(device, (char __user *)buf, count, ppos, true);
+}
 
-	ret = mdr_device_enter(device, kind, &entry);
-	if (ret) {
-		if (ret != -ETIMEDOUT)
-			return ret;
-		return mdr_dead_access(device, (char __user *)buf, count, ppos,
-				       true);
+/*
+ * Do all bytes of a buffer lie in one word? Then they lie in one page, and if that
+ * is not present the first copy fails.
+ */
+static __always_inline bool mdr_is_word(const char __user *buf, size_t count)
+{
+	unsigned long first = (unsigned long)buf;
+
+	return (first ^ (first + count - 1)) < MDR_WORD;
+}
+
+/* A short write to registers that a restore has to bring back. */
+static noinline ssize_t mdr_write_tracked(struct mdr_device *device,
+					  const char __user *buf, size_t count,
+					  loff_t *ppos)
+{
+	u64 pos = *ppos & VFIO_PCI_OFFSET_MASK;
+	struct mdr_gate_cpu *inside;
+	ssize_t ret = -EFAULT;
+
+	if (mdr_gate_try_enter(device->gate_cpus, MDR_ENTRY_CONFIG, &inside)) {
+		mdr_gate_faults_off();
+		ret = vfio_pci_core_write(&device->core->vdev, buf, count, ppos);
+		mdr_gate_faults_on();
+		if (ret > 0)
+			mdr_user_registers_track(device, pos, ret);
+		mdr_gate_leave(inside, MDR_ENTRY_CONFIG);
 	}
-
-	ret = mdr_parent_write(device, buf, count, ppos);
-	if (kind == MDR_ENTRY_CONFIG && ret > 0)
-		mdr_user_registers_track(device, pos & VFIO_PCI_OFFSET_MASK,
-					 ret);
-	mdr_gate_exit(&entry);
+	if (unlikely(ret == -EFAULT))
+		return mdr_access_slowly(device, (char __user *)buf, count,
+					 ppos, true);
 	return ret;
-}
-
-static __always_inline ssize_t
-mdr_write_quickly(struct vfio_device *vdev, const char __user *buf,
-		  size_t count, loff_t *ppos, enum mdr_entry_kind kind)
-{
-	struct mdr_gate *gate = to_mdr_plain_device(vdev)->gate;
-	struct mdr_gate_slot *slot;
-	ssize_t ret;
-
-	if (unlikely(!mdr_gate_try_enter(gate, kind, &slot)))
-		return mdr_write_slowly(vdev, buf, count, ppos);
-
-	ret = vfio_pci_core_write(vdev, buf, count, ppos);
-	mdr_gate_leave(slot);
-	return ret;
-}
-
-/* Not inlined: sharing a frame with config space would cost registers. */
-static noinline ssize_t mdr_bar_write(struct vfio_device *vdev,
-				      const char __user *buf, size_t count,
-				      loff_t *ppos)
-{
-	return mdr_write_quickly(vdev, buf, count, ppos, MDR_ENTRY_ACCESS);
 }
 
 /* .write; -EIO if the device does not answer and dead_access is fault. */
@@ -187,24 +237,41 @@ ssize_t mdr_device_write(struct vfio_device *vdev, const char __user *buf,
 			 size_t count, loff_t *ppos)
 {
 	struct mdr_device *device = to_mdr_plain_device(vdev);
+	struct mdr_gate_cpu *inside;
+	ssize_t ret;
 
-	if (mdr_access_kind(*ppos) != MDR_ENTRY_CONFIG)
-		return mdr_bar_write(vdev, buf, count, ppos);
-	if (mdr_user_registers_tracked(device, *ppos, count))
+	if (!mdr_is_config(*ppos))
+		return mdr_write_elsewhere(device, buf, count, ppos);
+	if (unlikely(!mdr_is_word(buf, count)))
+		return mdr_access_slowly(device, (char __user *)buf, count,
+					 ppos, true);
+	/* not the read above: one byte of memory takes fewer instructions */
+	if (mdr_user_registers_tracked(device, READ_ONCE(*ppos)))
+		return mdr_write_tracked(device, buf, count, ppos);
+	if (!mdr_gate_try_enter(device->gate_cpus, MDR_ENTRY_CONFIG, &inside))
+		return mdr_access_slowly(device, (char __user *)buf, count,
+					 ppos, true);
 
-		return mdr_write_slowly(vdev, buf, count, ppos);
-	return mdr_write_quickly(vdev, buf, count, ppos, MDR_ENTRY_CONFIG);
+	mdr_call_keep(inside, vdev, buf, count, ppos);
+	mdr_gate_faults_off();
+	ret = vfio_pci_core_write(vdev, buf, count, ppos);
+	mdr_gate_faults_on();
+	if (unlikely(ret == -EFAULT))
+		return mdr_call_slowly(inside, true);
+	mdr_gate_leave(inside, MDR_ENTRY_CONFIG);
+	return ret;
 }
 
 /* The same for a parent driver with operations of its own. */
 ssize_t mdr_vendor_read(struct vfio_device *vdev, char __user *buf,
 			size_t count, loff_t *ppos)
 {
-	return mdr_read_slowly(vdev, buf, count, ppos);
+	return mdr_access_slowly(to_mdr_device(vdev), buf, count, ppos, false);
 }
 
 ssize_t mdr_vendor_write(struct vfio_device *vdev, const char __user *buf,
 			 size_t count, loff_t *ppos)
 {
-	return mdr_write_slowly(vdev, buf, count, ppos);
+	return mdr_access_slowly(to_mdr_device(vdev), (char __user *)buf, count,
+				 ppos, true);
 }

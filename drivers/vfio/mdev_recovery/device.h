@@ -127,6 +127,7 @@ struct mdr_users {
  *	of the parent driver's structure
  * @function: the function, outlives the device
  * @gate: the group's gate; copied here because every access reads it
+ * @gate_cpus: the gate's
  * @uuid: name of the mdev
  * @policy: its type
  * @tunables: its attributes
@@ -161,6 +162,7 @@ struct mdr_device {
 	struct vfio_pci_core_device *core;
 	struct mdr_function *function;
 	struct mdr_gate *gate;
+	struct mdr_gate_cpu __percpu *gate_cpus;
 	char uuid[UUID_STRING_LEN + 1];
 	enum mdr_policy policy;
 	struct mdr_tunables tunables;
@@ -231,16 +233,16 @@ static inline long mdr_parent_ioctl(struct mdr_device *device,
 }
 
 /*
- * May a write to config space reach a tracked register? Runs on every such
- * write, so it is allowed to say yes too often.
+ * May a write of up to eight bytes to config space reach a tracked register? Runs
+ * on every such write, so it is allowed to say yes too often.
  */
 static inline bool mdr_user_registers_tracked(struct mdr_device *device,
-					      loff_t ppos, size_t count)
+					      loff_t ppos)
 {
 	/* vfio-pci-core refuses what lies beyond config space */
 	u32 dword = (u32)ppos / 4 % (PCI_CFG_SPACE_EXP_SIZE / 4);
 
-	return count > 8 || test_bit(dword, device->registers.near);
+	return test_bit(dword, device->registers.near);
 }
 
 /* users.c: the processes that use a device */
@@ -252,6 +254,8 @@ struct task_struct *mdr_users_latest(struct mdr_users *users);
 int mdr_device_stall(struct mdr_device *device, bool interruptible);
 int mdr_device_enter(struct mdr_device *device, enum mdr_entry_kind kind,
 		     struct mdr_gate_entry *entry);
+bool mdr_device_call_again(unsigned int *retries, const void __user *buf,
+			   size_t size, bool write);
 
 /* status.c: what users are told */
 int mdr_status_may_acknowledge(struct mdr_device *device, u64 event);
@@ -312,6 +316,20 @@ int mdr_device_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 int mdr_device_region_info(struct vfio_device *vdev,
 			   struct vfio_region_info *info,
 			   struct vfio_info_cap *caps);
+
+/* dead.c: the answers of a device that gives none */
+ssize_t mdr_region_count(struct mdr_device *device, loff_t ppos, size_t count,
+			 bool write);
+ssize_t mdr_dead_access(struct mdr_device *device, char __user *buf,
+			size_t count, loff_t ppos, bool write);
+
+/* bar.c: BARs and the ROM */
+ssize_t mdr_bar_read(struct mdr_device *device, char __user *buf, size_t count,
+		     loff_t *ppos);
+ssize_t mdr_bar_write(struct mdr_device *device, const char __user *buf,
+		      size_t count, loff_t *ppos);
+ssize_t mdr_rom_read(struct mdr_device *device, char __user *buf, size_t count,
+		     loff_t *ppos);
 
 /* access.c: read() and write() */
 ssize_t mdr_device_read(struct vfio_device *vdev, char __user *buf,

@@ -2,6 +2,8 @@
 /*
  * The user's side of the gate: enter it, or wait until it opens.
  */
+#include <linux/pagemap.h>
+
 #include "device.h"
 #include "function.h"
 #include "group.h"
@@ -60,4 +62,30 @@ int mdr_device_enter(struct mdr_device *device, enum mdr_entry_kind kind,
 			return ret;
 	}
 	return 0;
+}
+
+/* A call inside the gate found a page absent: how often it is made again. */
+#define MDR_CALL_RETRIES 16
+
+/**
+ * mdr_device_call_again - a call with page faults off gave -EFAULT
+ * @retries: 0 at first, counted here
+ * @buf: the user memory that it copies from or to
+ * @size: of @buf
+ * @write: it copies to @buf
+ *
+ * A page was not present. This waits for it, for as long as it takes; it may be gone
+ * again when the call is made.
+ *
+ * Context: not inside any gate. Sleeps.
+ * Return: true if the call is to be made again; false if -EFAULT is its result.
+ */
+bool mdr_device_call_again(unsigned int *retries, const void __user *buf,
+			   size_t size, bool write)
+{
+	if ((*retries)++ == MDR_CALL_RETRIES)
+		return false;
+	/* not fault_in_writeable(), which writes to the pages */
+	return !(write ? fault_in_safe_writeable((char __user *)buf, size) :
+			 fault_in_readable(buf, size));
 }

@@ -40,9 +40,13 @@ static vm_fault_t mdr_fault_substitute(struct mdr_device *device,
 	vm_fault_t ret;
 
 	atomic64_inc(&device->function->group->stats.dead_accesses);
-	WRITE_ONCE(device->substituted, true);
 	ret = vmf_insert_pfn_prot(vma, vmf->address, page_to_pfn(device->ones),
 				  vm_get_page_prot(vma->vm_flags));
+	/*
+	 * Behind the insert, which sleeps: the gate may have opened meanwhile, taken
+	 * the pages away, and closed again. mdr_gate_closed() has the barrier.
+	 */
+	WRITE_ONCE(device->substituted, true);
 	if (!mdr_gate_closed(gate))
 		mdr_fault_undo(vmf, 0);
 	return ret;
@@ -87,10 +91,6 @@ static vm_fault_t mdr_fault_closed(struct mdr_device *device,
 {
 	struct mdr_gate *gate = device->gate;
 
-	/* in the buffer of our own read() or write(), whose drain would wait */
-	if (mdr_gate_current_inside())
-		return VM_FAULT_SIGBUS;
-
 	if (mdr_gate_expired(gate,
 			     READ_ONCE(device->tunables.stall_timeout_ms)))
 		return mdr_fault_dead(device, vmf, order);
@@ -116,7 +116,7 @@ mdr_fault_inside(struct mdr_device *device,
 
 /*
  * A fault through the gate, with @core_vm_ops behind it. For our own tables only
- * if the gate is not open, or the first slot of this CPU is taken.
+ * if the gate is not open, or another task is inside that entered on this CPU.
  */
 noinline vm_fault_t
 mdr_device_fault(struct mdr_device *device,
@@ -138,16 +138,15 @@ static __always_inline vm_fault_t mdr_fault_any(struct vm_fault *vmf,
 						unsigned int order, bool huge)
 {
 	struct mdr_device *device = mdr_device_of(vmf);
-	struct mdr_gate_slot *slot;
+	struct mdr_gate_cpu *inside;
 	vm_fault_t ret;
 
-	if (unlikely(!mdr_gate_try_enter(device->gate, MDR_ENTRY_ACCESS,
-					 &slot)))
+	if (!mdr_gate_try_enter(device->gate_cpus, MDR_ENTRY_ACCESS, &inside))
 		return mdr_device_fault(device, device->core_vm_ops, vmf,
 					order);
 
 	ret = mdr_fault_inside(device, device->core_vm_ops, vmf, order, huge);
-	mdr_gate_leave(slot);
+	mdr_gate_leave(inside, MDR_ENTRY_ACCESS);
 	return ret;
 }
 

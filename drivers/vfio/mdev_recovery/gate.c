@@ -6,28 +6,62 @@
 #include <linux/delay.h>
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
-#include <linux/spinlock.h>
+#include <linux/sched.h>
 
 #include "gate.h"
 
 /*
- * Sleep between two looks of a drain, in microseconds. A drain waits for a
- * register access on another CPU, or for a page fault on the user's buffer.
+ * Sleep between two looks of a drain, in microseconds. A drain waits for an access
+ * to the device on another CPU.
  */
 #define MDR_GATE_POLL_US 50
 
-DEFINE_PER_CPU_ALIGNED(struct mdr_gate_slots, mdr_gate_slots);
-
-/* Protects mdr_gate_overflow: entries that found no free slot on their CPU. */
-static DEFINE_RAW_SPINLOCK(mdr_gate_overflow_lock);
-static LIST_HEAD(mdr_gate_overflow);
-
-void mdr_gate_init(struct mdr_gate *gate)
+/* Returns 0 or -ENOMEM. */
+int mdr_gate_init(struct mdr_gate *gate)
 {
-	gate->closed = 0;
+	int cpu, kind;
+
+	gate->cpus = alloc_percpu(struct mdr_gate_cpu);
+	if (!gate->cpus)
+		return -ENOMEM;
+	for_each_possible_cpu(cpu)
+		for (kind = 0; kind < MDR_ENTRY_COUNTED; kind++)
+			atomic_set(&per_cpu_ptr(gate->cpus, cpu)->inside[kind],
+				   MDR_GATE_EMPTY);
+	gate->closed = MDR_GATE_OPEN;
 	gate->dead = 0;
 	gate->closed_at = 0;
 	init_waitqueue_head(&gate->wait);
+	raw_spin_lock_init(&gate->lock);
+	INIT_LIST_HEAD(&gate->exclusive);
+	return 0;
+}
+
+/* Also after mdr_gate_init() failed. */
+void mdr_gate_destroy(struct mdr_gate *gate)
+{
+	free_percpu(gate->cpus);
+}
+
+/* Set @closed, with the counts in step. Fully ordered. */
+static void mdr_gate_set(struct mdr_gate *gate, enum mdr_gate_closed closed)
+{
+	bool was_shut = gate->closed != MDR_GATE_OPEN;
+	bool shut = closed != MDR_GATE_OPEN;
+	int cpu, kind;
+
+	lockdep_assert_held(&gate->lock);
+
+	/* what was written before it: closed_at, and what was done to the device */
+	smp_store_release(&gate->closed, closed);
+	smp_mb(); /* for the counts too; pairs with mdr_gate_closed() */
+	if (shut == was_shut)
+		return;
+	for_each_possible_cpu(cpu)
+		for (kind = 0; kind < MDR_ENTRY_COUNTED; kind++)
+			atomic_add(shut ? MDR_GATE_SHUT : -MDR_GATE_SHUT,
+				   &per_cpu_ptr(gate->cpus, cpu)->inside[kind]);
+	smp_mb(); /* the counts before the drain */
 }
 
 /*
@@ -37,17 +71,15 @@ void mdr_gate_init(struct mdr_gate *gate)
  */
 bool mdr_gate_close(struct mdr_gate *gate)
 {
-	u32 before;
+	bool untouched;
 
+	guard(raw_spinlock)(&gate->lock);
+	untouched = gate->closed == MDR_GATE_UNTOUCHED;
 	if (gate->closed != MDR_GATE_CLOSED)
 		WRITE_ONCE(gate->closed_at, ktime_get_ns());
 	WRITE_ONCE(gate->dead, 0);
-	/*
-	 * Fully ordered: closed_at before the flag, since waiters use it, and
-	 * the flag before the slots, which pairs with mdr_gate_enter().
-	 */
-	before = xchg(&gate->closed, MDR_GATE_CLOSED);
-	return before == MDR_GATE_UNTOUCHED;
+	mdr_gate_set(gate, MDR_GATE_CLOSED);
+	return untouched;
 }
 
 /*
@@ -57,11 +89,11 @@ bool mdr_gate_close(struct mdr_gate *gate)
  */
 void mdr_gate_open(struct mdr_gate *gate, bool untouched)
 {
-	WRITE_ONCE(gate->dead, 0);
-	/* what the recovery did to the device before the flag */
-	smp_store_release(&gate->closed, untouched ? MDR_GATE_UNTOUCHED :
-						     MDR_GATE_OPEN);
-	smp_mb(); /* pairs with mdr_gate_closed() */
+	scoped_guard(raw_spinlock, &gate->lock) {
+		WRITE_ONCE(gate->dead, 0);
+		mdr_gate_set(gate, untouched ? MDR_GATE_UNTOUCHED :
+					       MDR_GATE_OPEN);
+	}
 	wake_up_all(&gate->wait);
 }
 
@@ -73,40 +105,88 @@ void mdr_gate_die(struct mdr_gate *gate)
 	wake_up_all(&gate->wait);
 }
 
-static bool mdr_gate_slot_counts(const struct mdr_gate_slot *slot,
-				 const struct mdr_gate *gate,
-				 bool config_is_blocked)
+/* True if the gate is open; it is not untouched any more then. */
+static bool mdr_gate_touch(struct mdr_gate *gate)
 {
-	unsigned long owner;
+	/* what the recovery did to the device, after the flag */
+	u32 closed = smp_load_acquire(&gate->closed);
 
-	/* pairs with the stores in mdr_gate_claim() and mdr_gate_exit() */
-	if (smp_load_acquire(&slot->gate) != gate)
+	if (closed != MDR_GATE_UNTOUCHED)
+		return closed == MDR_GATE_OPEN;
+
+	guard(raw_spinlock)(&gate->lock);
+	if (gate->closed == MDR_GATE_UNTOUCHED)
+		mdr_gate_set(gate, MDR_GATE_OPEN);
+	return gate->closed == MDR_GATE_OPEN;
+}
+
+/*
+ * Enter a gate even if it is closed. The caller checks the state of the group
+ * afterwards: either it sees the error that took the gate away, or the drain of
+ * that error sees the caller.
+ */
+void mdr_gate_enter_exclusive(struct mdr_gate *gate,
+			      struct mdr_gate_entry *entry)
+{
+	entry->gate = gate;
+	entry->inside = NULL;
+	entry->owner = current;
+	scoped_guard(raw_spinlock, &gate->lock)
+		list_add(&entry->item, &gate->exclusive);
+	smp_mb(); /* the entry before the state of the group */
+}
+
+/* mdr_gate_enter(), if the gate is not open or the entry exclusive */
+bool mdr_gate_enter_slowly(struct mdr_gate *gate, enum mdr_entry_kind kind,
+			   struct mdr_gate_entry *entry)
+{
+	if (kind == MDR_ENTRY_EXCLUSIVE) {
+		mdr_gate_enter_exclusive(gate, entry);
+		if (mdr_gate_touch(gate))
+			return true;
+		mdr_gate_exit(entry);
 		return false;
-	owner = READ_ONCE(slot->owner);
-	if ((owner & ~MDR_ENTRY_KIND_MASK) == (unsigned long)current)
-		return false;
-	return !(config_is_blocked &&
-		 (owner & MDR_ENTRY_KIND_MASK) == MDR_ENTRY_CONFIG);
+	}
+
+	while (mdr_gate_touch(gate)) {
+		entry->inside = &raw_cpu_ptr(gate->cpus)->inside[kind];
+		/* as in mdr_gate_enter() */
+		if (atomic_inc_return(entry->inside) < MDR_GATE_SHUT / 2)
+			return true;
+		atomic_dec(entry->inside);
+	}
+	return false;
+}
+
+void mdr_gate_exit_exclusive(struct mdr_gate_entry *entry)
+{
+	guard(raw_spinlock)(&entry->gate->lock);
+	list_del(&entry->item);
+}
+
+static bool mdr_gate_is_empty(struct mdr_gate *gate, enum mdr_entry_kind kind)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		/* pairs with mdr_gate_exit() and mdr_gate_leave() */
+		if (atomic_read_acquire(&per_cpu_ptr(gate->cpus, cpu)->inside[kind]) !=
+		    MDR_GATE_EMPTY + MDR_GATE_SHUT)
+			return false;
+	return true;
 }
 
 static bool mdr_gate_is_drained(struct mdr_gate *gate, bool config_is_blocked)
 {
 	struct mdr_gate_entry *entry;
-	int cpu, i;
 
-	for_each_possible_cpu(cpu) {
-		struct mdr_gate_slots *slots = per_cpu_ptr(&mdr_gate_slots, cpu);
+	if (!mdr_gate_is_empty(gate, MDR_ENTRY_ACCESS) ||
+	    (!config_is_blocked && !mdr_gate_is_empty(gate, MDR_ENTRY_CONFIG)))
+		return false;
 
-		for (i = 0; i < MDR_GATE_SLOTS; i++)
-			if (mdr_gate_slot_counts(&slots->slot[i], gate,
-						 config_is_blocked))
-				return false;
-	}
-
-	guard(raw_spinlock)(&mdr_gate_overflow_lock);
-	list_for_each_entry(entry, &mdr_gate_overflow, item)
-		if (mdr_gate_slot_counts(&entry->overflow, gate,
-					 config_is_blocked))
+	guard(raw_spinlock)(&gate->lock);
+	list_for_each_entry(entry, &gate->exclusive, item)
+		if (entry->owner != current)
 			return false;
 	return true;
 }
@@ -118,6 +198,9 @@ static bool mdr_gate_is_drained(struct mdr_gate *gate, bool config_is_blocked)
  * @config_is_blocked: the caller runs under pci_cfg_access_lock() of the
  *	function, so a task inside for config space cannot reach the device and
  *	cannot leave before the caller is done; do not wait for it
+ *
+ * A task that is alone inside by its own exclusive entries does not wait for
+ * itself.
  *
  * Context: memory_lock, igate and mmap_lock must not be held, since tasks
  * inside may need them.
@@ -138,23 +221,16 @@ bool mdr_gate_drain(struct mdr_gate *gate, unsigned int timeout_ms,
 }
 
 /*
- * The slow path of mdr_gate_enter(), with the slot claimed. Returns true if the
- * gate is open; it is not untouched any more then.
+ * True if the device is lost or a closed gate has been closed for too long. The
+ * caller has seen it closed, by mdr_gate_closed().
  */
-bool mdr_gate_touch(struct mdr_gate *gate)
-{
-	u32 before = cmpxchg(&gate->closed, MDR_GATE_UNTOUCHED, MDR_GATE_OPEN);
-
-	return before != MDR_GATE_CLOSED;
-}
-
-/* True if the device is lost or a closed gate has been closed for too long. */
 bool mdr_gate_expired(struct mdr_gate *gate, unsigned int stall_timeout_ms)
 {
-	u64 stalled = ktime_get_ns() - READ_ONCE(gate->closed_at);
+	u64 closed_at = READ_ONCE(gate->closed_at);
 
 	return READ_ONCE(gate->dead) ||
-	       stalled >= (u64)stall_timeout_ms * NSEC_PER_MSEC;
+	       ktime_get_ns() - closed_at >=
+	       (u64)stall_timeout_ms * NSEC_PER_MSEC;
 }
 
 static bool mdr_gate_wait_ends(struct mdr_gate *gate)
@@ -181,8 +257,10 @@ int mdr_gate_wait(struct mdr_gate *gate, unsigned int stall_timeout_ms,
 	long left;
 
 	might_sleep();
-	WARN_ON_ONCE(mdr_gate_current_inside());
+	WARN_ON_ONCE(mdr_gate_current_calls());
 
+	if (!mdr_gate_closed(gate))
+		return 0;
 	deadline = READ_ONCE(gate->closed_at) +
 		   (u64)stall_timeout_ms * NSEC_PER_MSEC;
 	now = ktime_get_ns();
@@ -195,87 +273,19 @@ int mdr_gate_wait(struct mdr_gate *gate, unsigned int stall_timeout_ms,
 		left = wait_event_killable_timeout(gate->wait,
 						   mdr_gate_wait_ends(gate),
 						   left);
-	if (READ_ONCE(gate->closed) != MDR_GATE_CLOSED)
+	if (!mdr_gate_closed(gate))
 		return 0;
 	return left < 0 ? left : -ETIMEDOUT;
 }
 
-/* With @exclusive: inside that gate as its MDR_ENTRY_EXCLUSIVE. */
-static bool mdr_gate_slot_is_mine(const struct mdr_gate_slot *slot,
-				  const struct mdr_gate *exclusive)
-{
-	/* pairs with mdr_gate_claim() */
-	const struct mdr_gate *gate = smp_load_acquire(&slot->gate);
-	unsigned long owner;
-
-	if (!gate)
-		return false;
-	owner = READ_ONCE(slot->owner);
-	if ((owner & ~MDR_ENTRY_KIND_MASK) != (unsigned long)current)
-		return false;
-	return !exclusive ||
-	       (gate == exclusive &&
-		(owner & MDR_ENTRY_KIND_MASK) == MDR_ENTRY_EXCLUSIVE);
-}
-
-static bool mdr_gate_find_mine(const struct mdr_gate *exclusive)
+/* True while this task resets, opens or closes a device of the gate. */
+bool mdr_gate_current_exclusive(struct mdr_gate *gate)
 {
 	struct mdr_gate_entry *entry;
-	int cpu, i;
 
-	for_each_possible_cpu(cpu) {
-		struct mdr_gate_slots *slots = per_cpu_ptr(&mdr_gate_slots, cpu);
-
-		for (i = 0; i < MDR_GATE_SLOTS; i++)
-			if (mdr_gate_slot_is_mine(&slots->slot[i], exclusive))
-				return true;
-	}
-
-	guard(raw_spinlock)(&mdr_gate_overflow_lock);
-	list_for_each_entry(entry, &mdr_gate_overflow, item)
-		if (mdr_gate_slot_is_mine(&entry->overflow, exclusive))
+	guard(raw_spinlock)(&gate->lock);
+	list_for_each_entry(entry, &gate->exclusive, item)
+		if (entry->owner == current)
 			return true;
 	return false;
-}
-
-/* True inside any gate, where the task must not wait for one. Slow. */
-bool mdr_gate_current_inside(void)
-{
-	return mdr_gate_find_mine(NULL);
-}
-
-/* True while this task resets, opens or closes a device of the gate. Slow. */
-bool mdr_gate_current_exclusive(const struct mdr_gate *gate)
-{
-	return mdr_gate_find_mine(gate);
-}
-
-/* Called with preemption disabled, when the first slot is taken. */
-void mdr_gate_claim_contended(struct mdr_gate *gate, unsigned long owner,
-			      struct mdr_gate_entry *entry)
-{
-	struct mdr_gate_slot *slot = this_cpu_ptr(mdr_gate_slots.slot);
-	int i;
-
-	for (i = 1; i < MDR_GATE_SLOTS; i++) {
-		if (READ_ONCE(slot[i].gate))
-			continue;
-		WRITE_ONCE(slot[i].owner, owner);
-		/* as in mdr_gate_claim() */
-		smp_store_release(&slot[i].gate, gate);
-		entry->slot = &slot[i];
-		return;
-	}
-
-	entry->slot = &entry->overflow;
-	entry->overflow.owner = owner;
-	entry->overflow.gate = gate;
-	guard(raw_spinlock)(&mdr_gate_overflow_lock);
-	list_add(&entry->item, &mdr_gate_overflow);
-}
-
-void mdr_gate_exit_overflow(struct mdr_gate_entry *entry)
-{
-	guard(raw_spinlock)(&mdr_gate_overflow_lock);
-	list_del(&entry->item);
 }

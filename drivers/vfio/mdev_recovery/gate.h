@@ -6,33 +6,35 @@
  * that needs the device for itself closes the gate and then drains it: it
  * waits, with a bound, until everyone inside has left.
  *
- * A per-CPU slot records each task inside: its gate and its purpose. Entering
- * writes the slot and then reads @closed; closing writes @closed and then reads
- * all slots. Both put a full barrier in between, so at least one side sees the
- * other. The fast path takes no lock and shares no written cache line.
+ * Each CPU counts the tasks that entered on it, for each gate. To close a gate is
+ * to add a large number to these counts. A task that enters later sees it, in the
+ * same atomic operation that counts the task; a task that entered before is
+ * counted, and the drain waits for it. The fast path takes no lock and shares no
+ * written cache line.
  *
- * The slot names its task because the user buffer of a read() may itself lie in
- * a BAR mapping: a task inside a gate can fault on a closed one. That fault
- * must not wait, or a drain would wait for it (mdr_gate_current_inside()).
+ * Nobody waits for user memory inside a gate. What goes to and from the user is
+ * copied outside, or page faults are off (mdr_gate_faults_off()): then a copy fails
+ * at once, and the task leaves the gate, makes the page present and comes again.
+ * So a drain waits for the device only.
  */
 #ifndef MDR_GATE_H
 #define MDR_GATE_H
 
-#include <linux/build_bug.h>
+#include <linux/atomic.h>
 #include <linux/cache.h>
 #include <linux/compiler.h>
 #include <linux/list.h>
 #include <linux/percpu.h>
-#include <linux/preempt.h>
-#include <linux/sched.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/uaccess.h>
 #include <linux/wait.h>
 
-/* Slots per CPU; entries beyond them go to a list under a lock. */
-#define MDR_GATE_SLOTS 8
+struct task_struct;
+struct vfio_device;
 
 /**
- * enum mdr_entry_kind - purpose of an entry, in the low bits of a task pointer
+ * enum mdr_entry_kind - purpose of an entry
  * @MDR_ENTRY_ACCESS: use of the device: registers, interrupts and so on
  * @MDR_ENTRY_CONFIG: config space, which the PCI core blocks by itself while it
  *	resets the function (pci_cfg_access_lock())
@@ -45,7 +47,8 @@ enum mdr_entry_kind {
 	MDR_ENTRY_EXCLUSIVE,
 };
 
-#define MDR_ENTRY_KIND_MASK 3UL
+/* The kinds that are counted; exclusive entries are in a list, with their tasks. */
+#define MDR_ENTRY_COUNTED MDR_ENTRY_EXCLUSIVE
 
 /*
  * An untouched gate is open, and no task has entered since the host reset the
@@ -57,49 +60,75 @@ enum mdr_gate_closed {
 	MDR_GATE_UNTOUCHED,
 };
 
+/* @inside of an open gate that is empty: the first to enter makes it 0. */
+#define MDR_GATE_EMPTY (-1)
+
+/* More than ever enter; added to @inside unless the gate is MDR_GATE_OPEN. */
+#define MDR_GATE_SHUT 0x40000000
+
+/**
+ * struct mdr_gate_call - the arguments of a read() or write() inside
+ * @vdev: the device
+ * @buf: the user's buffer
+ * @count: its size
+ * @ppos: where
+ *
+ * If a page is not present the call is made again, so its arguments have to
+ * outlive it. It would cost twice as much to keep them in registers.
+ */
+struct mdr_gate_call {
+	struct vfio_device *vdev;
+	char __user *buf;
+	size_t count;
+	loff_t *ppos;
+};
+
+/**
+ * struct mdr_gate_cpu - a gate, on one CPU
+ * @inside: MDR_GATE_EMPTY, plus the entries that were made on this CPU, plus
+ *	MDR_GATE_SHUT; by kind
+ * @call: belongs to the task that entered by the fast path for config space
+ */
+struct mdr_gate_cpu {
+	atomic_t inside[MDR_ENTRY_COUNTED];
+	struct mdr_gate_call call;
+} ____cacheline_aligned_in_smp;
+
 /**
  * struct mdr_gate - the gate of a group
- * @closed: an enum mdr_gate_closed; read on every access
+ * @closed: an enum mdr_gate_closed
  * @dead: nonzero if the device is lost and waiting is pointless
  * @closed_at: ktime_get_ns() when the gate closed. Stall timeouts count from
- *	here: a user suffers one per recovery, not one per access.
+ *	here: a user suffers one per recovery, not one per access. Belongs to
+ *	@closed: written before it, read after it.
  * @wait: tasks that wait for the gate to open or to die
+ * @cpus: the tasks inside, counted
+ * @lock: protects @exclusive, and keeps @closed and @cpus in step; innermost
+ * @exclusive: entries of MDR_ENTRY_EXCLUSIVE
  *
- * Written under the group's lock, except by mdr_gate_touch(); read without.
+ * @closed, @dead and @closed_at are written under the group's lock as well, except
+ * by mdr_gate_touch(); read without.
  */
 struct mdr_gate {
 	u32 closed;
 	u32 dead;
 	u64 closed_at;
 	wait_queue_head_t wait;
+	struct mdr_gate_cpu __percpu *cpus;
+	raw_spinlock_t lock;
+	struct list_head exclusive;
 } ____cacheline_aligned_in_smp;
-
-/*
- * One task inside a gate. A slot is claimed on its own CPU with preemption
- * disabled, and freed from any CPU.
- */
-struct mdr_gate_slot {
-	struct mdr_gate *gate;		/* NULL if the slot is free */
-	unsigned long owner;		/* task | enum mdr_entry_kind */
-};
-
-struct mdr_gate_slots {
-	struct mdr_gate_slot slot[MDR_GATE_SLOTS];
-};
-
-/* One CPU's slots share no cache line with anything else. */
-static_assert(sizeof(struct mdr_gate_slots) % SMP_CACHE_BYTES == 0);
-
-DECLARE_PER_CPU_ALIGNED(struct mdr_gate_slots, mdr_gate_slots);
 
 /* An entry, on the stack of its task. */
 struct mdr_gate_entry {
-	struct mdr_gate_slot *slot;	/* &overflow if the CPU has none free */
-	struct mdr_gate_slot overflow;
-	struct list_head item;		/* in the overflow list */
+	atomic_t *inside;		/* NULL: exclusive, which the rest is for */
+	struct mdr_gate *gate;
+	struct task_struct *owner;
+	struct list_head item;		/* in mdr_gate.exclusive */
 };
 
-void mdr_gate_init(struct mdr_gate *gate);
+int mdr_gate_init(struct mdr_gate *gate);
+void mdr_gate_destroy(struct mdr_gate *gate);
 bool mdr_gate_close(struct mdr_gate *gate);
 void mdr_gate_open(struct mdr_gate *gate, bool untouched);
 void mdr_gate_die(struct mdr_gate *gate);
@@ -108,42 +137,12 @@ bool mdr_gate_drain(struct mdr_gate *gate, unsigned int timeout_ms,
 bool mdr_gate_expired(struct mdr_gate *gate, unsigned int stall_timeout_ms);
 int mdr_gate_wait(struct mdr_gate *gate, unsigned int stall_timeout_ms,
 		  bool interruptible);
-bool mdr_gate_current_inside(void);
-bool mdr_gate_current_exclusive(const struct mdr_gate *gate);
-bool mdr_gate_touch(struct mdr_gate *gate);
-void mdr_gate_claim_contended(struct mdr_gate *gate, unsigned long owner,
+bool mdr_gate_current_exclusive(struct mdr_gate *gate);
+bool mdr_gate_enter_slowly(struct mdr_gate *gate, enum mdr_entry_kind kind,
+			   struct mdr_gate_entry *entry);
+void mdr_gate_enter_exclusive(struct mdr_gate *gate,
 			      struct mdr_gate_entry *entry);
-void mdr_gate_exit_overflow(struct mdr_gate_entry *entry);
-
-static inline void mdr_gate_claim(struct mdr_gate *gate,
-				  enum mdr_entry_kind kind,
-				  struct mdr_gate_entry *entry)
-{
-	unsigned long owner = (unsigned long)current | kind;
-	struct mdr_gate_slot *slot;
-
-	preempt_disable();
-	slot = this_cpu_ptr(mdr_gate_slots.slot);
-	if (likely(!READ_ONCE(slot->gate))) {
-		WRITE_ONCE(slot->owner, owner);
-		/* a reader that sees the gate sees the owner */
-		smp_store_release(&slot->gate, gate);
-		entry->slot = slot;
-	} else {
-		mdr_gate_claim_contended(gate, owner, entry);
-	}
-	preempt_enable();
-}
-
-/* Leave the gate, in the task that entered. */
-static inline void mdr_gate_exit(struct mdr_gate_entry *entry)
-{
-	if (likely(entry->slot != &entry->overflow))
-		/* a drain that sees the slot free sees what was done inside */
-		smp_store_release(&entry->slot->gate, NULL);
-	else
-		mdr_gate_exit_overflow(entry);
-}
+void mdr_gate_exit_exclusive(struct mdr_gate_entry *entry);
 
 /**
  * mdr_gate_enter - enter an open gate
@@ -152,77 +151,88 @@ static inline void mdr_gate_exit(struct mdr_gate_entry *entry)
  * @entry: on the caller's stack, for mdr_gate_exit()
  *
  * Context: may be nested. Inside, the caller may sleep and take memory_lock and
- * igate, but must not wait for any gate.
+ * igate, but must not wait for any gate, nor for user memory.
  * Return: true if inside; false if the gate is closed, with nothing to leave.
  */
 static inline bool mdr_gate_enter(struct mdr_gate *gate,
 				  enum mdr_entry_kind kind,
 				  struct mdr_gate_entry *entry)
 {
-	mdr_gate_claim(gate, kind, entry);
-	/* pairs with mdr_gate_close(): slot before closed */
-	smp_mb();
-	if (likely(!READ_ONCE(gate->closed)) || mdr_gate_touch(gate))
+	if (kind == MDR_ENTRY_EXCLUSIVE)
+		return mdr_gate_enter_slowly(gate, kind, entry);
+	entry->inside = &raw_cpu_ptr(gate->cpus)->inside[kind];
+	/* fully ordered: behind what the recovery did, before the access */
+	if (likely(atomic_inc_return(entry->inside) < MDR_GATE_SHUT / 2))
 		return true;
-	mdr_gate_exit(entry);
-	return false;
+	atomic_dec(entry->inside);
+	return mdr_gate_enter_slowly(gate, kind, entry);
 }
 
-/*
- * The fast path of mdr_gate_enter(): succeeds if the gate is MDR_GATE_OPEN and
- * the first slot of this CPU is free. @inside is for mdr_gate_leave(). Without
- * a struct mdr_gate_entry the stack needs no zeroing and no protector, which are
- * two thirds of the cost of the gate.
- */
-static __always_inline bool mdr_gate_try_enter(struct mdr_gate *gate,
-					       enum mdr_entry_kind kind,
-					       struct mdr_gate_slot **inside)
+/* Leave the gate, in the task that entered. */
+static inline void mdr_gate_exit(struct mdr_gate_entry *entry)
 {
-	unsigned long owner = (unsigned long)current | kind;
-	struct mdr_gate_slot *slot;
+	if (unlikely(!entry->inside)) {
+		mdr_gate_exit_exclusive(entry);
+		return;
+	}
+	/* a drain that sees the count sees what was done inside */
+	smp_mb__before_atomic();
+	atomic_dec(entry->inside);
+}
 
-	preempt_disable();
-	slot = this_cpu_ptr(mdr_gate_slots.slot);
-	/*
-	 * Only this CPU claims the slot, so if it reads as free it stays free
-	 * until the store below; if it reads as taken, another CPU may just have
-	 * freed it. A marked read would be one more load instruction.
-	 */
-	if (unlikely(data_race(__this_cpu_read(mdr_gate_slots.slot[0].gate)))) {
-		preempt_enable();
+/**
+ * mdr_gate_try_enter - the fast path of mdr_gate_enter()
+ * @cpus: the gate's
+ * @kind: purpose; not MDR_ENTRY_EXCLUSIVE
+ * @inside: for mdr_gate_leave()
+ *
+ * Succeeds if the gate is MDR_GATE_OPEN, and no other task that entered on this CPU
+ * is inside for the same purpose.
+ *
+ * Return: true if inside; false with nothing to leave.
+ */
+static __always_inline bool
+mdr_gate_try_enter(struct mdr_gate_cpu __percpu *cpus, enum mdr_entry_kind kind,
+		   struct mdr_gate_cpu **inside)
+{
+	/* after a move to another CPU this one serves as well */
+	struct mdr_gate_cpu *cpu = raw_cpu_ptr(cpus);
+
+	/* fully ordered, as in mdr_gate_enter() */
+	if (unlikely(!atomic_inc_and_test(&cpu->inside[kind]))) {
+		atomic_dec(&cpu->inside[kind]);
 		return false;
 	}
-	__this_cpu_write(mdr_gate_slots.slot[0].owner, owner);
-	/* as in mdr_gate_claim() */
-	smp_store_release(&slot->gate, gate);
-	preempt_enable();
-	smp_mb(); /* as in mdr_gate_enter() */
-	if (unlikely(READ_ONCE(gate->closed))) {
-		/* as in mdr_gate_exit() */
-		smp_store_release(&slot->gate, NULL);
-		return false;
-	}
-	*inside = slot;
+	*inside = cpu;
 	return true;
 }
 
-/* Leave the gate after mdr_gate_try_enter(), in the same task. */
-static __always_inline void mdr_gate_leave(struct mdr_gate_slot *slot)
+/* Leave the gate after mdr_gate_try_enter(). */
+static __always_inline void mdr_gate_leave(struct mdr_gate_cpu *cpu,
+					   enum mdr_entry_kind kind)
 {
-	/* as in mdr_gate_exit() */
-	smp_store_release(&slot->gate, NULL);
+	smp_mb__before_atomic(); /* as in mdr_gate_exit() */
+	atomic_dec(&cpu->inside[kind]);
 }
 
 /*
- * Enter a gate even if it is closed. The caller checks the state of the group
- * afterwards: either it sees the error that took the gate away, or the drain of
- * that error sees the caller.
+ * Inside the gate, around a call that copies from or to user memory: where a page
+ * is not present the copy fails, with -EFAULT, and does not wait for it.
  */
-static inline void mdr_gate_enter_exclusive(struct mdr_gate *gate,
-					    struct mdr_gate_entry *entry)
+static __always_inline void mdr_gate_faults_off(void)
 {
-	mdr_gate_claim(gate, MDR_ENTRY_EXCLUSIVE, entry);
-	smp_mb(); /* slot before the state of the group */
+	pagefault_disable();
+}
+
+static __always_inline void mdr_gate_faults_on(void)
+{
+	pagefault_enable();
+}
+
+/* Is this task inside a gate, in such a call? */
+static inline bool mdr_gate_current_calls(void)
+{
+	return pagefault_disabled();
 }
 
 /*
@@ -232,8 +242,18 @@ static inline void mdr_gate_enter_exclusive(struct mdr_gate *gate,
  */
 static inline bool mdr_gate_closed(struct mdr_gate *gate)
 {
-	smp_mb(); /* pairs with mdr_gate_close() and mdr_gate_open() */
-	return READ_ONCE(gate->closed) == MDR_GATE_CLOSED;
+	smp_mb(); /* pairs with mdr_gate_set() */
+	/* what the recovery did, and closed_at, are behind it */
+	return smp_load_acquire(&gate->closed) == MDR_GATE_CLOSED;
+}
+
+/*
+ * For a task inside, between two accesses to the device: is it to leave? No more
+ * than a hint, so it needs no order.
+ */
+static inline bool mdr_gate_is_wanted(struct mdr_gate *gate)
+{
+	return unlikely(READ_ONCE(gate->closed) == MDR_GATE_CLOSED);
 }
 
 #endif

@@ -17,6 +17,7 @@ static void mdr_group_release(struct device *dev)
 	struct mdr_group *group = to_mdr_group(dev);
 
 	iommu_group_put(group->iommu_group);
+	mdr_gate_destroy(&group->gate);
 	mutex_destroy(&group->lock);
 	kfree_rcu(group, rcu);
 }
@@ -33,8 +34,7 @@ static struct mdr_group *mdr_group_create(struct iommu_group *iommu_group)
 	}
 
 	group->iommu_group = iommu_group;
-	mdr_gate_init(&group->gate);
-	mutex_init(&group->lock);
+		mutex_init(&group->lock);
 	mdr_machine_init(&group->machine);
 	init_waitqueue_head(&group->state_changed);
 	INIT_LIST_HEAD(&group->functions);
@@ -44,6 +44,9 @@ static struct mdr_group *mdr_group_create(struct iommu_group *iommu_group)
 	device_initialize(&group->dev);
 	group->dev.class = &mdr_class;
 	group->dev.release = mdr_group_release;
+	ret = mdr_gate_init(&group->gate);
+	if (ret)
+		goto err_put;
 	ret = dev_set_name(&group->dev, "group%d", iommu_group_id(iommu_group));
 	if (ret)
 		goto err_put;

@@ -6,7 +6,9 @@
  * vfio-pci-core decides whether the reset is allowed. But strangers must not
  * even close a gate, so the user first has to show that each group in use is
  * its own, by group file or iommufd context. vfio-pci-core asks for the same
- * proof later.
+ * proof later, and reads the arguments again for it. If their page is gone by then,
+ * the reset ends, the gates open, and it begins anew once the page is present:
+ * nobody keeps the gates of others closed by withholding a page.
  */
 #include <linux/file.h>
 #include <linux/slab.h>
@@ -216,20 +218,31 @@ static long mdr_hot_reset_hooks(struct mdr_hot_reset *reset, long worst)
 	return worst;
 }
 
+static void mdr_hot_reset_put_groups(struct mdr_hot_reset *reset)
+{
+	while (reset->count)
+		put_device(&reset->groups[--reset->count].group->dev);
+	kfree(reset->groups);
+	reset->groups = NULL;
+}
+
 static long mdr_hot_reset_run(struct mdr_hot_reset *reset, unsigned int cmd,
 			      unsigned long arg)
 {
 	long ret;
 
 	ret = mdr_hot_reset_collect(reset);
-	if (ret)
-		return ret;
-	ret = mdr_hot_reset_begin(reset);
+	if (!ret)
+		ret = mdr_hot_reset_begin(reset);
 	if (!ret) {
+		/* vfio-pci-core reads the arguments again */
+		mdr_gate_faults_off();
 		ret = mdr_reset_run(reset->device, cmd, arg);
+		mdr_gate_faults_on();
 		ret = mdr_hot_reset_hooks(reset, ret);
 	}
 	mdr_hot_reset_end(reset, !ret);
+	mdr_hot_reset_put_groups(reset);
 	return ret;
 }
 
@@ -281,11 +294,8 @@ static int mdr_hot_reset_get_files(struct mdr_hot_reset *reset,
 	return 0;
 }
 
-static void mdr_hot_reset_put(struct mdr_hot_reset *reset)
+static void mdr_hot_reset_put_files(struct mdr_hot_reset *reset)
 {
-	while (reset->count)
-		put_device(&reset->groups[--reset->count].group->dev);
-	kfree(reset->groups);
 	while (reset->nr_files)
 		fput(reset->files[--reset->nr_files]);
 	kfree(reset->files);
@@ -309,11 +319,21 @@ long mdr_device_hot_reset(struct mdr_device *device, unsigned int cmd,
 			  unsigned long arg)
 {
 	struct mdr_hot_reset reset = { .device = device };
+	unsigned int retries = 0;
 	long ret;
 
 	ret = mdr_hot_reset_get_files(&reset, arg);
-	if (!ret)
+	if (ret)
+		goto out_put;
+	/* -EFAULT: nothing was reset, and all gates are as before */
+	do {
 		ret = mdr_hot_reset_run(&reset, cmd, arg);
-	mdr_hot_reset_put(&reset);
+	} while (unlikely(ret == -EFAULT) &&
+		 mdr_device_call_again(&retries, (void __user *)arg,
+				       struct_size_t(struct vfio_pci_hot_reset,
+						     group_fds, reset.nr_files),
+				       false));
+out_put:
+	mdr_hot_reset_put_files(&reset);
 	return ret;
 }

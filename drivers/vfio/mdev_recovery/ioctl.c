@@ -9,6 +9,8 @@
  * capabilities, and GET_REGION_INFO of the ROM changes COMMAND for a moment.
  * During a recovery they would read or leave behind garbage.
  */
+#include <linux/uaccess.h>
+
 #include "device.h"
 #include "function.h"
 
@@ -34,14 +36,52 @@ static int mdr_call_enter(struct mdr_device *device,
 	ret_;								\
 })
 
+/*
+ * The same for a call that copies from or to user memory, at @user_. It is made again
+ * if a page there was not present: each of these copies what it needs before it
+ * changes anything, and can tell twice what it tells at its end.
+ */
+#define mdr_call_copying(device_, user_, size_, write_, call_)		\
+({									\
+	unsigned int retries_ = 0;					\
+	long result_;							\
+									\
+	do {								\
+		result_ = mdr_call_inside(device_, ({			\
+			long called_;					\
+									\
+			mdr_gate_faults_off();				\
+			called_ = (call_);				\
+			mdr_gate_faults_on();				\
+			called_;					\
+		}));							\
+	} while (unlikely(result_ == -EFAULT) &&			\
+		 mdr_device_call_again(&retries_, user_, size_, write_)); \
+	result_;							\
+})
+
 static long mdr_get_info(struct mdr_device *device, unsigned int cmd,
 			 unsigned long arg)
 {
 	long ret = mdr_parent_ioctl(device, cmd, arg);
 
-
 	mdr_user_registers_info(device);
 	return ret;
+}
+
+/* The longest argument of a call: SET_IRQS with an eventfd for each of 2048. */
+#define MDR_MAX_CALL (sizeof(struct vfio_irq_set) + 2048 * sizeof(s32))
+
+/*
+ * Size of an argument, which begins with it. 0 if it cannot be read, or has no
+ * sense: vfio-pci-core refuses it then.
+ */
+static size_t mdr_call_size(void __user *user)
+{
+	u32 size;
+
+	return get_user(size, (u32 __user *)user) ? 0 :
+	       min_t(size_t, size, MDR_MAX_CALL);
 }
 
 static long mdr_ioctl_refuse(struct mdr_device *device, unsigned int cmd)
@@ -57,18 +97,21 @@ long mdr_device_ioctl(struct vfio_device *vdev, unsigned int cmd,
 		      unsigned long arg)
 {
 	struct mdr_device *device = to_mdr_device(vdev);
+	void __user *user = (void __user *)arg;
 
 	mdr_users_note(&device->users);
 	switch (cmd) {
 	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
 		return mdr_parent_ioctl(device, cmd, arg);
 	case VFIO_DEVICE_GET_INFO:
-		return mdr_call_inside(device, mdr_get_info(device, cmd, arg));
+		return mdr_call_copying(device, user, mdr_call_size(user), true,
+					mdr_get_info(device, cmd, arg));
 	case VFIO_DEVICE_GET_REGION_INFO:
 	case VFIO_DEVICE_GET_IRQ_INFO:
 	case VFIO_DEVICE_SET_IRQS:
-		return mdr_call_inside(device,
-				       mdr_parent_ioctl(device, cmd, arg));
+		return mdr_call_copying(device, user, mdr_call_size(user),
+					cmd != VFIO_DEVICE_SET_IRQS,
+					mdr_parent_ioctl(device, cmd, arg));
 	case VFIO_DEVICE_RESET:
 		return mdr_device_reset(device, cmd, arg);
 	case VFIO_DEVICE_PCI_HOT_RESET:
@@ -79,6 +122,7 @@ long mdr_device_ioctl(struct vfio_device *vdev, unsigned int cmd,
 	default:
 		if (!device->function->ops->device_ops)
 			return mdr_ioctl_refuse(device, cmd);
+		/* nobody knows whether it may be made again: it may wait inside */
 		return mdr_call_inside(device,
 				       mdr_parent_ioctl(device, cmd, arg));
 	}
@@ -127,6 +171,8 @@ int mdr_device_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 		return -ENOTTY;
 	}
 
-	return mdr_call_inside(device, device->parent->device_feature(vdev, flags,
-								      arg, argsz));
+	return mdr_call_copying(device, arg, min_t(size_t, argsz, MDR_MAX_CALL),
+				false,
+				device->parent->device_feature(vdev, flags, arg,
+							       argsz));
 }

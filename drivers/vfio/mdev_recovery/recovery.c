@@ -375,9 +375,10 @@ static void mdr_reset_prepare(struct pci_dev *pdev)
 	/*
 	 * A user who resets through config space (FLR) is inside the gate, with
 	 * memory_lock. Others who are inside wait for that lock, so a drain
-	 * would only end by its bound.
+	 * would only end by its bound. The same goes for a hot reset, and what
+	 * it hits besides the groups whose gates it has closed.
 	 */
-	if (!mdr_gate_current_inside())
+	if (!mdr_gate_current_calls())
 		mdr_group_drain(group, true);
 }
 

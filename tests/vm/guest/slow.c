@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "module.h"
@@ -9,11 +10,16 @@
 #define MODULE "mdev_recovery_slow"
 #define PARAMETERS "/sys/module/" MODULE "/parameters"
 
+static bool is_loaded(void)
+{
+	return module_loaded(MODULE) || !module_load(MODULE);
+}
+
 int slow_function(const char *addr, const char *kind, unsigned int ms)
 {
 	char text[48];
 
-	if (!module_loaded(MODULE) && module_load(MODULE))
+	if (!is_loaded())
 		return -ENOEXEC;
 	snprintf(text, sizeof(text), "%s %s %u", addr, kind, ms);
 	return sysfs_write(text, PARAMETERS "/slow");
@@ -24,7 +30,22 @@ long slow_accesses(void)
 	return sysfs_read_number(PARAMETERS "/slow_accesses");
 }
 
+int slow_block(const char *addr)
+{
+	return is_loaded() ? sysfs_write(addr, PARAMETERS "/blocked") : -ENOEXEC;
+}
+
+int slow_unblock(void)
+{
+	return sysfs_write("none", PARAMETERS "/blocked");
+}
+
 int slow_end(void)
 {
-	return module_loaded(MODULE) ? sysfs_write("none", PARAMETERS "/slow") : 0;
+	int ret;
+
+	if (!module_loaded(MODULE))
+		return 0;
+	ret = slow_unblock();
+	return ret ? ret : sysfs_write("none", PARAMETERS "/slow");
 }

@@ -8,6 +8,8 @@
  * Visibility (PCI Express 6.0, 2.3.2). "none" ends it for all functions.
  *
  *	slow_accesses	how many accesses got no answer
+ *	blocked		write a function: users of its config space wait, as they do
+ *			while the PCI core resets it; "none" ends that
  *
  * A function was reset if COMMAND has no bit left that lets it decode or master: it
  * is looked at with every tick and before every access, so a bridge can be slow as
@@ -201,6 +203,43 @@ static const struct kernel_param_ops slow_param_ops = {
 };
 module_param_cb(slow, &slow_param_ops, NULL, 0200);
 
+/* Protected by slow_mutex; referenced. */
+static struct pci_dev *slow_blocked;
+
+static void slow_unblock(void)
+{
+	if (!slow_blocked)
+		return;
+	pci_cfg_access_unlock(slow_blocked);
+	pci_dev_put(slow_blocked);
+	slow_blocked = NULL;
+}
+
+static int slow_blocked_set(const char *text, const struct kernel_param *param)
+{
+	unsigned int domain, bus, device, function;
+	struct pci_dev *pdev;
+
+	guard(mutex)(&slow_mutex);
+	slow_unblock();
+	if (sysfs_streq(text, "none"))
+		return 0;
+	if (sscanf(text, "%x:%x:%x.%u", &domain, &bus, &device, &function) != 4)
+		return -EINVAL;
+	pdev = pci_get_domain_bus_and_slot(domain, bus,
+					   PCI_DEVFN(device, function));
+	if (!pdev)
+		return -ENODEV;
+	pci_cfg_access_lock(pdev);
+	slow_blocked = pdev;
+	return 0;
+}
+
+static const struct kernel_param_ops slow_blocked_ops = {
+	.set = slow_blocked_set,
+};
+module_param_cb(blocked, &slow_blocked_ops, NULL, 0200);
+
 static int slow_accesses_get(char *text, const struct kernel_param *param)
 {
 	return sysfs_emit(text, "%d\n", atomic_read(&slow_accesses));
@@ -219,6 +258,7 @@ module_init(slow_init);
 
 static void __exit slow_exit(void)
 {
+	slow_unblock();
 	slow_end();
 }
 module_exit(slow_exit);

@@ -16,8 +16,9 @@
 #include "scenario.h"
 #include "shim.h"
 #include "shm.h"
-#include "slow_page.h"
+#include "slow.h"
 #include "vfio_user.h"
+#include "waiter.h"
 
 #define RECOVERY_MS 10000
 #define MOVE_MS 2000
@@ -227,12 +228,15 @@ SCENARIO(gate_count_hold,
 SCENARIO(gate_count_drain,
 	 "a user's mapping is taken away while the drain still waits for another access")
 {
-	struct slow_page slow;
+	struct waiter slow = {
+		.u = &user, .kind = WAITER_PREAD, .region = VFIO_CONFIG, .off = 4,
+	};
 	uint32_t first, last;
 
 	start("resume");
-	REQUIRE_OK(slow_page_read(&slow, &user));
-	REQUIRE(slow_page_touched(&slow, MOVE_MS), "nobody reads slowly");
+	REQUIRE_OK(slow_block(shim.addr));
+	REQUIRE_OK(waiter_start(&slow));
+	REQUIRE(waiter_in(&slow, "pci_wait_cfg", MOVE_MS), "nobody reads slowly");
 	REQUIRE_OK(aer_inject(SHM_PORT, "DLP"));
 	REQUIRE(shim_wait(shim.group, "closing", RECOVERY_MS), "group is not closing");
 	sleep_ms(DRAIN_MS / 3);
@@ -241,7 +245,7 @@ SCENARIO(gate_count_drain,
 	last = watch[MAPPED];
 	CHECK(shim_is(shim.group, "closing"), "the drain did not wait");
 	CHECK(first == last, "%u mapped accesses reached the device", last - first);
-	CHECK_OK(slow_page_release(&slow));
+	CHECK_OK(slow_unblock());
 	CHECK(shim_wait(shim.group, "open", RECOVERY_MS), "group is not open");
 	CHECK(both_move(), "the user's accesses do not reach the device afterwards");
 	atomic_store(&stop, true);

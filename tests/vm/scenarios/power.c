@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include <errno.h>
 #include "background.h"
 #include "client.h"
 #include "clock.h"

@@ -19,12 +19,13 @@
 #include "nic_user.h"
 #include "scenario.h"
 #include "slot.h"
-#include "slow_page.h"
 #include "strike.h"
 #include "took.h"
+#include "slow.h"
 #include "sysfs.h"
 #include "trace.h"
 #include "uevent.h"
+#include "waiter.h"
 
 #define PORT "rp_igb2"
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
@@ -142,18 +143,21 @@ SCENARIO(status_poll, "a program that sleeps in poll() sees closing, recovering 
 {
 	static const char * const want[] = { "open", "closing", "recovering", "open" };
 	static struct watcher watcher;
-	struct slow_page slow;
+	struct waiter slow = {
+		.u = &user, .kind = WAITER_PREAD, .region = VFIO_CONFIG, .off = 4,
+	};
 	unsigned int at = 0;
 
 	start();
+	REQUIRE_OK(slow_block(shim.addr));
 	pthread_create(&watcher.thread, NULL, watch_state, &watcher);
 	REQUIRE(WAIT_FOR(has_seen(&watcher, "open"), EVENT_MS), "open is not seen");
 	/* an access inside keeps the group closing until the watcher has seen it */
-	REQUIRE_OK(slow_page_read(&slow, &user));
-	REQUIRE(slow_page_touched(&slow, EVENT_MS), "nobody reads slowly");
+	REQUIRE_OK(waiter_start(&slow));
+	REQUIRE(waiter_in(&slow, "pci_wait_cfg", EVENT_MS), "nobody reads slowly");
 	REQUIRE_OK(aer_inject(PORT, "DLP"));
 	CHECK(WAIT_FOR(has_seen(&watcher, "closing"), EVENT_MS), "closing is not seen");
-	CHECK_OK(slow_page_release(&slow));
+	CHECK_OK(slow_unblock());
 	CHECK(WAIT_FOR(has_seen(&watcher, "recovering"), EVENT_MS), "recovering is not seen");
 	CHECK(WAIT_FOR(has_seen(&watcher, "open"), EVENT_MS), "open is not seen");
 	atomic_store(&watcher.stop, true);

@@ -9,7 +9,7 @@
 #include "nic_user.h"
 #include "scenario.h"
 #include "shim.h"
-#include "slow_page.h"
+#include "slow.h"
 #include "strike.h"
 #include "uevent.h"
 #include "waiter.h"
@@ -159,20 +159,23 @@ SCENARIO(user_reset_error_before_it_runs,
 	 "an error while a user's reset waits for who is inside: EAGAIN, not run, all recovered")
 {
 	struct waiter w = { .u = &user, .kind = WAITER_RESET };
-	struct slow_page slow;
+	struct waiter slow = {
+		.u = &user, .kind = WAITER_PREAD, .region = VFIO_CONFIG, .off = 4,
+	};
 	struct shim s;
 	uint64_t seen;
 
 	start(&s);
 	seen = shim_number(s.group, "event");
-	REQUIRE_OK(slow_page_read(&slow, &user));
-	REQUIRE(slow_page_touched(&slow, SETTLE_MS), "nobody is inside");
+	REQUIRE_OK(slow_block(s.addr));
+	REQUIRE_OK(waiter_start(&slow));
+	REQUIRE(waiter_in(&slow, "pci_wait_cfg", SETTLE_MS), "nobody is inside");
 	REQUIRE_OK(waiter_start(&w));
 	REQUIRE(shim_wait(s.group, "resetting", SETTLE_MS), "not resetting");
 	REQUIRE_OK(aer_inject(PORT, "DLP"));
 	REQUIRE(WAIT_FOR(shim_number(s.group, "event") != seen, SETTLE_MS), "no error seen");
 	REQUIRE(!atomic_load(&w.done), "the reset was faster: nothing is shown");
-	REQUIRE_OK(slow_page_release(&slow));
+	REQUIRE_OK(slow_unblock());
 	check_reset(&s, &w, EAGAIN, 0);
 }
 

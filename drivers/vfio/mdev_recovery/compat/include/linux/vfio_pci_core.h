@@ -82,4 +82,18 @@ vfio_pci_core_stay_in_d0_end(struct vfio_pci_core_device *core)
 }
 #endif
 
+/* Without it the first access to a BAR maps it. Can go with 6.12. */
+#ifndef MDR_HAVE_get_iomap
+static inline void __iomem *
+vfio_pci_core_get_iomap(struct vfio_pci_core_device *core, unsigned int bar)
+{
+	int ret;
+
+	if (likely(core->barmap[bar]))
+		return core->barmap[bar];
+	ret = vfio_pci_core_setup_barmap(core, bar);
+	return ret ? IOMEM_ERR_PTR(ret) : core->barmap[bar];
+}
+#endif
+
 #endif

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * read() and write() of a device that does not answer any more: the answer of a
+ * device that has been unplugged.
+ */
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+
+#include "device.h"
+#include "function.h"
+#include "group.h"
+
+/* Size of a region, without access to the device; 0 if there is none. */
+static u64 mdr_region_size(struct mdr_device *device, unsigned int index)
+{
+	struct vfio_pci_core_device *core = device->core;
+	const struct mdr_parent_ops *ops = device->function->ops;
+	struct pci_dev *pdev = core->pdev;
+	u64 size = 0;
+
+	if (ops->region_size)
+		size = ops->region_size(&core->vdev, index);
+	if (size)
+		return size;
+	if (index >= VFIO_PCI_NUM_REGIONS) {
+		index -= VFIO_PCI_NUM_REGIONS;
+		return index < core->num_regions ? core->region[index].size : 0;
+	}
+
+	switch (index) {
+	case VFIO_PCI_BAR0_REGION_INDEX ... VFIO_PCI_ROM_REGION_INDEX:
+		return pci_resource_len(pdev, index);
+	case VFIO_PCI_CONFIG_REGION_INDEX:
+		return pdev->cfg_size;
+	default:
+		return 0;
+	}
+}
+
+/**
+ * mdr_region_count - how much of an access lies within its region
+ * @device: the device
+ * @ppos: where it begins, region included
+ * @count: its size
+ * @write: or a read
+ *
+ * Follows vfio-pci-core, which treats config space and BARs differently.
+ *
+ * Return: the bytes within the region, or the error of an access beyond it.
+ */
+ssize_t mdr_region_count(struct mdr_device *device, loff_t ppos, size_t count,
+			 bool write)
+{
+	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(ppos);
+	u64 pos = ppos & VFIO_PCI_OFFSET_MASK;
+	u64 size = mdr_region_size(device, index);
+
+	if (index == VFIO_PCI_CONFIG_REGION_INDEX)
+		return pos + count > size ? -EFAULT : count;
+	if (pos >= size || (write && index == VFIO_PCI_ROM_REGION_INDEX))
+		return -EINVAL;
+	return min_t(u64, count, size - pos);
+}
+
+/**
+ * mdr_dead_access - an access that the device does not answer
+ * @device: the device
+ * @buf: the user's buffer
+ * @count: its size
+ * @ppos: where, region included
+ * @write: or a read
+ *
+ * dead_access selects between an error and what an undriven bus gives: reads
+ * return all-ones, writes are dropped.
+ *
+ * Return: the bytes within the region; -EIO if dead_access is fault; or an error as
+ * of mdr_region_count(), or of the copy.
+ */
+ssize_t mdr_dead_access(struct mdr_device *device, char __user *buf,
+			size_t count, loff_t ppos, bool write)
+{
+	ssize_t within = mdr_region_count(device, ppos, count, write);
+	u8 ones[256];
+	size_t done, chunk;
+
+	if (within < 0)
+		return within;
+	atomic64_inc(&device->function->group->stats.dead_accesses);
+	if (READ_ONCE(device->tunables.dead_access) == MDR_DEAD_ACCESS_FAULT)
+		return -EIO;
+
+	count = within;
+	memset(ones, 0xff, sizeof(ones));
+	for (done = 0; !write && done < count; done += chunk) {
+		chunk = min(count - done, sizeof(ones));
+		if (copy_to_user(buf + done, ones, chunk))
+			return -EFAULT;
+		if (fatal_signal_pending(current))
+			return -ERESTARTSYS;
+		cond_resched();
+	}
+	return count;
+}

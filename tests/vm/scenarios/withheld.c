@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Calls whose memory is withheld, by userfaultfd: wherever they stop, they are outside
+ * the gate. They hold up neither the host nor a neighbour, and touch no closed device.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "monitor.h"
+#include "nic_user.h"
+#include "pci.h"
+#include "scenario.h"
+#include "shim.h"
+#include "shm.h"
+#include "slow.h"
+#include "slow_page.h"
+#include "strike.h"
+#include "task.h"
+#include "trace.h"
+#include "vfio_irq.h"
+#include "vfio_user.h"
+
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define NIC_PORT "rp_igb2"
+#define PAIR_PORT "rp_igb"
+#define SETTLE_MS 3000
+#define RECOVERY_MS 10000
+#define STAY_MS 200
+#define DRAIN_US 20000
+/* until both threads, who never sleep, have been given a processor */
+#define BUSY_US 250000
+#define PAGE SLOW_PAGE_SIZE
+#define AT 0x100000
+#define LONG (12l << 20)
+#define LONG_MS 20000
+/* the recovery takes at least so long */
+#define SLOW_MS 1000
+#define CONFIG_LINE 0x3c
+
+static struct vfio_user user, other;
+static struct shim shim;
+
+enum kind { CALL_READ, CALL_WRITE, CALL_IOCTL };
+
+/* One call with a page that is withheld. */
+struct call {
+	const char *name;
+	enum kind kind;
+	unsigned int region;
+	uint64_t off;
+	size_t len;
+	size_t before;		/* so much of it lies in the page before */
+	unsigned long cmd;	/* an ioctl of this file, whose argument is the page */
+	int fd;
+
+	struct slow_page slow;
+	pthread_t thread;
+	atomic_int task;
+	atomic_bool done;
+	long ret;
+};
+
+static void *call_run(void *arg)
+{
+	struct call *c = arg;
+	char *buf = (char *)c->slow.page - c->before;
+
+	atomic_store(&c->task, (int)syscall(SYS_gettid));
+	switch (c->kind) {
+	case CALL_READ:
+		c->ret = vfio_user_pread(&user, c->region, buf, c->len, c->off);
+		break;
+	case CALL_WRITE:
+		c->ret = vfio_user_pwrite(&user, c->region, buf, c->len, c->off);
+		break;
+	case CALL_IOCTL:
+		c->ret = ioctl(c->fd, c->cmd, buf) ? -errno : 0;
+		break;
+	}
+	atomic_store(&c->done, true);
+	return NULL;
+}
+
+static void call_start(struct call *c)
+{
+	REQUIRE_OK(slow_page_init(&c->slow));
+	REQUIRE(!pthread_create(&c->thread, NULL, call_run, c), "no thread");
+	REQUIRE(slow_page_touched(&c->slow, SETTLE_MS), "%s does not stop", c->name);
+}
+
+static void call_ends(struct call *c, long ret)
+{
+	REQUIRE(WAIT_FOR(atomic_load(&c->done), SETTLE_MS), "%s does not end", c->name);
+	CHECK(c->ret == ret, "%s: %ld", c->name, c->ret);
+}
+
+static void see_drain(const char *entry, void *arg)
+{
+	const char *ns = strstr(entry, "ns=");
+	uint64_t *longest = arg;
+
+	if (!strncmp(entry, "mdr_drain: ", 11) && ns && strtoull(ns + 3, NULL, 10) > *longest)
+		*longest = strtoull(ns + 3, NULL, 10);
+}
+
+static void strike_and_measure(const char *port, const char *state, uint64_t bound)
+{
+	uint64_t longest = 0;
+
+	REQUIRE_OK(trace_start(NULL));
+	REQUIRE_OK(strike(&shim, port, "DLP", state));
+	trace_stop();
+	REQUIRE_OK(trace_each(see_drain, &longest));
+	trace_end();
+	CHECK(longest, "no drain is traced");
+	CHECK(!shim_number(shim.group, "stats/drain_timeouts"), "a drain timed out");
+	MEASURE_BOUND("drain_us", longest / 1000, bound);
+}
+
+SCENARIO(withheld_write,
+	 "a write whose second page comes after the error does not reach the held device")
+{
+	struct call c = {
+		.name = "pwrite", .kind = CALL_WRITE, .region = SHM_REGION, .off = AT,
+		.len = 2 * PAGE, .before = PAGE,
+	};
+	static uint32_t content[PAGE / 4];
+	volatile uint32_t *watch;
+	unsigned int moved = 0;
+
+	REQUIRE_OK(shim_make(&shim, SHM_PORT, 0, "hold"));
+	REQUIRE_OK(shim_set(&shim, "stall_timeout_ms", "30000"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	watch = shm_watch();
+	REQUIRE(watch, "no second view of the memory");
+	for (unsigned int i = 0; i < 2 * PAGE / 4; i++)
+		watch[AT / 4 + i] = 0;
+	for (unsigned int i = 0; i < PAGE / 4; i++)
+		content[i] = i + 1;
+
+	call_start(&c);
+	strike_and_measure(SHM_PORT, "holding", DRAIN_US);
+	REQUIRE_OK(slow_page_fill(&c.slow, content, sizeof(content)));
+	sleep_ms(STAY_MS);
+	for (unsigned int i = 0; i < PAGE / 4; i++)
+		moved += watch[(AT + PAGE) / 4 + i] != 0;
+	CHECK(!moved, "%u words reached the closed device", moved);
+	CHECK(!atomic_load(&c.done), "the write ended with the gate closed");
+	CHECK(shim_is(shim.group, "holding"), "not held any more");
+
+	REQUIRE_OK(vfio_user_reset(&user));
+	call_ends(&c, 2 * PAGE);
+	for (unsigned int i = 0; i < PAGE / 4; i++)
+		moved += watch[(AT + PAGE) / 4 + i] == i + 1;
+	CHECK(moved == PAGE / 4, "%u words are there afterwards", moved);
+	MEASURE("words", "%u", moved);
+}
+
+SCENARIO(withheld_long,
+	 "a gate that closes in the middle of a long read or write waits for none of it",
+	 .limit_s = 60)
+{
+	struct call calls[] = {
+		{ .name = "pread", .kind = CALL_READ, .len = LONG },
+		{ .name = "pwrite", .kind = CALL_WRITE, .off = LONG, .len = LONG },
+	};
+
+	REQUIRE_OK(shim_make(&shim, SHM_PORT, 0, "resume"));
+	REQUIRE_OK(shim_set(&shim, "stall_timeout_ms", "30000"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	for (int i = 0; i < 2; i++) {
+		struct call *c = &calls[i];
+
+		c->region = SHM_REGION;
+		c->slow.page = calloc(1, c->len);
+		REQUIRE(c->slow.page, "no memory");
+		REQUIRE(!pthread_create(&c->thread, NULL, call_run, c), "no thread");
+	}
+	sleep_ms(20);
+	strike_and_measure(SHM_PORT, "open", BUSY_US);
+	for (int i = 0; i < 2; i++) {
+		CHECK(!atomic_load(&calls[i].done), "%s was faster: nothing is shown",
+		      calls[i].name);
+		REQUIRE(WAIT_FOR(atomic_load(&calls[i].done), LONG_MS), "%s hangs",
+			calls[i].name);
+		CHECK(calls[i].ret == LONG, "%s: %ld", calls[i].name, calls[i].ret);
+	}
+}
+
+SCENARIO(withheld_calls,
+	 "no call whose page is withheld is inside the gate: an error drains at once")
+{
+	struct call calls[] = {
+		{ .name = "pread", .region = BAR0, .off = NIC_STATUS, .len = 4 },
+		{ .name = "pread 64", .region = BAR0, .len = 64 },
+		{ .name = "pread across", .region = BAR0, .off = NIC_STATUS, .len = 4,
+		  .before = 2 },
+		{ .name = "pread config", .region = VFIO_CONFIG, .len = 4 },
+		{ .name = "pread all config", .region = VFIO_CONFIG, .len = 256, .before = 128 },
+		{ .name = "pread ROM", .region = VFIO_PCI_ROM_REGION_INDEX, .len = 64 },
+		{ .name = "pwrite", .kind = CALL_WRITE, .region = BAR0, .off = NIC_SCRATCH,
+		  .len = 4 },
+		{ .name = "pwrite config", .kind = CALL_WRITE, .region = VFIO_CONFIG,
+		  .off = CONFIG_LINE, .len = 1 },
+		{ .name = "pwrite config across", .kind = CALL_WRITE, .region = VFIO_CONFIG,
+		  .off = CONFIG_LINE, .len = 4, .before = 2 },
+		{ .name = "pwrite command", .kind = CALL_WRITE, .region = VFIO_CONFIG,
+		  .off = 4, .len = 2 },
+		{ .name = "GET_INFO", .cmd = VFIO_DEVICE_GET_INFO },
+		{ .name = "GET_REGION_INFO", .cmd = VFIO_DEVICE_GET_REGION_INFO },
+		{ .name = "GET_IRQ_INFO", .cmd = VFIO_DEVICE_GET_IRQ_INFO },
+		{ .name = "SET_IRQS", .cmd = VFIO_DEVICE_SET_IRQS,
+		  .before = sizeof(struct vfio_irq_set) },
+		{ .name = "RESET", .cmd = VFIO_DEVICE_PCI_HOT_RESET },
+		{ .name = "MAP_DMA", .cmd = VFIO_IOMMU_MAP_DMA },
+	};
+	unsigned int count = sizeof(calls) / sizeof(calls[0]);
+	struct vfio_irq_set set = {
+		.argsz = sizeof(set) + 4, .index = VFIO_PCI_MSIX_IRQ_INDEX, .count = 1,
+		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+	};
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+	int fired = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	uint16_t command;
+
+	REQUIRE_OK(shim_make(&shim, NIC_PORT, 0, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	command = vfio_user_command(&user);
+	if (!user.regions[VFIO_PCI_ROM_REGION_INDEX].size)
+		calls[5].region = BAR0;
+	for (unsigned int i = 0; i < count; i++) {
+		struct call *c = &calls[i];
+
+		if (c->cmd) {
+			c->kind = CALL_IOCTL;
+			c->fd = c->cmd == VFIO_IOMMU_MAP_DMA ? user.own.container :
+							       user.device;
+		}
+		if (c->cmd == VFIO_DEVICE_SET_IRQS) {
+			REQUIRE_OK(slow_page_init(&c->slow));
+			memcpy((char *)c->slow.page - sizeof(set), &set, sizeof(set));
+			pthread_create(&c->thread, NULL, call_run, c);
+			REQUIRE(slow_page_touched(&c->slow, SETTLE_MS), "SET_IRQS does not stop");
+		} else {
+			call_start(c);
+		}
+	}
+
+	strike_and_measure(NIC_PORT, "open", DRAIN_US);
+
+	for (unsigned int i = 0; i < count; i++) {
+		struct call *c = &calls[i];
+
+		if (c->cmd == VFIO_DEVICE_GET_INFO)
+			REQUIRE_OK(slow_page_fill(&c->slow, &info, sizeof(info)));
+		else if (c->cmd == VFIO_DEVICE_SET_IRQS)
+			REQUIRE_OK(slow_page_fill(&c->slow, &fired, sizeof(fired)));
+		else if (!strcmp(c->name, "pwrite command"))
+			REQUIRE_OK(slow_page_fill(&c->slow, &command, 2));
+		else
+			REQUIRE_OK(slow_page_release(&c->slow));
+		if (!c->cmd)
+			call_ends(c, c->len);
+		else if (c->cmd == VFIO_DEVICE_GET_INFO || c->cmd == VFIO_DEVICE_SET_IRQS)
+			call_ends(c, 0);
+		else	/* of size 0 */
+			call_ends(c, -EINVAL);
+	}
+	CHECK(vfio_user_command(&user) == command, "COMMAND is %#x, was %#x",
+	      vfio_user_command(&user), command);
+	REQUIRE_OK(vfio_irq_loopback(&user, VFIO_PCI_MSIX_IRQ_INDEX, 0));
+	CHECK(vfio_irq_wait(fired, SETTLE_MS, NULL), "SET_IRQS has set nothing");
+	MEASURE("calls", "%u", count);
+}
+
+SCENARIO(withheld_hot_reset,
+	 "a hot reset whose arguments are taken away does not keep a neighbour's gate closed")
+{
+	struct {
+		struct vfio_pci_hot_reset head;
+		int32_t groups[2];
+	} arg = { .head = { .argsz = offsetof(typeof(arg), groups) + 8, .count = 2 } };
+	struct call c = {
+		.name = "hot reset", .kind = CALL_IOCTL, .cmd = VFIO_DEVICE_PCI_HOT_RESET,
+	};
+	struct shim neighbour;
+
+	REQUIRE_OK(shim_make(&shim, PAIR_PORT, 0, "resume"));
+	REQUIRE_OK(shim_make(&neighbour, PAIR_PORT, 1, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	REQUIRE_OK(vfio_user_open_in(&other, neighbour.uuid, user.space));
+	c.fd = user.device;
+	for (int i = 0; i < 2; i++)
+		arg.groups[i] = user.space->groups[i].fd;
+	REQUIRE_OK(slow_page_init(&c.slow));
+	REQUIRE_OK(slow_page_fill(&c.slow, &arg, sizeof(arg)));
+
+	/* it has read its arguments, and waits for the recovery */
+	REQUIRE_OK(slow_function(shim.addr, "ones", SLOW_MS));
+	REQUIRE_OK(aer_inject(PAIR_PORT, "DLP"));
+	REQUIRE(WAIT_FOR(!shim_is(shim.group, "open"), SETTLE_MS), "no error seen");
+	pthread_create(&c.thread, NULL, call_run, &c);
+	REQUIRE(WAIT_FOR(atomic_load(&c.task), SETTLE_MS), "no thread");
+	REQUIRE(task_in(atomic_load(&c.task), "mdr_group_wait_settled", SETTLE_MS),
+		"the hot reset does not wait");
+	REQUIRE_OK(slow_page_take(&c.slow));
+
+	REQUIRE(slow_page_touched(&c.slow, RECOVERY_MS), "the arguments are read only once");
+	CHECK(shim_wait(neighbour.group, "open", SETTLE_MS), "the neighbour is closed");
+	CHECK(shim_wait(shim.group, "open", SETTLE_MS), "the group itself is closed");
+	sleep_ms(STAY_MS);
+	CHECK(shim_is(neighbour.group, "open"), "the neighbour is closed again");
+	CHECK(shim_number(shim.group, "stats/user_resets") == 0, "a reset was run");
+	REQUIRE_OK(slow_page_fill(&c.slow, &arg, sizeof(arg)));
+	call_ends(&c, 0);
+	CHECK(shim_number(shim.group, "stats/user_resets") == 1, "user_resets is %ju",
+	      shim_number(shim.group, "stats/user_resets"));
+}
