@@ -258,7 +258,7 @@ out_exit:
 	return ret;
 }
 
-/* How many of  bytes at  are in accesses that are complete. */
+/* How many of @count bytes at @off are in accesses that are complete. */
 static size_t mdr_bar_whole(u64 off, size_t count)
 {
 	return count - min_t(u64, count, (off + count) % MDR_WIDEST);
