@@ -65,7 +65,6 @@ struct vfio_device_ops;
  * - where the shim restores the config space (@restore, @healthy): a lock of the
  *   shim's, under which it also calls @device_ops->close_device();
  * - otherwise, none.
-
  *
  * @restore and @healthy are called after every reset, before anybody gets access.
  * The gate is closed then, or the device is not open yet:

@@ -72,10 +72,11 @@ declare_check checkpatch "checkpatch --strict has nothing to say"
 #				the size of an array
 # STATIC_CONST_CHAR_ARRAY	takes the array of strings to a uevent, which are
 #				buffers on the stack, for constant
+# CONST_STRUCT			a copy of vm_operations_struct with the gate in it
 # UNCOMMENTED_DEFINITION	what a lock protects is said in the kernel-doc of
 #				its struct, or above it
 kernel_ignore=ALLOC_WITH_SIZEOF,MACRO_ARG_REUSE,MACRO_ARG_PRECEDENCE
-kernel_ignore+=,STATIC_CONST_CHAR_ARRAY,UNCOMMENTED_DEFINITION
+kernel_ignore+=,STATIC_CONST_CHAR_ARRAY,UNCOMMENTED_DEFINITION,CONST_STRUCT
 
 # A trace event is laid out in a way of its own, in the kernel as here.
 trace_ignore=PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE

@@ -341,8 +341,7 @@ static int mdr_device_init(struct vfio_device *vdev)
 
 	device->core = container_of(vdev, struct vfio_pci_core_device, vdev);
 	device->function = function;
-	device->gate = &function->group->gate;
-	device->gate_cpus = device->gate->cpus;
+	mdr_device_set_gate(device, &function->group->gate);
 	device->parent = ops->device_ops ?: &mdr_plain_ops;
 	device->ops = *vdev->ops;
 	if (ops->device_ops)

@@ -208,6 +208,13 @@ static inline struct mdr_device *to_mdr_device(struct vfio_device *vdev)
 	return container_of(vdev->ops, struct mdr_device, ops);
 }
 
+static inline void mdr_device_set_gate(struct mdr_device *device,
+				       struct mdr_gate *gate)
+{
+	device->gate = gate;
+	device->gate_cpus = gate->cpus;
+}
+
 /* The parent's operations, in the gate. Most have vfio-pci-core's. */
 static inline ssize_t mdr_parent_read(struct mdr_device *device,
 				      char __user *buf, size_t count,

@@ -413,7 +413,7 @@ static int reset_user(const char *unused)
 }
 
 SCENARIO(vendor_hook_and_error,
-	 "an error before the hook of a reset has succeeded: its recovery resets, and calls the hook")
+	 "an error before the hook of a reset has succeeded: its recovery calls the hook, too")
 {
 	struct background reset = { .call = reset_user };
 	struct shim s;
