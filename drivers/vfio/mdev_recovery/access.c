@@ -44,7 +44,7 @@ static size_t mdr_piece(loff_t pos, size_t count, bool write)
 		return min_t(size_t, count, PAGE_SIZE - at % PAGE_SIZE);
 	if (!write)
 		return min_t(size_t, count, MDR_PIECE - at % MDR_PIECE);
-	if (count >= 8 && !(at % 8) && !mdr_is_config(pos))
+	if (count >= 8 && !(at % 8) && mdr_is_bar(pos))
 		return 8;
 	if (count >= 4 && !(at % 4))
 		return 4;

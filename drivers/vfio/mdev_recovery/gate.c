@@ -164,15 +164,18 @@ void mdr_gate_exit_exclusive(struct mdr_gate_entry *entry)
 	list_del(&entry->item);
 }
 
+/* Whether it is shut does not count: it may have opened since the drain began. */
 static bool mdr_gate_is_empty(struct mdr_gate *gate, enum mdr_entry_kind kind)
 {
-	int cpu;
+	const int entries = MDR_GATE_SHUT - 1;
+	int cpu, inside;
 
-	for_each_possible_cpu(cpu)
+	for_each_possible_cpu(cpu) {
 		/* pairs with mdr_gate_exit() and mdr_gate_leave() */
-		if (atomic_read_acquire(&per_cpu_ptr(gate->cpus, cpu)->inside[kind]) !=
-		    MDR_GATE_EMPTY + MDR_GATE_SHUT)
+		inside = atomic_read_acquire(&per_cpu_ptr(gate->cpus, cpu)->inside[kind]);
+		if ((inside & entries) != (MDR_GATE_EMPTY & entries))
 			return false;
+	}
 	return true;
 }
 
@@ -274,6 +277,9 @@ int mdr_gate_wait(struct mdr_gate *gate, unsigned int stall_timeout_ms,
 						   mdr_gate_wait_ends(gate),
 						   left);
 	if (!mdr_gate_closed(gate))
+		return 0;
+	/* it was open, and has closed again: the caller looks anew */
+	if (left > 0 && !READ_ONCE(gate->dead))
 		return 0;
 	return left < 0 ? left : -ETIMEDOUT;
 }
