@@ -103,6 +103,8 @@ struct mdr_function_error {
  * @hooks_due: was reset outside of a recovery, and the parent driver's hooks have not
  *	succeeded since. Written under the device lock, and by close, which sets it.
  * @was_master: bus mastering was on when that reset ended
+ * @told_by_reset: a reset from outside that began in a recovery is under way, which
+ *	waits for it; device lock
  * @in_host_reset: between reset_prepare() and reset_done(); device lock
  * @removing: the parent driver is being unbound
  * @rcu: for freeing
@@ -127,6 +129,7 @@ struct mdr_function {
 	bool configured;
 	bool hooks_due;
 	bool was_master;
+	bool told_by_reset;
 	bool in_host_reset;
 	bool removing;
 	struct rcu_head rcu;

@@ -92,8 +92,12 @@ static void mdr_group_new_event(struct mdr_function *function, u64 event,
 	struct mdr_group *group = function->group;
 	struct mdr_function *other;
 
-	list_for_each_entry(other, &group->functions, group_item)
+	list_for_each_entry(other, &group->functions, group_item) {
 		other->error.was_reset = false;
+		/* a walk that used up its time may never come back */
+		if (group->attempt.overdue)
+			mdr_function_settled(other);
+	}
 	group->event = event;
 	group->error_at = ktime_get_ns();
 	group->attempt.host_is_done = false;
@@ -114,7 +118,6 @@ static void mdr_group_error(struct mdr_function *function, u64 event,
 	bool known;
 
 	guard(mutex)(&group->lock);
-	mdr_function_told(function);
 	function->error = error;
 	if (function->device)
 		function->device->synced = false;
@@ -130,6 +133,7 @@ static void mdr_group_error(struct mdr_function *function, u64 event,
 		mdr_group_new_event(function, event,
 				    error.frozen ? MDR_CHANNEL_FROZEN :
 						   MDR_CHANNEL_NORMAL);
+	mdr_function_told(function);
 	if (group->machine.state == MDR_STATE_FAILED) {
 		/* the host takes up again what it gave up on */
 		mdr_status_publish(group);
@@ -163,9 +167,9 @@ static bool mdr_group_close_again(struct mdr_function *function)
 		if (group->machine.state == MDR_STATE_FAILED ||
 		    mdr_group_is_recovering(group))
 			return false;
-		mdr_function_told(function);
 		mdr_group_new_event(function, group->event,
 				    group->told.channel);
+		mdr_function_told(function);
 		group->attempt.event = 0;
 		if (group->cause == MDR_CAUSE_BREAKER)
 			mdr_breaker_reset(&group->breaker);
@@ -370,6 +374,11 @@ static void mdr_reset_prepare(struct pci_dev *pdev)
 		function->in_host_reset = mdr_group_reset_begin(group,
 								MDR_EVENT_HOST_RESET_BEGIN,
 								function);
+		/* the recovery must not open the gate before this reset is over */
+		if (!function->in_host_reset && mdr_group_is_recovering(group)) {
+			mdr_function_told(function);
+			function->told_by_reset = true;
+		}
 	}
 	mdr_group_zap(group);
 	/*
@@ -429,11 +438,18 @@ static void mdr_reset_done(struct pci_dev *pdev)
 	       mdr_function_is_blank(function) || mdr_hooks_run(function);
 	if (lost)
 		WRITE_ONCE(function->blank, true);
-	if (!function->in_host_reset)
-		return; /* in a recovery: that sees to it */
 
-	function->in_host_reset = false;
 	guard(mutex)(&group->lock);
+	if (function->told_by_reset) {
+		/* in a recovery, which sees to it, and has waited for us */
+		function->told_by_reset = false;
+		mdr_function_resumed(function);
+		if (!mdr_group_pending(group))
+			queue_work(mdr_workqueue, &group->finish);
+	}
+	if (!function->in_host_reset)
+		return;
+	function->in_host_reset = false;
 	if (lost)
 		mdr_group_recover_lost(function);
 	mdr_group_reset_end(group, MDR_EVENT_HOST_RESET_DONE, function);

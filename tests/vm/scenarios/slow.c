@@ -212,3 +212,32 @@ SCENARIO(slow_unbind,
 	MEASURE_BOUND("unbind_ms", background_ms(&unbind, 500 + BRISK_MS), 500 + BRISK_MS);
 	client_stop(&b);
 }
+
+SCENARIO(slow_outside_reset,
+	 "a reset from outside while the shim waits for a slow function: closed until it is over")
+{
+	struct client quick = { .port = "rp_e1000e", .test = true };
+	struct client slow = { .port = "rp_e1000e", .n = 1, .with = &quick };
+	struct background reset = { .call = pci_reset };
+
+	client_start(&quick);
+	client_start(&slow);
+	REQUIRE_OK(slow_function(slow.s.addr, "ones", 2000));
+	client_strike(&quick, "rp_e1000e", "DLP");
+	REQUIRE(klog_wait("device recovery successful", BRISK_MS, NULL, 0), "no success");
+	CHECK(!shim_is(quick.s.group, "open"), "the slow one was faster: nothing is shown");
+	REQUIRE_OK(shim_test_set("reset_done_ms", "4000"));
+	reset.name = quick.s.addr;
+	background_start(&reset);
+	REQUIRE(background_in(&reset, "test_reset_done", BRISK_MS), "no reset");
+	CHECK(!WAIT_FOR(shim_is(quick.s.group, "open"), 3000), "open in the middle of the reset");
+	CHECK(!atomic_load(&reset.done), "the reset was faster: nothing is shown");
+	background_ms(&reset, 3 * BRISK_MS);
+	CHECK_OK(reset.ret);
+	REQUIRE_OK(shim_test_set("reset_done_ms", "0"));
+	client_check_whole(&quick, BRISK_MS);
+	client_check_whole(&slow, BRISK_MS);
+	REQUIRE_OK(slow_end());
+	client_stop(&quick);
+	client_stop(&slow);
+}
