@@ -60,7 +60,6 @@ static int mdr_acknowledge(struct mdr_device *device, u64 event)
 		return ret;
 	device->acknowledged = event;
 	group->stats.acknowledgements++;
-	/* in the middle of another user's reset, its end opens the gate */
 	if (mdr_group_acknowledged(group))
 		mdr_group_step(group, MDR_EVENT_ACKNOWLEDGED, device->function);
 	else

@@ -35,9 +35,6 @@ static bool mdr_status_is_pristine(struct mdr_device *device)
  * @device: the device
  * @event: id of the event
  *
- * A reset by another user of the group does not take the answer away: the gate
- * stays closed.
- *
  * Context: group->lock.
  * Return: 0, or the errno that MDR_DEVICE_FEATURE_ACKNOWLEDGE documents.
  */
@@ -49,10 +46,12 @@ int mdr_status_may_acknowledge(struct mdr_device *device, u64 event)
 
 	if (event != group->event)
 		return -ESTALE;
+	if (device->policy == MDR_POLICY_HOLD &&
+	    group->machine.state == MDR_STATE_RESETTING &&
+	    group->machine.origin == MDR_STATE_HOLDING)
+		return -EAGAIN;
 	if (device->policy != MDR_POLICY_HOLD ||
-	    (group->machine.state != MDR_STATE_HOLDING &&
-	     (group->machine.state != MDR_STATE_RESETTING ||
-	      group->machine.origin != MDR_STATE_HOLDING)))
+	    group->machine.state != MDR_STATE_HOLDING)
 		return -EINVAL;
 	if (device->acknowledged == event)
 		return -EALREADY;

@@ -59,9 +59,12 @@ static void mdr_group_open_gate(struct mdr_group *group)
 	group->opened_at = ktime_get_ns();
 	mdr_gate_open(&group->gate, group->untouched && mdr_group_elides(group));
 	/* after opening: who comes late with a substitute page sees the flag */
-	list_for_each_entry(function, &group->functions, group_item)
+	list_for_each_entry(function, &group->functions, group_item) {
+		/* users have access: nothing is as the host's reset left it */
+		function->error.was_reset = false;
 		if (function->device)
 			mdr_device_unsubstitute(function->device);
+	}
 }
 
 static void mdr_group_act(struct mdr_group *group, enum mdr_action action)

@@ -25,7 +25,11 @@ void mdr_group_drain(struct mdr_group *group, bool config_is_blocked)
 	trace_mdr_drain(group, ktime_get_ns() - start, drained);
 
 	guard(mutex)(&group->lock);
-	group->drained = drained;
+	/* only the drain of an error proves something about the reset that follows */
+	if (group->machine.state == MDR_STATE_CLOSING)
+		group->drained = drained;
+	else
+		group->drained &= drained;
 	if (!drained) {
 		group->stats.drain_timeouts++;
 		dev_warn_ratelimited(&group->dev,

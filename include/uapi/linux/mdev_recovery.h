@@ -220,6 +220,7 @@ struct mdr_device_feature_eventfd {
  * ======== ===================================================================
  * ESTALE   there is a newer event (or the id was never given): read the status
  * EINVAL   the type is not hold, or the group is not holding
+ * EAGAIN   a reset of the group is under way: ask again when the state has changed
  * EALREADY this device has acknowledged the event; another one has not
  * EPERM    it is not proven that the host has reset the device in this event and
  *          that nobody touched it since: use VFIO_DEVICE_RESET
