@@ -120,8 +120,8 @@ struct mdr_parent_ops {
  * They return what they return, or -EIO if the gate was closed for
  * stall_timeout_ms; read, write and faults then do what dead_access says.
  *
- * Inside the gate no operation may wait for a recovery, for a hook, or for
- * longer than a small access takes: the host waits for it, up to 1 s.
+ * Inside the gate no operation may reset the function, wait for a recovery or for a
+ * hook, or take longer than a small access does: the host waits for it, up to 1 s.
  *
  * These pass as they are, so they must not reach the device: init and release,
  * mmap itself, request, match, match_token_uuid, bind_iommufd and unbind_iommufd,

@@ -217,14 +217,40 @@ int mdr_vendor_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 	return ret ?: mdr_mapping_wrap(device, vma);
 }
 
-/* .attach_ioas; the IOMMU driver may turn on features of the function. */
+/*
+ * Enter the gate with dev_set->lock held. A hot reset that has closed the gate wants
+ * that lock, so this waits for the host only, as an open does.
+ */
+static int mdr_vendor_enter_locked(struct mdr_device *device,
+				   struct mdr_gate_entry *entry)
+{
+	unsigned int timeout_ms = READ_ONCE(device->tunables.stall_timeout_ms);
+	struct mdr_group *group = device->function->group;
+	int ret;
+
+	while (!mdr_gate_enter(device->gate, MDR_ENTRY_ACCESS, entry)) {
+		if (!mdr_group_is_recovering(group))
+			/* it may have opened just now */
+			return mdr_gate_enter(device->gate, MDR_ENTRY_ACCESS,
+					      entry) ? 0 : -EBUSY;
+		ret = mdr_group_wait_recovered(group, timeout_ms);
+		if (ret)
+			return ret == -EAGAIN ? -EIO : ret;
+	}
+	return 0;
+}
+
+/*
+ * .attach_ioas; the IOMMU driver may turn on features of the function. -EBUSY
+ * during a reset, and where the group waits for its user.
+ */
 int mdr_vendor_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
 {
 	struct mdr_device *device = to_mdr_device(vdev);
 	struct mdr_gate_entry entry;
 	int ret;
 
-	ret = mdr_vendor_enter(device, &entry);
+	ret = mdr_vendor_enter_locked(device, &entry);
 	if (ret)
 		return ret;
 	ret = device->parent->attach_ioas(vdev, pt_id);
