@@ -261,8 +261,23 @@ struct task_struct *mdr_users_latest(struct mdr_users *users);
 int mdr_device_stall(struct mdr_device *device, bool interruptible);
 int mdr_device_enter(struct mdr_device *device, enum mdr_entry_kind kind,
 		     struct mdr_gate_entry *entry);
+int mdr_call_enter(struct mdr_device *device, struct mdr_gate_entry *entry);
 bool mdr_device_call_again(unsigned int *retries, const void __user *buf,
 			   size_t size, bool write);
+
+/* The value of @call_, evaluated inside the gate; or the error of entering. */
+#define mdr_call_inside(device_, call_)					\
+({									\
+	struct mdr_device *inside_ = (device_);				\
+	struct mdr_gate_entry entry_;					\
+	long ret_ = mdr_call_enter(inside_, &entry_);			\
+									\
+	if (!ret_) {							\
+		ret_ = (call_);						\
+		mdr_gate_exit(&entry_);					\
+	}								\
+	ret_;								\
+})
 
 /* status.c: what users are told */
 int mdr_status_may_acknowledge(struct mdr_device *device, u64 event);

@@ -89,3 +89,11 @@ bool mdr_device_call_again(unsigned int *retries, const void __user *buf,
 	return !(write ? fault_in_safe_writeable((char __user *)buf, size) :
 			 fault_in_readable(buf, size));
 }
+
+/* Enter for a call: -EIO, not -ETIMEDOUT, if the device does not answer. */
+int mdr_call_enter(struct mdr_device *device, struct mdr_gate_entry *entry)
+{
+	int ret = mdr_device_enter(device, MDR_ENTRY_ACCESS, entry);
+
+	return ret == -ETIMEDOUT ? -EIO : ret;
+}

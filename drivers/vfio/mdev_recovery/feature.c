@@ -26,6 +26,18 @@ static int mdr_feature_status(struct mdr_device *device, u32 flags,
 	return copy_to_user(arg, &status, sizeof(status)) ? -EFAULT : 0;
 }
 
+/* What a SET is given: 1 if @request is filled in, otherwise what to return. */
+static int mdr_feature_request(u32 flags, void __user *arg, size_t argsz,
+			       void *request, size_t size)
+{
+	int ret;
+
+	ret = vfio_check_feature(flags, argsz, VFIO_DEVICE_FEATURE_SET, size);
+	if (ret == 1 && copy_from_user(request, arg, size))
+		return -EFAULT;
+	return ret;
+}
+
 static int mdr_feature_eventfd(struct mdr_device *device, u32 flags,
 			       void __user *arg, size_t argsz)
 {
@@ -33,12 +45,9 @@ static int mdr_feature_eventfd(struct mdr_device *device, u32 flags,
 	struct eventfd_ctx *changed = NULL;
 	int ret;
 
-	ret = vfio_check_feature(flags, argsz, VFIO_DEVICE_FEATURE_SET,
-				 sizeof(request));
+	ret = mdr_feature_request(flags, arg, argsz, &request, sizeof(request));
 	if (ret != 1)
 		return ret;
-	if (copy_from_user(&request, arg, sizeof(request)))
-		return -EFAULT;
 	if (request.flags || request.fd < -1)
 		return -EINVAL;
 	if (request.fd >= 0)
@@ -73,12 +82,9 @@ static int mdr_feature_acknowledge(struct mdr_device *device, u32 flags,
 	struct mdr_device_feature_acknowledge request;
 	int ret;
 
-	ret = vfio_check_feature(flags, argsz, VFIO_DEVICE_FEATURE_SET,
-				 sizeof(request));
+	ret = mdr_feature_request(flags, arg, argsz, &request, sizeof(request));
 	if (ret != 1)
 		return ret;
-	if (copy_from_user(&request, arg, sizeof(request)))
-		return -EFAULT;
 	if (request.flags || request.reserved)
 		return -EINVAL;
 	ret = mdr_acknowledge(device, request.event);

@@ -14,30 +14,8 @@
 #include "device.h"
 #include "function.h"
 
-static int mdr_call_enter(struct mdr_device *device,
-			  struct mdr_gate_entry *entry)
-{
-	int ret = mdr_device_enter(device, MDR_ENTRY_ACCESS, entry);
-
-	return ret == -ETIMEDOUT ? -EIO : ret;
-}
-
-/* The value of @call_, evaluated inside the gate; or the error of entering. */
-#define mdr_call_inside(device_, call_)					\
-({									\
-	struct mdr_device *inside_ = (device_);				\
-	struct mdr_gate_entry entry_;					\
-	long ret_ = mdr_call_enter(inside_, &entry_);			\
-									\
-	if (!ret_) {							\
-		ret_ = (call_);						\
-		mdr_gate_exit(&entry_);					\
-	}								\
-	ret_;								\
-})
-
 /*
- * The same for a call that copies from or to user memory, at @user_. It is made again
+ * mdr_call_inside() for a call that copies from or to user memory, at @user_. It is made again
  * if a page there was not present: each of these copies what it needs before it
  * changes anything, and can tell twice what it tells at its end.
  */
@@ -159,9 +137,7 @@ int mdr_device_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 	case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP:
 	case VFIO_DEVICE_FEATURE_LOW_POWER_EXIT:
 		break;
-	case MDR_DEVICE_FEATURE_STATUS:
-	case MDR_DEVICE_FEATURE_EVENTFD:
-	case MDR_DEVICE_FEATURE_ACKNOWLEDGE:
+	case MDR_DEVICE_FEATURE_STATUS ... MDR_DEVICE_FEATURE_ACKNOWLEDGE:
 		return mdr_device_own_feature(device, flags, arg, argsz);
 	default:
 		if (!(flags & VFIO_DEVICE_FEATURE_PROBE))

@@ -17,14 +17,6 @@
 static_assert(sizeof(struct mdr_gate_entry) <=
 	      sizeof(struct mdr_parent_entry));
 
-static int mdr_vendor_enter(struct mdr_device *device,
-			    struct mdr_gate_entry *entry)
-{
-	int ret = mdr_device_enter(device, MDR_ENTRY_ACCESS, entry);
-
-	return ret == -ETIMEDOUT ? -EIO : ret;
-}
-
 /**
  * mdr_parent_enter - enter the gate of a device
  * @vdev: the device
@@ -43,8 +35,8 @@ static int mdr_vendor_enter(struct mdr_device *device,
  */
 int mdr_parent_enter(struct vfio_device *vdev, struct mdr_parent_entry *entry)
 {
-	return mdr_vendor_enter(to_mdr_device(vdev),
-				(struct mdr_gate_entry *)entry);
+	return mdr_call_enter(to_mdr_device(vdev),
+			      (struct mdr_gate_entry *)entry);
 }
 EXPORT_SYMBOL_GPL(mdr_parent_enter);
 
@@ -68,7 +60,7 @@ static struct file *mdr_migration_set_state(struct vfio_device *vdev,
 	struct file *file;
 	int ret;
 
-	ret = mdr_vendor_enter(device, &entry);
+	ret = mdr_call_enter(device, &entry);
 	if (ret)
 		return ERR_PTR(ret);
 	file = device->mig_ops->migration_set_state(vdev, state);
@@ -80,30 +72,19 @@ static int mdr_migration_get_state(struct vfio_device *vdev,
 				   enum vfio_device_mig_state *state)
 {
 	struct mdr_device *device = to_mdr_device(vdev);
-	struct mdr_gate_entry entry;
-	int ret;
 
-	ret = mdr_vendor_enter(device, &entry);
-	if (ret)
-		return ret;
-	ret = device->mig_ops->migration_get_state(vdev, state);
-	mdr_gate_exit(&entry);
-	return ret;
+	return mdr_call_inside(device,
+			       device->mig_ops->migration_get_state(vdev, state));
 }
 
 static int mdr_migration_get_data_size(struct vfio_device *vdev,
 				       unsigned long *length)
 {
 	struct mdr_device *device = to_mdr_device(vdev);
-	struct mdr_gate_entry entry;
-	int ret;
+	const struct vfio_migration_ops *ops = device->mig_ops;
 
-	ret = mdr_vendor_enter(device, &entry);
-	if (ret)
-		return ret;
-	ret = device->mig_ops->migration_get_data_size(vdev, length);
-	mdr_gate_exit(&entry);
-	return ret;
+	return mdr_call_inside(device,
+			       ops->migration_get_data_size(vdev, length));
 }
 
 static const struct vfio_migration_ops mdr_migration_ops = {
@@ -117,29 +98,17 @@ static int mdr_log_start(struct vfio_device *vdev,
 			 u64 *page_size)
 {
 	struct mdr_device *device = to_mdr_device(vdev);
-	struct mdr_gate_entry entry;
-	int ret;
+	const struct vfio_log_ops *ops = device->log_ops;
 
-	ret = mdr_vendor_enter(device, &entry);
-	if (ret)
-		return ret;
-	ret = device->log_ops->log_start(vdev, ranges, nnodes, page_size);
-	mdr_gate_exit(&entry);
-	return ret;
+	return mdr_call_inside(device, ops->log_start(vdev, ranges, nnodes,
+						      page_size));
 }
 
 static int mdr_log_stop(struct vfio_device *vdev)
 {
 	struct mdr_device *device = to_mdr_device(vdev);
-	struct mdr_gate_entry entry;
-	int ret;
 
-	ret = mdr_vendor_enter(device, &entry);
-	if (ret)
-		return ret;
-	ret = device->log_ops->log_stop(vdev);
-	mdr_gate_exit(&entry);
-	return ret;
+	return mdr_call_inside(device, device->log_ops->log_stop(vdev));
 }
 
 static int mdr_log_read_and_clear(struct vfio_device *vdev,
@@ -147,15 +116,10 @@ static int mdr_log_read_and_clear(struct vfio_device *vdev,
 				  struct iova_bitmap *dirty)
 {
 	struct mdr_device *device = to_mdr_device(vdev);
-	struct mdr_gate_entry entry;
-	int ret;
+	const struct vfio_log_ops *ops = device->log_ops;
 
-	ret = mdr_vendor_enter(device, &entry);
-	if (ret)
-		return ret;
-	ret = device->log_ops->log_read_and_clear(vdev, iova, length, dirty);
-	mdr_gate_exit(&entry);
-	return ret;
+	return mdr_call_inside(device, ops->log_read_and_clear(vdev, iova,
+							       length, dirty));
 }
 
 static const struct vfio_log_ops mdr_log_ops = {
