@@ -66,16 +66,15 @@ struct call {
 	struct slow_page slow;
 	pthread_t thread;
 	atomic_int task;
+	atomic_bool again;	/* while it is set, the call is made over and over */
 	atomic_bool done;
 	long ret;
 };
 
-static void *call_run(void *arg)
+static void call_once(struct call *c)
 {
-	struct call *c = arg;
 	char *buf = (char *)c->slow.page - c->before;
 
-	atomic_store(&c->task, (int)syscall(SYS_gettid));
 	switch (c->kind) {
 	case CALL_READ:
 		c->ret = vfio_user_pread(&user, c->region, buf, c->len, c->off);
@@ -87,6 +86,16 @@ static void *call_run(void *arg)
 		c->ret = ioctl(c->fd, c->cmd, buf) ? -errno : 0;
 		break;
 	}
+}
+
+static void *call_run(void *arg)
+{
+	struct call *c = arg;
+
+	atomic_store(&c->task, (int)syscall(SYS_gettid));
+	do
+		call_once(c);
+	while (atomic_load(&c->again) && c->ret == (long)c->len);
 	atomic_store(&c->done, true);
 	return NULL;
 }
@@ -182,6 +191,7 @@ SCENARIO(withheld_long,
 		struct call *c = &calls[i];
 
 		c->region = SHM_REGION;
+		atomic_store(&c->again, true);
 		c->slow.page = calloc(1, c->len);
 		REQUIRE(c->slow.page, "no memory");
 		REQUIRE(!pthread_create(&c->thread, NULL, call_run, c), "no thread");
@@ -189,8 +199,7 @@ SCENARIO(withheld_long,
 	sleep_ms(20);
 	strike_and_measure(SHM_PORT, "open", BUSY_US);
 	for (int i = 0; i < 2; i++) {
-		CHECK(!atomic_load(&calls[i].done), "%s was faster: nothing is shown",
-		      calls[i].name);
+		atomic_store(&calls[i].again, false);
 		REQUIRE(WAIT_FOR(atomic_load(&calls[i].done), LONG_MS), "%s hangs",
 			calls[i].name);
 		CHECK(calls[i].ret == LONG, "%s: %ld", calls[i].name, calls[i].ret);
