@@ -3,11 +3,11 @@
  * mdrctl create, mdrctl remove: mdevs, which mdevctl defines and starts.
  */
 #include <errno.h>
-#include <glob.h>
 #include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "mdrctl.h"
 
 #define PROFILES "/usr/share/mdev-recovery/profiles"
@@ -160,18 +160,6 @@ int run_create(struct cli *cli)
 	return ret;
 }
 
-static bool defined(struct cli *cli, const char *uuid)
-{
-	char pattern[PATH_MAX];
-	glob_t found;
-	bool is;
-
-	snprintf(pattern, sizeof(pattern), "%s/etc/mdevctl.d/*/%s", mdr_root(cli->mdr), uuid);
-	is = !glob(pattern, 0, NULL, &found);
-	globfree(&found);
-	return is;
-}
-
 static int remove_one(struct cli *cli, const char *uuid)
 {
 	const char *const stop[] = { "mdevctl", "stop", "--uuid", uuid, NULL };
@@ -185,7 +173,7 @@ static int remove_one(struct cli *cli, const char *uuid)
 	ret = mdr_mdev_get(cli->mdr, uuid, &mdev);
 	if (ret && ret != -ENOENT)
 		return fail_errno(ret, uuid, NULL);
-	is_defined = defined(cli, uuid);
+	is_defined = has_file(cli->mdr, "etc/mdevctl.d/*/%s", uuid);
 	if (!mdev && !is_defined)
 		return fail(END_NOT_FOUND, uuid, "mdrctl list shows what there is",
 			    "there is no such mdev of ours");

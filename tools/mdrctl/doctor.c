@@ -3,14 +3,8 @@
  * mdrctl doctor: runs the checks of the host, then those of each group, or of what was
  * named.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <glob.h>
-#include <limits.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "doctor.h"
 
@@ -38,50 +32,6 @@ void find(struct exam *exam, enum level level, const char *check, const char *ob
 	json_object_array_add(exam->findings, finding);
 	if (level > exam->worst)
 		exam->worst = level;
-}
-
-#define PATH_OF(mdr, path, format)						\
-	do {									\
-		int at = snprintf(path, PATH_MAX, "%s/", mdr_root(mdr));	\
-		va_list args;							\
-										\
-		va_start(args, format);						\
-		vsnprintf(path + at, PATH_MAX - at, format, args);		\
-		va_end(args);							\
-	} while (0)
-
-char *read_text(const struct mdr *mdr, const char *format, ...)
-{
-	char path[PATH_MAX], *text;
-	ssize_t got;
-	int fd;
-
-	PATH_OF(mdr, path, format);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return NULL;
-	text = calloc(1, 4097);
-	got = text ? read(fd, text, 4096) : -1;
-	close(fd);
-	if (got < 0) {
-		free(text);
-		return NULL;
-	}
-	if (got && text[got - 1] == '\n')
-		text[got - 1] = 0;
-	return text;
-}
-
-bool has_file(const struct mdr *mdr, const char *format, ...)
-{
-	char path[PATH_MAX];
-	glob_t found;
-	bool has;
-
-	PATH_OF(mdr, path, format);
-	has = !glob(path, 0, NULL, &found);
-	globfree(&found);
-	return has;
 }
 
 static int each_group(const struct mdr_group *group, void *arg)

@@ -19,13 +19,6 @@ struct exam {
 void find(struct exam *exam, enum level level, const char *check, const char *object,
 	  const char *next, const char *format, ...) __attribute__((format(printf, 6, 7)));
 
-/* A file below the root, without its newline, to be freed; NULL if it cannot be read. */
-char *read_text(const struct mdr *mdr, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-/* Is there a file of that pattern below the root? */
-bool has_file(const struct mdr *mdr, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
 void exam_host(struct exam *exam);
 void exam_function(struct exam *exam, const char *address);
 void exam_group(struct exam *exam, const struct mdr_group *group);

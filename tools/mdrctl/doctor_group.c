@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "doctor.h"
+#include "files.h"
 
 static void check_driver(struct exam *exam, const struct mdr_function *function)
 {

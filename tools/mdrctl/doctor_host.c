@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "doctor.h"
+#include "files.h"
 
 #define HOST "host"
 #define EFI_GLOBAL "8be4df61-93ca-11d2-aa0d-00e098032b8c"
