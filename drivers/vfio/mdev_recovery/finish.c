@@ -260,6 +260,9 @@ static struct mdr_device *mdr_finish_end(struct mdr_finish *finish, int ret)
 	} else if (ret || finish->overdue) {
 		/* without an error, a function is being unbound as it is */
 		mdr_finish_failed(finish, ret ?: -EBUSY);
+		/* recovery_timeout_ms passed meanwhile: this was the answer */
+		if (!finish->host_at_work)
+			cancel_work(&group->finish);
 	}
 	mdr_attempt_stop(group);
 	return NULL;

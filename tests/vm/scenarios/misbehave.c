@@ -21,6 +21,7 @@
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb2"
+#define RESTORES "/sys/module/mdev_recovery_test/parameters/restores"
 #define SETTLE_MS 3000
 #define WATCHDOG "150"
 #define WATCHDOG_MS 150
@@ -28,6 +29,9 @@
 /* how long a device may take that stays dead; it is tried three times */
 #define DEAD "1000"
 #define DEAD_MS 1000
+/* looks that take long enough for the watchdog to strike in the own attempt */
+#define TRIED "3000"
+#define LOOK "1200"
 /* what the PCI core takes for the reset of a bus, on a busy machine */
 #define RESET_MS 1000
 #define HANG "1500"
@@ -159,6 +163,31 @@ SCENARIO(misbehave_failed_then_error,
 	REQUIRE_OK(aer_inject(PORT, "DLP"));
 	check_alive(&s);
 	stop_log(true);
+}
+
+SCENARIO(misbehave_watchdog_in_attempt,
+	 "the watchdog strikes while the shim tries by itself: failed means that it has ended")
+{
+	long restores;
+	struct shim s;
+
+	start(&s, PORT, 0, "resume");
+	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", TRIED));
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	REQUIRE_OK(shim_test_set("restore_ms", LOOK));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
+	restores = sysfs_read_number(RESTORES);
+	REQUIRE(klog_count("did not end within " TRIED " ms") == 1, "the watchdog did not strike");
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+	REQUIRE_OK(shim_test_set("restore_ms", "0"));
+	sleep_ms(SETTLE_MS);
+	CHECK(sysfs_read_number(RESTORES) == restores, "something was tried after ERR");
+	CHECK(shim_is(s.group, "failed"), "not failed any more");
+	CHECK_OK(recover(&s));
+	check_alive(&s);
+	access_stop(&log_);
+	CHECK(!log_.wrong && !log_.faults, "%ju wrong, %ju faults", log_.wrong, log_.faults);
+	CHECK_NUMBER(s.group, "stats/failures", 1);
 }
 
 /* The host is slower than the watchdog, but finishes. */
