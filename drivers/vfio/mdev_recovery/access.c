@@ -131,10 +131,13 @@ static noinline ssize_t mdr_access_slowly(struct mdr_device *device,
 	return done;
 }
 
-static noinline ssize_t mdr_read_elsewhere(struct mdr_device *device,
+/* Everything but the fast path, which hands on its arguments as they are. */
+static noinline ssize_t mdr_read_elsewhere(struct vfio_device *vdev,
 					   char __user *buf, size_t count,
 					   loff_t *ppos)
 {
+	struct mdr_device *device = to_mdr_plain_device(vdev);
+
 	if (mdr_is_bar(*ppos))
 		return mdr_bar_read(device, buf, count, ppos);
 	if (VFIO_PCI_OFFSET_TO_INDEX(*ppos) == VFIO_PCI_ROM_REGION_INDEX &&
@@ -168,16 +171,14 @@ static __always_inline void mdr_call_keep(struct mdr_gate_cpu *inside,
 ssize_t mdr_device_read(struct vfio_device *vdev, char __user *buf,
 			size_t count, loff_t *ppos)
 {
-	struct mdr_device *device = to_mdr_plain_device(vdev);
 	struct mdr_gate_cpu *inside;
 	ssize_t ret;
 
-	if (!mdr_is_config(*ppos))
-		return mdr_read_elsewhere(device, buf, count, ppos);
-	if (unlikely(count > MDR_WORD))
-		return mdr_access_slowly(device, buf, count, ppos, false);
-	if (!mdr_gate_try_enter(device->gate_cpus, MDR_ENTRY_CONFIG, &inside))
-		return mdr_access_slowly(device, buf, count, ppos, false);
+	if (!mdr_is_config(*ppos) || unlikely(count > MDR_WORD))
+		return mdr_read_elsewhere(vdev, buf, count, ppos);
+	if (!mdr_gate_try_enter(to_mdr_plain_device(vdev)->gate_cpus,
+				MDR_ENTRY_CONFIG, &inside))
+		return mdr_read_elsewhere(vdev, buf, count, ppos);
 
 	mdr_call_keep(inside, vdev, buf, count, ppos);
 	mdr_gate_faults_off();
@@ -189,10 +190,12 @@ ssize_t mdr_device_read(struct vfio_device *vdev, char __user *buf,
 	return ret;
 }
 
-static noinline ssize_t mdr_write_elsewhere(struct mdr_device *device,
+static noinline ssize_t mdr_write_elsewhere(struct vfio_device *vdev,
 					    const char __user *buf,
 					    size_t count, loff_t *ppos)
 {
+	struct mdr_device *device = to_mdr_plain_device(vdev);
+
 	if (mdr_is_bar(*ppos))
 		return mdr_bar_write(device, buf, count, ppos);
 	return mdr_access_slowly(device, (char __user *)buf, count, ppos, true);
@@ -210,17 +213,18 @@ static __always_inline bool mdr_is_word(const char __user *buf, size_t count)
 }
 
 /* A short write to registers that a restore has to bring back. */
-static noinline ssize_t mdr_write_tracked(struct mdr_device *device,
+static noinline ssize_t mdr_write_tracked(struct vfio_device *vdev,
 					  const char __user *buf, size_t count,
 					  loff_t *ppos)
 {
+	struct mdr_device *device = to_mdr_plain_device(vdev);
 	u64 pos = *ppos & VFIO_PCI_OFFSET_MASK;
 	struct mdr_gate_cpu *inside;
 	ssize_t ret = -EFAULT;
 
 	if (mdr_gate_try_enter(device->gate_cpus, MDR_ENTRY_CONFIG, &inside)) {
 		mdr_gate_faults_off();
-		ret = vfio_pci_core_write(&device->core->vdev, buf, count, ppos);
+		ret = vfio_pci_core_write(vdev, buf, count, ppos);
 		mdr_gate_faults_on();
 		if (ret > 0)
 			mdr_user_registers_track(device, pos, ret);
@@ -236,21 +240,18 @@ static noinline ssize_t mdr_write_tracked(struct mdr_device *device,
 ssize_t mdr_device_write(struct vfio_device *vdev, const char __user *buf,
 			 size_t count, loff_t *ppos)
 {
-	struct mdr_device *device = to_mdr_plain_device(vdev);
 	struct mdr_gate_cpu *inside;
 	ssize_t ret;
 
-	if (!mdr_is_config(*ppos))
-		return mdr_write_elsewhere(device, buf, count, ppos);
-	if (unlikely(!mdr_is_word(buf, count)))
-		return mdr_access_slowly(device, (char __user *)buf, count,
-					 ppos, true);
+	if (!mdr_is_config(*ppos) || unlikely(!mdr_is_word(buf, count)))
+		return mdr_write_elsewhere(vdev, buf, count, ppos);
 	/* not the read above: one byte of memory takes fewer instructions */
-	if (mdr_user_registers_tracked(device, READ_ONCE(*ppos)))
-		return mdr_write_tracked(device, buf, count, ppos);
-	if (!mdr_gate_try_enter(device->gate_cpus, MDR_ENTRY_CONFIG, &inside))
-		return mdr_access_slowly(device, (char __user *)buf, count,
-					 ppos, true);
+	if (mdr_user_registers_tracked(to_mdr_plain_device(vdev),
+				       READ_ONCE(*ppos)))
+		return mdr_write_tracked(vdev, buf, count, ppos);
+	if (!mdr_gate_try_enter(to_mdr_plain_device(vdev)->gate_cpus,
+				MDR_ENTRY_CONFIG, &inside))
+		return mdr_write_elsewhere(vdev, buf, count, ppos);
 
 	mdr_call_keep(inside, vdev, buf, count, ppos);
 	mdr_gate_faults_off();
