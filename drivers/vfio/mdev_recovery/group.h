@@ -169,6 +169,7 @@ struct mdr_snapshot {
  * @drained: nobody was inside the gate at the end of the latest drain
  * @untouched: the host reset all functions, and nobody has been inside since;
  *	updated when the gate opens or closes
+ * @resetting_read: somebody has read the state since it became resetting
  * @requests: times the users were asked to leave in this state
  * @resetter: task that runs the reset of state resetting; compared, never
  *	dereferenced
@@ -206,6 +207,7 @@ struct mdr_group {
 	u64 warned_at;
 	bool drained;
 	bool untouched;
+	bool resetting_read;
 	unsigned int requests;
 	struct task_struct *resetter;
 	bool dying;

@@ -12,6 +12,7 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr,
 	struct mdr_group *group = to_mdr_group(dev);
 
 	guard(mutex)(&group->lock);
+	group->resetting_read |= group->machine.state == MDR_STATE_RESETTING;
 	return sysfs_emit(buf, "%s\n", mdr_state_name(group->machine.state));
 }
 static DEVICE_ATTR_RO(state);

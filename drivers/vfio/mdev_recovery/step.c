@@ -155,18 +155,39 @@ static const char *mdr_group_advice(struct mdr_group *group)
 	}
 }
 
-static void mdr_group_announce(struct mdr_group *group,
+/*
+ * Is it a user's own reset, in an open group? A driver may reset as often as it
+ * likes, and that is no news for an administrator: no uevents. The end is news for
+ * who has read the state meanwhile.
+ */
+static bool mdr_group_is_routine(struct mdr_group *group, enum mdr_state from)
+{
+	return group->cause == MDR_CAUSE_USER_RESET &&
+	       (group->machine.state == MDR_STATE_RESETTING ||
+		(group->machine.state == MDR_STATE_OPEN &&
+		 from == MDR_STATE_RESETTING));
+}
+
+static void mdr_group_announce(struct mdr_group *group, enum mdr_state from,
 			       struct mdr_function *function)
 {
 	char state[32], event[32], cause[32], action[32], device[32];
 	char *envp[] = {
 		state, event, cause, action, function ? device : NULL, NULL
 	};
+	bool routine;
 
 	wake_up_all(&group->state_changed);
 	mdr_status_publish(group);
 	/* its last function went while a hot reset was about to hit it */
 	if (group->dying)
+		return;
+
+	routine = mdr_group_is_routine(group, from);
+	if (!routine || group->resetting_read)
+		sysfs_notify_dirent(group->state_node);
+	group->resetting_read = false;
+	if (routine)
 		return;
 
 	snprintf(state, sizeof(state), "MDR_STATE=%s",
@@ -180,7 +201,6 @@ static void mdr_group_announce(struct mdr_group *group,
 		snprintf(device, sizeof(device), "MDR_DEVICE=%s",
 			 pci_name(function->pdev));
 
-	sysfs_notify_dirent(group->state_node);
 	kobject_uevent_env(&group->dev.kobj, KOBJ_CHANGE, envp);
 }
 
@@ -218,7 +238,7 @@ bool mdr_group_step(struct mdr_group *group, enum mdr_event event,
 	if (group->machine.state != MDR_STATE_RESETTING)
 		group->resetter = NULL;
 	mdr_group_bound(group);
-	mdr_group_announce(group, function);
+	mdr_group_announce(group, from, function);
 
 	/* nobody left to wait for */
 	if (!group->users)

@@ -193,6 +193,8 @@ bool shim_wait(int group, const char *state, unsigned int ms)
 	uint64_t end = now_ns() + patient_ms(ms) * NS_PER_MS;
 	char path[64], buf[32];
 	struct pollfd p = { .events = POLLPRI };
+	/* nobody is told that a user's own reset begins */
+	bool look = !strcmp(state, "resetting");
 	bool is = false;
 	ssize_t len;
 
@@ -207,7 +209,7 @@ bool shim_wait(int group, const char *state, unsigned int ms)
 		is = !strcmp(buf, state);
 		if (is || now_ns() >= end)
 			break;
-		poll(&p, 1, (end - now_ns()) / 1000000 + 1);
+		poll(&p, 1, look ? 1 : (end - now_ns()) / NS_PER_MS + 1);
 	}
 	close(p.fd);
 	return is;

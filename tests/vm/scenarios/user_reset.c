@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Resets by a user or the administrator: each is run, with the gate closed. */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "access_log.h"
 #include "clock.h"
@@ -71,6 +76,7 @@ static void check_after(const struct shim *s, unsigned int stall_ms)
 	MEASURE("user_resets", "%ju", shim_number(s->group, "stats/user_resets"));
 }
 
+/* A reset that no user asked for. */
 static void check_announced(int uevents, const char *cause)
 {
 	struct uevent event;
@@ -89,6 +95,7 @@ static void check_announced(int uevents, const char *cause)
 SCENARIO(user_reset_in_open,
 	 "a user's reset clears the device while other threads wait, and the gate opens again")
 {
+	struct uevent event;
 	struct shim s;
 	int uevents;
 
@@ -99,7 +106,53 @@ SCENARIO(user_reset_in_open,
 	check_after(&s, SLOW_MS);
 	CHECK(log_.longest_ns > 20 * NS_PER_MS, "the other thread did not wait");
 	CHECK(shim_number(s.group, "stats/user_resets") == 1, "not counted");
-	check_announced(uevents, "user_reset");
+	CHECK(!uevent_wait(uevents, "MDR_CAUSE", "user_reset", LET_GO_MS, &event),
+	      "a reset in an open group was announced");
+}
+
+/* Has the file changed within ms, for a program that reads it and then polls? */
+static bool state_changes(int fd, unsigned int ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLPRI };
+
+	return poll(&p, 1, ms) == 1 && p.revents & POLLPRI;
+}
+
+static void state_read(int fd, const char *expected)
+{
+	char state[16] = "";
+	ssize_t len = pread(fd, state, sizeof(state) - 1, 0);
+
+	state[len > 0 ? len - 1 : 0] = 0;
+	CHECK(!strcmp(state, expected), "state is %s, not %s", state, expected);
+}
+
+SCENARIO(user_reset_polled,
+	 "poll() tells of the end of a user's reset who has read resetting, and nobody else")
+{
+	struct waiter w = { .u = &user, .kind = WAITER_RESET };
+	char path[64];
+	struct shim s;
+	int fd;
+
+	start_slow(&s);
+	snprintf(path, sizeof(path), SHIM_CLASS "/group%d/state", s.group);
+	fd = open(path, O_RDONLY);
+	REQUIRE_OK(fd);
+	state_read(fd, "open");
+	REQUIRE_OK(vfio_user_reset(&user));
+	CHECK(!state_changes(fd, 0), "told of a reset that nobody saw");
+
+	REQUIRE_OK(shim_test_set("restore_ms", DRAWN_OUT));
+	REQUIRE_OK(waiter_start(&w));
+	REQUIRE(shim_wait(s.group, "resetting", LET_GO_MS), "not resetting");
+	state_read(fd, "resetting");
+	CHECK(state_changes(fd, SETTLE_MS), "not told of the end");
+	state_read(fd, "open");
+	REQUIRE(waiter_ended(&w, SETTLE_MS), "the reset does not end");
+	REQUIRE_OK(shim_test_set("restore_ms", "0"));
+	close(fd);
+	check_after(&s, DRAWN_OUT_MS + SLOW_MS);
 }
 
 SCENARIO(user_reset_in_recovery,
