@@ -57,6 +57,7 @@ static ssize_t mdr_piece_inside(struct mdr_device *device, char __user *buf,
 {
 	u64 pos = *ppos & VFIO_PCI_OFFSET_MASK;
 	bool config = mdr_is_config(*ppos);
+	bool tracked = write && config;
 	struct mdr_gate_entry entry;
 	ssize_t ret;
 
@@ -64,14 +65,18 @@ static ssize_t mdr_piece_inside(struct mdr_device *device, char __user *buf,
 						MDR_ENTRY_ACCESS, &entry);
 	if (ret)
 		return ret;
+	if (tracked)
+		mutex_lock(&device->registers_lock);
 	mdr_gate_faults_off();
 	if (write)
 		ret = mdr_parent_write(device, buf, count, ppos);
 	else
 		ret = mdr_parent_read(device, buf, count, ppos);
 	mdr_gate_faults_on();
-	if (write && config && ret > 0)
+	if (tracked && ret > 0)
 		mdr_user_registers_track(device, pos, ret);
+	if (tracked)
+		mutex_unlock(&device->registers_lock);
 	mdr_gate_exit(&entry);
 	return ret;
 }
@@ -221,13 +226,18 @@ static noinline ssize_t mdr_write_tracked(struct vfio_device *vdev,
 	u64 pos = *ppos & VFIO_PCI_OFFSET_MASK;
 	struct mdr_gate_cpu *inside;
 	ssize_t ret = -EFAULT;
+	bool noted;
 
 	if (mdr_gate_try_enter(device->gate_cpus, MDR_ENTRY_CONFIG, &inside)) {
+		mutex_lock(&device->registers_lock);
 		mdr_gate_faults_off();
 		ret = vfio_pci_core_write(vdev, buf, count, ppos);
+		noted = ret == sizeof(__le16) && pos == PCI_COMMAND &&
+			mdr_user_command_note(device, buf);
 		mdr_gate_faults_on();
-		if (ret > 0)
+		if (ret > 0 && !noted)
 			mdr_user_registers_track(device, pos, ret);
+		mutex_unlock(&device->registers_lock);
 		mdr_gate_leave(inside, MDR_ENTRY_CONFIG);
 	}
 	if (unlikely(ret == -EFAULT))

@@ -347,6 +347,7 @@ static int mdr_device_init(struct vfio_device *vdev)
 	if (ops->device_ops)
 		mdr_device_copy_ops(device);
 	vdev->ops = &device->ops;
+	mutex_init(&device->registers_lock);
 	mutex_init(&device->core_lock);
 	mutex_init(&device->mappings_lock);
 	init_waitqueue_head(&device->released);
@@ -381,6 +382,7 @@ static void mdr_device_release(struct vfio_device *vdev)
 	mdr_mapping_free(device);
 	mutex_destroy(&device->mappings_lock);
 	mutex_destroy(&device->core_lock);
+	mutex_destroy(&device->registers_lock);
 	kfree(device->saved);
 	__free_page(device->ones);
 }

@@ -93,9 +93,9 @@ struct mdr_tunables {
  *	starts there may reach one of them
  *
  * These are all the registers that vfio-pci-core passes through and that
- * restoring the state saved at open would lose. They are read back after each
+ * restoring the state saved at open would lose. They are noted after each
  * write, since the config space of a frozen device cannot be read. Written
- * inside the gate, read with the gate drained.
+ * inside the gate, under registers_lock; read with the gate drained.
  */
 struct mdr_user_registers {
 	u32 value[MDR_USER_REGISTERS];
@@ -143,6 +143,8 @@ struct mdr_users {
  * @released: woken when @in_use becomes false
  * @users: its processes, from open_device() until close_device() begins
  * @synced: INTx was synchronized since the latest error; group->lock
+ * @registers_lock: makes a write to one of @registers, and the note of it, one
+ *	step; taken inside the gate
  * @core_lock: keeps workers and close_device() apart in vfio-pci-core. Host
  *	callbacks do not take it.
  * @ones: the page that mappings show while the function does not answer. One
@@ -175,6 +177,7 @@ struct mdr_device {
 	wait_queue_head_t released;
 	struct mdr_users users;
 	bool synced;
+	struct mutex registers_lock;
 	struct mutex core_lock;
 	struct page *ones;
 	bool substituted;
@@ -309,6 +312,7 @@ void mdr_mapping_free(struct mdr_device *device);
 void mdr_device_sync_interrupts(struct mdr_device *device);
 void mdr_user_registers_init(struct mdr_device *device);
 void mdr_user_registers_info(struct mdr_device *device);
+bool mdr_user_command_note(struct mdr_device *device, const char __user *buf);
 void mdr_user_registers_track(struct mdr_device *device, loff_t pos,
 			      size_t count);
 

@@ -124,6 +124,8 @@ void mdr_user_registers_track(struct mdr_device *device, loff_t pos,
 {
 	unsigned int i;
 
+	lockdep_assert_held(&device->registers_lock);
+
 	for (i = 0; i < MDR_USER_REGISTERS; i++) {
 		u16 at = device->registers.at[i];
 
@@ -131,6 +133,25 @@ void mdr_user_registers_track(struct mdr_device *device, loff_t pos,
 		    pos + count > at)
 			mdr_user_register_read(device, i);
 	}
+}
+
+/*
+ * The user wrote all of COMMAND, from @buf; called inside the gate, with page faults
+ * off. Drivers write it often, and to read it back from the device costs as much as
+ * the write. vfio-pci-core lets every bit through but INTx Disable, which a restore
+ * does not take from here. A user who changes the buffer meanwhile gets back another
+ * of its own values. False if the page has gone.
+ */
+bool mdr_user_command_note(struct mdr_device *device, const char __user *buf)
+{
+	__le16 command;
+
+	lockdep_assert_held(&device->registers_lock);
+
+	if (get_user(command, (const __le16 __user *)buf))
+		return false;
+	device->registers.value[MDR_COMMAND] = le16_to_cpu(command);
+	return true;
 }
 
 /* GET_INFO may have set AtomicOp Requester Enable; called inside the gate. */
