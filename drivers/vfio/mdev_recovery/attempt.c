@@ -543,6 +543,7 @@ int mdr_group_recover(struct mdr_group *group)
 		group->cause = MDR_CAUSE_NONE;
 		list_for_each_entry(function, &group->functions, group_item) {
 			mdr_function_settled(function);
+			mdr_walk_clear_status(function);
 			mdr_domain_forget(function);
 		}
 	}

@@ -248,8 +248,10 @@ static struct mdr_device *mdr_finish_end(struct mdr_finish *finish, int ret)
 		if (ret)
 			break;
 		/* an abandoned walk does not come back to it */
-		if (finish->abandoned)
+		if (finish->abandoned) {
 			mdr_function_settled(function);
+			mdr_walk_clear_status(function);
+		}
 		mdr_domain_forget(function);
 	}
 	if (!ret && mdr_group_has_resumed(group)) {

@@ -8,6 +8,7 @@
  * does telling a function twice, or anything told after the walk went on to its
  * next step.
  */
+#include <linux/aer.h>
 #include <linux/delay.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
@@ -243,6 +244,16 @@ struct pci_dev *mdr_walk_port_of(struct mdr_function *function)
 {
 	guard(mutex)(&function->domain->lock);
 	return function->walk.port ?: function->domain->port;
+}
+
+/*
+ * A walk that was abandoned leaves the AER status of its port as it was, and the
+ * next error may be blamed on that port. Do what pcie_do_recovery() does at its end.
+ */
+void mdr_walk_clear_status(struct mdr_function *function)
+{
+	/* refused where the firmware owns AER: it clears the status itself */
+	pci_aer_clear_nonfatal_status(mdr_walk_port_of(function));
 }
 
 /* The current walk has told everything, and has come back to @function. */

@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "hot_reset.h"
 #include "klog.h"
+#include "monitor.h"
 #include "nic_user.h"
 #include "scenario.h"
 #include "shim.h"
@@ -18,6 +19,9 @@
 #include "sysfs.h"
 #include "vfio_irq.h"
 
+#define ECAP_AER 0x0001
+#define AER_UNCOR_STATUS 0x04
+#define AER_POISON 0x1000
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb"
 #define SETTLE_MS 3000
@@ -118,6 +122,46 @@ SCENARIO(neighbour_blocks_recovery,
 	CHECK_NUMBER(s.group, "stats/own_resets", 1);
 	CHECK_NUMBER(s.group, "stats/failures", 0);
 	MEASURE_BOUND("stall_ms", log.longest_ns / NS_PER_MS, 1000 + SLOW_MS);
+}
+
+/*
+ * Does the port of an abandoned walk still say that it had the error? What fatal errors
+ * leave there the kernel clears in no case.
+ */
+static bool port_is_poisoned(void)
+{
+	const char *port = pci_port_addr(PORT);
+	uint32_t head;
+
+	for (unsigned int at = 0x100; at; at = head >> 20) {
+		head = pci_config_read(port, at, 4);
+		if ((head & 0xffff) == ECAP_AER)
+			return pci_config_read(port, at + AER_UNCOR_STATUS, 4) & AER_POISON;
+	}
+	REQUIRE(false, "%s has no AER", port);
+	return false;
+}
+
+SCENARIO(neighbour_abandoned_status,
+	 "a non-fatal error that the kernel abandons: its port is not blamed for the next one")
+{
+	struct shim s;
+
+	REQUIRE_OK(shim_bind(&s, PORT, 0));
+	REQUIRE_OK(shim_create(&s, "resume"));
+	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", RECOVERY_MS));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	REQUIRE_OK(aer_inject(PORT, "POISON_TLP"));
+	/* 6.12 does not say that it gives up */
+	REQUIRE(WAIT_FOR(shim_is(s.group, "failed") ||
+			 shim_number(s.group, "stats/own_resets"), 4000 + SLOW_MS),
+		"not decided");
+	if (shim_is(s.group, "failed")) {
+		CHECK(port_is_poisoned(), "the kernel clears it: nothing is shown");
+		REQUIRE_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", s.group));
+	}
+	REQUIRE(shim_wait(s.group, "open", SETTLE_MS), "not open");
+	CHECK(!port_is_poisoned(), "the status of the port still has the error");
 }
 
 SCENARIO(neighbour_fails_recovery,
