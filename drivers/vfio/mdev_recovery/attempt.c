@@ -530,7 +530,7 @@ int mdr_group_recover(struct mdr_group *group)
 		mdr_attempt_start(group);
 	}
 
-	ret = mdr_gate_drain(&group->gate, MDR_DRAIN_TIMEOUT_MS, false) ?
+	ret = mdr_group_drain_or_fail(group) ?
 	      mdr_group_reset_and_restore(group) : -EBUSY;
 	if (!ret)
 		mdr_attempt_sync_interrupts(group);

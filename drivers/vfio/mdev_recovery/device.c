@@ -4,7 +4,6 @@
  * itself, and so in the function's real IOMMU group.
  */
 #include <linux/gfp.h>
-#include <linux/iommu.h>
 #include <linux/kernfs.h>
 #include <linux/slab.h>
 #include <linux/vfio.h>
@@ -227,6 +226,7 @@ static void mdr_device_close(struct vfio_device *vdev)
 	mdr_device_close_gate(device, &entry);
 	scoped_guard(mutex, &group->lock)
 		device->opened = false;
+	mdr_intx_forget(device);
 	mdr_device_close_core(device);
 	mdr_gate_exit(&entry);
 	mdr_status_close(device);

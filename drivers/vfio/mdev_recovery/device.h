@@ -26,6 +26,7 @@ struct mdr_status;
 struct pci_bus;
 struct pid;
 struct task_struct;
+struct virqfd;
 
 /* Also used for a group without an mdev; see Documentation/ABI. */
 #define MDR_DEFAULT_RECOVERY_TIMEOUT_MS 90000
@@ -103,6 +104,28 @@ struct mdr_user_registers {
 	DECLARE_BITMAP(near, PCI_CFG_SPACE_EXP_SIZE / 4);
 };
 
+/**
+ * struct mdr_intx - the eventfd by which the user unmasks INTx, see intx.c
+ * @eventfd: NULL if there is none; group->lock
+ * @watch: NULL when the user has closed it; changed by vfio core, under its lock
+ * @withheld: vfio-pci-core takes no notice of it; group->lock
+ */
+struct mdr_intx {
+	struct eventfd_ctx *eventfd;
+	struct virqfd *watch;
+	bool withheld;
+};
+
+/**
+ * struct mdr_intx_request - what a SET_IRQS does to the eventfd that unmasks INTx
+ * @changes: anything
+ * @fd: the new one, or -1 for none
+ */
+struct mdr_intx_request {
+	bool changes;
+	s32 fd;
+};
+
 /* Processes remembered per device. */
 #define MDR_USERS 16
 
@@ -145,6 +168,7 @@ struct mdr_users {
  * @synced: INTx was synchronized since the latest error; group->lock
  * @registers_lock: makes a write to one of @registers, and the note of it, one
  *	step; taken inside the gate
+ * @intx: the eventfd that unmasks INTx
  * @core_lock: keeps workers and close_device() apart in vfio-pci-core. Host
  *	callbacks do not take it.
  * @ones: the page that mappings show while the function does not answer. One
@@ -178,6 +202,7 @@ struct mdr_device {
 	struct mdr_users users;
 	bool synced;
 	struct mutex registers_lock;
+	struct mdr_intx intx;
 	struct mutex core_lock;
 	struct page *ones;
 	bool substituted;
@@ -295,6 +320,14 @@ int mdr_status_add_region(struct mdr_device *device);
 bool mdr_status_has(struct mdr_device *device, loff_t pos);
 ssize_t mdr_status_read(struct mdr_device *device, char __user *buf,
 			size_t count, loff_t *ppos);
+
+/* intx.c: the eventfd that unmasks INTx */
+void mdr_intx_parse(const void __user *user, struct mdr_intx_request *request);
+void mdr_intx_note(struct mdr_device *device,
+		   const struct mdr_intx_request *request);
+void mdr_intx_forget(struct mdr_device *device);
+void mdr_intx_withhold(struct mdr_group *group);
+void mdr_intx_release(struct mdr_device *device);
 
 /* fault.c: BAR mappings */
 int mdr_device_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);

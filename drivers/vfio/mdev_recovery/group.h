@@ -260,6 +260,7 @@ void mdr_group_timer(struct work_struct *work);
 
 /* wait.c: the host waits for users, users wait for the host */
 void mdr_group_drain(struct mdr_group *group, bool config_is_blocked);
+bool mdr_group_drain_or_fail(struct mdr_group *group);
 void mdr_group_zap(struct mdr_group *group);
 int mdr_group_wait_recovered(struct mdr_group *group, unsigned int timeout_ms);
 int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms);

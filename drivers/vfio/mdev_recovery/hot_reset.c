@@ -183,7 +183,7 @@ static int mdr_hot_reset_begin(struct mdr_hot_reset *reset)
 				return -EAGAIN;
 		mdr_gate_enter_exclusive(&group->gate, &reset->groups[i].entry);
 		reset->begun = i + 1;
-		if (!mdr_gate_drain(&group->gate, MDR_DRAIN_TIMEOUT_MS, false))
+		if (!mdr_group_drain_or_fail(group))
 			return -EBUSY;
 	}
 	return mdr_hot_reset_is_mine(reset) ? 0 : -EAGAIN;

@@ -47,6 +47,17 @@ static long mdr_get_info(struct mdr_device *device, unsigned int cmd,
 	return ret;
 }
 
+static long mdr_set_irqs(struct mdr_device *device, unsigned int cmd,
+			 unsigned long arg,
+			 const struct mdr_intx_request *request)
+{
+	long ret = mdr_parent_ioctl(device, cmd, arg);
+
+	if (!ret)
+		mdr_intx_note(device, request);
+	return ret;
+}
+
 /* The longest argument of a call: SET_IRQS with an eventfd for each of 2048. */
 #define MDR_MAX_CALL (sizeof(struct vfio_irq_set) + 2048 * sizeof(s32))
 
@@ -76,6 +87,7 @@ long mdr_device_ioctl(struct vfio_device *vdev, unsigned int cmd,
 {
 	struct mdr_device *device = to_mdr_device(vdev);
 	void __user *user = (void __user *)arg;
+	struct mdr_intx_request request;
 
 	mdr_users_note(&device->users);
 	switch (cmd) {
@@ -86,10 +98,13 @@ long mdr_device_ioctl(struct vfio_device *vdev, unsigned int cmd,
 					mdr_get_info(device, cmd, arg));
 	case VFIO_DEVICE_GET_REGION_INFO:
 	case VFIO_DEVICE_GET_IRQ_INFO:
-	case VFIO_DEVICE_SET_IRQS:
-		return mdr_call_copying(device, user, mdr_call_size(user),
-					cmd != VFIO_DEVICE_SET_IRQS,
+		return mdr_call_copying(device, user, mdr_call_size(user), true,
 					mdr_parent_ioctl(device, cmd, arg));
+	case VFIO_DEVICE_SET_IRQS:
+		mdr_intx_parse(user, &request);
+		return mdr_call_copying(device, user, mdr_call_size(user), false,
+					mdr_set_irqs(device, cmd, arg,
+						     &request));
 	case VFIO_DEVICE_RESET:
 		return mdr_device_reset(device, cmd, arg);
 	case VFIO_DEVICE_PCI_HOT_RESET:

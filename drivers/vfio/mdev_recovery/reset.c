@@ -112,7 +112,7 @@ int mdr_reset_enter(struct mdr_device *device, struct mdr_gate_entry *entry)
 	if (ret)
 		return ret;
 
-	if (!mdr_gate_drain(&group->gate, MDR_DRAIN_TIMEOUT_MS, false)) {
+	if (!mdr_group_drain_or_fail(group)) {
 		mdr_reset_end(group, function, NULL, false);
 		return -EBUSY;
 	}

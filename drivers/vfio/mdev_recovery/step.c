@@ -62,8 +62,10 @@ static void mdr_group_open_gate(struct mdr_group *group)
 	list_for_each_entry(function, &group->functions, group_item) {
 		/* users have access: nothing is as the host's reset left it */
 		function->error.was_reset = false;
-		if (function->device)
-			mdr_device_unsubstitute(function->device);
+		if (!function->device)
+			continue;
+		mdr_device_unsubstitute(function->device);
+		mdr_intx_release(function->device);
 	}
 }
 

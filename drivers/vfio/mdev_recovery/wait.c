@@ -25,6 +25,7 @@ void mdr_group_drain(struct mdr_group *group, bool config_is_blocked)
 	trace_mdr_drain(group, ktime_get_ns() - start, drained);
 
 	guard(mutex)(&group->lock);
+	mdr_intx_withhold(group);
 	/* only the drain of an error proves something about the reset that follows */
 	if (group->machine.state == MDR_STATE_CLOSING)
 		group->drained = drained;
@@ -39,6 +40,19 @@ void mdr_group_drain(struct mdr_group *group, bool config_is_blocked)
 	if (group->machine.state == MDR_STATE_CLOSING)
 		mdr_group_step(group, drained ? MDR_EVENT_DRAINED :
 						MDR_EVENT_DRAIN_TIMEOUT, NULL);
+}
+
+/*
+ * Drain the gate for a reset that is given up if somebody stays inside. No lock of
+ * ours is held. Returns true if nobody is.
+ */
+bool mdr_group_drain_or_fail(struct mdr_group *group)
+{
+	if (!mdr_gate_drain(&group->gate, MDR_DRAIN_TIMEOUT_MS, false))
+		return false;
+	guard(mutex)(&group->lock);
+	mdr_intx_withhold(group);
+	return true;
 }
 
 /*

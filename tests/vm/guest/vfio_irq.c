@@ -71,12 +71,29 @@ int vfio_irq_disable(struct vfio_user *u, unsigned int index)
 			VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER);
 }
 
+int vfio_irq_mask_intx(struct vfio_user *u)
+{
+	struct irq_set set;
+
+	return set_irqs(u, &set, VFIO_PCI_INTX_IRQ_INDEX, 0, 1,
+			VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK);
+}
+
 int vfio_irq_unmask_intx(struct vfio_user *u)
 {
 	struct irq_set set;
 
 	return set_irqs(u, &set, VFIO_PCI_INTX_IRQ_INDEX, 0, 1,
 			VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK);
+}
+
+int vfio_irq_unmask_intx_by(struct vfio_user *u, int eventfd)
+{
+	struct irq_set set;
+
+	set.eventfds[0] = eventfd;
+	return set_irqs(u, &set, VFIO_PCI_INTX_IRQ_INDEX, 0, 1,
+			VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK);
 }
 
 int vfio_irq_loopback(struct vfio_user *u, unsigned int index, unsigned int vector)

@@ -15,8 +15,11 @@ int vfio_irq_enable(struct vfio_user *u, unsigned int index, unsigned int count,
 		    int *eventfds);
 int vfio_irq_disable(struct vfio_user *u, unsigned int index);
 
+int vfio_irq_mask_intx(struct vfio_user *u);
 /* The kernel masks INTx when it fires. */
 int vfio_irq_unmask_intx(struct vfio_user *u);
+/* From now on, whenever the eventfd is signalled; -1: not any more. */
+int vfio_irq_unmask_intx_by(struct vfio_user *u, int eventfd);
 
 /* Fires the eventfd from software, without the device. */
 int vfio_irq_loopback(struct vfio_user *u, unsigned int index, unsigned int vector);

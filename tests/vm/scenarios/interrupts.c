@@ -3,10 +3,8 @@
  * Interrupts across a fatal error: each interrupt that the device raises after the
  * recovery reaches the eventfd that was set up before it, exactly once.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 
 #include "clock.h"
 #include "nic_user.h"
@@ -109,16 +107,6 @@ SCENARIO(interrupts_intx_e1000e, "INTx of e1000e works after a fatal error as se
 	interrupt_comes_back("rp_e1000e", NIC_E1000E, VFIO_PCI_INTX_IRQ_INDEX, "vfio-intx");
 }
 
-static int mask_intx(void)
-{
-	struct vfio_irq_set set = {
-		.argsz = sizeof(set), .index = VFIO_PCI_INTX_IRQ_INDEX, .count = 1,
-		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK,
-	};
-
-	return ioctl(user.device, VFIO_DEVICE_SET_IRQS, &set) ? -errno : 0;
-}
-
 static void raise_line(void)
 {
 	nic_user_write(&nic, IMC, ~0u);
@@ -147,7 +135,7 @@ static void masked_intx(bool by_request)
 
 	open_nic("rp_e1000e", NIC_E1000E, VFIO_PCI_INTX_IRQ_INDEX);
 	if (by_request) {
-		CHECK_OK(mask_intx());
+		CHECK_OK(vfio_irq_mask_intx(&user));
 	} else {
 		raise_line();
 		CHECK(vfio_irq_wait(nic.irq, IRQ_MS, NULL), "no interrupt before the error");

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The eventfd by which a user unmasks INTx, at the gate.
+ *
+ * When it is signalled vfio-pci-core writes to COMMAND, from vfio core's wake-up
+ * function, where nobody can wait. Behind a closed gate that write would reach a device
+ * which is being reset, or be lost in the restore that follows; vfio-pci-core then
+ * takes INTx for unmasked, while the device has it disabled for ever.
+ *
+ * vfio-pci-core takes no notice of the eventfd while the user has INTx Disable set in
+ * its view of COMMAND. So that is what it is told at a closed gate, when nobody is
+ * inside any more. When the gate opens it is told the truth, and the eventfd is
+ * signalled: whether the user has signalled it, and whether an interrupt came that
+ * nobody was told of, does not have to be known. INTx is a level: to unmask it once
+ * more than needed shows where it is.
+ */
+#include <linux/eventfd.h>
+#include <linux/uaccess.h>
+
+#include "device.h"
+#include "function.h"
+#include "group.h"
+
+/**
+ * mdr_intx_parse - what a SET_IRQS does to the eventfd
+ * @user: the argument
+ * @request: filled in; nothing is to be noted if the call cannot succeed
+ */
+void mdr_intx_parse(const void __user *user, struct mdr_intx_request *request)
+{
+	size_t size = offsetofend(struct vfio_irq_set, count);
+	struct vfio_irq_set set;
+
+	request->changes = false;
+	request->fd = -1;
+	if (copy_from_user(&set, user, size) ||
+	    set.index != VFIO_PCI_INTX_IRQ_INDEX)
+		return;
+	if (set.flags == (VFIO_IRQ_SET_DATA_EVENTFD |
+			  VFIO_IRQ_SET_ACTION_UNMASK))
+		request->changes = !get_user(request->fd,
+					     (s32 __user *)(user + size));
+	/* INTx is turned off, and the eventfd with it */
+	if (set.flags == (VFIO_IRQ_SET_DATA_NONE |
+			  VFIO_IRQ_SET_ACTION_TRIGGER))
+		request->changes = !set.count;
+}
+
+/* What the user has INTx Disable set to; see also mdr_intx_withhold(). */
+static void mdr_intx_tell(struct mdr_device *device, bool withheld)
+{
+	struct vfio_pci_core_device *core = device->core;
+	u16 command = le16_to_cpup((__le16 *)(core->vconfig + PCI_COMMAND));
+
+	guard(spinlock_irqsave)(&core->irqlock);
+	core->virq_disabled = withheld || command & PCI_COMMAND_INTX_DISABLE;
+	device->intx.withheld = withheld;
+}
+
+/* Have no eventfd but @eventfd, which may be NULL, from now on. */
+static void mdr_intx_replace(struct mdr_device *device,
+			     struct eventfd_ctx *eventfd)
+{
+	scoped_guard(mutex, &device->function->group->lock) {
+		if (device->intx.withheld)
+			mdr_intx_tell(device, false);
+		swap(device->intx.eventfd, eventfd);
+	}
+	if (eventfd)
+		eventfd_ctx_put(eventfd);
+}
+
+/* No eventfd any more: vfio-pci-core has none, or is about to let it go. */
+void mdr_intx_forget(struct mdr_device *device)
+{
+	mdr_intx_replace(device, NULL);
+	vfio_virqfd_disable(&device->intx.watch);
+}
+
+/**
+ * mdr_intx_note - a SET_IRQS has succeeded
+ * @device: the device
+ * @request: of mdr_intx_parse()
+ *
+ * If the user has changed its argument, or the file behind a descriptor, in the
+ * middle of the call, its eventfd is not known here and not withheld.
+ *
+ * Context: inside the gate, so that no drain ends in between.
+ */
+void mdr_intx_note(struct mdr_device *device,
+		   const struct mdr_intx_request *request)
+{
+	struct eventfd_ctx *eventfd;
+
+	if (!request->changes)
+		return;
+	mdr_intx_forget(device);
+	if (request->fd < 0)
+		return;
+	eventfd = eventfd_ctx_fdget(request->fd);
+	if (IS_ERR(eventfd))
+		return;
+	/* does nothing, but is gone when the user has closed the file */
+	if (vfio_virqfd_enable(device, NULL, NULL, NULL, &device->intx.watch,
+			       request->fd)) {
+		eventfd_ctx_put(eventfd);
+		return;
+	}
+	mdr_intx_replace(device, eventfd);
+}
+
+/*
+ * The gate is closed, and nobody is inside: a write to COMMAND, by which the user
+ * sets INTx Disable, would tell vfio-pci-core something else.
+ */
+void mdr_intx_withhold(struct mdr_group *group)
+{
+	struct mdr_function *function;
+
+	lockdep_assert_held(&group->lock);
+
+	/* it may have opened since the drain began */
+	if (!mdr_gate_closed(&group->gate))
+		return;
+	list_for_each_entry(function, &group->functions, group_item) {
+		struct mdr_device *device = function->device;
+
+		if (device && device->intx.eventfd &&
+		    READ_ONCE(device->intx.watch))
+			mdr_intx_tell(device, true);
+	}
+}
+
+/* The gate has opened. */
+void mdr_intx_release(struct mdr_device *device)
+{
+	lockdep_assert_held(&device->function->group->lock);
+
+	if (!device->intx.withheld)
+		return;
+	mdr_intx_tell(device, false);
+	eventfd_signal(device->intx.eventfd);
+}

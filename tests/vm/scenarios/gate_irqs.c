@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A user's hold on interrupts, at a closed gate: SET_IRQS, and the eventfd that unmasks
+ * INTx. Both change INTx Disable in COMMAND, which can be seen from outside.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "background.h"
+#include "clock.h"
+#include "monitor.h"
+#include "nic_user.h"
+#include "pci.h"
+#include "scenario.h"
+#include "shim.h"
+#include "slow.h"
+#include "strike.h"
+#include "task.h"
+#include "vfio_irq.h"
+
+#define PORT "rp_e1000e"
+/* a function that is alone on its bus can be reset from outside */
+#define ALONE_PORT "sw_c"
+#define INTX_OFF 0x400
+#define STALL_MS 400
+#define SLOW_MS 3000
+#define IRQ_MS 2000
+#define STAY_MS 200
+#define OPEN_MS 10000
+#define RESET_MS 3000
+
+static struct vfio_user user;
+static struct shim shim;
+static struct nic_user nic;
+
+/* One SET_IRQS that masks INTx, in a thread of its own. */
+static struct {
+	pthread_t thread;
+	atomic_int task;
+	atomic_bool done;
+	int ret;
+} masking;
+
+static void *mask_run(void *arg)
+{
+	(void)arg;
+	atomic_store(&masking.task, (int)syscall(SYS_gettid));
+	masking.ret = vfio_irq_mask_intx(&user);
+	atomic_store(&masking.done, true);
+	return NULL;
+}
+
+static bool intx_is_off(void)
+{
+	return pci_command(shim.addr) & INTX_OFF;
+}
+
+static void use_on(const char *port, const char *policy, const char *stall_ms)
+{
+	char addr[PCI_ADDR_LEN];
+
+	REQUIRE_OK(shim_make(&shim, port, 0, policy));
+	REQUIRE_OK(shim_set(&shim, "stall_timeout_ms", stall_ms));
+	if (!pci_below(port, 1, addr))
+		REQUIRE_OK(pci_bind(addr, "mdr-pci"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	REQUIRE_OK(nic_user_start(&nic, &user, NIC_E1000E, VFIO_PCI_INTX_IRQ_INDEX));
+	REQUIRE(!intx_is_off(), "INTx is off from the start");
+}
+
+static void use(const char *policy, const char *stall_ms)
+{
+	use_on(PORT, policy, stall_ms);
+}
+
+/* The user is at the gate, with its device untouched, until it opens. */
+static void mask_waits(void)
+{
+	REQUIRE(!pthread_create(&masking.thread, NULL, mask_run, NULL), "no thread");
+	REQUIRE(WAIT_FOR(atomic_load(&masking.task), IRQ_MS), "no thread");
+	CHECK(task_at_gate(atomic_load(&masking.task), IRQ_MS), "it is not at the gate");
+	CHECK(!atomic_load(&masking.done), "it has ended: %d", masking.ret);
+}
+
+static void mask_passes(void)
+{
+	REQUIRE(WAIT_FOR(atomic_load(&masking.done), IRQ_MS), "it does not end");
+	CHECK_OK(masking.ret);
+	CHECK(intx_is_off(), "the open device was not reached: COMMAND is %#x",
+	      pci_command(shim.addr));
+	nic_user_stop(&nic);
+}
+
+SCENARIO(gate_irqs_dead,
+	 "past the stall time-out SET_IRQS gives EIO, and does not touch the held device")
+{
+	uint64_t start, took;
+	int ret;
+
+	use("hold", "400");
+	start = now_ns();
+	REQUIRE_OK(strike(&shim, PORT, "DLP", "holding"));
+	CHECK(!intx_is_off(), "INTx is off after the recovery");
+	ret = vfio_irq_mask_intx(&user);
+	took = (now_ns() - start) / NS_PER_MS;
+	CHECK(ret == -EIO, "SET_IRQS gives %d", ret);
+	CHECK(took >= STALL_MS, "it waited %ju ms", took);
+	CHECK(!intx_is_off(), "the held device was reached: COMMAND is %#x",
+	      pci_command(shim.addr));
+	MEASURE_BOUND("waited_ms", took, STALL_MS + SLOW_MS);
+	nic_user_stop(&nic);
+}
+
+SCENARIO(gate_irqs_held, "SET_IRQS waits with a held device untouched, and is made afterwards")
+{
+	use("hold", "30000");
+	REQUIRE_OK(strike(&shim, PORT, "DLP", "holding"));
+	mask_waits();
+	sleep_ms(STAY_MS);
+	CHECK(!intx_is_off(), "the held device was reached: COMMAND is %#x",
+	      pci_command(shim.addr));
+	REQUIRE_OK(vfio_user_reset(&user));
+	mask_passes();
+}
+
+SCENARIO(gate_irqs_slow, "SET_IRQS waits as long as the host waits for a slow device")
+{
+	use("resume", "30000");
+	REQUIRE_OK(slow_function(shim.addr, "ones", 1000));
+	REQUIRE_OK(aer_inject(PORT, "DLP"));
+	REQUIRE(WAIT_FOR(!shim_is(shim.group, "open"), IRQ_MS), "no error seen");
+	mask_waits();
+	CHECK(!shim_is(shim.group, "open"), "the device was faster: nothing is shown");
+	CHECK(shim_wait(shim.group, "open", OPEN_MS), "group is not open");
+	mask_passes();
+}
+
+/* INTx has fired, so that the kernel has masked it; the line is down again. */
+static int fired_and_unmask(void)
+{
+	int unmask = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	REQUIRE(unmask >= 0, "no eventfd");
+	REQUIRE_OK(vfio_irq_unmask_intx_by(&user, unmask));
+	REQUIRE_OK(nic_user_interrupt(&nic, IRQ_MS));
+	REQUIRE(intx_is_off(), "INTx is not masked");
+	return unmask;
+}
+
+/* The user has unmasked it while the gate was closed: this is not lost. */
+static void check_unmasked(void)
+{
+	CHECK(WAIT_FOR(!intx_is_off(), IRQ_MS), "the unmasking is lost: COMMAND is %#x",
+	      pci_command(shim.addr));
+}
+
+SCENARIO(gate_irqs_eventfd,
+	 "an eventfd that unmasks INTx does not reach a held device, and is not lost")
+{
+	int unmask;
+
+	use("hold", "30000");
+	unmask = fired_and_unmask();
+	REQUIRE_OK(strike(&shim, PORT, "DLP", "holding"));
+	CHECK(intx_is_off(), "INTx is on after the recovery");
+	CHECK(!eventfd_write(unmask, 1), "errno %d", errno);
+	sleep_ms(STAY_MS);
+	CHECK(intx_is_off(), "the held device was reached: COMMAND is %#x",
+	      pci_command(shim.addr));
+	REQUIRE_OK(vfio_user_reset(&user));
+	check_unmasked();
+	CHECK_OK(nic_user_interrupt(&nic, IRQ_MS));
+	nic_user_stop(&nic);
+}
+
+SCENARIO(gate_irqs_eventfd_outside,
+	 "an eventfd that unmasks INTx in the middle of a reset from outside is not lost")
+{
+	struct background reset = { .call = pci_reset };
+	int unmask;
+
+	use_on(ALONE_PORT, "resume", "30000");
+	unmask = fired_and_unmask();
+	REQUIRE_OK(slow_function(shim.addr, "ones", 1000));
+	reset.name = shim.addr;
+	background_start(&reset);
+	REQUIRE(WAIT_FOR(!shim_is(shim.group, "open"), RESET_MS), "no reset");
+	CHECK(!eventfd_write(unmask, 1), "errno %d", errno);
+	CHECK(!shim_is(shim.group, "open"), "the reset was faster: nothing is shown");
+	background_ms(&reset, OPEN_MS);
+	CHECK_OK(reset.ret);
+	CHECK(shim_wait(shim.group, "open", OPEN_MS), "group is not open");
+	check_unmasked();
+	CHECK_OK(nic_user_interrupt(&nic, IRQ_MS));
+	nic_user_stop(&nic);
+}
+
+SCENARIO(gate_irqs_eventfd_gone,
+	 "INTx works after a recovery when its user has closed the eventfd that unmasks it")
+{
+	int unmask;
+
+	use("resume", "30000");
+	unmask = fired_and_unmask();
+	close(unmask);
+	REQUIRE_OK(vfio_irq_unmask_intx(&user));
+	REQUIRE_OK(strike(&shim, PORT, "DLP", "open"));
+	CHECK_OK(nic_user_interrupt(&nic, IRQ_MS));
+	/* vfio-pci-core takes another one, and so does the gate */
+	unmask = fired_and_unmask();
+	CHECK(!eventfd_write(unmask, 1), "errno %d", errno);
+	CHECK(WAIT_FOR(!intx_is_off(), IRQ_MS), "the second one does nothing");
+	nic_user_stop(&nic);
+}
