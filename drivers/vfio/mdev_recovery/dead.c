@@ -3,6 +3,7 @@
  * read() and write() of a device that does not answer any more: the answer of a
  * device that has been unplugged.
  */
+#include <linux/log2.h>
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
@@ -10,8 +11,43 @@
 #include "function.h"
 #include "group.h"
 
-/* Size of a region, without access to the device; 0 if there is none. */
-static u64 mdr_region_size(struct mdr_device *device, unsigned int index)
+/*
+ * The ROM has the size of its BAR. One without a BAR, which the firmware has loaded,
+ * has its own. (Older kernels do not show such a ROM, so nobody reads it there.)
+ */
+static u64 mdr_rom_size(struct pci_dev *pdev)
+{
+	u64 size = pci_resource_len(pdev, PCI_ROM_RESOURCE);
+
+	if (pci_resource_start(pdev, PCI_ROM_RESOURCE) || !pdev->rom ||
+	    !pdev->romlen)
+		return size;
+	return roundup_pow_of_two(pdev->romlen);
+}
+
+/* The legacy VGA registers are three ranges: the end of that which has @pos, or 0. */
+static u64 mdr_vga_end(struct vfio_pci_core_device *core, u64 pos)
+{
+	if (!core->has_vga)
+		return 0;
+	switch (pos) {
+	case 0x3b0 ... 0x3bb:
+		return 0x3bc;
+	case 0x3c0 ... 0x3df:
+		return 0x3e0;
+	case 0xa0000 ... 0xbffff:
+		return 0xc0000;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * Where the region ends that has @pos, without access to the device; 0 if there is
+ * none.
+ */
+static u64 mdr_region_end(struct mdr_device *device, unsigned int index,
+			  u64 pos)
 {
 	struct vfio_pci_core_device *core = device->core;
 	const struct mdr_parent_ops *ops = device->function->ops;
@@ -28,8 +64,12 @@ static u64 mdr_region_size(struct mdr_device *device, unsigned int index)
 	}
 
 	switch (index) {
-	case VFIO_PCI_BAR0_REGION_INDEX ... VFIO_PCI_ROM_REGION_INDEX:
+	case VFIO_PCI_BAR0_REGION_INDEX ... VFIO_PCI_BAR5_REGION_INDEX:
 		return pci_resource_len(pdev, index);
+	case VFIO_PCI_ROM_REGION_INDEX:
+		return mdr_rom_size(pdev);
+	case VFIO_PCI_VGA_REGION_INDEX:
+		return mdr_vga_end(core, pos);
 	case VFIO_PCI_CONFIG_REGION_INDEX:
 		return pdev->cfg_size;
 	default:
@@ -53,13 +93,13 @@ ssize_t mdr_region_count(struct mdr_device *device, loff_t ppos, size_t count,
 {
 	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(ppos);
 	u64 pos = ppos & VFIO_PCI_OFFSET_MASK;
-	u64 size = mdr_region_size(device, index);
+	u64 end = mdr_region_end(device, index, pos);
 
 	if (index == VFIO_PCI_CONFIG_REGION_INDEX)
-		return pos + count > size ? -EFAULT : count;
-	if (pos >= size || (write && index == VFIO_PCI_ROM_REGION_INDEX))
+		return pos + count > end ? -EFAULT : count;
+	if (pos >= end || (write && index == VFIO_PCI_ROM_REGION_INDEX))
 		return -EINVAL;
-	return min_t(u64, count, size - pos);
+	return min_t(u64, count, end - pos);
 }
 
 /**

@@ -50,6 +50,11 @@
  * GET_INFO, if the root port can complete them. QEMU's cannot, so it is another bit,
  * one that QEMU's devices have. "none" ends it.
  *
+ * Write "ADDRESS BYTES" to the parameter legacy, while a user has the function open, and
+ * it has the legacy VGA registers and, if it has no ROM BAR, a ROM of this size which
+ * the firmware has loaded. They must not be read while the device answers. BYTES of 0
+ * ends it.
+ *
  * A device that takes its time: see mdev_recovery_slow.c.
  */
 #include <linux/aer.h>
@@ -61,6 +66,7 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
+#include <linux/vfio_pci_core.h>
 
 #include "pci_private.h"
 
@@ -477,6 +483,32 @@ static const struct kernel_param_ops test_atomics_ops = {
 	.set = test_atomics_set,
 };
 module_param_cb(atomics, &test_atomics_ops, NULL, 0200);
+
+static int test_legacy_set(const char *text, const struct kernel_param *param)
+{
+	struct vfio_pci_core_device *core;
+	struct pci_dev *pdev;
+	unsigned int size;
+
+	pdev = test_parse_address(text, &text);
+	if (!pdev)
+		return -ENODEV;
+	core = dev_get_drvdata(&pdev->dev);
+	if (core && sscanf(text, " %u", &size) == 1) {
+		core->has_vga = size;
+		pdev->rom = size ? 0xc0000 : 0;
+		pdev->romlen = size;
+	} else {
+		core = NULL;
+	}
+	pci_dev_put(pdev);
+	return core ? 0 : -EINVAL;
+}
+
+static const struct kernel_param_ops test_legacy_ops = {
+	.set = test_legacy_set,
+};
+module_param_cb(legacy, &test_legacy_ops, NULL, 0200);
 
 /* The last one takes a kernel with GHES, which the debug kernel is not. */
 static struct kprobe *test_probes[] = {

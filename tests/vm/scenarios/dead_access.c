@@ -5,6 +5,8 @@
  * watched from another port.
  */
 #include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "access_log.h"
 #include "clock.h"
@@ -208,4 +210,68 @@ SCENARIO(dead_access_without_reset,
 	CHECK(watch[2] == JUNK, "a write does not reach the device any more");
 	MEASURE("ones", "%ju", log.ones);
 	MEASURE("errors", "%u", errors);
+}
+
+/* What a region that is not a BAR gives, in bytes or as -errno; all-ones if it is read. */
+struct piece {
+	unsigned int region;
+	uint64_t off;
+	bool write;
+	ssize_t ret;
+};
+
+#define ROM VFIO_PCI_ROM_REGION_INDEX
+#define VGA VFIO_PCI_VGA_REGION_INDEX
+#define ROM_SIZE 0x6000
+
+static void check_piece(const struct piece *p)
+{
+	uint64_t at = ((uint64_t)p->region << 40) + p->off;
+	unsigned char bytes[8] = { 0 };
+	ssize_t ret;
+
+	ret = p->write ? pwrite(user.device, bytes, sizeof(bytes), at) :
+			 pread(user.device, bytes, sizeof(bytes), at);
+	if (ret < 0)
+		ret = -errno;
+	CHECK(ret == p->ret, "region %u, %#jx: %zd", p->region, p->off, ret);
+	for (ssize_t i = 0; i < ret && !p->write; i++)
+		CHECK(bytes[i] == 0xff, "region %u, %#jx: byte %zd is %#x", p->region, p->off,
+		      i, bytes[i]);
+}
+
+SCENARIO(dead_access_legacy,
+	 "all-ones for legacy VGA registers and a ROM without a BAR, as far as each of them goes")
+{
+	static const struct piece pieces[] = {
+		{ ROM, 0, false, 8 },
+		/* rounded up to 0x8000 */
+		{ ROM, 0x7ffc, false, 4 },
+		{ ROM, 0x8000, false, -EINVAL },
+		{ ROM, 0, true, -EINVAL },
+		{ VGA, 0, false, -EINVAL },
+		{ VGA, 0x3af, false, -EINVAL },
+		{ VGA, 0x3b0, false, 8 },
+		{ VGA, 0x3ba, false, 2 },
+		{ VGA, 0x3bc, false, -EINVAL },
+		{ VGA, 0x3c0, true, 8 },
+		{ VGA, 0x3dc, false, 4 },
+		{ VGA, 0x3e0, false, -EINVAL },
+		{ VGA, 0xa0000, true, 8 },
+		{ VGA, 0xbffff, false, 1 },
+		{ VGA, 0xc0000, false, -EINVAL },
+	};
+	volatile uint32_t *watch;
+	char legacy[64];
+	struct shim s;
+
+	hold_with(&s, &watch, "ones");
+	REQUIRE_OK(shim_test_load());
+	snprintf(legacy, sizeof(legacy), "%s %u", s.addr, ROM_SIZE);
+	REQUIRE_OK(shim_test_set("legacy", legacy));
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++)
+		check_piece(&pieces[i]);
+	snprintf(legacy, sizeof(legacy), "%s 0", s.addr);
+	CHECK_OK(shim_test_set("legacy", legacy));
+	MEASURE("pieces", "%zu", sizeof(pieces) / sizeof(pieces[0]));
 }
