@@ -111,7 +111,7 @@ struct mdr_parent_ops {
  *   it, IOEVENTFD never;
  * - get_region_info_caps, device_feature; migration and logging operations that
  *   init has put into the vfio_device;
- * - attach_ioas;
+ * - attach_ioas and detach_ioas, which wait for a recovery by the host only;
  * - the faults of a mapping. What mmap sets up must be shared (VM_SHARED), of page
  *   frames (VM_PFNMAP), filled by fault or huge_fault with vmf_insert_pfn*() and by
  *   nothing else. The table in vma->vm_ops is not the driver's own any more once
@@ -125,7 +125,7 @@ struct mdr_parent_ops {
  *
  * These pass as they are, so they must not reach the device: init and release,
  * mmap itself, request, match, match_token_uuid, bind_iommufd and unbind_iommufd,
- * detach_ioas, dma_unmap. open_device and close_device have the device for
+ * dma_unmap. open_device and close_device have the device for
  * themselves; open_device calls vfio_pci_core_enable(), and close_device
  * vfio_pci_core_close_device(). Operations that are not named here are not called.
  */

@@ -174,28 +174,6 @@ static int mdr_device_open(struct vfio_device *vdev)
 }
 
 /*
- * vfio-pci-core resets the function on close, which must not happen during the
- * host's recovery. Either the recovery is seen here, or its drain waits for
- * this task. Back-to-back errors prolong the loop: the watchdog bounds each
- * recovery, and the breaker their number.
- */
-static void mdr_device_close_gate(struct mdr_device *device,
-				  struct mdr_gate_entry *entry)
-{
-	struct mdr_function *function = device->function;
-	struct mdr_group *group = function->group;
-
-	for (;;) {
-		mdr_group_wait_close(function);
-		mdr_gate_enter_exclusive(&group->gate, entry);
-		if (!mdr_group_is_recovering(group) ||
-		    READ_ONCE(function->removing))
-			return;
-		mdr_gate_exit(entry);
-	}
-}
-
-/*
  * vfio-pci-core tries every kind of reset, and the PCI core waits a minute for
  * a device that is gone, each time. It does not if the device is marked as
  * disconnected.
@@ -223,7 +201,7 @@ static void mdr_device_close(struct vfio_device *vdev)
 
 	/* a task that closes must not be killed for the wait below */
 	mdr_users_forget(&device->users);
-	mdr_device_close_gate(device, &entry);
+	mdr_device_enter_recovered(device, &entry);
 	scoped_guard(mutex, &group->lock)
 		device->opened = false;
 	mdr_intx_forget(device);
@@ -288,6 +266,8 @@ static const struct vfio_device_ops mdr_plain_ops = {
 	.request	= vfio_pci_core_request,
 	.match		= vfio_pci_core_match,
 	VFIO_OPS_REGION_INFO(vfio_pci_ioctl_get_region_info)
+	.attach_ioas	= vfio_iommufd_physical_attach_ioas,
+	.detach_ioas	= vfio_iommufd_physical_detach_ioas,
 };
 
 /*
@@ -303,10 +283,11 @@ static void mdr_device_copy_ops(struct mdr_device *device)
 	ops->name = parent->name;
 	ops->bind_iommufd = parent->bind_iommufd;
 	ops->unbind_iommufd = parent->unbind_iommufd;
-	ops->detach_ioas = parent->detach_ioas;
 	ops->dma_unmap = parent->dma_unmap;
 	if (!parent->attach_ioas)
 		ops->attach_ioas = NULL;
+	if (!parent->detach_ioas)
+		ops->detach_ioas = NULL;
 	vfio_ops_copy_match_token(ops, parent);
 }
 
@@ -404,8 +385,8 @@ static const struct vfio_device_ops mdr_device_ops = {
 	VFIO_OPS_MATCH_TOKEN(vfio_pci_core_match_token_uuid)
 	.bind_iommufd	= vfio_iommufd_physical_bind,
 	.unbind_iommufd	= vfio_iommufd_physical_unbind,
-	.attach_ioas	= vfio_iommufd_physical_attach_ioas,
-	.detach_ioas	= vfio_iommufd_physical_detach_ioas,
+	.attach_ioas	= mdr_device_attach_ioas,
+	.detach_ioas	= mdr_device_detach_ioas,
 };
 
 /* For a parent driver with operations of its own; see also mdr_device_copy_ops(). */
@@ -422,7 +403,8 @@ static const struct vfio_device_ops mdr_vendor_ops = {
 	.request	= mdr_device_request,
 	.match		= mdr_device_match,
 	VFIO_OPS_REGION_INFO(mdr_device_region_info)
-	.attach_ioas	= mdr_vendor_attach_ioas,
+	.attach_ioas	= mdr_device_attach_ioas,
+	.detach_ioas	= mdr_device_detach_ioas,
 };
 
 /* QEMU and libvirt look for these two links in the mdev's directory. */

@@ -341,6 +341,10 @@ vm_fault_t mdr_device_fault(struct mdr_device *device,
 int mdr_mapping_wrap(struct mdr_device *device, struct vm_area_struct *vma);
 void mdr_mapping_free(struct mdr_device *device);
 
+/* wait.c */
+void mdr_device_enter_recovered(struct mdr_device *device,
+				struct mdr_gate_entry *entry);
+
 /* restore.c: the user's part of config space, and INTx */
 void mdr_device_sync_interrupts(struct mdr_device *device);
 void mdr_user_registers_init(struct mdr_device *device);
@@ -403,7 +407,10 @@ ssize_t mdr_vendor_write(struct vfio_device *vdev, const char __user *buf,
 /* vendor.c: parent drivers with a vfio driver of their own */
 int mdr_vendor_init(struct mdr_device *device);
 int mdr_vendor_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
-int mdr_vendor_attach_ioas(struct vfio_device *vdev, u32 *pt_id);
+
+/* ioas.c: the address space of an iommufd */
+int mdr_device_attach_ioas(struct vfio_device *vdev, u32 *pt_id);
+void mdr_device_detach_ioas(struct vfio_device *vdev);
 
 /* revoke.c: takes a device away from its user */
 void mdr_device_revoke(struct mdr_device *device);

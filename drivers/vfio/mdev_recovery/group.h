@@ -264,7 +264,6 @@ bool mdr_group_drain_or_fail(struct mdr_group *group);
 void mdr_group_zap(struct mdr_group *group);
 int mdr_group_wait_recovered(struct mdr_group *group, unsigned int timeout_ms);
 int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms);
-void mdr_group_wait_close(struct mdr_function *function);
 bool mdr_wait_host_lets_go(unsigned long deadline);
 
 /* attempt.c: the own attempt */

@@ -107,7 +107,7 @@ int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms)
  * wait: the unbind holds the device lock until close is done, and the recovery
  * needs that lock. The caller is not inside any gate.
  */
-void mdr_group_wait_close(struct mdr_function *function)
+static void mdr_group_wait_close(struct mdr_function *function)
 {
 	struct mdr_group *group = function->group;
 	unsigned int ms;
@@ -118,6 +118,28 @@ void mdr_group_wait_close(struct mdr_function *function)
 			   !mdr_group_is_recovering(group) ||
 			   READ_ONCE(function->removing),
 			   msecs_to_jiffies(ms));
+}
+
+/*
+ * Enter the gate for what resets or reaches the function, must not happen during the
+ * host's recovery, and cannot fail: close, and detaching an address space. Either the
+ * recovery is seen here, or its drain waits for this task. Back-to-back errors prolong
+ * the loop: the watchdog bounds each recovery, and the breaker their number.
+ */
+void mdr_device_enter_recovered(struct mdr_device *device,
+				struct mdr_gate_entry *entry)
+{
+	struct mdr_function *function = device->function;
+	struct mdr_group *group = function->group;
+
+	for (;;) {
+		mdr_group_wait_close(function);
+		mdr_gate_enter_exclusive(&group->gate, entry);
+		if (!mdr_group_is_recovering(group) ||
+		    READ_ONCE(function->removing))
+			return;
+		mdr_gate_exit(entry);
+	}
 }
 
 /*

@@ -214,6 +214,52 @@ SCENARIO(iommufd_attach_during_recovery,
 	MEASURE("refused", "%u", a.refused);
 }
 
+static int attach(const char *name)
+{
+	(void)name;
+	return vfio_cdev_attach(user.device, user.own.ioas);
+}
+
+static int detach(const char *name)
+{
+	(void)name;
+	return vfio_cdev_detach(user.device);
+}
+
+SCENARIO(iommufd_attach_waits,
+	 "to attach and to detach the address space waits for the host's recovery", .debug = true)
+{
+	struct background calls[] = { { .call = detach }, { .call = attach } };
+
+	REQUIRE_OK(shim_bind_test(&shim, PORT, 0));
+	REQUIRE_OK(shim_create(&shim, "resume"));
+	REQUIRE_OK(shim_set(&shim, "stall_timeout_ms", "20000"));
+	REQUIRE_OK(vfio_cdev_user_open(&user, shim.uuid));
+	for (int i = 0; i < 2; i++) {
+		REQUIRE_OK(strike_slow(&shim, PORT, "600"));
+		background_start(&calls[i]);
+		CHECK(background_in(&calls[i], i ? "mdr_group_wait_recovered" :
+						   "mdr_device_enter_recovered",
+				    SETTLE_MS), "call %d does not wait", i);
+		CHECK(!atomic_load(&calls[i].done), "call %d has ended", i);
+		background_ms(&calls[i], 2 * SETTLE_MS);
+		CHECK_OK(calls[i].ret);
+		CHECK(shim_wait(shim.group, "open", SETTLE_MS), "group is not open");
+	}
+}
+
+SCENARIO(iommufd_attach_held,
+	 "no address space is attached to a held device until its reset; it can be detached",
+	 .debug = true)
+{
+	start(PORT, "hold");
+	REQUIRE_OK(strike(&shim, PORT, "DLP", "holding"));
+	CHECK_OK(detach(NULL));
+	CHECK_ERRNO(attach(NULL), EBUSY);
+	REQUIRE_OK(vfio_user_reset(&user));
+	CHECK_OK(attach(NULL));
+}
+
 SCENARIO(iommufd_hot_reset,
 	 "a hot reset with no file: run if all it hits is bound to one's own iommufd, else refused",
 	 .debug = true)

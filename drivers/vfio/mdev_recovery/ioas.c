@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The address space of an iommufd that a device is attached to. The IOMMU driver may
+ * turn features of the function on and off (ATS, PRI), so it goes through the gate.
+ *
+ * vfio core holds dev_set->lock, which a hot reset that has closed the gate wants. So
+ * both wait for the host only, as opening and closing do.
+ */
+#include "device.h"
+#include "function.h"
+#include "group.h"
+
+/* Enter the gate with dev_set->lock held. */
+static int mdr_ioas_enter(struct mdr_device *device,
+			  struct mdr_gate_entry *entry)
+{
+	unsigned int timeout_ms = READ_ONCE(device->tunables.stall_timeout_ms);
+	struct mdr_group *group = device->function->group;
+	int ret;
+
+	while (!mdr_gate_enter(device->gate, MDR_ENTRY_ACCESS, entry)) {
+		if (!mdr_group_is_recovering(group))
+			/* it may have opened just now */
+			return mdr_gate_enter(device->gate, MDR_ENTRY_ACCESS,
+					      entry) ? 0 : -EBUSY;
+		ret = mdr_group_wait_recovered(group, timeout_ms);
+		if (ret)
+			return ret == -EAGAIN ? -EIO : ret;
+	}
+	return 0;
+}
+
+/*
+ * .attach_ioas; -EBUSY during a reset, and where the group waits for its user; -EIO
+ * if the recovery takes longer than stall_timeout_ms.
+ */
+int mdr_device_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+	struct mdr_gate_entry entry;
+	int ret;
+
+	ret = mdr_ioas_enter(device, &entry);
+	if (ret)
+		return ret;
+	ret = device->parent->attach_ioas(vdev, pt_id);
+	mdr_gate_exit(&entry);
+	return ret;
+}
+
+/* .detach_ioas; cannot fail, so it goes on where the group is held or has failed. */
+void mdr_device_detach_ioas(struct vfio_device *vdev)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+	struct mdr_gate_entry entry;
+
+	mdr_device_enter_recovered(device, &entry);
+	device->parent->detach_ioas(vdev);
+	mdr_gate_exit(&entry);
+}
