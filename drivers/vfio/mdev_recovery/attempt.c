@@ -86,6 +86,7 @@ static void mdr_attempt_proven(struct mdr_function *function)
 {
 	guard(mutex)(&function->group->lock);
 	function->group->reset_at = ktime_get_ns();
+	mdr_walk_clear_status(function);
 	mdr_function_settled(function);
 	function->failed = false;
 }
@@ -255,7 +256,10 @@ static void mdr_bridge_unlock(struct pci_dev *bridge)
 	device_unlock(&bridge->dev);
 }
 
-/* With DMA off and config space held, as the PCI core resets a function. */
+/*
+ * With DMA off and config space held, as the PCI core resets a function. The bridge
+ * comes after the function here, which a try may.
+ */
 static int mdr_reset_by_pci_core(struct pci_dev *pdev)
 {
 	struct pci_dev *bridge = pci_upstream_bridge(pdev);
@@ -263,32 +267,40 @@ static int mdr_reset_by_pci_core(struct pci_dev *pdev)
 
 	if (!mdr_bridge_trylock(bridge))
 		return ret;
-	ret = pci_try_reset_function(pdev);
+	if (pci_cfg_access_trylock(pdev)) {
+		ret = pci_reset_function_locked(pdev);
+		pci_cfg_access_unlock(pdev);
+	}
 	mdr_bridge_unlock(bridge);
 	return ret;
 }
 
-static int mdr_reset_by_parent(struct mdr_group *group, struct pci_dev *pdev)
+/*
+ * Reset a function that answers: its parent driver does, or the PCI core. -ENODEV if
+ * it is going away.
+ */
+static int mdr_attempt_reset_locked(struct pci_dev *pdev)
 {
-	struct mdr_function *function;
-	int ret;
+	struct mdr_function *function = mdr_function_find(pdev);
 
-	ret = mdr_attempt_lock(group, pdev);
-	if (ret)
-		return ret;
-	function = mdr_function_find(pdev);
-	ret = -ENODEV;
-	if (function && function->ops->reset)
-		ret = function->ops->reset(pdev);
-	device_unlock(&pdev->dev);
-	return ret;
+	device_lock_assert(&pdev->dev);
+
+	if (!function)
+		return -ENODEV;
+	if (!mdr_function_answers(pdev))
+		return -EIO;
+	function->configured = false;
+	WRITE_ONCE(function->blank, true);
+	return function->ops->reset ? function->ops->reset(pdev) :
+				      mdr_reset_by_pci_core(pdev);
 }
 
-/* Does its parent driver reset the function? -ENODEV if it is going away. */
-static int mdr_attempt_look(struct mdr_group *group, struct pci_dev *pdev,
-			    bool *by_parent)
+/*
+ * One try at resetting a function; -EAGAIN or -EBUSY while somebody has it. Look and
+ * reset are one hold of the device lock: in between it might get another driver.
+ */
+static int mdr_attempt_reset_try(struct mdr_group *group, struct pci_dev *pdev)
 {
-	struct mdr_function *function;
 	int ret;
 
 	ret = mdr_bridges_restore(pdev);
@@ -297,34 +309,9 @@ static int mdr_attempt_look(struct mdr_group *group, struct pci_dev *pdev,
 	ret = mdr_attempt_lock(group, pdev);
 	if (ret)
 		return ret;
-	function = mdr_function_find(pdev);
-	if (!function)
-		ret = -ENODEV;
-	else if (!mdr_function_answers(pdev))
-		ret = -EIO;
-	else
-		*by_parent = function->ops->reset;
-	if (!ret) {
-		function->configured = false;
-		WRITE_ONCE(function->blank, true);
-	}
+	ret = mdr_attempt_reset_locked(pdev);
 	device_unlock(&pdev->dev);
 	return ret;
-}
-
-/* One try at resetting a function; -EAGAIN or -EBUSY while somebody has it. */
-static int mdr_attempt_reset_try(struct mdr_group *group, struct pci_dev *pdev)
-{
-	bool by_parent = false;
-	int ret;
-
-	ret = mdr_attempt_look(group, pdev, &by_parent);
-	if (ret)
-		return ret;
-	if (by_parent)
-		return mdr_reset_by_parent(group, pdev);
-	return mdr_attempt_may(group) ? mdr_reset_by_pci_core(pdev) :
-					-ECANCELED;
 }
 
 /* Reset one function, leaving it to be restored. -ENOTTY: it has no way to. */
@@ -420,7 +407,10 @@ static bool mdr_attempt_owns_below(struct mdr_group *group,
 	return owns;
 }
 
-/* Reset the bus of a function, if that hits nobody else and the way is open. */
+/*
+ * Reset the bus of a function, if that hits nobody else and the way is open. For one
+ * that does not answer the PCI core would wait a minute, with its locks held.
+ */
 static int mdr_attempt_reset_bus(struct mdr_group *group, struct pci_dev *pdev)
 {
 	struct pci_dev *bridge = pci_upstream_bridge(pdev);
@@ -432,6 +422,8 @@ static int mdr_attempt_reset_bus(struct mdr_group *group, struct pci_dev *pdev)
 	ret = mdr_bridges_restore(pdev);
 	if (ret)
 		return ret;
+	if (!mdr_function_answers(pdev))
+		return -EIO;
 	return mdr_attempt_may(group) ? pci_reset_bus(pdev) : -ECANCELED;
 }
 
@@ -542,10 +534,11 @@ int mdr_group_recover(struct mdr_group *group)
 		mdr_breaker_reset(&group->breaker);
 		group->cause = MDR_CAUSE_NONE;
 		list_for_each_entry(function, &group->functions, group_item) {
-			mdr_function_settled(function);
 			mdr_walk_clear_status(function);
+			mdr_function_settled(function);
 			mdr_domain_forget(function);
 		}
+		group->attempt.host_is_done = false;
 	}
 	/* a reset from outside that is under way opens the gate at its end */
 	if (!ret && group->resets == 1)

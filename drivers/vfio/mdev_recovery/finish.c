@@ -61,6 +61,7 @@ static struct mdr_device *mdr_group_next_unsynced(struct mdr_group *group)
  * @host_at_work: the host has not come back, in recovery_timeout_ms
  * @abandoned: the host ended without a resume: a function may not have been reset
  * @overdue: recovery_timeout_ms had passed when it began
+ * @undrained: nobody has drained the gate: this is no recovery of the host's
  * @failure: what fails the group if nothing helps
  */
 struct mdr_finish {
@@ -69,6 +70,7 @@ struct mdr_finish {
 	bool host_at_work;
 	bool abandoned;
 	bool overdue;
+	bool undrained;
 	enum mdr_event failure;
 };
 
@@ -85,7 +87,8 @@ static bool mdr_function_abandoned(struct pci_dev *pdev)
 		return false;
 	function = mdr_function_find(pdev);
 	if (function && READ_ONCE(function->recovering))
-		abandoned = mdr_port_has_blockers(mdr_walk_port_of(function)) &&
+		abandoned = !function->error.was_blank &&
+			    mdr_port_has_blockers(mdr_walk_port_of(function)) &&
 			    (mdr_bridges_are_blank(pdev) ||
 			     (mdr_function_answers(pdev) &&
 			      mdr_function_is_blank(function)));
@@ -142,6 +145,7 @@ static bool mdr_finish_begin(struct mdr_finish *finish)
 	finish->host_at_work = mdr_group_pending(group) && !finish->abandoned;
 	if (finish->host_at_work)
 		return finish->overdue; /* to fail the group */
+	finish->undrained = group->machine.state == MDR_STATE_CLOSING;
 	mdr_attempt_start(group);
 	return true;
 }
@@ -152,7 +156,8 @@ static bool mdr_finish_may_reset(struct mdr_finish *finish)
 	struct mdr_group *group = finish->group;
 
 	guard(mutex)(&group->lock);
-	if (group->attempt.event == finish->event || !mdr_attempt_may(group))
+	if (group->attempt.event == finish->event ||
+	    group->machine.state == MDR_STATE_FAILED || !mdr_attempt_may(group))
 		return false;
 	group->attempt.event = finish->event;
 	return true;
@@ -178,6 +183,8 @@ static int mdr_finish_run(struct mdr_finish *finish)
 
 	if (finish->host_at_work)
 		return -ETIMEDOUT;
+	if (finish->undrained)
+		mdr_group_drain(group, false);
 	ret = mdr_group_reset_due(group);
 	if (!ret)
 		ret = mdr_group_restore(group, mdr_finish_deadline(finish),
@@ -199,6 +206,7 @@ static void mdr_finish_resumed(struct mdr_finish *finish)
 			   "the kernel abandoned the recovery of event %llu, own recovery succeeded\n",
 			   finish->event);
 		group->stats.own_resets++;
+		group->attempt.host_is_done = false;
 	}
 	group->untouched = mdr_group_is_pristine(group);
 	group->stats.recoveries++;
@@ -249,8 +257,8 @@ static struct mdr_device *mdr_finish_end(struct mdr_finish *finish, int ret)
 			break;
 		/* an abandoned walk does not come back to it */
 		if (finish->abandoned) {
-			mdr_function_settled(function);
 			mdr_walk_clear_status(function);
+			mdr_function_settled(function);
 		}
 		mdr_domain_forget(function);
 	}

@@ -94,8 +94,8 @@ static void mdr_group_new_event(struct mdr_function *function, u64 event,
 
 	list_for_each_entry(other, &group->functions, group_item) {
 		other->error.was_reset = false;
-		/* a walk that used up its time may never come back */
-		if (group->attempt.overdue)
+		/* a walk that used up its time may never come back; a reset does */
+		if (group->attempt.overdue && !other->told_by_reset)
 			mdr_function_settled(other);
 	}
 	group->event = event;
@@ -185,34 +185,41 @@ static bool mdr_group_close_again(struct mdr_function *function)
 /*
  * The host gives the function up: at the end of a recovery, or without one, and
  * then this is an event of its own. True if users had to be kept out for it.
+ *
+ * A host that is late may give up what the own attempt, or an administrator, has
+ * brought back meanwhile. The function is not lost then.
  */
 static bool mdr_permanent_failure(struct mdr_function *function)
 {
+	bool whole = !READ_ONCE(function->blank) &&
+		     mdr_function_answers(function->pdev) &&
+		     !mdr_function_is_blank(function);
 	struct mdr_group *group = function->group;
 	u64 event;
 
-	if (mdr_group_is_recovering(group)) {
-		mdr_walk_goes_on(function);
-		event = 0;
-	} else {
-		event = mdr_walk_error(function, pci_channel_io_perm_failure);
-	}
-
 	guard(mutex)(&group->lock);
-	function->failed = true;
+	/* what the own attempt does now was asked of a host that has come back */
+	mdr_group_host_at_work(group);
 	mdr_function_resumed(function);
-	if (mdr_group_has_given_up(group))
-		return false;
 	if (mdr_group_is_recovering(group) ||
 	    group->machine.state == MDR_STATE_FAILED) {
+		mdr_walk_goes_on(function);
+		function->failed = true;
 		/* told function by function: the last one starts the work */
-		if (mdr_group_pending(group))
+		if (mdr_group_has_given_up(group) || mdr_group_pending(group))
 			return false;
 		group->attempt.host_is_done = true;
 		queue_work(mdr_workqueue, &group->finish);
 		return false;
 	}
-	if (event && event != group->event)
+	if (whole) {
+		pci_warn(function->pdev,
+			 "the host gives it up, but it is whole: going on\n");
+		return false;
+	}
+	function->failed = true;
+	event = mdr_walk_error(function, pci_channel_io_perm_failure);
+	if (event != group->event)
 		mdr_group_new_event(function, event, MDR_CHANNEL_PERM_FAILURE);
 	group->cause = MDR_CAUSE_PERMANENT;
 	mdr_group_step(group, MDR_EVENT_ERROR_PERMANENT, function);
@@ -247,9 +254,13 @@ static pci_ers_result_t mdr_error_detected(struct pci_dev *pdev,
 	}
 
 	error.frozen = state == pci_channel_io_frozen;
-	/* it may have lost its power before; a frozen one cannot be read */
-	error.was_blank = !error.frozen && mdr_function_answers(pdev) &&
-			  mdr_function_is_blank(function);
+	/*
+	 * An earlier error may not have been made up for, or it may have lost its
+	 * power before. A frozen one cannot be read.
+	 */
+	error.was_blank = READ_ONCE(function->blank) ||
+			  (!error.frozen && mdr_function_answers(pdev) &&
+			   mdr_function_is_blank(function));
 	if (error.frozen || error.was_blank)
 		WRITE_ONCE(function->blank, true);
 	function->configured = false;
@@ -415,8 +426,7 @@ static void mdr_group_recover_lost(struct mdr_function *function)
 			    MDR_CHANNEL_NORMAL);
 	group->cause = MDR_CAUSE_HOST_RESET;
 	mdr_group_step(group, MDR_EVENT_ERROR_FATAL, function);
-	/* reset_prepare() has drained the gate */
-	mdr_group_step(group, MDR_EVENT_DRAINED, function);
+	/* the user who made this reset may be inside: the worker drains */
 	queue_work(mdr_workqueue, &group->finish);
 }
 

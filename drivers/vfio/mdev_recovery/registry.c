@@ -15,6 +15,7 @@
 #include <linux/xarray.h>
 
 #include "function.h"
+#include "group.h"
 
 /* Protects which functions, groups and domains exist. */
 DEFINE_MUTEX(mdr_registry_lock);
@@ -248,12 +249,22 @@ struct pci_dev *mdr_walk_port_of(struct mdr_function *function)
 
 /*
  * A walk that was abandoned leaves the AER status of its port as it was, and the
- * next error may be blamed on that port. Do what pcie_do_recovery() does at its end.
+ * next error may be blamed on that port. Do what pcie_do_recovery() does at its end;
+ * the port of a walk that left the link alone is not known, but is one of these.
+ * Only if there was such a walk: otherwise the status is that of an error which the
+ * kernel has yet to see.
  */
 void mdr_walk_clear_status(struct mdr_function *function)
 {
+	struct pci_dev *bridge = pci_upstream_bridge(function->pdev);
+
+	lockdep_assert_held(&function->group->lock);
+
+	if (!function->recovering && !function->group->attempt.host_is_done)
+		return;
 	/* refused where the firmware owns AER: it clears the status itself */
-	pci_aer_clear_nonfatal_status(mdr_walk_port_of(function));
+	for (; bridge; bridge = pci_upstream_bridge(bridge))
+		pci_aer_clear_nonfatal_status(bridge);
 }
 
 /* The current walk has told everything, and has come back to @function. */

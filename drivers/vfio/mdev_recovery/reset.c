@@ -78,9 +78,12 @@ static void mdr_reset_acknowledge(struct mdr_group *group,
 			continue;
 		if (function->device && function->device->opened)
 			function->device->acknowledged = group->event;
+		mdr_walk_clear_status(function);
 		mdr_function_settled(function);
 		function->failed = false;
 	}
+	if (!mdr_group_pending(group))
+		group->attempt.host_is_done = false;
 }
 
 /*

@@ -157,6 +157,7 @@ bool mdr_user_command_note(struct mdr_device *device, const char __user *buf)
 /* GET_INFO may have set AtomicOp Requester Enable; called inside the gate. */
 void mdr_user_registers_info(struct mdr_device *device)
 {
+	guard(mutex)(&device->registers_lock);
 	mdr_user_register_read(device, MDR_DEVCTL2);
 }
 

@@ -44,10 +44,12 @@ int shim_vendor_set(const char *parameter, const char *value);
 long shim_vendor_count(const char *parameter);
 /*
  * Starts the kernel's own recovery of a port, with a reset function of the test
- * module; does not wait for its end. -EOPNOTSUPP if this kernel does not export it.
+ * module; does not wait for its end. -EOPNOTSUPP if nothing finds it.
  */
 int shim_test_recover(const char *port, const char *state, const char *reset,
 		      unsigned int ms);
+/* Does this kernel say that it gives a recovery up, with reset "fail"? (6.12 does not.) */
+bool shim_test_gives_up(void);
 
 /* The firmware tells the kernel of an error: severity is "fatal" or "nonfatal". */
 int shim_test_firmware(const struct shim *s, const char *severity);

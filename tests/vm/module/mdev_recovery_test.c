@@ -36,7 +36,7 @@
  *	fail	fails, after MS milliseconds
  *	dpc	finds the link reset already, as after a DPC event
  *
- * That takes a kernel that exports the function (7.3 does, 6.12 does not).
+ * 7.3 exports the function; on 6.12 a probe finds it.
  *
  * Write "ADDRESS fatal" or "ADDRESS nonfatal" to the parameter firmware for an
  * error of a function that does not come by AER's interrupt but from the firmware,
@@ -236,7 +236,39 @@ static struct pci_driver test_driver = {
 	.driver_managed_dma	= true,
 };
 
+/*
+ * Linux 6.12 does not export these two. Where a probe can be placed the function can be
+ * called; a probe at an entry is behind its ENDBR, which changes nothing.
+ */
 #ifdef MDR_TEST_HAVE_pcie_do_recovery
+static typeof(&pcie_do_recovery) test_do_recovery = pcie_do_recovery;
+static typeof(&pci_bus_error_reset) test_bus_reset = pci_bus_error_reset;
+
+static bool test_find_recovery(void)
+{
+	return true;
+}
+#else
+static typeof(&pcie_do_recovery) test_do_recovery;
+static typeof(&pci_bus_error_reset) test_bus_reset;
+
+static void *test_find(const char *symbol)
+{
+	struct kprobe probe = { .symbol_name = symbol };
+
+	if (register_kprobe(&probe))
+		return NULL;
+	unregister_kprobe(&probe);
+	return probe.addr;
+}
+
+static bool test_find_recovery(void)
+{
+	test_bus_reset = test_find("pci_bus_error_reset");
+	test_do_recovery = test_find("pcie_do_recovery");
+	return test_bus_reset && test_do_recovery;
+}
+#endif
 
 struct test_recovery {
 	struct list_head item;
@@ -265,7 +297,7 @@ static void test_reset_wait(struct pci_dev *port)
 static pci_ers_result_t test_reset_ok(struct pci_dev *port)
 {
 	test_reset_wait(port);
-	return pci_bus_error_reset(port) ? PCI_ERS_RESULT_DISCONNECT :
+	return test_bus_reset(port) ? PCI_ERS_RESULT_DISCONNECT :
 					   PCI_ERS_RESULT_RECOVERED;
 }
 
@@ -289,8 +321,8 @@ static int test_recover_thread(void *data)
 	scoped_guard(mutex, &test_recover_lock)
 		list_add(&recovery->item, &test_recoveries);
 	if (recovery->reset == test_reset_dpc)
-		pci_bus_error_reset(recovery->port);
-	pcie_do_recovery(recovery->port, recovery->state, recovery->reset);
+		test_bus_reset(recovery->port);
+	test_do_recovery(recovery->port, recovery->state, recovery->reset);
 	scoped_guard(mutex, &test_recover_lock)
 		list_del(&recovery->item);
 
@@ -329,6 +361,8 @@ static int test_recover_set(const char *text, const struct kernel_param *param)
 	struct task_struct *task;
 	int ret;
 
+	if (!test_find_recovery())
+		return -EOPNOTSUPP;
 	recovery = kzalloc(sizeof(*recovery), GFP_KERNEL);
 	if (!recovery)
 		return -ENOMEM;
@@ -352,8 +386,6 @@ static const struct kernel_param_ops test_recover_ops = {
 	.set = test_recover_set,
 };
 module_param_cb(recover, &test_recover_ops, NULL, 0200);
-
-#endif
 
 /*
  * GHES hands over memory of a pool, and the recovery frees it there. A machine

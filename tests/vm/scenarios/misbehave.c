@@ -374,7 +374,7 @@ static void recover_by_kernel(const char *state, const char *reset, unsigned int
 	int ret = shim_test_recover(PORT, state, reset, ms);
 
 	if (ret == -EOPNOTSUPP)
-		SKIP("this kernel does not export pcie_do_recovery()");
+		SKIP("nothing finds pcie_do_recovery()");
 	REQUIRE_OK(ret);
 }
 
@@ -420,6 +420,8 @@ SCENARIO(misbehave_kernel_reset_fails,
 {
 	struct shim s;
 
+	if (!shim_test_gives_up())
+		SKIP("this kernel does not say that it gives up");
 	start(&s, PORT, 0, "resume");
 	check_held(&s, "frozen", "fail", 1000, true);
 	stop_log(false);
@@ -433,6 +435,8 @@ SCENARIO(misbehave_kernel_gives_up,
 	uint64_t begin;
 	struct shim s;
 
+	if (!shim_test_gives_up())
+		SKIP("this kernel does not say that it gives up");
 	start(&s, PORT, 0, "resume");
 	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", DEAD));
 	REQUIRE_OK(shim_test_set("unhealthy", "1"));
@@ -474,4 +478,25 @@ SCENARIO(misbehave_kernel_recover_then_late,
 	CHECK(vfio_user_read(&user, BAR0, NIC_SCRATCH, 4) == 0, "SCRATCH is %#x",
 	      vfio_user_read(&user, BAR0, NIC_SCRATCH, 4));
 	check_alive(&s);
+}
+
+SCENARIO(misbehave_kernel_recover_then_gives_up,
+	 "recover while the kernel hangs, which then gives up a device that is whole: goes on")
+{
+	struct shim s;
+
+	start(&s, PORT, 0, "resume");
+	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", WATCHDOG));
+	recover_by_kernel("frozen", "fail", 1500);
+	REQUIRE(shim_wait(s.group, "failed", SETTLE_MS), "not failed");
+	check_err_once();
+	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", "20000"));
+	CHECK_OK(recover(&s));
+	CHECK(shim_is(s.group, "open"), "not open after recover");
+	CHECK(WAIT_FOR(klog_count("device recovery failed"), SETTLE_MS), "not done");
+	sleep_ms(30);
+	CHECK(!vfio_irq_wait(err, 0, NULL), "ERR fired again");
+	check_alive(&s);
+	stop_log(true);
+	CHECK_NUMBER(s.group, "stats/failures", 1);
 }

@@ -128,9 +128,9 @@ SCENARIO(neighbour_blocks_recovery,
  * Does the port of an abandoned walk still say that it had the error? What fatal errors
  * leave there the kernel clears in no case.
  */
-static bool port_is_poisoned(void)
+static bool port_is_poisoned(const char *id)
 {
-	const char *port = pci_port_addr(PORT);
+	const char *port = pci_port_addr(id);
 	uint32_t head;
 
 	for (unsigned int at = 0x100; at; at = head >> 20) {
@@ -142,26 +142,37 @@ static bool port_is_poisoned(void)
 	return false;
 }
 
-SCENARIO(neighbour_abandoned_status,
-	 "a non-fatal error that the kernel abandons: its port is not blamed for the next one")
+static void abandon_nonfatal(const char *port, const char *below)
 {
 	struct shim s;
 
-	REQUIRE_OK(shim_bind(&s, PORT, 0));
+	REQUIRE_OK(shim_bind(&s, below, 0));
 	REQUIRE_OK(shim_create(&s, "resume"));
 	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", RECOVERY_MS));
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
-	REQUIRE_OK(aer_inject(PORT, "POISON_TLP"));
+	REQUIRE_OK(aer_inject(port, "POISON_TLP"));
 	/* 6.12 does not say that it gives up */
 	REQUIRE(WAIT_FOR(shim_is(s.group, "failed") ||
 			 shim_number(s.group, "stats/own_resets"), 4000 + SLOW_MS),
 		"not decided");
 	if (shim_is(s.group, "failed")) {
-		CHECK(port_is_poisoned(), "the kernel clears it: nothing is shown");
+		CHECK(port_is_poisoned(port), "the kernel clears it: nothing is shown");
 		REQUIRE_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", s.group));
 	}
 	REQUIRE(shim_wait(s.group, "open", SETTLE_MS), "not open");
-	CHECK(!port_is_poisoned(), "the status of the port still has the error");
+	CHECK(!port_is_poisoned(port), "the status of %s still has the error", port);
+}
+
+SCENARIO(neighbour_abandoned_status,
+	 "a non-fatal error that the kernel abandons: its port is not blamed for the next one")
+{
+	abandon_nonfatal(PORT, PORT);
+}
+
+SCENARIO(neighbour_abandoned_status_switch,
+	 "the same at a switch: the port is not the root port")
+{
+	abandon_nonfatal("sw_up", "sw_a");
 }
 
 SCENARIO(neighbour_fails_recovery,

@@ -241,3 +241,25 @@ SCENARIO(slow_outside_reset,
 	client_stop(&quick);
 	client_stop(&slow);
 }
+
+SCENARIO(slow_silent_alone,
+	 "silent for good, alone on its bus: failed, no reset waits for it, later errors do not",
+	 .limit_s = 60)
+{
+	struct shim parked;
+
+	client_start(&a);
+	client_start(&b);
+	client_park("sw_c", &parked);
+	REQUIRE_OK(shim_set(&a.s, "recovery_timeout_ms", "2000"));
+	REQUIRE_OK(slow_function(a.s.addr, "ones", 600000));
+	client_strike(&b, "rp_switch", "DLP");
+	client_check_whole(&b, BRISK_MS);
+	client_check_lost(&a, 2000 + BRISK_MS);
+	client_strike(&b, "rp_switch", "DLP");
+	client_check_whole(&b, BRISK_MS);
+	CHECK(!klog_count("after bus reset"), "the PCI core waits for it");
+	REQUIRE_OK(slow_end());
+	client_stop(&b);
+	client_stop_lost(&a);
+}

@@ -186,7 +186,7 @@ SCENARIO(switch_two_ports_two_events,
 	REQUIRE_OK(ret);
 	ret = shim_test_recover("sw_a", "frozen", "ok", 1500);
 	if (ret == -EOPNOTSUPP)
-		SKIP("this kernel does not export pcie_do_recovery()");
+		SKIP("nothing finds pcie_do_recovery()");
 	REQUIRE_OK(ret);
 	REQUIRE_OK(shim_test_recover("sw_b", "frozen", "ok", 1500));
 	CHECK(WAIT_FOR(!shim_is(a.s.group, "open") && !shim_is(b.s.group, "open"), SETTLE_MS),
@@ -207,7 +207,7 @@ static void two_walks(const char *slow, const char *quick)
 
 	ret = shim_test_recover(slow, "frozen", "ok", 3000);
 	if (ret == -EOPNOTSUPP)
-		SKIP("this kernel does not export pcie_do_recovery()");
+		SKIP("nothing finds pcie_do_recovery()");
 	REQUIRE_OK(ret);
 	REQUIRE(WAIT_FOR(event_of(&a) != event, SETTLE_MS), "the first walk tells nothing");
 	REQUIRE_OK(shim_test_recover(quick, "frozen", "ok", 0));
@@ -476,29 +476,48 @@ SCENARIO(switch_one_dead,
 	client_stop_lost(&a);
 }
 
-SCENARIO(switch_slow_host,
-	 "a host slower than the watchdog, beside a blocker: nobody is let in before it has reset",
-	 .limit_s = 120)
+/*
+ * A host slower than the watchdog, beside a blocker. If nothing shows its reset, nobody
+ * may be let in before it has made it.
+ */
+static void slow_host(void)
 {
 	uint64_t begin;
 	int ret;
 
+	begin = now_ms();
+	ret = shim_test_recover("rp_switch", "frozen", "ok", 4000);
+	if (ret == -EOPNOTSUPP)
+		SKIP("nothing finds pcie_do_recovery()");
+	REQUIRE_OK(ret);
+	/* watchdog, attempt and host's end: all of it is over then */
+	REQUIRE(!WAIT_FOR(shim_number(a.s.group, "event") &&
+			  shim_is(a.s.group, "open"), 3500), "open before the host's reset");
+	wait_for_host(ABANDONED);
+	CHECK(now_ms() - begin >= 4000, "the host was done after %ju ms", now_ms() - begin);
+}
+
+static void two_that_time_out_soon(void)
+{
 	REQUIRE_OK(shim_test_load());
 	client_start(&a);
 	client_start(&b);
 	REQUIRE_OK(shim_set(&a.s, "recovery_timeout_ms", "1000"));
 	REQUIRE_OK(shim_set(&b.s, "recovery_timeout_ms", "1000"));
-	begin = now_ms();
-	ret = shim_test_recover("rp_switch", "frozen", "ok", 4000);
-	if (ret == -EOPNOTSUPP)
-		SKIP("this kernel does not export pcie_do_recovery()");
-	REQUIRE_OK(ret);
-	/* watchdog, attempt and host's end: all of it is over then */
-	wait_for_host(ABANDONED);
-	CHECK(now_ms() - begin >= 4000, "the host was done after %ju ms", now_ms() - begin);
+}
+
+SCENARIO(switch_slow_host,
+	 "a host slower than the watchdog, beside a blocker: nobody is let in before it has reset",
+	 .limit_s = 120)
+{
+	two_that_time_out_soon();
+	slow_host();
 	for (int i = 0; i < 2; i++) {
 		struct client *who = i ? &b : &a;
 
+		/* 6.12 does not say that it has given up */
+		if (shim_is(who->s.group, "failed"))
+			sysfs_write("1", SHIM_CLASS "/group%d/recover", who->s.group);
 		CHECK(shim_wait(who->s.group, "open", 2 * SETTLE_MS), "%s: not open",
 		      who->port);
 		CHECK(pci_command(who->s.addr) & 0x2, "%s: COMMAND is %#x", who->port,
