@@ -59,7 +59,7 @@ struct mdr_walk {
  * struct mdr_function_error - what the latest error means to a function
  * @frozen: the link was frozen; device lock
  * @needs_reset: the function voted for a reset; device lock
- * @was_blank: it had lost its config space before; device lock
+ * @was_blank: it was blank before: a reset does not show; device lock
  * @was_reset: the host provably reset the function; group->lock
  * @reset_due: the function voted for a reset and the host made none, so the end
  *	of the recovery must; group->lock
