@@ -52,10 +52,19 @@ static vm_fault_t mdr_fault_substitute(struct mdr_device *device,
 	return ret;
 }
 
+/*
+ * KVM of arm64 takes the size of what it maps into a guest from the mapping, where
+ * that is of page frames, and not from the page that a fault has put there
+ * (arch/arm64/kvm/mmu.c: get_vma_page_shift()). Behind one substitute page the guest
+ * would get the memory of others.
+ */
+#define MDR_MAY_SUBSTITUTE !IS_ENABLED(CONFIG_ARM64)
+
 static vm_fault_t mdr_fault_dead(struct mdr_device *device,
 				 struct vm_fault *vmf, unsigned int order)
 {
-	if (READ_ONCE(device->tunables.dead_access) == MDR_DEAD_ACCESS_FAULT) {
+	if (!MDR_MAY_SUBSTITUTE ||
+	    READ_ONCE(device->tunables.dead_access) == MDR_DEAD_ACCESS_FAULT) {
 		atomic64_inc(&device->function->group->stats.dead_accesses);
 		return VM_FAULT_SIGBUS;
 	}
