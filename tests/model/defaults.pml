@@ -25,6 +25,9 @@
 #ifndef RESETS
 #define RESETS 0
 #endif
+#ifndef ACKS			/* may users acknowledge without a reset? */
+#define ACKS 0
+#endif
 #ifndef CONFIG_ACCESS
 #define CONFIG_ACCESS 0
 #endif
@@ -40,7 +43,9 @@
 #ifndef PORTS			/* 2: function 0 is below the first port only */
 #define PORTS 1
 #endif
+#ifndef BELOW
 #define BELOW(f, port) ((port) == 0 || (f) > 0)
+#endif
 #ifndef WALKS			/* errors */
 #define WALKS 1
 #endif

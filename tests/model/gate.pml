@@ -1,241 +1,234 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The barriers of the gate, on x86 and on arm64: gate.c, gate.h, and what fault.c and
- * device.c build on them.
+ * The gate: its counts, and its barriers on x86 and on arm64. gate.c, gate.h, and what
+ * fault.c and device.c build on them.
  *
  * Memory is one for all (both architectures are other-multi-copy atomic). What makes
  * them weak is that a CPU performs its own accesses out of order: an access may be
  * performed as soon as everything has been that it is ordered after. Which that is:
  *
- *	x86	a load may overtake a store before it (the store buffer), nothing else
+ *	x86	a load may overtake a store before it (the store buffer), nothing else;
+ *		every atomic operation is a full barrier
  *	arm64	anything may overtake anything, but for barriers, acquire, release,
- *		and stores that depend on a load
+ *		atomic operations that return a value, and what depends on a load
  *
  * A test is two CPUs and what must not be seen. An access reads
- * "not done, and all it waits for is done -> perform it". WW(x) and the like ask
- * whether the access must wait for x: always with a barrier, else as the CPU is.
+ * "not done, and all it waits for is done -> perform it". WR(x) and the like ask
+ * whether a load (R) or store (W) must wait for x without a barrier.
  *
- * -DX86 or -DARM64, -DTEST_<name>, and -DNO_<name> to leave a barrier out.
+ * -DX86 or -DARM64, -DTEST_<name>, and -DNO_<name> to leave something out. TEST_COUNTS
+ * has several CPUs in order, and no barriers: it is about the counts.
  */
 
 #ifdef X86
 #define WR(x) 1			/* a load after a store */
 #define WW(x) (x)
 #define RR(x) (x)
-#define RW(x) (x)
+#define RMW(x) (x)		/* an atomic operation without a result */
 #else
 #define WR(x) 1
 #define WW(x) 1
 #define RR(x) 1
-#define RW(x) 1
+#define RMW(x) 1
 #endif
 
-/* smp_mb() in mdr_gate_enter(), mdr_gate_enter_exclusive() and mdr_gate_closed() */
-#ifndef NO_MB
-#define MB(x) (x)
+/* smp_mb() in mdr_gate_closed() */
+#ifndef NO_CLOSED_MB
+#define CLOSED_MB(x) (x)
 #else
-#define MB(x) WR(x)
+#define CLOSED_MB(x) WR(x)
 #endif
-/* xchg() in mdr_gate_close(); without it, a plain store */
-#ifndef NO_XCHG
-#define XCHG(x) (x)
+/* the first smp_mb() in mdr_gate_set(), for who reads @closed */
+#ifndef NO_SET_MB
+#define SET_MB(x) (x)
 #else
-#define XCHG(x) WR(x)
+#define SET_MB(x) WR(x)
 #endif
-/* smp_mb() in mdr_gate_open() */
-#ifndef NO_OPEN_MB
-#define OPEN_MB(x) (x)
+/* the same, before the counts, and the release before it */
+#ifndef NO_COUNT_MB
+#define COUNT_MB(x) (x)
 #else
-#define OPEN_MB(x) WR(x)
+#define COUNT_MB(x) RMW(x)
 #endif
-/* smp_store_release() of a slot, or of the flag; without it, a plain store */
-#ifndef NO_RELEASE
-#define RELEASE(x) (x)
+/* smp_mb__before_atomic() in mdr_gate_exit() */
+#ifndef NO_EXIT_MB
+#define EXIT_MB(x) (x)
 #else
-#define RELEASE(x) WW(x)
+#define EXIT_MB(x) RMW(x)
 #endif
-/* smp_load_acquire() of a slot */
+/* atomic_read_acquire() in mdr_gate_is_empty() */
 #ifndef NO_ACQUIRE
 #define ACQUIRE(x) (x)
-#define ACQUIRE_W(x) (x)
 #else
 #define ACQUIRE(x) RR(x)
-#define ACQUIRE_W(x) (x)	/* a store that depends on the load */
+#endif
+/* smp_mb() in mdr_gate_enter_exclusive() */
+#ifndef NO_EXCLUSIVE_MB
+#define EXCLUSIVE_MB(x) (x)
+#else
+#define EXCLUSIVE_MB(x) WR(x)
 #endif
 
+#define SHUT 16			/* MDR_GATE_SHUT; counts begin with 0 here */
+
 bit closed, entry, flag, device;
-bit owner;
-#ifdef TEST_LEAVE
-bit slot = 1;
+bit user_in, host_in, lock;
+#if defined(TEST_LEAVE)
+byte count = 1;
+#elif defined(TEST_OPEN)
+byte count = SHUT;
 #else
-bit slot;
+byte count;
 #endif
-byte state;
-bit user_in, host_in;
-byte through;
+byte state, through;
 
 #ifdef TEST_ENTER
 /*
- * Enter against close and drain: user and host are never both at the device. The user's
- * access depends on what it read; so does the host's reset.
+ * Enter against close and drain: user and host are never both at the device. All is in
+ * one count, so this needs no barrier; what it needs is that the operation which counts
+ * a task also shows it whether the gate is shut.
  */
 active proctype user()
 {
-	bit set, looked, see, in, out;
+	byte see;
 
-	do
-	:: atomic { !set -> slot = 1; set = 1 }
-	:: atomic { !looked && MB(set) -> see = closed; looked = 1 }
-	:: atomic { looked && !see && !in && MB(set) -> assert(!host_in); user_in = 1; in = 1 }
-	:: atomic { in && user_in -> user_in = 0 }
-	   atomic { slot = 0; out = 1 }
-	:: atomic { looked && see && set -> slot = 0; break }
-	:: atomic { out -> break }
-	od
+#ifndef NO_RESULT
+	atomic { count++; see = count }
+#else
+	see = count;
+	count++;
+#endif
+	if
+	:: see < SHUT -> atomic { assert(!host_in); user_in = 1 }
+	   user_in = 0
+	:: else
+	fi;
+	count--
 }
 
 active proctype host()
 {
-	bit set, looked, see;
-
-	do
-	:: atomic { !set -> closed = 1; set = 1 }
-	:: atomic { !looked && XCHG(set) -> see = slot; looked = 1 }
-	:: atomic { looked && see -> looked = 0 }	/* the drain looks again */
-	:: atomic { looked && !see && set ->
-		assert(!user_in);
-		host_in = 1;
-		break }
-	od
+	count = count + SHUT;
+	/* the drain */
+	atomic { count == SHUT -> assert(!user_in); host_in = 1 }
 }
 #endif
 
 #ifdef TEST_EXCLUSIVE
 /*
  * mdr_gate_enter_exclusive() against an error: whoever closes either sees the error, or
- * the drain of the error sees the closing task. state: 1 is closing.
+ * the drain of the error sees the closing task. state: 1 is closing. The list is behind
+ * a lock, and that alone orders it: what is before an unlock is done at the unlock, and
+ * what is after a lock is done after it.
  */
 active proctype closing()
 {
-	bit set, looked;
+	bit locked, set, unlocked, looked;
 	byte see;
 
 	do
-	:: atomic { !set -> slot = 1; set = 1 }
-	:: atomic { !looked && MB(set) -> see = state; looked = 1 }
-	:: atomic { set && looked -> break }
+	:: atomic { !locked && !lock -> lock = 1; locked = 1 }
+	:: atomic { locked && !set -> entry = 1; set = 1 }
+	:: atomic { set && !unlocked -> lock = 0; unlocked = 1 }
+	:: atomic { locked && !looked && EXCLUSIVE_MB(unlocked) -> see = state; looked = 1 }
+	:: atomic { unlocked && looked -> break }
 	od;
 	if
 	:: !see -> atomic { assert(!host_in); user_in = 1 }
-	   atomic { user_in = 0; slot = 0 }
-	:: else -> slot = 0
+	   atomic { user_in = 0; entry = 0 }
+	:: else -> entry = 0
 	fi
 }
 
 active proctype host()
 {
-	bit told, set, looked, see;
+	bit told, locked, looked, see;
 
 	do
 	:: atomic { !told -> state = 1; told = 1 }
-	:: atomic { !set && XCHG(told) -> closed = 1; set = 1 }
-	:: atomic { !looked && XCHG(told) && XCHG(set) -> see = slot; looked = 1 }
-	:: atomic { looked && see -> looked = 0 }
-	:: atomic { told && set && looked && !see ->
-		assert(!user_in);
-		host_in = 1;
-		break }
-	od
+#ifndef NO_LIST_LOCK
+	:: atomic { !locked && !lock -> lock = 1; locked = 1 }
+	:: atomic { locked && !looked -> see = entry; looked = 1 }
+	:: atomic { looked && told -> lock = 0; break }
+#else
+	:: atomic { !looked && WR(told) -> see = entry; looked = 1 }
+	:: atomic { looked && told -> break }
+#endif
+	od;
+	if
+	:: see -> !entry
+	:: else
+	fi;
+	atomic { assert(!user_in); host_in = 1 }
 }
 #endif
 
 #ifdef TEST_LEAVE
-/* What was done inside is done when a drain sees the slot free. */
+/* What was done inside is done when a drain sees that nobody is inside. */
 active proctype user()
 {
 	bit did, left;
 
 	do
 	:: atomic { !did -> device = 1; did = 1 }
-	:: atomic { !left && RELEASE(did) -> slot = 0; left = 1 }
+	:: atomic { !left && EXIT_MB(did) -> count = 0; left = 1 }
 	:: atomic { did && left -> break }
 	od
 }
 
 active proctype host()
 {
-	bit looked, see, checked, saw;
+	bit looked, checked, saw;
+	byte see;
 
 	do
-	:: atomic { !looked -> see = slot; looked = 1 }
+	:: atomic { !looked -> see = count; looked = 1 }
 	:: atomic { !checked && ACQUIRE(looked) -> saw = device; checked = 1 }
 	:: atomic { looked && checked -> break }
 	od;
 	assert(see || saw)
 }
-#endif
 
-#ifdef TEST_OWNER
-/* A drain that sees the gate in a slot sees the owner of this entry. */
-active proctype user()
-{
-	bit named, set;
-
-	do
-	:: atomic { !named -> owner = 1; named = 1 }
-	:: atomic { !set && RELEASE(named) -> slot = 1; set = 1 }
-	:: atomic { named && set -> break }
-	od
-}
-
-active proctype host()
-{
-	bit looked, see, asked, who;
-
-	do
-	:: atomic { !looked -> see = slot; looked = 1 }
-	:: atomic { !asked && ACQUIRE(looked) -> who = owner; asked = 1 }
-	:: atomic { looked && asked -> break }
-	od;
-	assert(!see || who)
-}
 #endif
 
 #ifdef TEST_OPEN
-/* A user that finds the gate open finds the device as the recovery left it. */
+/* A user whom the count lets in finds the device as the recovery left it. */
 active proctype host()
 {
 	bit restored, set;
 
 	do
 	:: atomic { !restored -> device = 1; restored = 1 }
-	:: atomic { !set && RELEASE(restored) -> flag = 1; set = 1 }	/* open */
+	:: atomic { !set && COUNT_MB(restored) -> count = count - SHUT; set = 1 }
 	:: atomic { restored && set -> break }
 	od
 }
 
-/* the access of a device is not made ahead of time: it depends on the flag */
+/* The access is not made ahead of the branch that it depends on. */
 active proctype user()
 {
-	bit see;
+	byte see;
 
-	see = flag;
+	atomic { count++; see = count }
 	if
-	:: see -> assert(device)
+	:: see < SHUT -> assert(device)
 	:: else
 	fi
 }
 #endif
 
 #ifdef TEST_MAP
-/* A fault inserts its entry and looks; closing sets the flag and zaps. */
+/*
+ * A fault inserts its entry and looks; closing sets the flag and zaps. A gate that was
+ * untouched is shut already, so no count lies between the two.
+ */
 active proctype fault()
 {
 	bit set, looked, see;
 
 	do
 	:: atomic { !set -> entry = 1; set = 1 }
-	:: atomic { !looked && MB(set) -> see = closed; looked = 1 }
+	:: atomic { !looked && CLOSED_MB(set) -> see = closed; looked = 1 }
 	:: atomic { set && looked -> break }
 	od;
 	if
@@ -251,7 +244,7 @@ active proctype host()
 
 	do
 	:: atomic { !set -> closed = 1; set = 1 }
-	:: atomic { !looked && XCHG(set) -> see = entry; looked = 1 }
+	:: atomic { !looked && SET_MB(set) -> see = entry; looked = 1 }
 	:: atomic { set && looked -> break }
 	od;
 	if
@@ -270,7 +263,7 @@ active proctype check()
 #ifdef TEST_ONES
 /*
  * The substitute page: a fault sets the mark, inserts, and looks; opening clears the
- * flag and looks at the mark. closed is 1 at first, so here 0 means closed.
+ * flag and looks at the mark. Here closed is 1 when the gate is open.
  */
 active proctype fault()
 {
@@ -280,7 +273,7 @@ active proctype fault()
 	:: atomic { !marked -> flag = 1; marked = 1 }
 	/* the page table lock orders nothing before it */
 	:: atomic { !set && WW(marked) -> entry = 1; set = 1 }
-	:: atomic { !looked && MB(set) && MB(marked) -> see = closed; looked = 1 }
+	:: atomic { !looked && CLOSED_MB(set) && CLOSED_MB(marked) -> see = closed; looked = 1 }
 	:: atomic { marked && set && looked -> break }
 	od;
 	if
@@ -296,7 +289,7 @@ active proctype host()
 
 	do
 	:: atomic { !set -> closed = 1; set = 1 }
-	:: atomic { !looked && OPEN_MB(set) -> see = flag; looked = 1 }
+	:: atomic { !looked && SET_MB(set) -> see = flag; looked = 1 }
 	:: atomic { set && looked -> break }
 	od;
 	if
@@ -309,5 +302,142 @@ active proctype host()
 active proctype check()
 {
 	atomic { through == 2 -> assert(!entry) }
+}
+#endif
+
+#ifdef TEST_COUNTS
+/*
+ * The counts of two CPUs and the flag, step by step: two users, and a host that closes,
+ * drains and opens twice. OPEN, CLOSED and UNTOUCHED as in gate.h.
+ */
+#define OPEN 0
+#define CLOSED 1
+#define UNTOUCHED 2
+
+short inside[2];		/* the counts; MDR_GATE_EMPTY is 0 here */
+byte gate = UNTOUCHED, holder;
+byte at_device;			/* users inside */
+bit quiet;			/* drained, and not opened since */
+
+inline gate_lock() { atomic { !holder -> holder = 1 } }
+inline gate_unlock() { holder = 0 }
+
+/* mdr_gate_set() */
+inline gate_set(to)
+{
+	was = gate;
+	gate = to;
+#ifndef NO_STEP
+	if
+	:: (was == OPEN) == (to == OPEN)
+	:: else ->
+#endif
+		cpu = 0;
+		do
+		:: cpu < 2 -> inside[cpu] = inside[cpu] + (to == OPEN -> -SHUT : SHUT); cpu++
+		:: else -> break
+		od
+#ifndef NO_STEP
+	fi
+#endif
+	;
+	cpu = 0
+}
+
+proctype user(byte on)
+{
+	short see;
+	byte was, cpu, times = 2;
+
+	do
+	:: times > 0 ->
+		times--;
+		/* mdr_gate_try_enter(), mdr_gate_enter() */
+		atomic { inside[on]++; see = inside[on] }
+		if
+		:: see < SHUT / 2 -> goto in
+		:: else
+#ifndef NO_TAKE_BACK
+			-> inside[on]--
+#endif
+		fi;
+		/* mdr_gate_enter_slowly(), mdr_gate_touch() */
+again:		if
+		:: gate == CLOSED -> goto out
+		:: gate == OPEN
+		:: gate == UNTOUCHED ->
+			gate_lock();
+			if
+			:: gate == UNTOUCHED -> gate_set(OPEN)
+			:: else
+			fi;
+			if
+			:: gate == OPEN -> gate_unlock()
+			:: else -> gate_unlock(); goto out
+			fi
+		fi;
+#ifndef NO_LOOK
+		atomic { inside[on]++; see = inside[on] }
+#else
+		inside[on]++;
+		see = 0;
+#endif
+		if
+		:: see < SHUT / 2
+		:: else -> inside[on]--; goto again
+		fi;
+in:		atomic { assert(!quiet); at_device++ }
+		at_device--;
+		inside[on]--;
+out:		see = 0;
+		was = 0
+	:: else -> break
+	od
+}
+
+#define ENTRIES(n) ((n) & (SHUT - 1))
+
+proctype host()
+{
+	byte was, cpu, times = 2;
+
+	do
+	:: times > 0 ->
+		times--;
+		gate_lock();
+		if
+		:: gate != CLOSED -> gate_set(CLOSED)
+		:: else
+		fi;
+		gate_unlock();
+		/* mdr_gate_drain() */
+		ENTRIES(inside[0]) == 0;
+#ifndef NO_CPU
+		ENTRIES(inside[1]) == 0;
+#endif
+		atomic { assert(!at_device); quiet = 1 }
+		gate_lock();
+		quiet = 0;
+		if
+		:: gate_set(OPEN)
+		:: gate_set(UNTOUCHED)
+		fi;
+		gate_unlock();
+		was = 0
+	:: else -> break
+	od
+}
+
+init {
+	atomic {
+		inside[0] = SHUT;
+		inside[1] = SHUT;
+		run user(0);
+		run user(1);
+		run host()
+	}
+	/* at the end the counts are in step with the flag, and nobody is inside */
+	_nr_pr == 1;
+	assert(inside[0] == (gate == OPEN -> 0 : SHUT) && inside[1] == inside[0])
 }
 #endif

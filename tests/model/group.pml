@@ -66,9 +66,10 @@ bit visited[NG];			/* attempt.visits is not what the worker read */
 /* struct mdr_function */
 bit present[NF];		/* in its group, and in the table */
 byte device_lock[NF];		/* the task that holds it */
-bit recovering[NF], failed[NF], blank[NF], removing[NF];
-bit frozen[NF], needs_reset[NF], was_reset[NF], reset_due[NF];
-bit in_host_reset[NF];
+byte walkers[NF];		/* a bit for each task that walks: WALKER() */
+bit failed[NF], blank[NF], removing[NF];
+bit frozen[NF], needs_reset[NF], was_blank[NF], was_reset[NF], reset_due[NF];
+bit in_host_reset[NF], told_by_reset[NF];
 byte phys[NF];
 
 /* struct mdr_device: one for each function, until it goes */
@@ -97,6 +98,7 @@ bit over;			/* everybody is through */
 
 /* checks */
 bit ghost_quiet[NG];		/* drained by the host, and not opened since */
+bit ghost_late[NG];		/* the latest drain ended by its bound */
 bit ghost_alone[NG];		/* drained by the host since the latest error */
 bit ghost_behind[NF];		/* its user has not reset since the last event */
 bit ghost_used[NF];		/* touched by a user since the host reset it */
@@ -176,12 +178,23 @@ inline gate_open(g, pristine_)
 
 /* group.c */
 
+/*
+ * Who may come back to a function, as mdr_function_told() and mdr_function_resumed()
+ * have it. No run has as many of them as MDR_WALKERS.
+ */
+#define WALKER(me)	((me) == HOST(0) -> 1 : ((me) == HOST(1) -> 2 : 4))
+#define RECOVERING(f)	(walkers[f] != 0)
+#define FUNCTION_TOLD(f, me) walkers[f] = walkers[f] | WALKER(me)
+#define FUNCTION_RESUMED(f, me) \
+	walkers[f] = (bug == BUG_WALKERS -> 0 : walkers[f] & (7 - WALKER(me)))
+#define FUNCTION_SETTLED(f) walkers[f] = 0
+
 inline group_pending(g)
 {
 	any_ = 0;
 	for (i_ : 0 .. NF - 1) {
 		if
-		:: IN(i_, g) && recovering[i_] -> any_ = 1
+		:: IN(i_, g) && RECOVERING(i_) -> any_ = 1
 		:: else
 		fi
 	}
@@ -240,8 +253,10 @@ inline check_opening(g)
 	for (i_ : 0 .. NF - 1) {
 		if
 		:: IN(i_, g) ->
+			/* or it was pulled out after it had come back */
 			assert(phys[i_] == WHOLE || phys[i_] == GONE && ghost_told_so[i_] ||
-			       phys[i_] == BLANK && ghost_told_so[i_]);
+			       phys[i_] == BLANK && ghost_told_so[i_] ||
+			       phys[i_] == GONE && removing[i_]);
 			assert(!(opened[i_] && TYPE(i_) == P_HOLD && ghost_behind[i_]))
 		:: else
 		fi
@@ -253,8 +268,9 @@ inline group_open_gate(g)
 	check_opening(g);
 	ghost_quiet[g] = 0;
 	gate_open(g, untouched[g] && ELIDES);
-	/* mdr_device_unsubstitute() */
 	for (i_ : 0 .. NF - 1) {
+		was_reset[i_] = (IN(i_, g) && bug != BUG_ACK_TOUCHED -> 0 : was_reset[i_]);
+		/* mdr_device_unsubstitute() */
 		if
 		:: IN(i_, g) && substituted[i_] ->
 			substituted[i_] = 0;
@@ -428,4 +444,52 @@ inline walk_error(f, task, port, fatal, walk)
 	walk_event[f] = id_;
 	told[nr_told] = f;
 	nr_told++
+}
+
+/* wait.c */
+
+/* mdr_group_zap() */
+inline zap(g)
+{
+	d_step {
+		for (i_ : 0 .. NF - 1) {
+			if
+			:: IN(i_, g) -> mapping[i_] = MAP_NONE
+			:: else
+			fi
+		}
+	}
+}
+
+/*
+ * mdr_group_drain(). The bound passes only if somebody inside hangs: whoever else is
+ * inside leaves in time, or this blocks for ever and is found.
+ */
+inline drain(g, me, spared)
+{
+	if
+	:: atomic {
+		IS_DRAINED(g, me, spared) ->
+		ghost_late[g] = 0;
+		/* config accesses that the PCI core holds back are still inside */
+		ghost_quiet[g] = (spared == 0 -> 1 : ghost_quiet[g]);
+		ghost_alone[g] = 1;
+		for (i_ : 0 .. NF - 1) {
+			/* nobody can reach the device by a mapping either */
+			assert(!(IN(i_, g) && mapping[i_] == MAP_BAR))
+		}
+	   }
+	:: atomic {
+		bug != BUG_NO_BOUND && HUNG(g) && !(IS_DRAINED(g, me, spared)) && MAY_FIRE ->
+		ghost_late[g] = 1
+	   }
+	fi;
+	atomic {
+		drained[g] = !ghost_late[g] && (state[g] == S_CLOSING || drained[g]);
+		if
+		:: state[g] == S_CLOSING && !ghost_late[g] -> GROUP_STEP(g, DRAINED)
+		:: state[g] == S_CLOSING && ghost_late[g] -> GROUP_STEP(g, DRAIN_TIMEOUT)
+		:: else
+		fi
+	}
 }

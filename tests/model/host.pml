@@ -15,58 +15,20 @@ inline unlock_device(f)
 	device_lock[f] = NOBODY
 }
 
-/* mdr_group_zap() */
-inline zap(g)
-{
-	d_step {
-		for (i_ : 0 .. NF - 1) {
-			if
-			:: IN(i_, g) -> mapping[i_] = MAP_NONE
-			:: else
-			fi
-		}
-	}
-}
-
-/*
- * mdr_group_drain(). The bound passes only if somebody inside hangs: whoever else is
- * inside leaves in time, or this blocks for ever and is found.
- */
-inline drain(g, me, spared)
-{
-	if
-	:: atomic {
-		IS_DRAINED(g, me, spared) ->
-		drained[g] = 1;
-		/* config accesses that the PCI core holds back reach nothing */
-		ghost_quiet[g] = 1;
-		ghost_alone[g] = 1;
-		for (i_ : 0 .. NF - 1) {
-			/* nobody can reach the device by a mapping either */
-			assert(!(IN(i_, g) && mapping[i_] == MAP_BAR))
-		}
-	   }
-	:: atomic {
-		bug != BUG_NO_BOUND && HUNG(g) && !(IS_DRAINED(g, me, spared)) && MAY_FIRE ->
-		drained[g] = 0
-	   }
-	fi;
-	atomic {
-		if
-		:: state[g] == S_CLOSING && drained[g] -> GROUP_STEP(g, DRAINED)
-		:: state[g] == S_CLOSING && !drained[g] -> GROUP_STEP(g, DRAIN_TIMEOUT)
-		:: else
-		fi
-	}
-}
-
 /* mdr_group_new_event() */
 inline new_event(g, id)
 {
 	event[g] = id;
-	host_is_done[g] = 0;
-	overdue[g] = 0;
 	for (i_ : 0 .. NF - 1) {
+		if
+		:: IN(i_, g) ->
+			was_reset[i_] = 0;
+			if
+			:: overdue[g] -> FUNCTION_SETTLED(i_)
+			:: else
+			fi
+		:: else
+		fi;
 		if
 		:: IN(i_, g) && opened[i_] -> ghost_behind[i_] = 1
 		:: else
@@ -76,6 +38,8 @@ inline new_event(g, id)
 		:: else
 		fi
 	}
+	host_is_done[g] = 0;
+	overdue[g] = 0
 }
 
 /* mdr_group_count_reset(): how often errors came, nobody can tell beforehand */
@@ -94,9 +58,8 @@ byte breakers = 1;
 #endif
 
 /* mdr_group_error(), with the id of the walk in id_ */
-inline group_error(f, fatal, walk)
+inline group_error(f, me, fatal, walk)
 {
-	recovering[f] = 1;
 	frozen[f] = fatal;
 	was_reset[f] = 0;
 	reset_due[f] = 0;
@@ -113,6 +76,7 @@ inline group_error(f, fatal, walk)
 	:: !known_ -> new_event(G(f), id_)
 	:: else
 	fi;
+	FUNCTION_TOLD(f, me);
 	if
 	:: state[G(f)] != S_FAILED ->
 		if
@@ -137,8 +101,9 @@ inline error_detected(f, me, port, fatal, walk)
 {
 	atomic {
 		if
-		:: fatal -> blank[f] = 1
-		:: else
+		:: fatal -> blank[f] = 1; was_blank[f] = 0
+		:: !fatal && phys[f] == BLANK -> blank[f] = 1; was_blank[f] = 1
+		:: else -> was_blank[f] = 0
 		fi;
 		needs_reset[f] = blank[f] || NONFATAL_RESET;
 		any_need = any_need || needs_reset[f];
@@ -152,7 +117,7 @@ inline error_detected(f, me, port, fatal, walk)
 	}
 	atomic {
 		id_ = id;
-		group_error(f, fatal, walk);
+		group_error(f, me, fatal, walk);
 		id = 0
 	}
 	if
@@ -175,9 +140,9 @@ inline close_again(f, me)
 		if
 		:: state[G(f)] == S_FAILED || RECOVERING_NOW(G(f))
 		:: else ->
-			recovering[f] = 1;
 			id_ = event[G(f)];
 			new_event(G(f), id_);
+			FUNCTION_TOLD(f, me);
 			attempt_event[G(f)] = 0;
 			GROUP_STEP(G(f), ERROR_FATAL);
 			touched = 1
@@ -208,7 +173,7 @@ inline permanent_failure(f, me, walk)
 	}
 	atomic {
 		failed[f] = 1;
-		recovering[f] = 0;
+		FUNCTION_RESUMED(f, me);
 		group_pending(G(f));
 		if
 		:: GIVEN_UP(G(f))
@@ -247,11 +212,14 @@ inline slot_reset(f, me)
 	d_step {
 		walk_told_all(me)
 	}
+	atomic {
+		answers = ANSWERS(f);
+		reset_seen = (frozen[f] || (answers && !was_blank[f] && phys[f] == BLANK))
+	}
 	close_again(f, me);
 	atomic {
-		reset_seen = (frozen[f] || phys[f] != WHOLE);
 		if
-		:: reset_seen ->
+		:: reset_seen || !answers ->
 			blank[f] = 1;
 			/* mdr_restore() */
 			if
@@ -266,16 +234,17 @@ inline slot_reset(f, me)
 	atomic {
 		failed[f] = 0;
 		was_reset[f] = reset_seen && !touched;
-		reset_due[f] = needs_reset[f] && !reset_seen;
+		reset_due[f] = answers && needs_reset[f] && !reset_seen;
 		if
-		:: reset_seen && RECOVERING_NOW(G(f)) -> COUNT_RESET(G(f))
+		:: (reset_seen || !answers) && RECOVERING_NOW(G(f)) -> COUNT_RESET(G(f))
 		:: else
 		fi;
 		if
-		:: !blank[f] || !reset_seen -> GROUP_STEP(G(f), SLOT_RESET_OK)
+		:: !blank[f] || (answers && !reset_seen) -> GROUP_STEP(G(f), SLOT_RESET_OK)
 		:: else
 		fi;
 		reset_seen = 0;
+		answers = 0;
 		touched = 0
 	}
 }
@@ -285,7 +254,7 @@ inline resume(f, me)
 {
 	d_step {
 		walk_told_all(me);
-		recovering[f] = 0;
+		FUNCTION_RESUMED(f, me);
 		group_pending(G(f));
 		if
 		:: !any_ -> queued[G(f)] = !dying[G(f)]
@@ -320,10 +289,10 @@ inline reset_below(port, me)
 				for (i_ : 1 .. TASKS - 1) {
 					/* unless the drain gave up, and said so */
 					assert(touches[i_] != 1 + f ||
-					       (present[f] && !drained[G(f)]) || removing[f] ||
+					       (present[f] && ghost_late[G(f)]) || removing[f] ||
 					       CLOSED_IN_FAILED(f))
 				}
-				assert(!present[f] || !drained[G(f)] || mapping[f] != MAP_BAR);
+				assert(!present[f] || ghost_late[G(f)] || mapping[f] != MAP_BAR);
 				ghost_used[f] = 0;
 				if
 				:: phys[f] != GONE -> phys[f] = BLANK
@@ -369,7 +338,7 @@ byte walks = WALKS;
 proctype host(byte h)
 {
 	byte f, port, id, walk;
-	bit fatal, any_need, touched, reset_seen, gives_up;
+	bit fatal, any_need, touched, reset_seen, answers, gives_up;
 
 	do
 	:: atomic {
@@ -381,7 +350,7 @@ proctype host(byte h)
 		gives_up = blocked;
 		if
 		:: h == 0 -> port = 0
-		:: PORTS > 1 -> port = 1
+		:: PORTS > 1 && (h == 1 || HOSTS == 1) -> port = 1
 		fi;
 		if
 		:: FATAL_ERRORS -> fatal = 1

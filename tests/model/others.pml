@@ -47,7 +47,13 @@ proctype outside()
 		/* mdr_reset_prepare() */
 		atomic {
 			group_reset_begin_by_host(G(f));
-			in_host_reset[f] = (act == A_NONE)
+			in_host_reset[f] = (act == A_NONE);
+			if
+			:: !in_host_reset[f] && RECOVERING_NOW(G(f)) && bug != BUG_NOT_TOLD ->
+				FUNCTION_TOLD(f, OUTSIDE);
+				told_by_reset[f] = 1
+			:: else
+			fi
 		}
 		zap(G(f));
 		drain(G(f), OUTSIDE, CONFIG)
@@ -56,7 +62,7 @@ proctype outside()
 	   atomic {
 		for (i_ : 1 .. TASKS - 1) {
 			assert(touches[i_] != 1 + f || inside[i_] == CONFIG ||
-			       (present[f] && !drained[G(f)]) || removing[f] ||
+			       (present[f] && ghost_late[G(f)]) || removing[f] ||
 			       !opened[f])
 		}
 		ghost_used[f] = 1;
@@ -68,6 +74,22 @@ proctype outside()
 		fi
 	   }
 	   atomic {
+		/* mdr_reset_done() */
+		if
+		:: bug != BUG_BLANK_UNSEEN && present[f] && phys[f] != WHOLE -> blank[f] = 1
+		:: else
+		fi;
+		if
+		:: told_by_reset[f] ->
+			told_by_reset[f] = 0;
+			FUNCTION_RESUMED(f, OUTSIDE);
+			group_pending(G(f));
+			if
+			:: !any_ -> queued[G(f)] = !dying[G(f)]
+			:: else
+			fi
+		:: else
+		fi;
 		if
 		:: in_host_reset[f] ->
 			in_host_reset[f] = 0;
@@ -75,7 +97,7 @@ proctype outside()
 			:: bug != BUG_BLANK_UNSEEN && phys[f] != WHOLE && state[G(f)] == S_RESETTING &&
 			   origin[G(f)] != S_FAILED ->
 				/* mdr_group_recover_lost() */
-				blank[f] = 1;
+				was_blank[f] = 0;
 				frozen[f] = 0;
 				needs_reset[f] = 0;
 				was_reset[f] = 0;
@@ -86,7 +108,10 @@ proctype outside()
 				new_event(G(f), id_);
 				broken[G(f)] = 0;
 				GROUP_STEP(G(f), ERROR_FATAL);
-				GROUP_STEP(G(f), DRAINED);
+				if
+				:: bug == BUG_HELD_BACK -> GROUP_STEP(G(f), DRAINED)
+				:: else
+				fi;
 				queued[G(f)] = !dying[G(f)]
 			:: else
 			fi;

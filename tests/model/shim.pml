@@ -59,7 +59,7 @@ inline group_reset_end(g, by_user)
 		:: !known_ && origin[g] == S_FAILED && (!broken[g] || bug == BUG_BREAKER) && whole_ ->
 			group_acknowledged(g);
 			if
-			:: any_ || bug == BUG_REVIVED -> GROUP_STEP(g, USER_RESET_OK)
+			:: any_ -> GROUP_STEP(g, USER_RESET_OK)
 			:: else -> GROUP_STEP(g, RESUME_HOLD)
 			fi
 		:: else ->
@@ -125,7 +125,7 @@ inline attempt_reset_one(g, f, me)
 			   atomic {
 				assert(device_lock[f] == me);
 				/* the worker resets nothing that the host still has */
-				assert(me != WORKER(g) || !recovering[f] || host_is_done[g]);
+				assert(me != WORKER(g) || !RECOVERING(f) || host_is_done[g]);
 				if
 				:: skip
 				:: SLOW && phys[f] != GONE -> phys[f] = SILENT
@@ -195,7 +195,7 @@ inline restore_look(g, f, sure)
 		:: else ->
 			phys[f] = WHOLE;
 			blank[f] = 0;
-			recovering[f] = 0;
+			FUNCTION_SETTLED(f);
 			failed[f] = 0
 		fi
 	fi
@@ -327,7 +327,7 @@ end:	do
 		:: atomic { f < NF ->
 			if
 			:: IN(f, g) && device_lock[f] != NOBODY -> abandoned = 0
-			:: IN(f, g) && device_lock[f] == NOBODY && recovering[f] ->
+			:: IN(f, g) && device_lock[f] == NOBODY && RECOVERING(f) ->
 				abandoned = abandoned && blocked && phys[f] == BLANK
 			:: else
 			fi;
@@ -362,6 +362,10 @@ end:	do
 		if
 		:: host_works -> ret = FAILS
 		:: else ->
+			if
+			:: state[g] == S_CLOSING -> drain(g, WORKER(g), 0)
+			:: else
+			fi;
 			attempt_reset_each(g, WORKER(g), 1);
 			if
 			:: ret == OK ->
@@ -395,7 +399,7 @@ end:	do
 					for (j_ : 0 .. NF - 1) {
 						if
 						:: IN(j_, g) ->
-							recovering[j_] = (abandoned -> 0 : recovering[j_]);
+							walkers[j_] = (abandoned -> 0 : walkers[j_]);
 							walk_forget(j_)
 						:: else
 						fi
@@ -427,7 +431,8 @@ end:	do
 						:: else -> GROUP_STEP(g, SLOT_RESET_FAILED)
 						fi
 					:: else
-					fi
+					fi;
+					queued[g] = (host_works -> queued[g] : 0)
 				:: else
 				fi;
 				attempt_task[g] = NOBODY
@@ -478,7 +483,7 @@ inline group_recover(g, me)
 				for (j_ : 0 .. NF - 1) {
 					if
 					:: IN(j_, g) ->
-						recovering[j_] = 0;
+						FUNCTION_SETTLED(j_);
 						walk_forget(j_)
 					:: else
 					fi

@@ -10,13 +10,17 @@
  * Whoever lets a user touch a function: nobody but the host may, between its drain and
  * the opening of the gate; and what is touched is whole.
  */
-inline touch(f)
+inline touch(f, kind)
 {
 	atomic {
+		/* the PCI core holds config accesses back during a reset from outside */
+		kind != CONFIG || device_lock[f] != OUTSIDE;
 		touches[ME] = 1 + f;
 		assert(!ghost_quiet[G(f)]);
 		assert(phys[f] == WHOLE || phys[f] == GONE || ghost_told_so[f] ||
-		       !drained[G(f)]);
+		       ghost_late[G(f)] ||
+		       /* held back by a reset that lost config space, and not drained yet */
+		       inside[ME] == CONFIG && state[G(f)] == S_CLOSING);
 		ghost_used[f] = 1
 	}
 	touches[ME] = 0
@@ -78,7 +82,7 @@ inline restore_if_blank(f)
 proctype user(byte f)
 {
 	byte ops = OPS;
-	byte result, kind;
+	byte result, kind, seen;
 	bit waited;
 
 	if
@@ -165,14 +169,42 @@ busy:	if
 	:: atomic { CONFIG_ACCESS && ops > 0 && !killed[f] -> ops--; kind = CONFIG; goto enter }
 	:: atomic { MAPS && ops > 0 && !killed[f] -> ops--; goto fault }
 	:: atomic { RESETS && ops > 0 && !killed[f] -> ops--; goto reset }
+	:: atomic { ACKS && ops > 0 && !killed[f] -> ops--; seen = event[G(f)]; goto acknowledge }
 	:: atomic { skip -> goto close }
 	fi;
 
+	/* mdr_acknowledge(), of the event that the user has seen; never enters the gate */
+acknowledge:
+	atomic {
+		/* mdr_status_may_acknowledge() */
+		if
+		:: (seen == event[G(f)] || bug == BUG_ACK_ID) && TYPE(f) == P_HOLD &&
+		   state[G(f)] == S_HOLDING && acknowledged[f] != event[G(f)] &&
+		   drained[G(f)] && was_reset[f] ->
+			assert(!ghost_used[f] && phys[f] == WHOLE);
+			acknowledged[f] = event[G(f)];
+			ghost_behind[f] = (seen == event[G(f)] -> 0 : ghost_behind[f]);
+			group_acknowledged(G(f));
+			if
+			:: any_ -> GROUP_STEP(G(f), ACKNOWLEDGED)
+			:: else
+			fi
+		:: else
+		fi;
+		seen = 0;
+		goto busy
+	}
+
 	/* mdr_device_enter() and what it lets in */
-enter:	inside[ME] = kind;
-	if
-	:: atomic { closed[G(f)] != GATE_CLOSED -> closed[G(f)] = GATE_OPEN }
-	:: atomic { closed[G(f)] == GATE_CLOSED -> inside[ME] = 0 }
+enter:	if
+	:: atomic { closed[G(f)] != GATE_CLOSED && bug != BUG_NO_LOOK ->
+		/* the count shows whether the gate is shut, in the operation that counts */
+		closed[G(f)] = GATE_OPEN;
+		inside[ME] = kind }
+	:: atomic { closed[G(f)] != GATE_CLOSED && bug == BUG_NO_LOOK }
+	   inside[ME] = kind
+	:: atomic { closed[G(f)] == GATE_CLOSED -> inside[ME] = kind }
+	   inside[ME] = 0;
 	   WAIT_FOR(Q_GATE(G(f)), closed[G(f)] != GATE_CLOSED || dead[G(f)], MAY_FIRE);
 	   if
 	   :: atomic { closed[G(f)] != GATE_CLOSED -> goto enter }
@@ -183,13 +215,7 @@ enter:	inside[ME] = kind;
 	:: HANGS -> goto hang
 	:: skip
 	fi;
-leave:	if
-	:: kind == CONFIG ->
-		/* the PCI core holds it back during a reset from outside */
-		device_lock[f] != OUTSIDE
-	:: else
-	fi;
-	touch(f);
+leave:	touch(f, kind);
 	atomic { inside[ME] = 0; kind = 0; goto busy }
 
 hang:	ghost_hung[f] = 1;
@@ -199,10 +225,10 @@ end:	if
 	fi;
 
 	/* mdr_fault_any() */
-fault:	inside[ME] = ACCESS;
-	if
-	:: closed[G(f)] != GATE_CLOSED ->
-		atomic { closed[G(f)] = (closed[G(f)] == GATE_UNTOUCHED -> GATE_OPEN : closed[G(f)]) }
+fault:	if
+	:: atomic { closed[G(f)] != GATE_CLOSED ->
+		closed[G(f)] = GATE_OPEN;
+		inside[ME] = ACCESS }
 		/* mdr_fault_inside() */
 		atomic {
 			assert(!ghost_quiet[G(f)]);
@@ -214,7 +240,7 @@ fault:	inside[ME] = ACCESS;
 		:: bug == BUG_NO_UNDO || closed[G(f)] != GATE_CLOSED
 		fi;
 		inside[ME] = 0
-	:: else ->
+	:: atomic { closed[G(f)] == GATE_CLOSED -> inside[ME] = ACCESS }
 		inside[ME] = 0;
 		WAIT_FOR(Q_GATE(G(f)), closed[G(f)] != GATE_CLOSED || dead[G(f)], MAY_FIRE);
 		if
@@ -284,7 +310,7 @@ reset:	atomic {
 		device_lock[f] == NOBODY ->
 		device_lock[f] = ME;
 		touches[ME] = 1 + f;
-		assert(!(ghost_alone[G(f)] && RECOVERING_NOW(G(f)) && drained[G(f)]))
+		assert(!(ghost_alone[G(f)] && RECOVERING_NOW(G(f)) && !ghost_late[G(f)]))
 	   }
 	:: atomic { device_lock[f] != NOBODY &&
 		(resetter[G(f)] != ME || resets[G(f)] != 1) -> result = ERROR; goto reset_leave }
@@ -340,7 +366,7 @@ reset_end:
 		if
 		:: result == FINE && (resetter[G(f)] == ME || bug == BUG_LATE_ACK) ->
 			acknowledged[f] = event[G(f)];
-			recovering[f] = 0;
+			FUNCTION_SETTLED(f);
 			failed[f] = 0
 		:: else
 		fi;
