@@ -13,6 +13,7 @@
 #include "device.h"
 #include "function.h"
 #include "group.h"
+#include "trace.h"
 
 enum mdr_register_base {
 	MDR_BASE_HEADER,
@@ -356,12 +357,8 @@ static int mdr_restore_configure(struct mdr_function *function)
 	return function->ops->restore ? function->ops->restore(pdev) : 0;
 }
 
-/*
- * Continue a restore, with the gate closed. Checks once and does not wait:
- * mdr_group_finish() comes back to a slow device. While healthy() says no, the
- * restore hook is not run again.
- */
-int mdr_restore_again(struct mdr_function *function)
+/* Checks once and does not wait: mdr_group_finish() comes back to a slow device. */
+static int mdr_restore_once(struct mdr_function *function)
 {
 	struct mdr_device *device = function->device;
 	struct pci_dev *pdev = function->pdev;
@@ -389,6 +386,21 @@ int mdr_restore_again(struct mdr_function *function)
 	WRITE_ONCE(function->hooks_due, false);
 	WRITE_ONCE(function->blank, false);
 	return 0;
+}
+
+/*
+ * Continue a restore, with the gate closed. While healthy() says no, the restore
+ * hook is not run again.
+ */
+int mdr_restore_again(struct mdr_function *function)
+{
+	u64 start = ktime_get_ns();
+	int ret;
+
+	ret = mdr_restore_once(function);
+	trace_mdr_restore(function->group, function->pdev,
+			  ktime_get_ns() - start, ret);
+	return ret;
 }
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Tracepoints of mdev_recovery: every transition of a group, every wait at a
- * gate, every drain.
+ * gate, every drain, every attempt to restore a function.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM mdev_recovery
@@ -9,6 +9,7 @@
 #if !defined(MDR_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define MDR_TRACE_H
 
+#include <linux/pci.h>
 #include <linux/tracepoint.h>
 
 #include "group.h"
@@ -68,6 +69,26 @@ TRACE_EVENT(mdr_drain,
 	),
 	TP_printk("%s ns=%llu drained=%d", __get_str(group), __entry->ns,
 		  __entry->drained)
+);
+
+TRACE_EVENT(mdr_restore,
+	TP_PROTO(struct mdr_group *group, struct pci_dev *pdev, u64 ns,
+		 int result),
+	TP_ARGS(group, pdev, ns, result),
+	TP_STRUCT__entry(
+		__string(group, dev_name(&group->dev))
+		__string(function, pci_name(pdev))
+		__field(u64, ns)
+		__field(int, result)
+	),
+	TP_fast_assign(
+		__assign_str(group);
+		__assign_str(function);
+		__entry->ns = ns;
+		__entry->result = result;
+	),
+	TP_printk("%s %s ns=%llu result=%d", __get_str(group),
+		  __get_str(function), __entry->ns, __entry->result)
 );
 
 #endif
