@@ -18,6 +18,7 @@ static const char * const kinds[] = {
 	[WORD_FILE] = "file",
 	[WORD_PROFILE] = "profile",
 	[WORD_SHELL] = "shell",
+	[WORD_SWITCH] = "switch",
 };
 
 static int words_of_group(const struct mdr_group *group, void *arg)
@@ -75,6 +76,8 @@ int run_words(struct cli *cli)
 		words_of_table();
 	else if (!strcmp(kind, "shell"))
 		puts("bash\nzsh\nfish");
+	else if (!strcmp(kind, "switch"))
+		puts("on\noff");
 	return END_OK;
 }
 

@@ -113,11 +113,6 @@ static struct json_object *find_entry(struct json_object *entries, struct json_o
 	return NULL;
 }
 
-static int64_t get_number(struct json_object *tree, const char *key)
-{
-	return json_object_get_int64(json_object_object_get(tree, key));
-}
-
 static void add_change(struct json_object *entries, struct json_object *change)
 {
 	struct json_object *entry = find_entry(entries, change), *step;
@@ -184,8 +179,7 @@ static void print_entry(const struct cli *cli, struct json_object *entry)
 	       get_number(entry, "took_us") / 1e6);
 }
 
-/* A group that is gone has its past still; other names need what there is now. */
-static int group_named(struct cli *cli, const char *name, char group[32])
+int group_named(struct cli *cli, const char *name, char group[32])
 {
 	struct mdr_group *found;
 	int ret;

@@ -32,6 +32,7 @@ enum word {
 	WORD_FILE,
 	WORD_PROFILE,
 	WORD_SHELL,
+	WORD_SWITCH,		/* on, off */
 };
 
 /* An option of a verb; without an argument if that is NULL. */
@@ -85,6 +86,12 @@ int fail_errno(int error, const char *object, const char *next);
 /* For a name that is no group's: what mdr_group_get() returned. */
 int fail_group(int error, const char *name);
 
+/*
+ * The name of the group that has it. One that is gone has a past still; other names
+ * need what there is now. Return: END_OK, or what was told.
+ */
+int group_named(struct cli *cli, const char *name, char group[32]);
+
 /* A number from text, within bounds; false if it is none. */
 bool number_parse(const char *text, uint64_t most, uint64_t *number);
 
@@ -94,6 +101,7 @@ void json_print_line(struct json_object *tree);
 
 /* Members of trees that are known to have them; "" and NULL where they are null. */
 const char *get_text(struct json_object *tree, const char *key);
+int64_t get_number(struct json_object *tree, const char *key);
 struct json_object *get_list(struct json_object *tree, const char *key);
 void add_text(struct json_object *tree, const char *key, const char *text);	/* or NULL */
 void add_number(struct json_object *tree, const char *key, uint64_t number);

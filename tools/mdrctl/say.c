@@ -81,6 +81,11 @@ const char *get_text(struct json_object *tree, const char *key)
 	return text ? text : "";
 }
 
+int64_t get_number(struct json_object *tree, const char *key)
+{
+	return json_object_get_int64(json_object_object_get(tree, key));
+}
+
 struct json_object *get_list(struct json_object *tree, const char *key)
 {
 	return json_object_object_get(tree, key);

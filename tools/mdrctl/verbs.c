@@ -118,6 +118,20 @@ const struct verb verbs[] = {
 		},
 		.run = run_history,
 	}, {
+		.name = "timeline",
+		.arguments = "[GROUP|UUID|ADDRESS]",
+		.summary = "Show the phases of the last recoveries, and how users waited",
+		.most = 1,
+		.word = WORD_OBJECT,
+		.reads = true,
+		.choices = {
+			{ "last", 'n', "NUMBER", WORD_NONE, "so many of them (10)" },
+			{ "svg", 's', "FILE", WORD_FILE, "draw them into this file" },
+			{ "file", 'f', "FILE", WORD_FILE, "a copy of a trace, or - for stdin" },
+			{ "record", 'r', "on|off", WORD_SWITCH, "begin or end to record them" },
+		},
+		.run = run_timeline,
+	}, {
 		.name = "metrics",
 		.arguments = "",
 		.summary = "Print what Prometheus collects",
