@@ -87,3 +87,76 @@ SCENARIO(mdrctl_life,
 	CHECK(!ctl("list"), "%.400s", said);
 	CHECK(!strstr(said, s.addr), "it said: %.400s", said);
 }
+
+/* The number behind "key": in what was said, from there on; -1 if there is none. */
+static long number_after(const char *from, const char *key)
+{
+	const char *p = from ? strstr(from, key) : NULL;
+
+	return p ? strtol(p + strlen(key), NULL, 10) : -1;
+}
+
+static const char * const phases[] = {
+	"closing", "draining", "host", "restoring", "finishing",
+};
+
+/* All phases of a fatal error, in their order, without a gap. Return: their sum. */
+static long check_phases(void)
+{
+	const char *p = strstr(said, "\"phases\"");
+	long sum = 0;
+	char name[32];
+
+	for (size_t i = 0; i < sizeof(phases) / sizeof(*phases); i++) {
+		snprintf(name, sizeof(name), "\"name\":\"%s\"", phases[i]);
+		p = p ? strstr(p, name) : NULL;
+		CHECK(p, "no %s in its place: %s", phases[i], said);
+		CHECK(number_after(p, "\"after_us\":") == sum, "%s begins at %ld, not %ld",
+		      phases[i], number_after(p, "\"after_us\":"), sum);
+		sum += number_after(p, "\"took_us\":");
+	}
+	return sum;
+}
+
+SCENARIO(mdrctl_timeline,
+	 "mdrctl timeline records a fatal error: its phases in order, as long as the driver says")
+{
+	struct shim s = { .driver = "mdr-pci" };
+	long whole, host, driver;
+
+	REQUIRE(!system("busybox rm -rf /etc/mdevctl.d/0*"), "rm");
+	REQUIRE_OK(shim_load());
+	REQUIRE_OK(pci_below("rp_nvme", 0, s.addr));
+	REQUIRE(!ctl("bind %s", s.addr), "%.400s", said);
+	s.group = pci_iommu_group(s.addr);
+
+	CHECK(ctl("timeline") == 1, "%.400s", said);
+	CHECK_SAYS("recoveries are not recorded");
+	REQUIRE(!ctl("timeline --record=on"), "%.400s", said);
+	CHECK(!ctl("timeline"), "%.400s", said);
+	CHECK_SAYS("There is no recovery in the trace.");
+	REQUIRE_OK(strike(&s, "rp_nvme", "DLP", "open"));
+	/* to begin what has begun forgets nothing */
+	REQUIRE(!ctl("timeline --record=on"), "%.400s", said);
+
+	CHECK(!ctl("timeline %s --json", s.addr), "%.400s", said);
+	CHECK_SAYS("\"cause\":\"error_fatal\"");
+	CHECK_SAYS("\"whole\":true");
+	CHECK_SAYS("\"end\":\"open\"");
+	whole = number_after(said, "\"took_us\":");
+	host = number_after(said, "\"host_us\":");
+	driver = shim_number(s.group, "stats/recovery_ns_last") / 1000;
+	CHECK(check_phases() == whole, "the phases are not the whole, %ld us", whole);
+	/* what the driver counts begins before its first tracepoint: it writes the log */
+	CHECK(host < driver + 1000 && host > driver - driver / 10, "%ld us, the driver says %ld",
+	      host, driver);
+	CHECK(host <= whole && whole - host < 5000, "%ld us of %ld", host, whole);
+	MEASURE("off_us", "%ld", host - driver);
+	CHECK(!ctl("timeline %d --svg=/tmp/timeline.svg", s.group), "%.400s", said);
+	CHECK(!system("grep -q 'fatal error</text>' /tmp/timeline.svg"), "nothing is drawn");
+
+	CHECK(!ctl("timeline --record=off"), "%.400s", said);
+	CHECK(access("/sys/kernel/tracing/instances/mdev_recovery", F_OK), "it is there still");
+	CHECK(ctl("timeline") == 1, "%.400s", said);
+	CHECK(!ctl("unbind %s", s.addr), "%.400s", said);
+}
