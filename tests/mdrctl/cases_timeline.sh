@@ -45,11 +45,18 @@ timeline_many() {
 	json timeline timeline-many --file "$here/traces/many"
 }
 
+declare_case timeline_early "a clock that begins anew, and what began before its recovery or after it"
+timeline_early() {
+	host_two
+	golden timeline-early timeline --file "$here/traces/early"
+	json timeline timeline-early --file "$here/traces/early"
+}
+
 declare_case timeline_phases "phases have no gaps, and together they are the whole"
 timeline_phases() {
 	local file
 	host_two
-	for file in "$here"/golden/timeline{,-many}.json; do
+	for file in "$here"/golden/timeline{,-many,-early}.json; do
 		jq -e '.recoveries | length > 1 and all(
 			.took_us as $took | .phases as $p |
 			if ($p | length) == 0 then $took == 0 else
@@ -69,8 +76,10 @@ timeline_foreign() {
 	is said "$said" "There is no recovery in the trace."
 	{
 		head -c 4096 "$mdrctl"
-		printf 'x%.0s' {1..5000}
-		printf ': mdr_state: group1 id=1 open --error_fatal--> closing\n'
+		# a line that is read in pieces, the last of which looks like one
+		printf '\n'
+		printf 'x%.0s' {1..3069}
+		printf ' 1.000000: mdr_state: group1 id=1 open --error_fatal--> closing\n'
 		while read -r line; do
 			printf ' aer-1 [000] %s\n' "$line"
 		done <<-'END'
