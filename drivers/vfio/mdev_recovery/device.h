@@ -357,6 +357,7 @@ void mdr_user_registers_track(struct mdr_device *device, loff_t pos,
 long mdr_device_reset(struct mdr_device *device, unsigned int cmd,
 		      unsigned long arg);
 int mdr_reset_enter(struct mdr_device *device, struct mdr_gate_entry *entry);
+bool mdr_reset_reaches(struct mdr_device *device);
 long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
 		   unsigned long arg);
 int mdr_reset_hooks(struct mdr_group *group, struct mdr_function *only);

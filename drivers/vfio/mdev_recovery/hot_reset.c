@@ -234,6 +234,8 @@ static long mdr_hot_reset_run(struct mdr_hot_reset *reset, unsigned int cmd,
 	ret = mdr_hot_reset_collect(reset);
 	if (!ret)
 		ret = mdr_hot_reset_begin(reset);
+	if (!ret && !mdr_reset_reaches(reset->device))
+		ret = -EIO;
 	if (!ret) {
 		/* vfio-pci-core reads the arguments again */
 		mdr_gate_faults_off();

@@ -232,6 +232,21 @@ int mdr_reset_hooks(struct mdr_group *group, struct mdr_function *only)
 }
 
 /*
+ * Is there something to reset? For a function that does not answer the PCI core
+ * waits a minute for each way to reset it; for a VF one of them is to reset the
+ * slot of its PF. Call after mdr_reset_enter().
+ */
+bool mdr_reset_reaches(struct mdr_device *device)
+{
+	struct pci_dev *pdev = device->core->pdev;
+
+	/* below a switch that had no power for a while */
+	if (mdr_bridges_are_blank(pdev))
+		mdr_bridges_restore(pdev);
+	return mdr_function_answers(pdev);
+}
+
+/*
  * Let vfio-pci-core reset, after mdr_reset_enter(), and check that the device
  * answers. Returns as mdr_device_reset().
  */
@@ -296,14 +311,7 @@ long mdr_device_reset(struct mdr_device *device, unsigned int cmd,
 	ret = mdr_reset_enter(device, &entry);
 	if (ret)
 		return ret;
-	/* below a switch that had no power for a while */
-	if (mdr_bridges_are_blank(device->core->pdev))
-		mdr_bridges_restore(device->core->pdev);
-	/*
-	 * For a function that does not answer the PCI core waits a minute for each
-	 * way to reset it; for a VF one of them is to reset the slot of its PF.
-	 */
-	if (!mdr_function_answers(device->core->pdev))
+	if (!mdr_reset_reaches(device))
 		ret = -EIO;
 	else if (!mdr_reset_is_elided(device))
 		ret = mdr_reset_run(device, cmd, arg);

@@ -6,10 +6,10 @@
  */
 #include <errno.h>
 
-#include <errno.h>
 #include "background.h"
 #include "client.h"
 #include "clock.h"
+#include "hot_reset.h"
 #include "klog.h"
 #include "nic_user.h"
 #include "scenario.h"
@@ -130,6 +130,9 @@ SCENARIO(power_lost_neighbour,
 	begin = now_ms();
 	CHECK_ERRNO(vfio_user_reset(&b.u), EIO);
 	MEASURE_BOUND("refused_ms", now_ms() - begin, SETTLE_MS);
+	begin = now_ms();
+	CHECK_ERRNO(hot_reset(&b.u), EIO);
+	MEASURE_BOUND("hot_refused_ms", now_ms() - begin, SETTLE_MS);
 	CHECK(shim_is(b.s.group, "open"), "somebody noticed");
 	CHECK(shim_number(b.s.group, "event") == 0, "event is %ju",
 	      shim_number(b.s.group, "event"));
