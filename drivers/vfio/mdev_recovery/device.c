@@ -58,8 +58,8 @@ static int mdr_device_enable_core(struct mdr_device *device)
 	struct mdr_function *function = device->function;
 	int ret;
 
-	ret = mdr_restore_if_blank(function);
-	if (ret < 0)
+	ret = mdr_restore_if_blank(function->pdev);
+	if (ret)
 		return ret;
 	if (!mdr_function_answers(function->pdev))
 		return -EIO;

@@ -360,6 +360,8 @@ int mdr_reset_enter(struct mdr_device *device, struct mdr_gate_entry *entry);
 bool mdr_reset_reaches(struct mdr_device *device);
 long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
 		   unsigned long arg);
+void mdr_reset_fail(struct mdr_group *group, struct mdr_function *only,
+		    int ret);
 int mdr_reset_hooks(struct mdr_group *group, struct mdr_function *only);
 void mdr_reset_end(struct mdr_group *group, struct mdr_function *function,
 		   struct pci_bus *bus, bool alive);

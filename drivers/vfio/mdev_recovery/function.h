@@ -161,7 +161,7 @@ bool mdr_function_is_blank(struct mdr_function *function);
 bool mdr_restore_claim(struct mdr_function *function);
 void mdr_restore_unclaim(struct mdr_function *function);
 int mdr_restore(struct mdr_function *function);
-int mdr_restore_if_blank(struct mdr_function *function);
+int mdr_restore_if_blank(struct pci_dev *pdev);
 int mdr_restore_again(struct mdr_function *function);
 
 /* hooks.c */

@@ -202,16 +202,46 @@ static void mdr_hot_reset_end(struct mdr_hot_reset *reset, bool alive)
 }
 
 /*
- * Each group has its own end: one that is not well fails, and the reset with it. If
- * the first one has failed already, so be it.
+ * The PCI core puts back the config space that it found. A function that had lost
+ * its own before has to be restored, or its user would be let in to a blank one.
  */
-static long mdr_hot_reset_hooks(struct mdr_hot_reset *reset, long worst)
+static int mdr_hot_reset_restore(struct mdr_group *group, struct pci_bus *bus)
 {
+	struct mdr_snapshot snapshot;
+	unsigned int i;
+	int worst, ret;
+
+	worst = mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, &snapshot);
+	for (i = 0; i < snapshot.count; i++) {
+		if (snapshot.pdevs[i]->bus != bus)
+			continue;
+		ret = mdr_restore_if_blank(snapshot.pdevs[i]);
+		/* the host holds the function, its recovery comes next */
+		if (ret && ret != -EAGAIN)
+			worst = ret;
+	}
+	mdr_snapshot_put(&snapshot);
+	return worst;
+}
+
+/*
+ * Bring back all that the reset hit. Each group has its own end: one that is not
+ * well fails, and the reset with it. If the first one has failed already, so be it.
+ */
+static long mdr_hot_reset_mend(struct mdr_hot_reset *reset, long worst)
+{
+	struct pci_bus *bus = reset->device->core->pdev->bus;
 	unsigned int i;
 	int ret;
 
 	for (i = worst ? 1 : 0; i < reset->count; i++) {
-		ret = mdr_reset_hooks(reset->groups[i].group, NULL);
+		struct mdr_group *group = reset->groups[i].group;
+
+		ret = mdr_hot_reset_restore(group, bus);
+		if (ret)
+			mdr_reset_fail(group, NULL, ret);
+		else
+			ret = mdr_reset_hooks(group, NULL);
 		if (ret)
 			worst = ret;
 	}
@@ -241,7 +271,7 @@ static long mdr_hot_reset_run(struct mdr_hot_reset *reset, unsigned int cmd,
 		mdr_gate_faults_off();
 		ret = mdr_reset_run(reset->device, cmd, arg);
 		mdr_gate_faults_on();
-		ret = mdr_hot_reset_hooks(reset, ret);
+		ret = mdr_hot_reset_mend(reset, ret);
 	}
 	mdr_hot_reset_end(reset, !ret);
 	mdr_hot_reset_put_groups(reset);

@@ -190,8 +190,7 @@ static long mdr_reset_core(struct mdr_device *device, unsigned int cmd,
 }
 
 /* Functions of the group, or @only one, lack their hooks: the gate must not open. */
-static void mdr_reset_fail(struct mdr_group *group, struct mdr_function *only,
-			   int ret)
+void mdr_reset_fail(struct mdr_group *group, struct mdr_function *only, int ret)
 {
 	struct mdr_function *function;
 	bool lost = false;
@@ -266,14 +265,10 @@ long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
 		failed = group->machine.origin == MDR_STATE_FAILED;
 	}
 	ret = failed ? mdr_reset_revive(device) :
-		       mdr_restore_if_blank(device->function);
+		       mdr_restore_if_blank(device->core->pdev);
 	/* the host holds the function, its recovery comes next */
 	if (ret == -EAGAIN && !failed)
 		return mdr_reset_hooks(group, device->function);
-	if (ret > 0) {
-		mdr_device_sync_interrupts(device);
-		ret = 0;
-	}
 	if (!ret && mdr_function_answers(device->core->pdev))
 		return mdr_reset_hooks(group, device->function);
 	mdr_reset_fail(group, device->function, ret ?: -EIO);

@@ -441,23 +441,27 @@ int mdr_restore(struct mdr_function *function)
 /*
  * Restore a function that has lost its config space, and the bridges above it. A
  * device that lost power and came back reports no error: its user's reset and the
- * next open notice it here, inside the gate.
+ * next open notice it here, inside the gate. INTx of an open device is in line then.
  *
- * 0 if it was not blank, 1 if it was and is restored, -EAGAIN if the device
- * lock is taken; otherwise as mdr_restore().
+ * 0 if it is not blank any more, or no longer ours; -EAGAIN if the device lock is
+ * taken; otherwise as mdr_restore().
  */
-int mdr_restore_if_blank(struct mdr_function *function)
+int mdr_restore_if_blank(struct pci_dev *pdev)
 {
-	struct pci_dev *pdev = function->pdev;
+	struct mdr_function *function;
 	int ret = 0;
 
 	if (mdr_bridges_are_blank(pdev))
 		mdr_bridges_restore(pdev);
 	if (!device_trylock(&pdev->dev))
 		return -EAGAIN;
-	if (mdr_function_answers(pdev) && mdr_function_is_blank(function)) {
+	function = mdr_function_find(pdev);
+	if (function && mdr_function_answers(pdev) &&
+	    mdr_function_is_blank(function)) {
 		pci_notice(pdev, "has lost its config space without an error, restoring it\n");
-		ret = mdr_restore(function) ?: 1;
+		ret = mdr_restore(function);
+		if (!ret && function->device)
+			mdr_device_sync_interrupts(function->device);
 	}
 	device_unlock(&pdev->dev);
 	return ret;

@@ -83,17 +83,10 @@ int nic_user_start(struct nic_user *n, struct vfio_user *u, enum nic_kind kind,
 	return vfio_irq_enable(u, irq_index, 1, &n->irq);
 }
 
-int nic_user_interrupt(struct nic_user *n, unsigned int ms)
+int nic_user_raise(struct nic_user *n, unsigned int ms)
 {
 	const struct recipe *r = recipe_of(n);
 	bool fired;
-
-	/* an earlier cause must not fire in place of this one */
-	nic_user_write(n, r->mask_clear_reg, ~0u);
-	nic_user_read(n, r->cause_read_reg);
-	if (n->irq_index == VFIO_PCI_INTX_IRQ_INDEX)
-		vfio_irq_unmask_intx(n->u);
-	vfio_irq_wait(n->irq, 0, NULL);
 
 	nic_user_write(n, r->setup_reg, r->setup);
 	nic_user_write(n, r->mask_set_reg, r->cause);
@@ -103,6 +96,19 @@ int nic_user_interrupt(struct nic_user *n, unsigned int ms)
 	nic_user_write(n, r->mask_clear_reg, ~0u);
 	nic_user_read(n, r->cause_read_reg);
 	return fired ? 0 : -ETIMEDOUT;
+}
+
+int nic_user_interrupt(struct nic_user *n, unsigned int ms)
+{
+	const struct recipe *r = recipe_of(n);
+
+	/* an earlier cause must not fire in place of this one */
+	nic_user_write(n, r->mask_clear_reg, ~0u);
+	nic_user_read(n, r->cause_read_reg);
+	if (n->irq_index == VFIO_PCI_INTX_IRQ_INDEX)
+		vfio_irq_unmask_intx(n->u);
+	vfio_irq_wait(n->irq, 0, NULL);
+	return nic_user_raise(n, ms);
 }
 
 void nic_user_stop(struct nic_user *n)

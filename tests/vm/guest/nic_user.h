@@ -29,6 +29,8 @@ int nic_user_start(struct nic_user *n, struct vfio_user *u, enum nic_kind kind,
 		   unsigned int irq_index);
 /* Makes the device raise it; -ETIMEDOUT if the eventfd does not fire within ms. */
 int nic_user_interrupt(struct nic_user *n, unsigned int ms);
+/* The same, without unmasking INTx before. */
+int nic_user_raise(struct nic_user *n, unsigned int ms);
 void nic_user_stop(struct nic_user *n);
 
 /* STATUS; ends the scenario if the device does not answer. */

@@ -210,6 +210,15 @@ int pci_config_write(const char *addr, unsigned int off, unsigned int width,
 	return len == (ssize_t)width ? 0 : -EIO;
 }
 
+int pci_config_lose(const char *addr)
+{
+	int ret = 0;
+
+	for (unsigned int bar = 0; bar < 6 && !ret; bar++)
+		ret = pci_config_write(addr, 0x10 + 4 * bar, 4, 0);
+	return ret ? ret : pci_config_write(addr, 0x04, 2, 0);
+}
+
 int pci_reset(const char *addr)
 {
 	return sysfs_write("1", DEVICE "/reset", addr);

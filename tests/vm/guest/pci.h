@@ -43,6 +43,8 @@ int pci_iommu_group(const char *addr);
 uint32_t pci_config_read(const char *addr, unsigned int off, unsigned int width);
 int pci_config_write(const char *addr, unsigned int off, unsigned int width,
 		     uint32_t value);
+/* Zeroes BARs and COMMAND, as a loss of power does; all else in it is as before. */
+int pci_config_lose(const char *addr);
 #define pci_command(addr) ((uint16_t)pci_config_read(addr, 0x04, 2))
 
 /* Function reset through sysfs, surprise removal, and back again. */

@@ -188,14 +188,6 @@ SCENARIO(elision_other_port,
 	vfio_user_close(&u);
 }
 
-/* Config space as after a loss of power; all else in the device is as its user left it. */
-static void lose_config(void)
-{
-	for (unsigned int bar = 0; bar < 6; bar++)
-		REQUIRE_OK(pci_config_write(shim.addr, 0x10 + 4 * bar, 4, 0));
-	REQUIRE_OK(pci_config_write(shim.addr, 0x04, 2, 0));
-}
-
 SCENARIO(elision_blank_before,
 	 "a function that had lost its config space before the error does not count as reset by it")
 {
@@ -208,7 +200,7 @@ SCENARIO(elision_blank_before,
 	for (int i = 0; i < 2; i++) {
 		REQUIRE_OK(shim_set(&shim, "nonfatal_action", actions[i]));
 		REQUIRE_OK(vfio_user_write(&user, BAR0, NIC_SCRATCH, 4, JUNK));
-		lose_config();
+		REQUIRE_OK(pci_config_lose(shim.addr));
 		REQUIRE_OK(strike(&shim, PORT, "POISON_TLP", "open"));
 		CHECK(pci_command(shim.addr) == command, "%s: COMMAND is %#x, was %#x",
 		      actions[i], pci_command(shim.addr), command);

@@ -23,6 +23,8 @@
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_e1000e"
 #define SETTLE_MS 5000
+/* COMMAND */
+#define MEMORY 0x2
 /* a restore so slow that an error comes before the other function's turn */
 #define RESTORE "600"
 /* the host's recovery, and what delays it */
@@ -273,4 +275,44 @@ SCENARIO(pair_reset_in_hot_reset,
 	hot_reset_against(reset_second);
 	check_back(false);
 	CHECK_NUMBER(s[0].group, "stats/host_resets", 1);
+}
+
+/* Each of them has a user of this type. */
+static void open_both(const char *policy)
+{
+	for (int i = 0; i < 2; i++) {
+		REQUIRE_OK(shim_bind(&s[i], PORT, i));
+		REQUIRE_OK(shim_create(&s[i], policy));
+		REQUIRE_OK(vfio_user_open_in(&user[i], s[i].uuid, i ? user[0].space : NULL));
+		log_[i].value = nic_status(&user[i]);
+	}
+	REQUIRE(s[0].group == s[1].group, "groups %d and %d", s[0].group, s[1].group);
+}
+
+static void check_both(void)
+{
+	CHECK(shim_is(s[0].group, "open"), "not open");
+	for (int i = 0; i < 2; i++) {
+		CHECK(vfio_user_read(&user[i], BAR0, NIC_STATUS, 4) == log_[i].value,
+		      "function %d: STATUS changed", i);
+		CHECK(pci_command(s[i].addr) & MEMORY, "function %d: COMMAND is %#x", i,
+		      pci_command(s[i].addr));
+	}
+}
+
+SCENARIO(pair_hot_reset_blank,
+	 "both have lost their config space: one hot reset brings both back, and INTx too")
+{
+	struct nic_user nic;
+
+	open_both("resume");
+	REQUIRE_OK(nic_user_start(&nic, &user[1], NIC_E1000E, VFIO_PCI_INTX_IRQ_INDEX));
+	REQUIRE_OK(nic_user_interrupt(&nic, SETTLE_MS));
+	REQUIRE_OK(vfio_irq_unmask_intx(&user[1]));
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(pci_config_lose(s[i].addr));
+	REQUIRE_OK(hot_reset(&user[0]));
+	check_both();
+	REQUIRE_OK(vfio_user_bus_master(&user[1], true));
+	CHECK_OK(nic_user_raise(&nic, SETTLE_MS));
 }
