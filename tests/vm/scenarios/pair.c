@@ -316,3 +316,12 @@ SCENARIO(pair_hot_reset_blank,
 	REQUIRE_OK(vfio_user_bus_master(&user[1], true));
 	CHECK_OK(nic_user_raise(&nic, SETTLE_MS));
 }
+
+SCENARIO(pair_hot_reset_acknowledges,
+	 "a hot reset through one function acknowledges for the other of type hold as well")
+{
+	open_both("hold");
+	REQUIRE_OK(strike(&s[0], PORT, "DLP", "holding"));
+	REQUIRE_OK(hot_reset(&user[0]));
+	check_both();
+}
