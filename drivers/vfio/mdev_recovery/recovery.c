@@ -226,13 +226,22 @@ static bool mdr_permanent_failure(struct mdr_function *function)
 	return true;
 }
 
-/* Does this function want a reset for an error that left the link alone? */
+/*
+ * Does this function want a reset for an error that left the link alone? Also to make
+ * up for hooks of an earlier reset: unless nobody has it open, for then the next open
+ * calls them. An open that has not come so far needs the device lock for them, and
+ * finds the gate closed.
+ */
 static bool mdr_wants_reset(struct mdr_function *function)
 {
 	struct mdr_device *device = function->device;
 
-	return device && READ_ONCE(device->tunables.nonfatal_action) ==
-			 MDR_NONFATAL_RESET;
+	if (!device)
+		return false;
+	if (READ_ONCE(function->hooks_due) && READ_ONCE(device->opened))
+		return true;
+	return READ_ONCE(device->tunables.nonfatal_action) ==
+	       MDR_NONFATAL_RESET;
 }
 
 static pci_ers_result_t mdr_error_detected(struct pci_dev *pdev,
@@ -266,7 +275,6 @@ static pci_ers_result_t mdr_error_detected(struct pci_dev *pdev,
 	function->configured = false;
 	/* an earlier recovery that ended in the middle has to be made up for */
 	error.needs_reset = READ_ONCE(function->blank) ||
-			    READ_ONCE(function->hooks_due) ||
 			    mdr_wants_reset(function);
 
 	event = mdr_walk_error(function, state);

@@ -23,6 +23,7 @@
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_e1000e"
 #define SETTLE_MS 5000
+#define MARK 0x5ca1ab1e
 /* COMMAND */
 #define MEMORY 0x2
 /* a restore so slow that an error comes before the other function's turn */
@@ -277,11 +278,11 @@ SCENARIO(pair_reset_in_hot_reset,
 	CHECK_NUMBER(s[0].group, "stats/host_resets", 1);
 }
 
-/* Each of them has a user of this type. */
-static void open_both(const char *policy)
+/* Each has a user of this type. From the given one on, they are below the tests' driver. */
+static void open_both(const char *policy, int test)
 {
 	for (int i = 0; i < 2; i++) {
-		REQUIRE_OK(shim_bind(&s[i], PORT, i));
+		REQUIRE_OK(i >= test ? shim_bind_test(&s[i], PORT, i) : shim_bind(&s[i], PORT, i));
 		REQUIRE_OK(shim_create(&s[i], policy));
 		REQUIRE_OK(vfio_user_open_in(&user[i], s[i].uuid, i ? user[0].space : NULL));
 		log_[i].value = nic_status(&user[i]);
@@ -305,7 +306,7 @@ SCENARIO(pair_hot_reset_blank,
 {
 	struct nic_user nic;
 
-	open_both("resume");
+	open_both("resume", 2);
 	REQUIRE_OK(nic_user_start(&nic, &user[1], NIC_E1000E, VFIO_PCI_INTX_IRQ_INDEX));
 	REQUIRE_OK(nic_user_interrupt(&nic, SETTLE_MS));
 	REQUIRE_OK(vfio_irq_unmask_intx(&user[1]));
@@ -320,8 +321,26 @@ SCENARIO(pair_hot_reset_blank,
 SCENARIO(pair_hot_reset_acknowledges,
 	 "a hot reset through one function acknowledges for the other of type hold as well")
 {
-	open_both("hold");
+	open_both("hold", 2);
 	REQUIRE_OK(strike(&s[0], PORT, "DLP", "holding"));
 	REQUIRE_OK(hot_reset(&user[0]));
+	check_both();
+}
+
+SCENARIO(pair_hooks_unopened,
+	 "hooks that a close left to the next open let no harmless error reset the neighbour")
+{
+	long before;
+
+	open_both("resume", 1);
+	/* the reset that comes with its close, if any, is not the point */
+	vfio_user_close(&user[1]);
+	REQUIRE_OK(vfio_user_write(&user[0], BAR0, NIC_SCRATCH, 4, MARK));
+	REQUIRE_OK(strike(&s[0], PORT, "POISON_TLP", "open"));
+	CHECK(vfio_user_read(&user[0], BAR0, NIC_SCRATCH, 4) == MARK, "the neighbour was reset");
+	CHECK_NUMBER(s[0].group, "stats/harmless_errors", 1);
+	before = restores();
+	REQUIRE_OK(vfio_user_open_in(&user[1], s[1].uuid, user[0].space));
+	CHECK(restores() == before + 1, "%ld hooks at the next open", restores() - before);
 	check_both();
 }
