@@ -448,10 +448,14 @@ static void mdr_reset_done(struct pci_dev *pdev)
 		return;
 	group = function->group;
 	mdr_hooks_note(function);
-	if (mdr_gate_current_exclusive(&group->gate))
-		return; /* whoever resets calls the hooks */
-
 	function->configured = false;
+	if (mdr_gate_current_exclusive(&group->gate)) {
+		/* the own attempt restores all that it hits, others call the hooks */
+		if (mdr_attempt_may(group))
+			WRITE_ONCE(function->blank, true);
+		return;
+	}
+
 	lost = !mdr_function_answers(pdev) ||
 	       mdr_function_is_blank(function) || mdr_hooks_run(function);
 	if (lost)

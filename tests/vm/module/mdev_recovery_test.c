@@ -10,6 +10,8 @@
  *	restore_fails		how many restore hooks fail from now on; counts down
  *	restore_ms		how long the restore hook takes
  *	unhealthy		the healthy hook says no
+ *	ill			the address of a function whose healthy hook says no ...
+ *	ill_resets		... until it has been reset so many times; counts down
  *	prepare_ms		how long the prepare hook takes
  *	slot_reset_ms		how long slot_reset takes before the shim sees it
  *	resume_ms		how long resume takes before the shim sees it
@@ -78,6 +80,10 @@ static atomic_t restores, slot_resets;
 static atomic_t restore_fails;
 static bool unhealthy;
 module_param(unhealthy, bool, 0644);
+static char ill[16];
+module_param_string(ill, ill, sizeof(ill), 0644);
+static unsigned int ill_resets;
+module_param(ill_resets, uint, 0644);
 static unsigned int prepare_ms;
 module_param(prepare_ms, uint, 0644);
 static unsigned int slot_reset_ms;
@@ -133,9 +139,14 @@ static int test_restore(struct pci_dev *pdev)
 	return restore_error;
 }
 
+static bool test_is_ill(struct pci_dev *pdev)
+{
+	return ill_resets && !strcmp(ill, pci_name(pdev));
+}
+
 static bool test_healthy(struct pci_dev *pdev)
 {
-	return !unhealthy;
+	return !unhealthy && !test_is_ill(pdev);
 }
 
 static const struct mdr_parent_ops test_ops = {
@@ -181,6 +192,8 @@ static void test_reset_prepare(struct pci_dev *pdev)
 static void test_reset_done(struct pci_dev *pdev)
 {
 	msleep(reset_done_ms);
+	if (test_is_ill(pdev))
+		ill_resets--;
 	mdr_pci_error_handlers.reset_done(pdev);
 }
 

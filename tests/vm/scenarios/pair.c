@@ -26,6 +26,7 @@
 #define MARK 0x5ca1ab1e
 /* COMMAND */
 #define MEMORY 0x2
+#define MASTER 0x4
 /* a restore so slow that an error comes before the other function's turn */
 #define RESTORE "600"
 /* the host's recovery, and what delays it */
@@ -343,4 +344,23 @@ SCENARIO(pair_hooks_unopened,
 	REQUIRE_OK(vfio_user_open_in(&user[1], s[1].uuid, user[0].space));
 	CHECK(restores() == before + 1, "%ld hooks at the next open", restores() - before);
 	check_both();
+}
+
+SCENARIO(pair_bus_reset_hooks,
+	 "the bus reset that heals one function leaves the other, whole before it, whole after it")
+{
+	open_both("resume", 0);
+	for (int i = 0; i < 2; i++) {
+		REQUIRE_OK(shim_set(&s[i], "recovery_timeout_ms", "1500"));
+		REQUIRE_OK(vfio_user_bus_master(&user[i], true));
+	}
+	/* the shim's own attempt resets each by itself, then the bus */
+	REQUIRE_OK(shim_test_set("ill", s[1].addr));
+	REQUIRE_OK(shim_test_set("ill_resets", "2"));
+	REQUIRE_OK(strike(&s[0], PORT, "DLP", "open"));
+	CHECK(shim_test_count("ill_resets") == 0, "no bus reset was made");
+	check_both();
+	for (int i = 0; i < 2; i++)
+		CHECK(pci_command(s[i].addr) & MASTER, "function %d: COMMAND is %#x", i,
+		      pci_command(s[i].addr));
 }
