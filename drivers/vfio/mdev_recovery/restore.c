@@ -9,6 +9,7 @@
  * through.
  */
 #include <linux/delay.h>
+#include <linux/pm_runtime.h>
 
 #include "device.h"
 #include "function.h"
@@ -477,8 +478,8 @@ int mdr_restore_if_blank(struct pci_dev *pdev)
  * bring both together: suspend masks if the flag says unmasked, resume unmasks
  * if suspend has masked.
  *
- * Context: gate closed. Takes core_lock, memory_lock and igate of the device,
- * so host callbacks must not call it.
+ * Context: gate closed. Takes core_lock, memory_lock and igate of the device, and
+ * resumes it, so host callbacks must not call it.
  */
 void mdr_device_sync_interrupts(struct mdr_device *device)
 {
@@ -495,6 +496,9 @@ void mdr_device_sync_interrupts(struct mdr_device *device)
 	pm = dev->driver->pm;
 	if (!pm || !pm->runtime_suspend || !pm->runtime_resume)
 		return;
+	/* a suspend in between would find INTx masked, and leave it so for good */
+	pm_runtime_get_sync(dev);
 	pm->runtime_suspend(dev);
 	pm->runtime_resume(dev);
+	pm_runtime_put(dev);
 }

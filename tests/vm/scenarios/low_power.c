@@ -15,10 +15,12 @@
 #include "shim.h"
 #include "strike.h"
 #include "sysfs.h"
+#include "vfio_irq.h"
 #include "waiter.h"
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb2"
+#define PAIR_PORT "rp_e1000e"
 #define CAP_LIST 0x34
 #define CAP_PM 0x01
 #define PM_CTRL 0x04
@@ -176,4 +178,41 @@ SCENARIO(low_power_feature,
 		check_awake();
 	}
 	MEASURE("slept", "%d", slept);
+}
+
+/*
+ * While recover brings back the second function, the first one goes back to sleep, as
+ * its user wants. That masks INTx. Then comes the time to bring INTx in line.
+ */
+SCENARIO(low_power_intx,
+	 "INTx of a function that is asleep at the end of recover fires once it is awake")
+{
+	static struct vfio_user other;
+	struct nic_user nic;
+	struct shim slow;
+
+	REQUIRE_OK(shim_make(&shim, PAIR_PORT, 0, "resume"));
+	REQUIRE_OK(shim_bind_test(&slow, PAIR_PORT, 1));
+	REQUIRE_OK(shim_create(&slow, "resume"));
+	REQUIRE_OK(shim_set(&slow, "recovery_timeout_ms", "1000"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	REQUIRE_OK(vfio_user_open_in(&other, slow.uuid, user.space));
+	REQUIRE_OK(nic_user_start(&nic, &user, NIC_E1000E, VFIO_PCI_INTX_IRQ_INDEX));
+	REQUIRE_OK(nic_user_interrupt(&nic, SETTLE_MS));
+	REQUIRE_OK(vfio_irq_unmask_intx(&user));
+	REQUIRE_OK(low_power(VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY));
+	if (!WAIT_FOR(is_suspended(), 1000))
+		SKIP("this kernel keeps it awake");
+
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	check_lock_order(false);
+	REQUIRE_OK(strike(&slow, PAIR_PORT, "DLP", "failed"));
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+	REQUIRE_OK(shim_test_set("restore_ms", "500"));
+	REQUIRE(WAIT_FOR(klog_count("device recovery "), SETTLE_MS), "the host is not done");
+	REQUIRE_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", shim.group));
+	check_lock_order(true);
+	CHECK(shim_is(shim.group, "open"), "not open after recover");
+	REQUIRE_OK(low_power(VFIO_DEVICE_FEATURE_LOW_POWER_EXIT));
+	CHECK_OK(nic_user_raise(&nic, SETTLE_MS));
 }
