@@ -10,6 +10,7 @@
 #include "access_log.h"
 #include "clock.h"
 #include "klog.h"
+#include "module.h"
 #include "monitor.h"
 #include "nic_user.h"
 #include "scenario.h"
@@ -499,4 +500,32 @@ SCENARIO(misbehave_kernel_recover_then_gives_up,
 	check_alive(&s);
 	stop_log(true);
 	CHECK_NUMBER(s.group, "stats/failures", 1);
+}
+
+static long bus_resets(const char *which)
+{
+	return sysfs_read_number("/sys/module/mdev_recovery_bus/parameters/%s", which);
+}
+
+SCENARIO(misbehave_recover_by_bus,
+	 "recover of a function that only a reset of its bus resets: with the lock of the bridge")
+{
+	long resets, unlocked;
+	struct shim s;
+
+	REQUIRE_OK(module_load("mdev_recovery_bus"));
+	start(&s, PORT, 0, "resume");
+	REQUIRE_OK(sysfs_write("bus", "/sys/bus/pci/devices/%s/reset_method", s.addr));
+	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", DEAD));
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
+	stop_log(true);
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+	resets = bus_resets("resets");
+	unlocked = bus_resets("unlocked");
+	CHECK_OK(recover(&s));
+	CHECK(bus_resets("resets") > resets, "no bus was reset");
+	CHECK(bus_resets("unlocked") == unlocked, "%ld resets without the lock",
+	      bus_resets("unlocked") - unlocked);
+	check_alive(&s);
 }
