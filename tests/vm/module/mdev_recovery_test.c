@@ -254,16 +254,16 @@ static struct pci_driver test_driver = {
  * called; a probe at an entry is behind its ENDBR, which changes nothing.
  */
 #ifdef MDR_TEST_HAVE_pcie_do_recovery
-static typeof(&pcie_do_recovery) test_do_recovery = pcie_do_recovery;
-static typeof(&pci_bus_error_reset) test_bus_reset = pci_bus_error_reset;
+static typeof(pcie_do_recovery) *test_do_recovery = pcie_do_recovery;
+static typeof(pci_bus_error_reset) *test_bus_reset = pci_bus_error_reset;
 
 static bool test_find_recovery(void)
 {
 	return true;
 }
 #else
-static typeof(&pcie_do_recovery) test_do_recovery;
-static typeof(&pci_bus_error_reset) test_bus_reset;
+static typeof(pcie_do_recovery) *test_do_recovery;
+static typeof(pci_bus_error_reset) *test_bus_reset;
 
 static void *test_find(const char *symbol)
 {
