@@ -34,7 +34,7 @@ static struct mdr_group *mdr_group_create(struct iommu_group *iommu_group)
 	}
 
 	group->iommu_group = iommu_group;
-		mutex_init(&group->lock);
+	mutex_init(&group->lock);
 	mdr_machine_init(&group->machine);
 	init_waitqueue_head(&group->state_changed);
 	INIT_LIST_HEAD(&group->functions);

@@ -19,8 +19,6 @@
  *	linger_ms		how long resume takes after the shim has seen it
  *	reset_done_ms		how long a reset from outside, or of a user, takes at its end,
  *				with the function's lock
- *	swallow			error_detected and all later callbacks never reach the
- *				shim's neighbours: votes DISCONNECT by itself
  *
  * Two count:
  *
@@ -96,8 +94,6 @@ static unsigned int reset_done_ms;
 module_param(reset_done_ms, uint, 0644);
 static bool drop_resume;
 module_param(drop_resume, bool, 0644);
-static bool swallow;
-module_param(swallow, bool, 0644);
 
 static void test_prepare(struct pci_dev *pdev)
 {
@@ -158,10 +154,7 @@ static const struct mdr_parent_ops test_ops = {
 static pci_ers_result_t test_error_detected(struct pci_dev *pdev,
 					    pci_channel_state_t state)
 {
-	pci_ers_result_t vote;
-
-	vote = mdr_pci_error_handlers.error_detected(pdev, state);
-	return swallow ? PCI_ERS_RESULT_DISCONNECT : vote;
+	return mdr_pci_error_handlers.error_detected(pdev, state);
 }
 
 static pci_ers_result_t test_mmio_enabled(struct pci_dev *pdev)
