@@ -147,10 +147,10 @@ SCENARIO(mdrctl_timeline,
 	host = number_after(said, "\"host_us\":");
 	driver = shim_number(s.group, "stats/recovery_ns_last") / 1000;
 	CHECK(check_phases() == whole, "the phases are not the whole, %ld us", whole);
-	/* what the driver counts begins before its first tracepoint: it writes the log */
+	/* a busy machine may take its time between the driver's clock and a tracepoint */
 	CHECK(host < driver + 1000 && host > driver - driver / 10, "%ld us, the driver says %ld",
 	      host, driver);
-	CHECK(host <= whole && whole - host < 5000, "%ld us of %ld", host, whole);
+	CHECK(host <= whole && whole - host < driver / 10, "%ld us of %ld", host, whole);
 	MEASURE("off_us", "%ld", host - driver);
 	CHECK(!ctl("timeline %d --svg=/tmp/timeline.svg", s.group), "%.400s", said);
 	CHECK(!system("grep -q 'fatal error</text>' /tmp/timeline.svg"), "nothing is drawn");
