@@ -86,8 +86,7 @@ static void mdr_attempt_proven(struct mdr_function *function)
 {
 	guard(mutex)(&function->group->lock);
 	function->group->reset_at = ktime_get_ns();
-	mdr_walk_clear_status(function);
-	mdr_function_settled(function);
+	mdr_walk_end(function);
 	function->failed = false;
 }
 
@@ -534,8 +533,7 @@ int mdr_group_recover(struct mdr_group *group)
 		mdr_breaker_reset(&group->breaker);
 		group->cause = MDR_CAUSE_NONE;
 		list_for_each_entry(function, &group->functions, group_item) {
-			mdr_walk_clear_status(function);
-			mdr_function_settled(function);
+			mdr_walk_end(function);
 			mdr_domain_forget(function);
 		}
 		group->attempt.host_is_done = false;

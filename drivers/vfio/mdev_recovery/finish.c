@@ -256,10 +256,8 @@ static struct mdr_device *mdr_finish_end(struct mdr_finish *finish, int ret)
 		if (ret)
 			break;
 		/* an abandoned walk does not come back to it */
-		if (finish->abandoned) {
-			mdr_walk_clear_status(function);
-			mdr_function_settled(function);
-		}
+		if (finish->abandoned)
+			mdr_walk_end(function);
 		mdr_domain_forget(function);
 	}
 	if (!ret && mdr_group_has_resumed(group)) {

@@ -254,7 +254,7 @@ struct pci_dev *mdr_walk_port_of(struct mdr_function *function)
  * Only if there was such a walk: otherwise the status is that of an error which the
  * kernel has yet to see.
  */
-void mdr_walk_clear_status(struct mdr_function *function)
+static void mdr_walk_clear_status(struct mdr_function *function)
 {
 	struct pci_dev *bridge = pci_upstream_bridge(function->pdev);
 
@@ -265,6 +265,13 @@ void mdr_walk_clear_status(struct mdr_function *function)
 	/* refused where the firmware owns AER: it clears the status itself */
 	for (; bridge; bridge = pci_upstream_bridge(bridge))
 		pci_aer_clear_nonfatal_status(bridge);
+}
+
+/* No walk comes back to a function any more, which is whole again without it. */
+void mdr_walk_end(struct mdr_function *function)
+{
+	mdr_walk_clear_status(function);
+	mdr_function_settled(function);
 }
 
 /* The current walk has told everything, and has come back to @function. */

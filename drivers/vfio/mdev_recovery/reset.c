@@ -78,8 +78,7 @@ static void mdr_reset_acknowledge(struct mdr_group *group,
 			continue;
 		if (function->device && function->device->opened)
 			function->device->acknowledged = group->event;
-		mdr_walk_clear_status(function);
-		mdr_function_settled(function);
+		mdr_walk_end(function);
 		function->failed = false;
 	}
 	if (!mdr_group_pending(group))
