@@ -47,6 +47,16 @@ tap_found() {
 	esac
 }
 
+# tap_failures FILE: the failures in what runners said, each with its reasons. Each line
+# of a machine begins with the name of that machine.
+tap_failures() {
+	awk '
+		{ match($0, /^([^ ]+: )*/); name = substr($0, 1, RLENGTH); said = substr($0, RLENGTH + 1) }
+		said ~ /^not ok / { fails[name] = 1; print; next }
+		said ~ /^#   / && fails[name] { print; next }
+		{ fails[name] = 0 }' "$1"
+}
+
 # tap_merge FILE...: the results of several machines as one TAP
 tap_merge() {
 	awk '

@@ -31,8 +31,8 @@
 #define DEAD "1000"
 #define DEAD_MS 1000
 /* looks that take long enough for the watchdog to strike in the own attempt */
-#define TRIED "3000"
-#define LOOK "1200"
+#define TRIED "1500"
+#define LOOK "600"
 /* what the PCI core takes for the reset of a bus, on a busy machine */
 #define RESET_MS 1000
 #define HANG "1500"
