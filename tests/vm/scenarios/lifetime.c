@@ -11,6 +11,7 @@
 #include "shim.h"
 #include "strike.h"
 #include "sysfs.h"
+#include "task.h"
 #include "vfio_irq.h"
 #include "waiter.h"
 
@@ -187,7 +188,7 @@ SCENARIO(lifetime_unbind_before_hot_reset,
 	background_start(&r);
 	REQUIRE(shim_wait(s.group, "resetting", SETTLE_MS), "no reset");
 	background_start(&hot);
-	sleep_ms(100);
+	REQUIRE(background_in(&hot, "mdr_reset_enter", SETTLE_MS), "it does not wait");
 	REQUIRE_OK(pci_unbind(parked.addr));
 	CHECK(!sysfs_exists(SHIM_CLASS "/group%d", parked.group), "the group is there");
 	CHECK(!atomic_load(&hot.done), "the hot reset did not wait: %d", hot.ret);

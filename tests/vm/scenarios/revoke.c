@@ -18,6 +18,7 @@
 #include "module.h"
 #include "scenario.h"
 #include "shim.h"
+#include "task.h"
 
 #define PORT "rp_igb2"
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
@@ -136,7 +137,7 @@ SCENARIO(revoke_beside_hung_process,
 	make(&s);
 	pid = holder_fork(GRIP_FILE, s.uuid);
 	hung = hang_fork();
-	sleep_ms(100);
+	REQUIRE(task_in(hung, "test_hold_mmap_set", SETTLE_MS), "it does not hang");
 	remove_from(&s, pid);
 	CHECK(!waitpid(hung, NULL, WNOHANG), "it did not hang for long enough");
 	waitpid(hung, NULL, 0);

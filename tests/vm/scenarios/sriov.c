@@ -267,6 +267,7 @@ SCENARIO(sriov_vf_gone,
 
 	CHECK(WAIT_FOR(klog_count("device recovery "), SETTLE_MS), "the host is not done");
 	REQUIRE_OK(enable_vfs(true));
+	/* what a VF may take until it can be accessed (PCI Express 6.0, 9.3.3.3.1) */
 	sleep_ms(100);
 	CHECK_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", vf[0].group));
 	CHECK(shim_is(vf[0].group, "open"), "not open after recover");
