@@ -72,10 +72,10 @@ static int mdr_function_save_pristine(struct mdr_function *function)
 		pci_err(pdev, "does not answer: if it lost power, remove and rescan it\n");
 		return -ENODEV;
 	}
-	/* reset before we were bound; the kernel has a copy */
-	if (mdr_function_is_blank(function))
+	/* reset before we were bound, or written to; the kernel has a copy */
+	if (mdr_function_is_misplaced(pdev))
 		pci_restore_state(pdev);
-	if (mdr_function_is_blank(function)) {
+	if (mdr_function_is_misplaced(pdev)) {
 		pci_err(pdev, "config space is lost, and so is the kernel's copy: remove and rescan it\n");
 		return -EIO;
 	}

@@ -230,11 +230,9 @@ bool mdr_function_answers(struct pci_dev *pdev)
 	return value == ((u32)pdev->device << 16 | pdev->vendor);
 }
 
-/*
- * Is this BAR 0 although the kernel gave it an address? A reset clears BARs
- * (PCI Express 6.0, 7.5.1.2.1), and users cannot write the real ones.
- */
-static bool mdr_bar_is_blank(struct pci_dev *pdev, unsigned int bar)
+/* What a BAR has, and what the kernel gave it; false if there is nothing to compare. */
+static bool mdr_bar_addresses(struct pci_dev *pdev, unsigned int bar,
+			      u64 *has, u64 *given)
 {
 	const unsigned long fixed = IORESOURCE_UNSET | IORESOURCE_PCI_FIXED |
 				    IORESOURCE_PCI_EA_BEI;
@@ -246,15 +244,38 @@ static bool mdr_bar_is_blank(struct pci_dev *pdev, unsigned int bar)
 	    !(res->flags & (IORESOURCE_MEM | IORESOURCE_IO)))
 		return false;
 	pcibios_resource_to_bus(pdev->bus, &region, res);
-	if (!region.start)
-		return false;
 	pci_read_config_dword(pdev, PCI_BASE_ADDRESS_0 + 4 * bar, &low);
 	low &= res->flags & IORESOURCE_IO ? PCI_BASE_ADDRESS_IO_MASK :
 					    PCI_BASE_ADDRESS_MEM_MASK;
 	if (res->flags & IORESOURCE_MEM_64)
 		pci_read_config_dword(pdev, PCI_BASE_ADDRESS_0 + 4 * bar + 4,
 				      &high);
-	return !low && !high;
+	*has = low | (u64)high << 32;
+	*given = region.start;
+	return true;
+}
+
+/*
+ * Is this BAR 0 although the kernel gave it an address? A reset clears BARs
+ * (PCI Express 6.0, 7.5.1.2.1), and users cannot write the real ones.
+ */
+static bool mdr_bar_is_blank(struct pci_dev *pdev, unsigned int bar)
+{
+	u64 has, given;
+
+	return mdr_bar_addresses(pdev, bar, &has, &given) && given && !has;
+}
+
+/* Is a BAR elsewhere than the kernel believes? A VF has none of its own. */
+bool mdr_function_is_misplaced(struct pci_dev *pdev)
+{
+	unsigned int bar;
+	u64 has, given;
+
+	for (bar = 0; bar < PCI_STD_NUM_BARS && !pdev->is_virtfn; bar++)
+		if (mdr_bar_addresses(pdev, bar, &has, &given) && has != given)
+			return true;
+	return false;
 }
 
 /*
