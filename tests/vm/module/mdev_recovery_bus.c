@@ -1,17 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mdev_recovery_bus: for tests only, never installed. Counts how often the kernel
- * resets the bus below a bridge, whoever asks for it: all in the parameter resets, and
- * in unlocked those without the lock of the bridge.
+ * mdev_recovery_bus: for tests only, never installed. Looks at the resets that the
+ * kernel makes, whoever asks for them. It counts:
  *
- * The kernel warns of the latter, but once in a boot, and vfio-pci-core's own reset at
+ *	resets		resets of the bus below a bridge
+ *	unlocked	those of them without the lock of the bridge
+ *	flrs		function level resets
+ *	flrs_master	those of functions that might still do DMA
+ *	flrs_unlocked	those of functions whose config space anybody may reach
+ *
+ * The kernel warns of the second, but once in a boot, and vfio-pci-core's own reset at
  * open is one.
+ *
+ * Write a function to the parameter watched, and "awake" has how many users of the
+ * kernel's keep it from falling asleep now, "flr_awake" how many did at its last
+ * function level reset, and "channel" the state of its channel to the kernel
+ * (pci_channel_state_t: 1 normal, 2 frozen, 3 lost for good). "none" ends it.
+ *
+ * Write anything to the parameter give_up, and its driver is told that it is lost.
  */
 #include <linux/kprobes.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/pm_runtime.h>
 
-static atomic_t resets, unlocked;
+static atomic_t resets, unlocked, flrs, flrs_master, flrs_unlocked, flr_awake;
+
+/* Referenced; written by the parameter only. */
+static struct pci_dev *watched;
 
 static int bus_reset(struct kprobe *probe, struct pt_regs *regs)
 {
@@ -29,6 +45,33 @@ static struct kprobe bus_probe = {
 	.pre_handler	= bus_reset,
 };
 
+static int awake_users(struct pci_dev *pdev)
+{
+	return atomic_read(&pdev->dev.power.usage_count);
+}
+
+static int flr(struct kprobe *probe, struct pt_regs *regs)
+{
+	struct pci_dev *pdev;
+	u16 command = 0;
+
+	pdev = (struct pci_dev *)regs_get_kernel_argument(regs, 0);
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	atomic_inc(&flrs);
+	if (command & PCI_COMMAND_MASTER)
+		atomic_inc(&flrs_master);
+	if (!pdev->block_cfg_access)
+		atomic_inc(&flrs_unlocked);
+	if (pdev == watched)
+		atomic_set(&flr_awake, awake_users(pdev));
+	return 0;
+}
+
+static struct kprobe flr_probe = {
+	.symbol_name	= "pcie_flr",
+	.pre_handler	= flr,
+};
+
 static int count_get(char *text, const struct kernel_param *param)
 {
 	return sysfs_emit(text, "%d\n", atomic_read((atomic_t *)param->arg));
@@ -39,15 +82,92 @@ static const struct kernel_param_ops count_ops = {
 };
 module_param_cb(resets, &count_ops, &resets, 0444);
 module_param_cb(unlocked, &count_ops, &unlocked, 0444);
+module_param_cb(flrs, &count_ops, &flrs, 0444);
+module_param_cb(flrs_master, &count_ops, &flrs_master, 0444);
+module_param_cb(flrs_unlocked, &count_ops, &flrs_unlocked, 0444);
+module_param_cb(flr_awake, &count_ops, &flr_awake, 0444);
+
+static int awake_get(char *text, const struct kernel_param *param)
+{
+	return watched ? sysfs_emit(text, "%d\n", awake_users(watched)) : -ENODEV;
+}
+
+static const struct kernel_param_ops awake_ops = {
+	.get = awake_get,
+};
+module_param_cb(awake, &awake_ops, NULL, 0444);
+
+static int watched_set(const char *text, const struct kernel_param *param)
+{
+	unsigned int domain, bus, device, function;
+
+	pci_dev_put(watched);
+	watched = NULL;
+	if (sysfs_streq(text, "none"))
+		return 0;
+	if (sscanf(text, "%x:%x:%x.%u", &domain, &bus, &device, &function) != 4)
+		return -EINVAL;
+	watched = pci_get_domain_bus_and_slot(domain, bus,
+					      PCI_DEVFN(device, function));
+	return watched ? 0 : -ENODEV;
+}
+
+static const struct kernel_param_ops watched_ops = {
+	.set = watched_set,
+};
+module_param_cb(watched, &watched_ops, NULL, 0200);
+
+static int watched_channel_get(char *text, const struct kernel_param *param)
+{
+	return watched ? sysfs_emit(text, "%d\n", watched->error_state) :
+			 -ENODEV;
+}
+
+static const struct kernel_param_ops watched_channel_ops = {
+	.get = watched_channel_get,
+};
+module_param_cb(channel, &watched_channel_ops, NULL, 0444);
+
+/* As a platform does that has lost a function, outside of any recovery. */
+static int give_up_set(const char *text, const struct kernel_param *param)
+{
+	const struct pci_error_handlers *handlers;
+	int ret = -ENODEV;
+
+	if (!watched)
+		return ret;
+	device_lock(&watched->dev);
+	handlers = watched->driver ? watched->driver->err_handler : NULL;
+	if (handlers && handlers->error_detected) {
+		handlers->error_detected(watched, pci_channel_io_perm_failure);
+		ret = 0;
+	}
+	device_unlock(&watched->dev);
+	return ret;
+}
+
+static const struct kernel_param_ops give_up_ops = {
+	.set = give_up_set,
+};
+module_param_cb(give_up, &give_up_ops, NULL, 0200);
 
 static int __init bus_init(void)
 {
-	return register_kprobe(&bus_probe);
+	int ret = register_kprobe(&bus_probe);
+
+	if (ret)
+		return ret;
+	ret = register_kprobe(&flr_probe);
+	if (ret)
+		unregister_kprobe(&bus_probe);
+	return ret;
 }
 
 static void __exit bus_exit(void)
 {
+	unregister_kprobe(&flr_probe);
 	unregister_kprobe(&bus_probe);
+	pci_dev_put(watched);
 }
 
 module_init(bus_init);
@@ -55,4 +175,4 @@ module_exit(bus_exit);
 
 MODULE_LICENSE("GPL");
 MODULE_AUTHOR("The mdev-recovery authors");
-MODULE_DESCRIPTION("Counts resets of a bus, for the tests of mdev_recovery");
+MODULE_DESCRIPTION("Looks at resets, for the tests of mdev_recovery");

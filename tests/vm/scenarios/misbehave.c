@@ -10,9 +10,9 @@
 #include "access_log.h"
 #include "clock.h"
 #include "klog.h"
-#include "module.h"
 #include "monitor.h"
 #include "nic_user.h"
+#include "resets.h"
 #include "scenario.h"
 #include "shim.h"
 #include "strike.h"
@@ -502,18 +502,13 @@ SCENARIO(misbehave_kernel_recover_then_gives_up,
 	CHECK_NUMBER(s.group, "stats/failures", 1);
 }
 
-static long bus_resets(const char *which)
-{
-	return sysfs_read_number("/sys/module/mdev_recovery_bus/parameters/%s", which);
-}
-
 SCENARIO(misbehave_recover_by_bus,
 	 "recover of a function that only a reset of its bus resets: with the lock of the bridge")
 {
 	long resets, unlocked;
 	struct shim s;
 
-	REQUIRE_OK(module_load("mdev_recovery_bus"));
+	REQUIRE_OK(resets_load());
 	start(&s, PORT, 0, "resume");
 	REQUIRE_OK(sysfs_write("bus", "/sys/bus/pci/devices/%s/reset_method", s.addr));
 	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", DEAD));
@@ -521,11 +516,11 @@ SCENARIO(misbehave_recover_by_bus,
 	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
 	stop_log(true);
 	REQUIRE_OK(shim_test_set("unhealthy", "0"));
-	resets = bus_resets("resets");
-	unlocked = bus_resets("unlocked");
+	resets = resets_seen("resets");
+	unlocked = resets_seen("unlocked");
 	CHECK_OK(recover(&s));
-	CHECK(bus_resets("resets") > resets, "no bus was reset");
-	CHECK(bus_resets("unlocked") == unlocked, "%ld resets without the lock",
-	      bus_resets("unlocked") - unlocked);
+	CHECK(resets_seen("resets") > resets, "no bus was reset");
+	CHECK(resets_seen("unlocked") == unlocked, "%ld resets without the lock",
+	      resets_seen("unlocked") - unlocked);
 	check_alive(&s);
 }

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Resets of our own are made with the care of the PCI core's: no DMA in the middle of
+ * them, nobody in config space, and the function awake.
+ */
+#include <errno.h>
+#include <linux/vfio.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+
+#include "background.h"
+#include "clock.h"
+#include "klog.h"
+#include "nic_user.h"
+#include "resets.h"
+#include "scenario.h"
+#include "shim.h"
+#include "strike.h"
+#include "sysfs.h"
+#include "vfio_user.h"
+
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define PORT "rp_igb2"
+#define SETTLE_MS 5000
+#define MEMORY 0x2
+#define MASTER 0x4
+/* a function has this long for its reset (PCI Express 6.0, 6.6.2); the kernel waits */
+#define FLR_MS 90
+
+static struct vfio_user user;
+static struct shim shim;
+static uint32_t status;
+
+static void start(void)
+{
+	REQUIRE_OK(resets_load());
+	REQUIRE_OK(shim_make(&shim, PORT, 0, "resume"));
+	REQUIRE_OK(sysfs_write("flr", "/sys/bus/pci/devices/%s/reset_method", shim.addr));
+	REQUIRE_OK(shim_set(&shim, "breaker_max", "1"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	REQUIRE_OK(vfio_user_bus_master(&user, true));
+	status = nic_status(&user);
+	REQUIRE_OK(strike(&shim, PORT, "DLP", "open"));
+}
+
+/* One error too many: failed, with the function as the host has left it. */
+static void trip(void)
+{
+	REQUIRE_OK(strike(&shim, PORT, "DLP", "failed"));
+	REQUIRE(WAIT_FOR(klog_count("device recovery successful") == 2, SETTLE_MS),
+		"the host is not done");
+}
+
+static int recover(const char *group)
+{
+	return sysfs_write("1", SHIM_CLASS "/%s/recover", group);
+}
+
+static const char *group_name(void)
+{
+	static char name[16];
+
+	snprintf(name, sizeof(name), "group%d", shim.group);
+	return name;
+}
+
+static void check_back(void)
+{
+	CHECK(shim_is(shim.group, "open"), "not open after recover");
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+	CHECK(pci_command(shim.addr) & MASTER, "COMMAND is %#x", pci_command(shim.addr));
+	REQUIRE_OK(sysfs_write("default", "/sys/bus/pci/devices/%s/reset_method", shim.addr));
+}
+
+SCENARIO(own_reset_no_dma,
+	 "recover resets a function only after it can do no more DMA")
+{
+	long flrs, master;
+
+	start();
+	trip();
+	CHECK(pci_command(shim.addr) & MASTER, "it did no DMA before: nothing is shown");
+	flrs = resets_seen("flrs");
+	master = resets_seen("flrs_master");
+	CHECK_OK(recover(group_name()));
+	CHECK(resets_seen("flrs") > flrs, "no reset was made");
+	CHECK(resets_seen("flrs_master") == master, "%ld resets in the middle of DMA",
+	      resets_seen("flrs_master") - master);
+	check_back();
+}
+
+SCENARIO(own_reset_config,
+	 "who reads config space while recover resets waits, and never sees it half done")
+{
+	struct background r = { .call = recover };
+	uint64_t begin, longest = 0;
+	unsigned int half = 0;
+	long flrs, unlocked;
+	uint16_t command;
+
+	start();
+	trip();
+	r.name = group_name();
+	flrs = resets_seen("flrs");
+	unlocked = resets_seen("flrs_unlocked");
+	background_start(&r);
+	while (!atomic_load(&r.done)) {
+		begin = now_ns();
+		command = pci_command(shim.addr);
+		if (now_ns() - begin > longest)
+			longest = now_ns() - begin;
+		half += command == 0xffff || !(command & MEMORY);
+	}
+	background_ms(&r, SETTLE_MS);
+	CHECK_OK(r.ret);
+	CHECK(resets_seen("flrs") > flrs, "no reset was made");
+	CHECK(resets_seen("flrs_unlocked") == unlocked, "%ld resets in reach of others",
+	      resets_seen("flrs_unlocked") - unlocked);
+	CHECK(longest / NS_PER_MS >= FLR_MS, "nobody waited for more than %ju ms",
+	      (uintmax_t)(longest / NS_PER_MS));
+	CHECK(!half, "%u reads saw the middle of the reset", half);
+	check_back();
+}
+
+static int low_power(uint32_t feature)
+{
+	struct vfio_device_feature call = {
+		.argsz = sizeof(call),
+		.flags = VFIO_DEVICE_FEATURE_SET | feature,
+	};
+
+	return ioctl(user.device, VFIO_DEVICE_FEATURE, &call) ? -errno : 0;
+}
+
+SCENARIO(own_reset_low_power,
+	 "recover keeps a function awake while it resets it, though its user lets it sleep")
+{
+	long flrs, awake;
+
+	start();
+	REQUIRE_OK(resets_watch(shim.addr));
+	REQUIRE_OK(low_power(VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY));
+	awake = resets_seen("awake");
+	/* see low_power.c */
+	sysfs_write("0", "/proc/sys/kernel/prove_locking");
+	trip();
+	REQUIRE(WAIT_FOR(resets_seen("awake") == awake, SETTLE_MS), "the host keeps it awake");
+	flrs = resets_seen("flrs");
+	CHECK_OK(recover(group_name()));
+	sysfs_write("1", "/proc/sys/kernel/prove_locking");
+	CHECK(resets_seen("flrs") > flrs, "no reset was made");
+	CHECK(resets_seen("flr_awake") > awake, "nothing kept it awake: %ld users, %ld before",
+	      resets_seen("flr_awake"), awake);
+	CHECK(WAIT_FOR(resets_seen("awake") == awake, SETTLE_MS), "%ld users are left, %ld before",
+	      resets_seen("awake"), awake);
+	REQUIRE_OK(low_power(VFIO_DEVICE_FEATURE_LOW_POWER_EXIT));
+	check_back();
+	REQUIRE_OK(resets_watch("none"));
+}
