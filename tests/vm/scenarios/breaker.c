@@ -4,6 +4,7 @@
 
 #include "access_log.h"
 #include "clock.h"
+#include "hot_reset.h"
 #include "klog.h"
 #include "mdev.h"
 #include "nic_user.h"
@@ -217,4 +218,80 @@ SCENARIO(breaker_bad_values, "numbers out of range are refused and change nothin
 		check_refused(&s, "breaker_max", max[i], "63");
 	for (size_t i = 0; i < sizeof(window) / sizeof(window[0]); i++)
 		check_refused(&s, "breaker_window_ms", window[i], "1");
+}
+
+/* Still given up, and its user is told so. */
+static void check_given_up(const struct shim *s)
+{
+	CHECK(shim_is(s->group, "failed"), "not failed any more");
+	check_cause(s, "breaker");
+	CHECK_ERRNO(vfio_user_reset(&user), EIO);
+	CHECK_NUMBER(s->group, "stats/failures", 1);
+}
+
+static void trip(const struct shim *s, const char *port)
+{
+	REQUIRE_OK(strike(s, port, "DLP", "open"));
+	REQUIRE_OK(strike(s, port, "DLP", "failed"));
+	REQUIRE(WAIT_FOR(klog_count(SUCCESSFUL) == 2, SETTLE_MS), "the host is not done");
+}
+
+SCENARIO(breaker_hot_reset,
+	 "a hot reset through another group hits a function that was given up: it stays failed")
+{
+	static struct vfio_user other;
+	struct shim s, next;
+	uint32_t status;
+
+	REQUIRE_OK(shim_bind(&s, "rp_igb", 0));
+	use(&s, "1", "60000");
+	status = nic_status(&user);
+	REQUIRE_OK(shim_make(&next, "rp_igb", 1, "resume"));
+	REQUIRE_OK(vfio_user_open_in(&other, next.uuid, user.space));
+	trip(&s, "rp_igb");
+	REQUIRE(shim_wait(next.group, "open", SETTLE_MS), "the other one is not open");
+	REQUIRE_OK(vfio_user_write(&other, BAR0, NIC_SCRATCH, 4, 0x55));
+	CHECK_OK(hot_reset(&other));
+	CHECK(vfio_user_read(&other, BAR0, NIC_SCRATCH, 4) == 0, "no hot reset was made");
+	CHECK(shim_is(next.group, "open"), "the other one is not open after its reset");
+	check_given_up(&s);
+	CHECK_OK(recover(&s));
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+}
+
+SCENARIO(breaker_host_reset,
+	 "a reset through sysfs of a function that was given up: it stays failed")
+{
+	uint32_t status;
+	struct shim s;
+
+	start(&s, "1", "60000");
+	status = nic_status(&user);
+	trip(&s, PORT);
+	REQUIRE_OK(pci_reset(s.addr));
+	CHECK_NUMBER(s.group, "stats/host_resets", 1);
+	check_given_up(&s);
+	CHECK_OK(recover(&s));
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+}
+
+SCENARIO(breaker_removal,
+	 "another function leaves a group that was given up: it stays failed")
+{
+	struct shim s, parked;
+	uint32_t status;
+
+	REQUIRE_OK(shim_bind(&s, "rp_e1000e", 0));
+	REQUIRE_OK(shim_bind(&parked, "rp_e1000e", 1));
+	REQUIRE(s.group == parked.group, "groups %d and %d", s.group, parked.group);
+	use(&s, "1", "60000");
+	status = nic_status(&user);
+	trip(&s, "rp_e1000e");
+	REQUIRE_OK(pci_unbind(parked.addr));
+	check_given_up(&s);
+	/* nor is it any better for one that joins */
+	REQUIRE_OK(shim_bind(&parked, "rp_e1000e", 1));
+	check_given_up(&s);
+	CHECK_OK(recover(&s));
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
 }
