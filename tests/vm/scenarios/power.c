@@ -144,3 +144,57 @@ SCENARIO(power_lost_neighbour,
 	CHECK_OK(vfio_user_reset(&a.u));
 	client_check_whole(&a, SETTLE_MS);
 }
+
+/*
+ * A function alone in its slot loses its power and has it back, and no error is
+ * reported. Returns with the group open on a blank function.
+ */
+static void lose_and_return(struct client *c)
+{
+	client_start(c);
+	access_stop(&c->log);
+	REQUIRE_OK(slot_power("rp_igb2", false));
+	CHECK(pci_command(c->s.addr) == 0xffff, "the device answers");
+	REQUIRE_OK(slot_power("rp_igb2", true));
+	CHECK(pci_command(c->s.addr) == 0, "COMMAND is %#x", pci_command(c->s.addr));
+	CHECK(shim_is(c->s.group, "open"), "somebody noticed");
+	CHECK_NUMBER(c->s.group, "event", 0);
+}
+
+static struct client alone = { .port = "rp_igb2" };
+
+SCENARIO(power_back_user_reset,
+	 "power lost and back without an error: the user's reset brings everything back")
+{
+	lose_and_return(&alone);
+	REQUIRE_OK(vfio_user_reset(&alone.u));
+	client_check_whole(&alone, 0);
+}
+
+SCENARIO(power_back_host_reset,
+	 "the same: a reset through sysfs brings it back, and is told of as an event")
+{
+	char cause[32];
+
+	lose_and_return(&alone);
+	REQUIRE_OK(pci_reset(alone.s.addr));
+	client_check_whole(&alone, SETTLE_MS);
+	CHECK(shim_number(alone.s.group, "event"), "no event");
+	shim_status(alone.s.group, "cause", cause, sizeof(cause));
+	CHECK(!strcmp(cause, "host_reset"), "cause is %s", cause);
+	CHECK(klog_count("is not whole after a reset from outside") == 1, "nobody said so");
+}
+
+SCENARIO(power_back_reopened,
+	 "the same: closed and opened again it is whole, and not opened without power")
+{
+	lose_and_return(&alone);
+	vfio_user_close(&alone.u);
+	REQUIRE_OK(slot_power("rp_igb2", false));
+	CHECK_ERRNO(vfio_user_open(&alone.u, alone.s.uuid), EIO);
+	REQUIRE_OK(slot_power("rp_igb2", true));
+	REQUIRE_OK(vfio_user_open(&alone.u, alone.s.uuid));
+	CHECK(vfio_user_read(&alone.u, BAR0, NIC_STATUS, 4) == alone.log.value,
+	      "STATUS is %#x, was %#x", vfio_user_read(&alone.u, BAR0, NIC_STATUS, 4),
+	      alone.log.value);
+}
