@@ -262,3 +262,38 @@ SCENARIO(neighbour_hot_reset_in_failed,
 	      map[NIC_STATUS / 4], log.value);
 	CHECK(pci_command(s.addr) & 0x2, "COMMAND is %#x", pci_command(s.addr));
 }
+
+SCENARIO(neighbour_wants_reset,
+	 "a neighbour wants a reset after a non-fatal error, the host makes none: ours is let be")
+{
+	struct nic_user nic;
+	struct shim s, next;
+	uint32_t scratch;
+	long restores;
+
+	REQUIRE_OK(shim_make(&next, PORT, 0, "resume"));
+	REQUIRE_OK(shim_set(&next, "nonfatal_action", "reset"));
+	REQUIRE_OK(shim_bind_test(&s, PORT, 1));
+	REQUIRE_OK(shim_create(&s, "resume"));
+	REQUIRE_OK(vfio_user_open(&other, next.uuid));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	REQUIRE_OK(nic_user_start(&nic, &user, NIC_IGB, VFIO_PCI_MSIX_IRQ_INDEX));
+	REQUIRE_OK(nic_user_interrupt(&nic, SETTLE_MS));
+	REQUIRE_OK(vfio_user_write(&user, BAR0, NIC_SCRATCH, 4, 0x5a5a));
+	REQUIRE_OK(vfio_user_write(&other, BAR0, NIC_SCRATCH, 4, 0x5a5a));
+	restores = shim_test_count("restores");
+
+	REQUIRE_OK(strike(&next, PORT, "POISON_TLP", "open"));
+	REQUIRE(shim_wait(s.group, "open", SETTLE_MS), "not open");
+	CHECK(shim_test_count("slot_resets") > 0, "slot_reset was not called: nothing is shown");
+	CHECK(vfio_user_read(&other, BAR0, NIC_SCRATCH, 4) == 0, "who wanted it was not reset");
+	scratch = vfio_user_read(&user, BAR0, NIC_SCRATCH, 4);
+	/* 7.3 resets the bus, 6.12 nothing */
+	CHECK(scratch == (shim_test_gives_up() ? 0 : 0x5a5a), "the register has %#x", scratch);
+	CHECK(shim_test_count("restores") - restores == (scratch == 0), "%ld restores",
+	      shim_test_count("restores") - restores);
+	/* without the driver's help if the device was left alone */
+	if (scratch)
+		CHECK_OK(nic_user_raise(&nic, SETTLE_MS));
+	MEASURE("was_reset", "%d", !scratch);
+}
