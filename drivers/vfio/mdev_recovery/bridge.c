@@ -401,7 +401,6 @@ static int mdr_bridge_restore(struct pci_dev *bridge)
 		pci_set_master(bridge);
 	/* for the kernel too: restoring used up its copy */
 	mdr_bridge_copy(bridge);
-	mdr_pci_unfreeze(bridge);
 	pci_notice(bridge, "bridge was reset and not restored, restored it\n");
 	return 0;
 }
@@ -410,6 +409,10 @@ static int mdr_bridge_restore(struct pci_dev *bridge)
  * Make a referenced function reachable, once the host is done with it: from the
  * top down, restore each bridge that a reset has left blank, without bus
  * mastering, or with old windows. Only tries to take device locks of bridges.
+ *
+ * A walk freezes the bridges on its way, and one that is abandoned leaves them so; the
+ * next walk would seem to come from further above (see mdr_walk_port()). Should that
+ * one begin right now, what it tells of the functions below gets two ids.
  *
  * -ENODEV if a bridge does not answer, -ENOLINK if the link below one is down,
  * -EBUSY if a device lock is taken, -EIO if a bridge stays blank.
@@ -435,7 +438,10 @@ int mdr_bridges_restore(struct pci_dev *pdev)
 			ret = mdr_bridge_restore(bridge);
 			device_unlock(&bridge->dev);
 		}
-		if (!ret && mdr_bridge_link_is_down(bridge))
+		if (ret)
+			break;
+		mdr_pci_unfreeze(bridge);
+		if (mdr_bridge_link_is_down(bridge))
 			ret = -ENOLINK;
 	}
 	return ret;
