@@ -127,7 +127,9 @@ struct mdr_parent_ops {
  * mmap itself, request, match, match_token_uuid, bind_iommufd and unbind_iommufd,
  * dma_unmap. open_device and close_device have the device for
  * themselves; open_device calls vfio_pci_core_enable(), and close_device
- * vfio_pci_core_close_device(). Operations that are not named here are not called.
+ * vfio_pci_core_close_device(). close_device of a function that does not answer is
+ * called with its device lock, so that nothing is reset. Operations that are not
+ * named here are not called.
  */
 
 /* For &mdr_parent_ops.device_size: the structure, and its vfio_pci_core_device. */

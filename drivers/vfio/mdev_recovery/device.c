@@ -174,23 +174,34 @@ static int mdr_device_open(struct vfio_device *vdev)
 }
 
 /*
- * vfio-pci-core tries every kind of reset, and the PCI core waits a minute for
- * a device that is gone, each time. It does not if the device is marked as
- * disconnected.
+ * vfio-pci-core tries every kind of reset, also one of the bus, and for a device that
+ * is gone the PCI core waits a minute each time. vfio-pci-core only tries to take
+ * device locks, so it resets nothing while this one is taken: by us, or by whoever
+ * else has it for longer, for example to unbind the function.
  */
+static bool mdr_device_lock_gone(struct mdr_device *device)
+{
+	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
+	struct mdr_function *function = device->function;
+	bool locked;
+
+	if (mdr_function_answers(function->pdev))
+		return false;
+	do {
+		locked = device_trylock(&function->pdev->dev);
+	} while (!locked && !READ_ONCE(function->removing) &&
+		 mdr_wait_host_lets_go(deadline));
+	return locked;
+}
+
 static void mdr_device_close_core(struct mdr_device *device)
 {
-	struct pci_dev *pdev = device->core->pdev;
-	pci_channel_state_t before = pci_channel_io_perm_failure;
-	bool gone = !mdr_function_answers(pdev);
+	bool locked = mdr_device_lock_gone(device);
 
-	guard(mutex)(&device->core_lock);
-	if (gone)
-		before = xchg(&pdev->error_state, pci_channel_io_perm_failure);
-	mdr_device_disable(device);
-	if (gone)
-		cmpxchg(&pdev->error_state, pci_channel_io_perm_failure,
-			before);
+	scoped_guard(mutex, &device->core_lock)
+		mdr_device_disable(device);
+	if (locked)
+		device_unlock(&device->function->pdev->dev);
 }
 
 static void mdr_device_close(struct vfio_device *vdev)

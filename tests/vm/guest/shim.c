@@ -118,6 +118,7 @@ int shim_bind_vendor(struct shim *s, const char *port, unsigned int n)
 {
 	static const char * const off[] = {
 		"trespasses", "restores", "opens", "restore_error", "restore_ms", "unhealthy",
+		"close_ms",
 	};
 	int ret = module_load("mdev_recovery_vendor");
 

@@ -17,6 +17,7 @@
  *	opens		how many open_device() have succeeded
  *	restore_error	what the restore hook returns (0: nothing wrong)
  *	restore_ms	how long it takes
+ *	close_ms	how long close_device() takes
  *	unhealthy	how many times the healthy hook says no from now on; counts down
  *	migration	create devices with migration operations; "incomplete" ones if 2
  */
@@ -75,6 +76,8 @@ static int restore_error;
 module_param(restore_error, int, 0644);
 static unsigned int restore_ms;
 module_param(restore_ms, uint, 0644);
+static unsigned int close_ms;
+module_param(close_ms, uint, 0644);
 static unsigned int migration = 1;
 module_param(migration, uint, 0644);
 
@@ -513,6 +516,7 @@ static void vendor_close(struct vfio_device *vdev)
 
 	iounmap(vendor->bar);
 	vendor->bar = NULL;
+	msleep(close_ms);
 	vfio_pci_core_close_device(vdev);
 }
 

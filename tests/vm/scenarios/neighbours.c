@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "access_log.h"
+#include "background.h"
 #include "clock.h"
 #include "hot_reset.h"
 #include "klog.h"
@@ -14,6 +15,7 @@
 #include "nic_user.h"
 #include "scenario.h"
 #include "shim.h"
+#include "slow.h"
 #include "strike.h"
 #include "took.h"
 #include "sysfs.h"
@@ -29,6 +31,8 @@
 /* what a busy machine adds */
 #define SLOW_MS 1500
 #define RECOVERY_MS "1000"
+/* a close that goes on when the host comes */
+#define CLOSE "1500"
 
 static struct vfio_user user, other;
 
@@ -296,4 +300,41 @@ SCENARIO(neighbour_wants_reset,
 	if (scratch)
 		CHECK_OK(nic_user_raise(&nic, SETTLE_MS));
 	MEASURE("was_reset", "%d", !scratch);
+}
+
+static int close_other(const char *name)
+{
+	(void)name;
+	vfio_user_close(&other);
+	return 0;
+}
+
+SCENARIO(neighbour_closed_silent,
+	 "an error while a silent neighbour is being closed: the host recovers the others")
+{
+	struct background closing = { .call = close_other, .name = "the silent one" };
+	struct shim s, silent;
+	uint32_t status;
+
+	REQUIRE_OK(shim_bind_vendor(&silent, PORT, 1));
+	REQUIRE_OK(shim_create(&silent, "resume"));
+	REQUIRE_OK(vfio_user_open(&other, silent.uuid));
+	REQUIRE_OK(shim_make(&s, PORT, 0, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	status = nic_status(&user);
+	REQUIRE_OK(slow_function(silent.addr, "ones", 600000));
+	REQUIRE_OK(pci_config_write(silent.addr, 0x04, 2, 0));
+	REQUIRE(WAIT_FOR(pci_command(silent.addr) == 0xffff, SETTLE_MS), "it answers");
+
+	REQUIRE_OK(shim_vendor_set("close_ms", CLOSE));
+	background_start(&closing);
+	REQUIRE(background_in(&closing, "vendor_close", SETTLE_MS), "it is not being closed");
+	REQUIRE_OK(aer_inject(PORT, "DLP"));
+	REQUIRE(klog_wait("device recovery ", 2 * SETTLE_MS, NULL, 0), "the host is not done");
+	CHECK(klog_count("device recovery successful") == 1, "the host has given up");
+	CHECK(shim_wait(s.group, "open", SETTLE_MS), "not open");
+	CHECK_NUMBER(s.group, "stats/own_resets", 0);
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+	MEASURE_BOUND("closed_ms", background_ms(&closing, 2 * SETTLE_MS), 2 * SETTLE_MS);
+	REQUIRE_OK(slow_end());
 }
