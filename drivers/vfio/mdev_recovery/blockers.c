@@ -11,6 +11,15 @@
 #include "group.h"
 
 /*
+ * A walk goes down from bridge to bus. A VF whose number is beyond the bus of its PF is
+ * on a bus that the kernel has added below no bridge.
+ */
+static bool mdr_is_beside_walks(struct pci_dev *pdev)
+{
+	return pdev->is_virtfn && !pdev->bus->self;
+}
+
+/*
  * Without the device lock: vfio-pci-core only tries to take it when it resets
  * somebody else's function, and would fail. RCU is enough: a driver clears
  * pdev->driver before its module goes, and the module's memory goes a grace
@@ -20,7 +29,8 @@ static bool mdr_is_blocker(struct pci_dev *pdev)
 {
 	struct pci_driver *driver;
 
-	if (pdev->hdr_type == PCI_HEADER_TYPE_BRIDGE)
+	if (pdev->hdr_type == PCI_HEADER_TYPE_BRIDGE ||
+	    mdr_is_beside_walks(pdev))
 		return false;
 
 	guard(rcu)();
@@ -58,6 +68,8 @@ static struct pci_dev *mdr_blocks_from(struct pci_dev *pdev,
 	unsigned int i;
 
 	for (i = 0; i < snapshot->count; i++) {
+		if (mdr_is_beside_walks(snapshot->pdevs[i]))
+			continue;
 		port = mdr_shared_port(pdev, snapshot->pdevs[i]);
 		if (port && (!lowest || mdr_pci_is_below(port, lowest)))
 			lowest = port;
