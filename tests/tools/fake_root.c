@@ -19,7 +19,7 @@ static void command(const char *format, const char *path)
 
 void fake_root_make(void)
 {
-	snprintf(fake_root, sizeof(fake_root), "/tmp/reattachd-test.XXXXXX");
+	snprintf(fake_root, sizeof(fake_root), "/tmp/agent-test.XXXXXX");
 	assert_non_null(mkdtemp(fake_root));
 }
 

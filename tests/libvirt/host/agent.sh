@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2154
 #
-# mdr-reattachd, as the service of the package, and its messages in the journal.
+# mdr-agent, as the service of the package, and its messages in the journal.
 
-agent_log=/run/reattachd.log
+agent_log=/run/agent.log
 agent_marked=1
 
 # Copies what the service logs from now on to the machine's log.
 agent_follow() {
 	: >"$agent_log"
-	journalctl -q -f -n 0 -o cat -u mdr-reattachd >>"$agent_log" 2>&1 &
+	journalctl -q -f -n 0 -o cat -u mdr-agent >>"$agent_log" 2>&1 &
 	tail -F -n +1 -s 0.5 "$agent_log" 2>/dev/null | while IFS= read -r line; do
 		log "agent: $line"
 	done &
@@ -22,4 +22,4 @@ agent_mark() { agent_marked=$(($(wc -l <"$agent_log") + 1)); }
 agent_said() { tail -n "+$agent_marked" "$agent_log" | grep -aE "$1"; }
 
 # agent_keeps UUID: the UUID is in the file that outlives the agent
-agent_keeps() { grep -q "$1" /var/lib/mdr-reattachd/evicted.json; }
+agent_keeps() { grep -q "$1" /var/lib/mdr-agent/state.json; }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2154,SC2016
 #
-# mdr-reattachd, as the service of the package: it re-attaches an evicted device to
+# mdr-agent, as the service of the package: it re-attaches an evicted device to
 # its domain, also if the agent is killed or stopped in the middle, or if libvirtd is
 # restarted. A device that an administrator detaches stays detached. (policies.sh has
 # the eviction of each guest driver.)
@@ -40,7 +40,7 @@ back() {
 }
 
 agent_follow
-check "reattach: the service runs since the machine's start" systemctl -q is-active mdr-reattachd
+check "reattach: the service runs since the machine's start" systemctl -q is-active mdr-agent
 domain_define 64
 check "reattach: a domain starts" virsh -q start guest
 check "reattach: its guest boots" wait_for 300 said 'guest ready' || bail "no guest"
@@ -56,20 +56,20 @@ check "reattach: and the device leave the domain" wait_for 90 agent_said 'detach
 back reattach
 
 evicts "reattach, killed"
-killed=$(systemctl show -P MainPID mdr-reattachd)
+killed=$(systemctl show -P MainPID mdr-agent)
 check "reattach, killed: it is killed" kill -9 "$killed"
 check "reattach, killed: systemd starts another, which knows" \
 	wait_for 60 agent_said 'known from an earlier run'
 back "reattach, killed"
 
 evicts "reattach, away"
-check "reattach, away: it is stopped" systemctl stop mdr-reattachd
+check "reattach, away: it is stopped" systemctl stop mdr-agent
 check "reattach, away: the device leaves the domain" wait_for 90 no_hostdev $igb_uuid
 check "reattach, away: the group is open" wait_for 60 group_is $igb open
 sleep 3
 check "reattach, away: nobody has attached it" no_hostdev $igb_uuid
 agent_mark
-check "reattach, away: it is started" systemctl start mdr-reattachd
+check "reattach, away: it is started" systemctl start mdr-agent
 check "reattach, away: it knows" wait_for 60 agent_said 'known from an earlier run'
 back "reattach, away"
 
@@ -85,8 +85,8 @@ sleep 5
 check "reattach: the agent leaves it so" eval "no_hostdev $igb_uuid && ! agent_said attach"
 check "reattach: the agent was never at a loss" eval '! grep -aE "cannot |is damaged" "$agent_log"'
 
-check "reattach: the service ends at once" timeout 20 systemctl stop mdr-reattachd
-check "reattach: and with success" test "$(systemctl show -P Result mdr-reattachd)" = success
-systemctl start mdr-reattachd
+check "reattach: the service ends at once" timeout 20 systemctl stop mdr-agent
+check "reattach: and with success" test "$(systemctl show -P Result mdr-agent)" = success
+systemctl start mdr-agent
 mdevctl stop --uuid $igb_uuid
 domain_end

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef MDR_REATTACHD_LOG_H
-#define MDR_REATTACHD_LOG_H
+#ifndef MDR_AGENT_LOG_H
+#define MDR_AGENT_LOG_H
 
 /*
  * Write one line to stderr. In a systemd service the line begins with its priority,

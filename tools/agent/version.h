@@ -3,8 +3,8 @@
  * version: whether the module that is loaded is of this program's version. After
  * an upgrade it is the old one until it is loaded again.
  */
-#ifndef MDR_REATTACHD_VERSION_H
-#define MDR_REATTACHD_VERSION_H
+#ifndef MDR_AGENT_VERSION_H
+#define MDR_AGENT_VERSION_H
 
 #include <stdbool.h>
 

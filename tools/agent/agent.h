@@ -3,8 +3,8 @@
  * agent: combines what the groups, the domains and the clock say. Each step looks
  * at everything again; an event only says that it is time for a step.
  */
-#ifndef MDR_REATTACHD_AGENT_H
-#define MDR_REATTACHD_AGENT_H
+#ifndef MDR_AGENT_AGENT_H
+#define MDR_AGENT_AGENT_H
 
 #include "domains.h"
 #include "record.h"

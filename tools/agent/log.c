@@ -10,7 +10,7 @@ static void say(int priority, const char *format, va_list args)
 	if (getenv("JOURNAL_STREAM"))
 		fprintf(stderr, "<%d>", priority);
 	else
-		fputs("mdr-reattachd: ", stderr);
+		fputs("mdr-agent: ", stderr);
 	vfprintf(stderr, format, args);
 	fputc('\n', stderr);
 }

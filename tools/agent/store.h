@@ -3,15 +3,15 @@
  * store: the file that keeps the evictions across a restart of the agent. It is
  * valid for one boot of the host, since domains do not outlive that.
  */
-#ifndef MDR_REATTACHD_STORE_H
-#define MDR_REATTACHD_STORE_H
+#ifndef MDR_AGENT_STORE_H
+#define MDR_AGENT_STORE_H
 
 #include "record.h"
 
-#define STORE_FILE "evicted.json"
+#define STORE_FILE "state.json"
 
 /*
- * Adds the records in DIR/evicted.json. Return: 0, also if there is no such file or
+ * Adds the records in DIR/state.json. Return: 0, also if there is no such file or
  * it is of another boot; -EINVAL if it is damaged, with nothing added; another
  * -errno.
  */

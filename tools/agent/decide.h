@@ -3,8 +3,8 @@
  * What to do about an evicted mdev, as a function of its arguments: no libvirt, no
  * sysfs, no clock.
  */
-#ifndef MDR_REATTACHD_DECIDE_H
-#define MDR_REATTACHD_DECIDE_H
+#ifndef MDR_AGENT_DECIDE_H
+#define MDR_AGENT_DECIDE_H
 
 #include "record.h"
 

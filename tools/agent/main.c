@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mdr-reattachd: re-attaches a device that was evicted from a libvirt domain when
+ * mdr-agent: re-attaches a device that was evicted from a libvirt domain when
  * its IOMMU group is open again.
  *
  * One thread runs libvirt's event loop: uevents, libvirt's events, signals and one
@@ -28,23 +28,23 @@
 
 static struct agent agent = {
 	.sysfs = "/sys",
-	.state_dir = "/var/lib/mdr-reattachd",
+	.state_dir = "/var/lib/mdr-agent",
 	.domains.uri = "qemu:///system",
 };
 
 static bool stop;
 
 static const char usage[] =
-	"Usage: mdr-reattachd [OPTION...]\n"
+	"Usage: mdr-agent [OPTION...]\n"
 	"Re-attaches devices that were evicted from running libvirt domains, when their\n"
 	"IOMMU group is open again. Runs in the foreground and logs to stderr.\n"
 	"\n"
 	"  -c, --connect=URI    the libvirt connection (qemu:///system)\n"
-	"  -s, --state=DIR      keeps evictions across a restart (/var/lib/mdr-reattachd)\n"
+	"  -s, --state=DIR      keeps evictions across a restart (/var/lib/mdr-agent)\n"
 	"  -h, --help           print this text and exit\n"
 	"  -V, --version        print the version and exit\n"
 	"\n"
-	"See mdr-reattachd(8).\n";
+	"See mdr-agent(8).\n";
 
 static int parse(int argc, char **argv)
 {
@@ -73,7 +73,7 @@ static int parse(int argc, char **argv)
 			fputs(usage, stdout);
 			exit(0);
 		case 'V':
-			puts("mdr-reattachd " MDR_VERSION);
+			puts("mdr-agent " MDR_VERSION);
 			exit(0);
 		default:
 			return -EINVAL;

@@ -3,8 +3,8 @@
  * hostdev: an mdev in the XML of a domain,
  * <hostdev mode='subsystem' type='mdev'><source><address uuid='...'/>.
  */
-#ifndef MDR_REATTACHD_HOSTDEV_H
-#define MDR_REATTACHD_HOSTDEV_H
+#ifndef MDR_AGENT_HOSTDEV_H
+#define MDR_AGENT_HOSTDEV_H
 
 #include "group.h"
 

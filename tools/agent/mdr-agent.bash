@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Completion of mdr-reattachd for bash.
+# Completion of mdr-agent for bash.
 
-_mdr_reattachd() {
+_mdr_agent() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
 
 	COMPREPLY=()
@@ -20,4 +20,4 @@ _mdr_reattachd() {
 	mapfile -t COMPREPLY < <(compgen -W '--connect= --state= --help --version' -- "$word")
 	[[ ${COMPREPLY[0]:-} != *= ]] || compopt -o nospace
 }
-complete -F _mdr_reattachd mdr-reattachd
+complete -F _mdr_agent mdr-agent

@@ -4,8 +4,8 @@
  * goes with libvirt's daemon. Without it nothing is known of the domains; no call
  * waits for it.
  */
-#ifndef MDR_REATTACHD_DOMAINS_H
-#define MDR_REATTACHD_DOMAINS_H
+#ifndef MDR_AGENT_DOMAINS_H
+#define MDR_AGENT_DOMAINS_H
 
 #include <libvirt/libvirt.h>
 

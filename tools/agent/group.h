@@ -4,8 +4,8 @@
  * Documentation/ABI/testing/sysfs-class-mdev_recovery. All functions take the
  * root of sysfs, "/sys", so that a test can have its own.
  */
-#ifndef MDR_REATTACHD_GROUP_H
-#define MDR_REATTACHD_GROUP_H
+#ifndef MDR_AGENT_GROUP_H
+#define MDR_AGENT_GROUP_H
 
 #include <stdbool.h>
 

@@ -3,8 +3,8 @@
  * record: one mdev that a running domain has, or had until it was evicted, and what
  * the agent has seen of it. Only records with an eviction outlive the agent.
  */
-#ifndef MDR_REATTACHD_RECORD_H
-#define MDR_REATTACHD_RECORD_H
+#ifndef MDR_AGENT_RECORD_H
+#define MDR_AGENT_RECORD_H
 
 #include <stdbool.h>
 #include <stdint.h>
