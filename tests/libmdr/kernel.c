@@ -107,7 +107,7 @@ static void group_file(const char *name, const char *file, const char *text)
 
 void kernel_group(const char *name, const char *state)
 {
-	fake_group(name, state, MDEV_A);
+	fake_group(name, state, "hold", 7, MDEV_A);
 	group_file(name, "cause", "fatal\n");
 	group_file(name, "policy", "hold\n");
 	group_file(name, "functions", FUNCTION "\n0000:05:00.1\n");

@@ -1,112 +1,304 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Runs libvirt itself, with its test driver: a running domain with an mdev is
- * reported with its XML, events arrive, and a refused attach gives a reason.
+ * Runs libvirt itself, with its test driver: a running domain with an mdev gets a
+ * record, events bring news without a list, one domain that vanishes does not hide the
+ * others, and a libvirt that does not answer stops nobody.
  */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
 
 #include <libvirt/virterror.h>
 
 #include "domains.h"
 #include "fake_root.h"
-#include "hostdev.h"
-#include "test.h"
 
-#define DOMAIN_XML \
-	"<domain type='test'><name>guest</name><uuid>" DOMAIN_A "</uuid>" \
+#define DOMAIN_B "aaaaaaaa-0000-4000-8000-000000000002"
+#define XML_OF(name_, uuid_, mdev_) \
+	"<domain type='test'><name>" name_ "</name><uuid>" uuid_ "</uuid>" \
 	"<memory>1024</memory><os><type>hvm</type></os><devices>" \
 	"<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source>" \
-	"<address uuid='" MDEV_A "'/></source></hostdev></devices></domain>"
+	"<address uuid='" mdev_ "'/></source></hostdev></devices></domain>"
 
-static int changes, mdevs, guests;
+static struct domains domains;
+static struct agent agent;
+static char sysfs[128];
+static int lists, descriptions;
+static const char *vanishes;
 
-static void changed(void *arg)
+/* libvirt's own, and what the test does around them; see the linker's --wrap */
+int __real_virConnectListAllDomains(virConnectPtr connection, virDomainPtr **list,
+				    unsigned int flags);
+int __wrap_virConnectListAllDomains(virConnectPtr connection, virDomainPtr **list,
+				    unsigned int flags);
+char *__real_virDomainGetXMLDesc(virDomainPtr domain, unsigned int flags);
+char *__wrap_virDomainGetXMLDesc(virDomainPtr domain, unsigned int flags);
+
+int __wrap_virConnectListAllDomains(virConnectPtr connection, virDomainPtr **list,
+				    unsigned int flags)
 {
-	changes++;
+	lists++;
+	return __real_virConnectListAllDomains(connection, list, flags);
 }
 
-static void see_mdev(const char *mdev, const char *xml, void *arg)
+char *__wrap_virDomainGetXMLDesc(virDomainPtr domain, unsigned int flags)
 {
-	assert_string_equal(mdev, MDEV_A);
-	assert_non_null(strstr(xml, "hostdev"));
-	mdevs++;
+	descriptions++;
+	if (vanishes && !strcmp(virDomainGetName(domain), vanishes))
+		virDomainDestroy(domain);
+	return __real_virDomainGetXMLDesc(domain, flags);
 }
 
-static void see_domain(const struct domain_view *domain, void *arg)
+/* Like the main loop, until the condition holds; false after 5 s. */
+#define eventually(condition_) \
+	({ \
+		int rounds_ = 0; \
+		while (!(condition_) && rounds_++ < 500) \
+			turn(); \
+		(condition_); \
+	})
+
+static void turn(void)
 {
-	if (strcmp(domain->name, "guest"))
-		return;
-	guests++;
-	assert_string_equal(domain->uuid, DOMAIN_A);
-	assert_true(domain->id > 0);
-	assert_int_equal(hostdev_each(domain->xml, see_mdev, arg), 0);
+	struct pollfd fd = { .fd = domains.mailbox.fd, .events = POLLIN };
+
+	poll(&fd, 1, 10);
+	mailbox_dispatch(&domains.mailbox, &agent, now_ms());
+	agent_step(&agent, now_ms());
 }
 
-static void on_timer(int timer, void *arg)
+static struct record *record_of(const char *domain)
 {
+	struct record *record = agent.records.first;
+
+	while (record && strcmp(record->domain, domain))
+		record = record->next;
+	return record;
 }
 
-static void domain_with_mdev(void **state)
+static void begin(const char *uri)
 {
-	struct domains domains = { .uri = "test:///default", .changed = changed };
-	struct record record = { .domain = DOMAIN_A, .name = "guest", .xml = "<hostdev/>" };
-	char message[256] = "";
+	memset(&agent, 0, sizeof(agent));
+	agent.sysfs = sysfs;
+	agent.state_dir = fake_root;
+	assert_int_equal(domains_start(&domains, uri), 0);
+	agent.backend = &domains.mailbox.backend;
+	lists = descriptions = 0;
+	vanishes = NULL;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	fake_root_make();
+	snprintf(sysfs, sizeof(sysfs), "%s", fake_path("sys"));
+	fake_group("group16", "open", "evict", 7, MDEV_A);
+	fake_group("group2", "open", "evict", 7, MDEV_B);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	agent_free(&agent);
+	fake_root_remove();
+	return 0;
+}
+
+/* Starts a transient domain behind the agent's back, in the same test driver. */
+static virDomainPtr create(const char *xml)
+{
+	return virDomainCreateXML(domains.connection, xml, 0);
+}
+
+static void news(void **state)
+{
 	virDomainPtr domain;
 
-	assert_true(domains_connect(&domains));
-	assert_true(domains_connect(&domains));
-	domain = virDomainCreateXML(domains.connection, DOMAIN_XML, 0);
+	(void)state;
+	begin("test:///default");
+	assert_true(eventually(agent.known));
+	assert_int_equal(lists, 1);
+	domain = create(XML_OF("guest", DOMAIN_A, MDEV_A));
 	assert_non_null(domain);
-	for (int i = 0; i < 100 && !changes; i++)
-		assert_int_equal(virEventRunDefaultImpl(), 0);
-	assert_true(changes > 0);
-
-	assert_int_equal(domains_each(&domains, see_domain, NULL), 0);
-	assert_int_equal(guests, 1);
-	assert_int_equal(mdevs, 1);
-	assert_true(domains_attach(&domains, &record, message, sizeof(message)) < 0);
-	assert_true(message[0]);
-
+	assert_true(eventually(record_of(DOMAIN_A)));
+	assert_string_equal(record_of(DOMAIN_A)->name, "guest");
+	assert_true(record_of(DOMAIN_A)->running && record_of(DOMAIN_A)->seen);
+	assert_int_equal(virDomainSuspend(domain), 0);
+	assert_true(eventually(record_of(DOMAIN_A)->paused));
+	assert_int_equal(virDomainResume(domain), 0);
+	assert_true(eventually(!record_of(DOMAIN_A)->paused));
 	assert_int_equal(virDomainDestroy(domain), 0);
 	virDomainFree(domain);
-	assert_int_equal(domains_each(&domains, see_domain, NULL), 0);
-	assert_int_equal(guests, 1);
-	assert_true(domains_attach(&domains, &record, message, sizeof(message)) < 0);
-	domains_disconnect(&domains);
-	assert_true(domains_each(&domains, see_domain, NULL) < 0);
+	assert_true(eventually(!record_of(DOMAIN_A)));
+	/* all that without another list */
+	assert_int_equal(lists, 1);
+	assert_true(domains_stop(&domains));
 }
 
-/* No daemon: no connection, no wait. */
+/* While an eviction is open nothing is asked for that no event has announced. */
+static void quiet(void **state)
+{
+	virDomainPtr domain;
+	int before;
+
+	(void)state;
+	begin("test:///default");
+	assert_true(eventually(agent.known));
+	domain = create(XML_OF("guest", DOMAIN_A, MDEV_A));
+	assert_true(eventually(record_of(DOMAIN_A)));
+	fake_group("group16", "evicting", "evict", 8, MDEV_A);
+	agent_group_changed(&agent, "group16", "evicting", now_ms());
+	assert_int_equal(record_of(DOMAIN_A)->phase, PHASE_EVICTING);
+	eventually(false);
+	before = descriptions;
+	eventually(false);
+	assert_int_equal(descriptions, before);
+	assert_int_equal(lists, 1);
+	virDomainDestroy(domain);
+	virDomainFree(domain);
+	assert_true(domains_stop(&domains));
+}
+
+/* A domain that ends between the list and its XML does not hide the others. */
+static void vanishing(void **state)
+{
+	virDomainPtr a, b;
+
+	(void)state;
+	begin("test:///default");
+	assert_true(eventually(agent.known));
+	a = create(XML_OF("guest", DOMAIN_A, MDEV_A));
+	b = create(XML_OF("another", DOMAIN_B, MDEV_B));
+	assert_true(eventually(record_of(DOMAIN_A) && record_of(DOMAIN_B)));
+	vanishes = "another";
+	/* as after a restart of the daemon; the test driver keeps its domains meanwhile */
+	virConnectRef(domains.connection);
+	{
+		virConnectPtr keep = domains.connection;
+
+		mailbox_lost(&domains.mailbox);
+		assert_true(eventually(lists == 2 && agent.known));
+		virConnectClose(keep);
+	}
+	assert_true(eventually(record_of(DOMAIN_A) && record_of(DOMAIN_A)->running));
+	assert_null(record_of(DOMAIN_B));
+	virDomainDestroy(a);
+	virDomainFree(a);
+	virDomainFree(b);
+	assert_true(domains_stop(&domains));
+}
+
+/* A refused attach and a refused error at a port give libvirt's reasons. */
+static void refused(void **state)
+{
+	virDomainPtr domain;
+	struct record *record;
+
+	(void)state;
+	begin("test:///default");
+	assert_true(eventually(agent.known));
+	domain = create(XML_OF("guest", DOMAIN_A, MDEV_A));
+	assert_true(eventually(record_of(DOMAIN_A)));
+	record = record_of(DOMAIN_A);
+	record->phase = PHASE_DETACHED;
+	record->busy = true;
+	record->seen = false;
+	agent.backend->attach(agent.backend, record);
+	assert_true(eventually(record_of(DOMAIN_A)->attempts == 1));
+	record->phase = PHASE_TOLD;
+	record->busy = true;
+	snprintf(record->place.port, PORT_SIZE, "pci.1");
+	agent.backend->tell(agent.backend, record, 8);
+	assert_true(eventually(!record->busy));
+	assert_int_not_equal(record->phase, PHASE_TOLD);
+	virDomainDestroy(domain);
+	virDomainFree(domain);
+	assert_true(domains_stop(&domains));
+}
+
+/* No daemon: nothing is known, and no wait. */
 static void nobody_there(void **state)
 {
-	struct domains domains = {
-		.uri = "qemu+unix:///system?socket=/nonexistent/socket&mode=direct",
-		.changed = changed,
-	};
-	struct record record = { .domain = DOMAIN_A, .xml = "" };
-	char message[64];
+	const char *call;
 
-	assert_false(domains_connect(&domains));
-	assert_false(domains_connect(&domains));
-	assert_true(domains_each(&domains, see_domain, NULL) < 0);
-	assert_true(domains_attach(&domains, &record, message, sizeof(message)) < 0);
-	domains_disconnect(&domains);
+	(void)state;
+	begin("qemu+unix:///system?socket=/nonexistent/socket&mode=direct");
+	assert_true(eventually(domains.said));
+	assert_false(agent.known);
+	assert_true(eventually(!mailbox_stuck_ms(&domains.mailbox, now_ms(), &call)));
+	assert_true(domains_stop(&domains));
 }
 
-static void no_print(void *arg, virErrorPtr error)
+/* Without a group of ours there is no call at all. */
+static void not_wanted(void **state)
 {
+	(void)state;
+	fake_group_remove("group16");
+	fake_group_remove("group2");
+	begin("test:///default");
+	for (int i = 0; i < 20; i++)
+		turn();
+	assert_int_equal(lists, 0);
+	assert_null(domains.connection);
+	assert_true(domains_stop(&domains));
+}
+
+static int silent_socket(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", fake_path("silent"));
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 5), 0);
+	return fd;
+}
+
+/* The last test: afterwards a thread is in libvirt for ever. */
+static void does_not_answer(void **state)
+{
+	int64_t start = now_ms();
+	const char *call;
+	char uri[256];
+
+	(void)state;
+	silent_socket();
+	snprintf(uri, sizeof(uri), "qemu+unix:///system?socket=%s&mode=direct",
+		 fake_path("silent"));
+	begin(uri);
+	for (int i = 0; i < 200; i++)
+		turn();
+	/* the main thread has not waited, and knows that another one does */
+	assert_true(now_ms() - start < 10000);
+	assert_true(mailbox_stuck_ms(&domains.mailbox, now_ms(), &call) > 1000);
+	assert_string_equal(call, "connect");
+	assert_false(agent.known);
+	assert_false(domains_stop(&domains));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(domain_with_mdev),
-		cmocka_unit_test(nobody_there),
+		cmocka_unit_test_setup_teardown(news, setup, teardown),
+		cmocka_unit_test_setup_teardown(quiet, setup, teardown),
+		cmocka_unit_test_setup_teardown(vanishing, setup, teardown),
+		cmocka_unit_test_setup_teardown(refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(nobody_there, setup, teardown),
+		cmocka_unit_test_setup_teardown(not_wanted, setup, teardown),
+		cmocka_unit_test_setup_teardown(does_not_answer, setup, teardown),
 	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
-	virSetErrorFunc(NULL, no_print);
-	if (virInitialize() < 0 || virEventRegisterDefaultImpl() < 0 ||
-	    virEventAddTimeout(20, on_timer, NULL, NULL) < 0)
-		return 1;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	fflush(NULL);
+	_exit(failed);
 }

@@ -84,7 +84,8 @@ const char *fake_read(const char *path)
 	return text;
 }
 
-void fake_group(const char *group, const char *state, const char *mdev)
+void fake_group(const char *group, const char *state, const char *policy,
+		unsigned long long event, const char *mdev)
 {
 	char path[256], line[64];
 
@@ -92,7 +93,11 @@ void fake_group(const char *group, const char *state, const char *mdev)
 	snprintf(line, sizeof(line), "%s\n", state);
 	fake_write(path, line);
 	snprintf(path, sizeof(path), "sys/class/mdev_recovery/%s/event", group);
-	fake_write(path, "7\n");
+	snprintf(line, sizeof(line), "%llu\n", event);
+	fake_write(path, line);
+	snprintf(path, sizeof(path), "sys/class/mdev_recovery/%s/policy", group);
+	snprintf(line, sizeof(line), "%s\n", policy);
+	fake_write(path, line);
 	/* a link in sysfs; only its name matters */
 	snprintf(path, sizeof(path), "sys/class/mdev_recovery/%s/%s", group, mdev);
 	fake_write(path, "");

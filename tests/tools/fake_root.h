@@ -27,8 +27,9 @@ void fake_write(const char *path, const char *text);
 /* The content of a file below the root; "" if there is no such file. */
 const char *fake_read(const char *path);
 
-/* Creates a group with that state and that mdev, and event id 7. */
-void fake_group(const char *group, const char *state, const char *mdev);
+/* Creates a group, or changes it. */
+void fake_group(const char *group, const char *state, const char *policy,
+		unsigned long long event, const char *mdev);
 void fake_group_remove(const char *group);
 
 #endif

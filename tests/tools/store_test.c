@@ -1,14 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Evictions survive in the file, for one boot; a damaged file adds nothing. */
+/* Records survive in the file, for one boot; a damaged file adds nothing. */
 #include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "fake_root.h"
 #include "store.h"
-#include "test.h"
 
 #define XML "<hostdev a=\"1\">\n  'quoted' \\ \" &amp; \xc3\xa4</hostdev>"
+
+static int setup(void **state)
+{
+	(void)state;
+	fake_root_make();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	fake_root_remove();
+	return 0;
+}
 
 static void add(struct records *records, const char *mdev, enum phase phase)
 {
@@ -18,6 +38,8 @@ static void add(struct records *records, const char *mdev, enum phase phase)
 	assert_int_equal(record_set(record, "a \"guest\"", 4, XML), 0);
 	record->phase = phase;
 	record->event = 12;
+	record->told = 11;
+	record->hold_timeouts = 5;
 	record->attempts = 3;
 	record->retry_ms = 99;
 }
@@ -26,18 +48,20 @@ static void round_trip(void **state)
 {
 	struct records records = { NULL }, again = { NULL };
 
+	(void)state;
 	add(&records, MDEV_A, PHASE_EVICTING);
 	add(&records, MDEV_B, PHASE_DETACHED);
 	add(&records, DOMAIN_A, PHASE_ATTACHED);
 	assert_int_equal(store_save(fake_root, "boot1", &records), 0);
 	assert_int_equal(store_load(fake_root, "boot1", &again), 0);
 
-	/* the attached one does not belong in the file */
 	assert_non_null(again.first);
 	assert_string_equal(again.first->mdev, MDEV_A);
 	assert_int_equal(again.first->phase, PHASE_EVICTING);
 	assert_non_null(again.first->next);
-	assert_null(again.first->next->next);
+	assert_non_null(again.first->next->next);
+	assert_int_equal(again.first->next->next->phase, PHASE_ATTACHED);
+	assert_null(again.first->next->next->next);
 	assert_string_equal(again.first->next->mdev, MDEV_B);
 	assert_int_equal(again.first->next->phase, PHASE_DETACHED);
 	assert_string_equal(again.first->next->domain, DOMAIN_A);
@@ -45,6 +69,8 @@ static void round_trip(void **state)
 	assert_string_equal(again.first->next->xml, XML);
 	assert_int_equal(again.first->next->id, 4);
 	assert_int_equal(again.first->next->event, 12);
+	assert_int_equal(again.first->next->told, 11);
+	assert_int_equal(again.first->next->hold_timeouts, 5);
 	assert_int_equal(again.first->next->attempts, 0);
 	assert_int_equal(again.first->next->retry_ms, 0);
 	records_free(&records);
@@ -55,6 +81,7 @@ static void another_boot(void **state)
 {
 	struct records records = { NULL }, again = { NULL };
 
+	(void)state;
 	add(&records, MDEV_A, PHASE_DETACHED);
 	assert_int_equal(store_save(fake_root, "boot1", &records), 0);
 	assert_int_equal(store_load(fake_root, "boot2", &again), 0);
@@ -66,33 +93,40 @@ static void no_file(void **state)
 {
 	struct records records = { NULL };
 
+	(void)state;
 	assert_int_equal(store_load(fake_root, "boot1", &records), 0);
 	assert_null(records.first);
 }
 
-#define HEAD "{\"version\":1,\"boot\":\"b\",\"evicted\":["
-#define RECORD(mdev_, id_, phase_) \
+#define HEAD "{\"version\":2,\"boot\":\"b\",\"devices\":["
+#define OLD_HEAD "{\"version\":1,\"boot\":\"b\",\"evicted\":["
+#define OLD_RECORD(mdev_, id_, phase_) \
 	"{\"mdev\":\"" mdev_ "\",\"domain\":\"" DOMAIN_A "\",\"name\":\"n\",\"xml\":\"x\"," \
 	"\"id\":" id_ ",\"event\":1,\"phase\":\"" phase_ "\"}"
+#define RECORD(mdev_, id_, phase_) \
+	"{\"mdev\":\"" mdev_ "\",\"domain\":\"" DOMAIN_A "\",\"name\":\"n\",\"xml\":\"x\"," \
+	"\"told\":1,\"hold_timeouts\":0,\"id\":" id_ ",\"event\":1,\"phase\":\"" phase_ "\"}"
 
 static void damaged(void **state)
 {
 	static const char * const bad[] = {
-		"", "{", "[]", "null", "7", "{}", "{\"version\":2,\"boot\":\"b\",\"evicted\":[]}",
+		"", "{", "[]", "null", "7", "{}", "{\"version\":3,\"boot\":\"b\",\"devices\":[]}",
 		"{\"version\":\"1\",\"boot\":\"b\",\"evicted\":[]}",
-		"{\"version\":1,\"evicted\":[]}", "{\"version\":1,\"boot\":\"b\"}",
+		"{\"version\":2,\"devices\":[]}", "{\"version\":1,\"boot\":\"b\"}",
 		"{\"version\":1,\"boot\":\"b\",\"evicted\":{}}",
 		HEAD "7]}", HEAD "{}]}", HEAD "null]}",
 		HEAD RECORD("../../etc", "1", "detached") "]}",
 		HEAD RECORD(MDEV_A "0", "1", "detached") "]}",
 		HEAD RECORD(MDEV_A, "-1", "detached") "]}",
 		HEAD RECORD(MDEV_A, "99999999999", "detached") "]}",
-		HEAD RECORD(MDEV_A, "1", "attached") "]}",
+		HEAD RECORD(MDEV_A, "1", "") "]}", HEAD OLD_RECORD(MDEV_A, "1", "detached") "]}",
+		OLD_HEAD RECORD(MDEV_A, "1", "detached"),
 		HEAD RECORD(MDEV_A, "1", "detached") "," RECORD(MDEV_B, "1", "gone") "]}",
 		HEAD RECORD(MDEV_A, "1", "detached"),
 	};
 
-	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct records records = { NULL };
 
 		fake_write(STORE_FILE, bad[i]);
@@ -108,11 +142,28 @@ static void damaged(void **state)
 	records_free(&records);
 }
 
+/* What the agent wrote when its name was mdr-reattachd. */
+static void older(void **state)
+{
+	struct records records = { NULL };
+
+	(void)state;
+	fake_write(STORE_FILE, OLD_HEAD OLD_RECORD(MDEV_A, "4", "evicting") ","
+		   OLD_RECORD(MDEV_B, "5", "detached") "]}");
+	assert_int_equal(store_load(fake_root, "b", &records), 0);
+	assert_int_equal(records.first->phase, PHASE_EVICTING);
+	assert_int_equal(records.first->told, 0);
+	assert_int_equal(records.first->next->phase, PHASE_DETACHED);
+	assert_int_equal(records.first->next->id, 5);
+	records_free(&records);
+}
+
 /* A save that fails leaves the file unchanged, and no temporary file. */
 static void save_fails(void **state)
 {
 	struct records records = { NULL };
 
+	(void)state;
 	add(&records, MDEV_A, PHASE_DETACHED);
 	assert_int_equal(store_save("/nonexistent", "b", &records), -ENOENT);
 	/* a directory in its place cannot be replaced */
@@ -126,11 +177,12 @@ static void save_fails(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST_IN_FAKE_ROOT(round_trip),
-		TEST_IN_FAKE_ROOT(another_boot),
-		TEST_IN_FAKE_ROOT(no_file),
-		TEST_IN_FAKE_ROOT(damaged),
-		TEST_IN_FAKE_ROOT(save_fails),
+		cmocka_unit_test_setup_teardown(round_trip, setup, teardown),
+		cmocka_unit_test_setup_teardown(another_boot, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(damaged, setup, teardown),
+		cmocka_unit_test_setup_teardown(older, setup, teardown),
+		cmocka_unit_test_setup_teardown(save_fails, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,20 +1,66 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "agent.h"
 #include "decide.h"
-#include "hostdev.h"
 #include "log.h"
+#include "route.h"
 #include "store.h"
 
-#define RECONNECT_MS	5000
-#define LOOK_MS		1000	/* at the domains, while an eviction is going on */
+#define LOOK_MS		1000	/* at the groups, while an event is going on */
+#define IDLE_LOOK_MS	10000	/* and else; a uevent may be lost */
+
+static const char failed_reason[] =
+	"has failed; see its blockers and the kernel's log, then write 1 to its file recover";
+static const char slow_reason[] =
+	"does not release it: its system must support hot-unplug, and let the device go";
+
+static void say(enum log_level level, const struct record *record, const struct group *group,
+		const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* A message about a record; it begins with the mdev. */
+static void say(enum log_level level, const struct record *record, const struct group *group,
+		const char *format, ...)
+{
+	struct log_about about = {
+		.group = group ? group->name : NULL,
+		.event = group ? group->event : record->event,
+		.mdev = record->mdev,
+		.domain = record->name,
+		.domain_uuid = record->domain,
+	};
+	char message[2048];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	log_about(level, &about, "mdev %s: %s", record->mdev, message);
+}
+
+static void set_phase(struct agent *agent, struct record *record, enum phase phase)
+{
+	record->phase = phase;
+	record->said = NULL;
+	record->late_ms = 0;
+	agent->dirty = true;
+}
+
+/* The record is up to date with its group: what comes is new. */
+static void catch_up(struct record *record, const struct group *group)
+{
+	record->event = group->event;
+	record->hold_timeouts = group->hold_timeouts;
+}
 
 void agent_load(struct agent *agent)
 {
+	static const char * const phases[] = { "attached", "with an error", "told of an error",
+					       "evicting", "detached", "given up" };
 	char path[PATH_MAX], aside[PATH_MAX];
 	int ret;
 
@@ -30,13 +76,14 @@ void agent_load(struct agent *agent)
 			  agent->state_dir, STORE_FILE, strerror(-ret));
 	}
 	for (struct record *record = agent->records.first; record; record = record->next)
-		log_info("mdev %s of domain %s: known from an earlier run, %s", record->mdev,
-			 record->name,
-			 record->phase == PHASE_DETACHED ? "detached" : "evicting");
+		if (record->phase != PHASE_ATTACHED)
+			say(LOG_LEVEL_INFO, record, NULL,
+			    "known from an earlier run, in domain %s: %s", record->name,
+			    phases[__builtin_ctz(record->phase)]);
 	agent->due = true;
 }
 
-static void save(struct agent *agent)
+void agent_save(struct agent *agent)
 {
 	int ret;
 
@@ -51,168 +98,417 @@ static void save(struct agent *agent)
 }
 
 /*
- * A look at the domains. Afterwards every mdev of ours in a running domain has a
- * record, and every record knows what the look has shown.
+ * The domains. Afterwards every mdev of ours in a running domain has a record, and
+ * every record knows what the latest view of its domain has shown.
  */
 struct look {
 	struct agent *agent;
 	const struct domain_view *domain;
 };
 
-static void see_hostdev(const char *mdev, const char *xml, void *arg)
+static void begin(struct agent *agent, struct record *record, const char *group_name)
+{
+	struct group group;
+
+	group_read(agent->sysfs, group_name, &group);
+	catch_up(record, &group);
+	/* an event that is going on has not been dealt with */
+	if (group.state != GROUP_OPEN && group.state != GROUP_FAILED && group.event)
+		record->event--;
+	agent->dirty = true;
+}
+
+static void see_hostdev(const struct hostdev *hostdev, void *arg)
 {
 	const struct look *look = arg;
 	struct agent *agent = look->agent;
-	struct record *record;
 	char group[GROUP_SIZE];
+	struct record *record;
+	bool new_run;
 
-	if (group_of_mdev(agent->sysfs, mdev, group))
+	if (group_of_mdev(agent->sysfs, hostdev->mdev, group))
 		return;
-	record = record_get(&agent->records, mdev, look->domain->uuid);
+	record = record_get(&agent->records, hostdev->mdev, look->domain->uuid);
 	if (!record)
 		return;
-	/* the domain was restarted: this eviction belongs to its earlier run */
-	if (record->id != look->domain->id && record->phase != PHASE_ATTACHED)
+	new_run = !record->name || record->id != look->domain->id;
+	/* what is left of an earlier run has to end first */
+	if (new_run && record->phase != PHASE_ATTACHED)
 		return;
+	if (new_run)
+		begin(agent, record, group);
 	if (record->phase == PHASE_ATTACHED &&
-	    record_set(record, look->domain->name, look->domain->id, xml)) {
+	    record_set(record, look->domain->name, look->domain->id, hostdev->xml)) {
 		if (!record->xml)
 			record_drop(&agent->records, record);
 		return;
 	}
+	record->place = *hostdev;
 	record->seen = true;
 }
 
-static void see_domain(const struct domain_view *domain, void *arg)
+void agent_domain(struct agent *agent, const struct domain_view *view)
 {
-	struct look look = { .agent = arg, .domain = domain };
+	struct look look = { .agent = agent, .domain = view };
 
-	if (hostdev_each(domain->xml, see_hostdev, &look))
-		log_error("domain %s: cannot read its XML", domain->name);
-	for (struct record *record = look.agent->records.first; record; record = record->next)
-		if (!strcmp(record->domain, domain->uuid) && record->id == domain->id)
-			record->running = true;
-}
-
-static bool look(struct agent *agent)
-{
+	for (struct record *record = agent->records.first; record; record = record->next)
+		if (!strcmp(record->domain, view->uuid))
+			record->seen = record->running = false;
+	if (hostdev_each(view->xml, see_hostdev, &look))
+		log_error("domain %s: cannot read its XML", view->name);
 	for (struct record *record = agent->records.first; record; record = record->next) {
-		record->seen = false;
-		record->running = false;
-	}
-	return !domains_each(&agent->domains, see_domain, agent);
-}
-
-/* The domains with an mdev of this group are about to lose it. */
-static void note_evicting(struct agent *agent, const char *group)
-{
-	for (struct record *record = agent->records.first; record; record = record->next) {
-		char of[GROUP_SIZE];
-
-		if (record->phase != PHASE_ATTACHED ||
-		    group_of_mdev(agent->sysfs, record->mdev, of) || strcmp(of, group))
+		if (strcmp(record->domain, view->uuid) || record->id != view->id)
 			continue;
-		record->phase = PHASE_EVICTING;
-		record->event = group_event(agent->sysfs, group);
-		agent->dirty = true;
-		log_info("mdev %s: %s is evicting (event %llu), domain %s is asked to release it",
-			 record->mdev, group, record->event, record->name);
+		record->running = true;
+		record->listed = true;
+		record->paused = view->paused;
 	}
-	save(agent);
-}
-
-void agent_group_changed(struct agent *agent, const char *group, const char *state)
-{
 	agent->due = true;
-	if (group_state_parse(state) != GROUP_EVICTING)
-		return;
-	/* one more look, while the domain still has the device */
-	if (domains_connect(&agent->domains))
-		look(agent);
-	note_evicting(agent, group);
 }
 
-/* Finds an eviction whose uevent was lost, or came before the agent started. */
-static int find_evicting(const char *group, void *arg)
+void agent_domain_kept(struct agent *agent, const char *uuid)
 {
-	struct agent *agent = arg;
-
-	if (group_state(agent->sysfs, group) == GROUP_EVICTING)
-		note_evicting(agent, group);
-	return 0;
+	for (struct record *record = agent->records.first; record; record = record->next)
+		if (!strcmp(record->domain, uuid))
+			record->listed = true;
 }
 
-static void attach(struct agent *agent, struct record *record, const char *group, int64_t now_ms)
+void agent_domain_gone(struct agent *agent, const char *uuid)
 {
-	char message[256];
+	for (struct record *record = agent->records.first; record; record = record->next)
+		if (!strcmp(record->domain, uuid))
+			record->seen = record->running = false;
+	agent->due = true;
+}
+
+void agent_list_begin(struct agent *agent)
+{
+	for (struct record *record = agent->records.first; record; record = record->next)
+		record->listed = false;
+}
+
+void agent_list_end(struct agent *agent)
+{
+	for (struct record *record = agent->records.first; record; record = record->next)
+		if (!record->listed)
+			record->seen = record->running = false;
+	agent->known = true;
+	agent->due = true;
+}
+
+void agent_unknown(struct agent *agent)
+{
+	agent->known = false;
+	for (struct record *record = agent->records.first; record; record = record->next)
+		record->busy = false;
+	agent->due = true;
+}
+
+static struct record *find(struct agent *agent, const char *mdev, const char *domain)
+{
+	for (struct record *record = agent->records.first; record; record = record->next)
+		if (!strcmp(record->mdev, mdev) && !strcmp(record->domain, domain))
+			return record;
+	return NULL;
+}
+
+void agent_attached(struct agent *agent, const char *mdev, const char *domain,
+		    const char *error, int64_t now_ms)
+{
+	struct record *record = find(agent, mdev, domain);
+	char group[GROUP_SIZE];
 	int64_t wait;
 
-	log_info("mdev %s: %s is open, re-attaching to domain %s", record->mdev, group,
-		 record->name);
-	if (!domains_attach(&agent->domains, record, message, sizeof(message))) {
-		log_info("mdev %s: re-attached to domain %s", record->mdev, record->name);
-		/* the next look finds it there */
-		record->phase = PHASE_ATTACHED;
+	agent->due = true;
+	if (!record || record->phase != PHASE_DETACHED)
+		return;
+	record->busy = false;
+	if (!error) {
+		say(LOG_LEVEL_INFO, record, NULL, "re-attached to domain %s", record->name);
+		set_phase(agent, record, PHASE_ATTACHED);
+		record->seen = true;
 		record->attempts = 0;
 		record->retry_ms = 0;
-		agent->dirty = true;
+		if (!group_of_mdev(agent->sysfs, mdev, group))
+			begin(agent, record, group);
 		return;
 	}
 	wait = decide_retry(record, now_ms);
 	if (wait >= 0) {
-		log_error("mdev %s: cannot attach to domain %s: %s; next try in %lld s",
-			  record->mdev, record->name, message, (long long)wait / 1000);
+		say(LOG_LEVEL_ERROR, record, NULL,
+		    "cannot attach to domain %s: %s; next try in %lld s", record->name, error,
+		    (long long)wait / 1000);
 		return;
 	}
-	log_error("mdev %s: cannot attach to domain %s: %s; giving up after %u tries",
-		  record->mdev, record->name, message, record->attempts);
-	record_drop(&agent->records, record);
-	agent->dirty = true;
+	say(LOG_LEVEL_ERROR, record, NULL,
+	    "cannot attach to domain %s: %s; giving up after %u tries; for more: systemctl reload mdr-agent",
+	    record->name, error, record->attempts);
+	set_phase(agent, record, PHASE_GIVEN_UP);
+}
+
+static bool same_port(const struct record *a, const struct record *b)
+{
+	return !strcmp(a->domain, b->domain) && a->id == b->id &&
+	       !strcmp(a->place.port, b->place.port);
+}
+
+/* One call is for all that sit below the same port of the same guest. */
+void agent_told(struct agent *agent, const char *domain, const char *port, const char *error)
+{
+	agent->due = true;
+	for (struct record *record = agent->records.first; record; record = record->next) {
+		if (!record->busy || record->phase != PHASE_TOLD ||
+		    strcmp(record->domain, domain) || strcmp(record->place.port, port))
+			continue;
+		record->busy = false;
+		if (!error)
+			continue;
+		say(LOG_LEVEL_ERROR, record, NULL,
+		    "cannot tell the guest of domain %s: %s; it will be asked to release the device",
+		    record->name, error);
+		set_phase(agent, record, PHASE_ERROR);
+		record->said = route_told_before;
+	}
+}
+
+void agent_retry(struct agent *agent)
+{
+	for (struct record *record = agent->records.first; record; record = record->next) {
+		if (record->phase == PHASE_GIVEN_UP)
+			set_phase(agent, record, PHASE_DETACHED);
+		record->attempts = 0;
+		record->retry_ms = 0;
+	}
+	agent_save(agent);
+	agent->due = true;
+}
+
+static void tell(struct agent *agent, struct record *record, const struct group *group,
+		 int64_t now_ms)
+{
+	for (struct record *other = agent->records.first; other; other = other->next) {
+		struct group of = *group;
+		char name[GROUP_SIZE];
+
+		if (!same_port(other, record) || !other->seen)
+			continue;
+		if (other != record && !group_of_mdev(agent->sysfs, other->mdev, name))
+			group_read(agent->sysfs, name, &of);
+		if (other->phase == PHASE_ATTACHED)
+			other->since_ms = now_ms;
+		catch_up(other, &of);
+		other->told = group->event;
+		other->busy = true;
+		set_phase(agent, other, PHASE_TOLD);
+		say(LOG_LEVEL_INFO, other, &of,
+		    "%s has an error (event %llu), telling the guest of domain %s at its port %s",
+		    of.name, of.event, other->name, other->place.port);
+	}
+	/* in the file before the guest can know */
+	agent_save(agent);
+	agent->backend->tell(agent->backend, record, group->event);
+}
+
+static void settle(struct record *record, enum group_state state, int64_t now_ms)
+{
+	if (record->late_ms && record->late_state == state)
+		return;
+	record->late_state = state;
+	record->late_ms = now_ms + (state == GROUP_OPEN ? SETTLE_MS : SLOW_MS);
+}
+
+static void evicts(struct agent *agent, struct record *record, const struct group *group)
+{
+	bool told = record->phase == PHASE_TOLD;
+
+	catch_up(record, group);
+	set_phase(agent, record, PHASE_EVICTING);
+	say(LOG_LEVEL_INFO, record, group,
+	    "%s is evicting (event %llu), %sdomain %s is asked to release it", group->name,
+	    group->event, told ? "the guest was told and has not reset it in time, " : "",
+	    record->name);
+	agent_save(agent);
+}
+
+static void attach(struct agent *agent, struct record *record, const struct group *group)
+{
+	say(LOG_LEVEL_INFO, record, group, "%s is open, re-attaching to domain %s", group->name,
+	    record->name);
+	record->busy = true;
+	agent->backend->attach(agent->backend, record);
+}
+
+static const char *reason_of(struct agent *agent, const struct record *record,
+			     const struct group *group)
+{
+	switch (group->state) {
+	case GROUP_FAILED:
+		return failed_reason;
+	case GROUP_EVICTING:
+		return slow_reason;
+	default:
+		return route_reason(&agent->records, record, group, agent->sysfs);
+	}
+}
+
+static void end(struct agent *agent, struct record *record, const struct group *group)
+{
+	catch_up(record, group);
+	set_phase(agent, record, PHASE_ATTACHED);
 }
 
 static const char * const ends[] = {
 	[VERDICT_RETURNED] = "has it again",
-	[VERDICT_STOPPED] = "has stopped or was restarted, nothing to re-attach to",
 	[VERDICT_STAYED] = "has kept it although the eviction is over",
-	[VERDICT_MDEV_GONE] = "cannot have it back, the mdev is gone",
+	[VERDICT_STOPPED] = "has stopped or was restarted, nothing to re-attach to",
+	[VERDICT_GONE] = "cannot have it back, the mdev is gone",
 };
 
-static void act(struct agent *agent, struct record *record, enum presence presence,
-		int64_t now_ms)
+static void drop(struct agent *agent, struct record *record, enum verdict verdict)
 {
-	enum group_state state = GROUP_GONE;
-	char group[GROUP_SIZE];
-	enum verdict verdict;
-
-	if (!group_of_mdev(agent->sysfs, record->mdev, group))
-		state = group_state(agent->sysfs, group);
-	verdict = decide(record, presence, state, now_ms);
-	if (verdict == VERDICT_DETACHED) {
-		log_info("mdev %s: detached from domain %s", record->mdev, record->name);
-		record->phase = PHASE_DETACHED;
-		agent->dirty = true;
-		/* in the file before the next step */
-		save(agent);
-		verdict = decide(record, presence, state, now_ms);
-	}
-	if (verdict == VERDICT_ATTACH) {
-		attach(agent, record, group, now_ms);
-	} else if (verdict != VERDICT_WAIT) {
-		log_info("mdev %s: domain %s %s", record->mdev, record->name, ends[verdict]);
-		record_drop(&agent->records, record);
-		agent->dirty = true;
-		/* if the domain has it, watch it again */
-		agent->due = true;
-	}
+	if (record->phase != PHASE_ATTACHED && ends[verdict])
+		say(LOG_LEVEL_INFO, record, NULL, "domain %s %s", record->name, ends[verdict]);
+	/* a new run of the domain may have it, which the record was in the way of */
+	if (verdict == VERDICT_STOPPED && record->phase != PHASE_ATTACHED)
+		agent->backend->look(agent->backend, record->domain);
+	record_drop(&agent->records, record);
+	agent->dirty = true;
 }
 
-static enum presence presence_of(const struct record *record, bool known)
+/* Return: whether the record is still there and there may be more to do. */
+static bool act(struct agent *agent, struct record *record, const struct group *group,
+		enum verdict verdict, int64_t now_ms)
 {
-	if (!known)
+	const char *reason;
+
+	switch (verdict) {
+	case VERDICT_WAIT:
+		record->late_ms = 0;
+		return false;
+	case VERDICT_SETTLE:
+		settle(record, group->state, now_ms);
+		return false;
+	case VERDICT_NOTE:
+		catch_up(record, group);
+		record->since_ms = now_ms;
+		set_phase(agent, record, PHASE_ERROR);
+		return true;
+	case VERDICT_TELL:
+		tell(agent, record, group, now_ms);
+		return false;
+	case VERDICT_CANNOT_TELL:
+	case VERDICT_FAILED:
+	case VERDICT_SLOW:
+		reason = reason_of(agent, record, group);
+		if (verdict == VERDICT_CANNOT_TELL)
+			say(LOG_LEVEL_WARNING, record, group,
+			    "the guest of domain %s is not told of the error in %s: %s%s%s; it will be asked to release the device",
+			    record->name, group->name, reason, record->place.neighbour[0] ? ": " : "",
+			    record->place.neighbour);
+		else
+			say(LOG_LEVEL_WARNING, record, group, "%s %s",
+			    verdict == VERDICT_FAILED ? group->name : record->name, reason);
+		if (verdict == VERDICT_FAILED && record->phase == PHASE_ATTACHED) {
+			catch_up(record, group);
+			set_phase(agent, record, PHASE_ERROR);
+		}
+		record->said = reason;
+		return false;
+	case VERDICT_RESET:
+		say(LOG_LEVEL_INFO, record, group,
+		    "the guest of domain %s has reset the device, %s is open after %lld ms",
+		    record->name, group->name, (long long)(now_ms - record->since_ms));
+		end(agent, record, group);
+		return true;
+	case VERDICT_EVICT:
+		evicts(agent, record, group);
+		return true;
+	case VERDICT_DETACHED:
+		say(LOG_LEVEL_INFO, record, group, "detached from domain %s", record->name);
+		catch_up(record, group);
+		set_phase(agent, record, PHASE_DETACHED);
+		/* in the file before the next step */
+		agent_save(agent);
+		return true;
+	case VERDICT_ATTACH:
+		attach(agent, record, group);
+		return false;
+	case VERDICT_RETURNED:
+	case VERDICT_STAYED:
+		say(LOG_LEVEL_INFO, record, group, "domain %s %s", record->name, ends[verdict]);
+		end(agent, record, group);
+		return true;
+	case VERDICT_PASS:
+		end(agent, record, group);
+		return true;
+	case VERDICT_FORGET:
+	case VERDICT_STOPPED:
+	case VERDICT_GONE:
+		drop(agent, record, verdict);
+		return false;
+	}
+	return false;
+}
+
+static unsigned int conditions_of(struct agent *agent, const struct record *record,
+				  const struct group *group, int64_t now_ms)
+{
+	unsigned int conditions = 0;
+	const char *reason = reason_of(agent, record, group);
+
+	conditions |= group->event > record->event ? IF_NEW : 0;
+	conditions |= group->policy == POLICY_HOLD ? IF_HOLD : 0;
+	conditions |= group->policy == POLICY_EVICT ? IF_EVICT : 0;
+	conditions |= group->event && record->told == group->event ? IF_TOLD : 0;
+	conditions |= !reason ? IF_ROUTE : 0;
+	conditions |= group->hold_timeouts > record->hold_timeouts ? IF_HELD_OUT : 0;
+	conditions |= record->late_ms && record->late_state == group->state &&
+		      now_ms >= record->late_ms ? IF_LATE : 0;
+	conditions |= now_ms >= record->retry_ms ? IF_RETRY : 0;
+	conditions |= reason && record->said == reason ? IF_SAID : 0;
+	conditions |= record->busy ? IF_BUSY : 0;
+	return conditions;
+}
+
+static enum presence presence_of(const struct agent *agent, const struct record *record)
+{
+	if (!agent->known)
 		return PRESENCE_UNKNOWN;
 	if (!record->running)
 		return PRESENCE_STOPPED;
 	return record->seen ? PRESENCE_ATTACHED : PRESENCE_ABSENT;
+}
+
+/* Decides and acts until there is nothing more to do for the record. */
+static void follow(struct agent *agent, struct record *record, const struct group *group,
+		   int64_t now_ms)
+{
+	struct situation situation;
+
+	do {
+		situation.phase = record->phase;
+		situation.presence = presence_of(agent, record);
+		situation.state = group->state;
+		situation.conditions = conditions_of(agent, record, group, now_ms);
+	} while (act(agent, record, group, decide(&situation), now_ms));
+}
+
+void agent_group_changed(struct agent *agent, const char *name, const char *state,
+			 int64_t now_ms)
+{
+	struct record *record, *next;
+	char of[GROUP_SIZE];
+	struct group group;
+
+	agent->due = true;
+	group_read(agent->sysfs, name, &group);
+	/* by now it may be further */
+	group.state = group_state_parse(state);
+	for (record = agent->records.first; record; record = next) {
+		next = record->next;
+		if (!group_of_mdev(agent->sysfs, record->mdev, of) && !strcmp(of, name))
+			follow(agent, record, &group, now_ms);
+	}
 }
 
 static int some_group(const char *group, void *arg)
@@ -222,45 +518,50 @@ static int some_group(const char *group, void *arg)
 	return 1;
 }
 
-/* Is an eviction unfinished? */
+/* Is there a record that is not at rest? */
 static bool busy(const struct agent *agent)
 {
 	for (const struct record *record = agent->records.first; record; record = record->next)
-		if (record->phase != PHASE_ATTACHED)
+		if (record->phase != PHASE_ATTACHED && record->phase != PHASE_GIVEN_UP)
 			return true;
 	return false;
 }
 
-int agent_step(struct agent *agent, int64_t now_ms)
+static void follow_all(struct agent *agent, int64_t now_ms)
 {
 	struct record *record, *next;
-	bool known;
+	char name[GROUP_SIZE] = "";
+	struct group group;
+
+	for (record = agent->records.first; record; record = next) {
+		next = record->next;
+		if (group_of_mdev(agent->sysfs, record->mdev, name))
+			name[0] = 0;
+		group_read(agent->sysfs, name, &group);
+		follow(agent, record, &group, now_ms);
+	}
+}
+
+int agent_step(struct agent *agent, int64_t now_ms)
+{
+	bool groups = group_each(agent->sysfs, some_group, NULL);
 
 	agent->due = false;
 	/* without a group of ours and an eviction, do not bother libvirt */
-	if (!group_each(agent->sysfs, some_group, NULL) && !busy(agent)) {
-		domains_disconnect(&agent->domains);
+	if (!groups && !busy(agent)) {
+		agent->backend->want(agent->backend, false);
 		records_free(&agent->records);
-		save(agent);
+		agent->known = false;
+		agent_save(agent);
 		return -1;
 	}
-	known = domains_connect(&agent->domains) && look(agent);
-	group_each(agent->sysfs, find_evicting, agent);
-	for (record = agent->records.first; record; record = next) {
-		next = record->next;
-		if (record->phase != PHASE_ATTACHED)
-			act(agent, record, presence_of(record, known), now_ms);
-		else if (known && !record->seen)
-			record_drop(&agent->records, record);
-	}
-	save(agent);
-	if (!known)
-		return RECONNECT_MS;
-	return busy(agent) ? LOOK_MS : -1;
+	agent->backend->want(agent->backend, true);
+	follow_all(agent, now_ms);
+	agent_save(agent);
+	return busy(agent) ? LOOK_MS : IDLE_LOOK_MS;
 }
 
 void agent_free(struct agent *agent)
 {
-	domains_disconnect(&agent->domains);
 	records_free(&agent->records);
 }

@@ -1,47 +1,95 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <stddef.h>
+
 #include "decide.h"
 
-/*
- * QEMU closes the device before libvirt learns of it, so the group may be open
- * before the device has left the XML. If the domain still has the device long
- * after that, this eviction did not unplug it. A later detach is then deliberate.
- */
-static enum verdict decide_evicting(struct record *record, enum presence presence,
-				    enum group_state group, int64_t now_ms)
+/* "any" where it does not matter */
+#define ANY		(~0U)
+#define WITH_ERROR	(PHASE_ERROR | PHASE_TOLD)
+#define IN_DOMAIN	(PHASE_ATTACHED | WITH_ERROR | PHASE_EVICTING)
+#define OUTSIDE		(PHASE_DETACHED | PHASE_GIVEN_UP)
+#define HOST_AT_WORK	(GROUP_CLOSING | GROUP_RECOVERING)
+#define TELLABLE	(HOST_AT_WORK | GROUP_HOLDING)
+#define HERE		(PRESENCE_ATTACHED | PRESENCE_UNKNOWN)
+
+struct rule {
+	unsigned int phases, presences, states;
+	unsigned int with, without;	/* conditions */
+	enum verdict verdict;
+};
+
+/* The first rule that fits decides. */
+static const struct rule rules[] = {
+	/* whatever it was, that domain does not run any more */
+	{ ANY, PRESENCE_STOPPED, ANY, 0, 0, VERDICT_STOPPED },
+	/* an answer is on its way */
+	{ ANY, ANY, ANY, IF_BUSY, 0, VERDICT_WAIT },
+
+	/*
+	 * The device has left the domain. It was evicted if the group was seen evicting,
+	 * or has had an event that ends in an eviction: the moment of that can pass
+	 * unseen. Otherwise an administrator has detached it.
+	 */
+	{ PHASE_EVICTING, PRESENCE_ABSENT, ANY, 0, 0, VERDICT_DETACHED },
+	{ PHASE_ERROR, PRESENCE_ABSENT, GROUP_FAILED, 0, 0, VERDICT_FORGET },
+	{ PHASE_ERROR, PRESENCE_ABSENT, ANY, IF_EVICT, 0, VERDICT_DETACHED },
+	{ WITH_ERROR, PRESENCE_ABSENT, ANY, IF_HELD_OUT, 0, VERDICT_DETACHED },
+	{ PHASE_ATTACHED, PRESENCE_ABSENT, ANY, IF_NEW | IF_EVICT, 0, VERDICT_DETACHED },
+	{ PHASE_ATTACHED, PRESENCE_ABSENT, ANY, IF_NEW | IF_HELD_OUT, 0, VERDICT_DETACHED },
+	{ PHASE_ATTACHED | WITH_ERROR, PRESENCE_ABSENT, ANY, 0, 0, VERDICT_FORGET },
+
+	/* second rung; it needs nothing from libvirt to begin */
+	{ PHASE_ATTACHED | WITH_ERROR, HERE, GROUP_EVICTING, 0, 0, VERDICT_EVICT },
+
+	/* third rung: only an administrator can revive the group */
+	{ IN_DOMAIN, HERE, GROUP_FAILED, 0, IF_SAID, VERDICT_FAILED },
+	{ PHASE_DETACHED, ANY, GROUP_FAILED, 0, IF_SAID, VERDICT_FAILED },
+
+	/* an event, or one more */
+	{ PHASE_ATTACHED | WITH_ERROR, HERE, ANY, IF_NEW | IF_HOLD, 0, VERDICT_NOTE },
+	{ PHASE_ATTACHED | WITH_ERROR, HERE, ANY, IF_NEW | IF_EVICT, 0, VERDICT_NOTE },
+	{ PHASE_ATTACHED | WITH_ERROR, HERE, ANY, IF_NEW, 0, VERDICT_PASS },
+
+	/* first rung: once an event, while the group waits for the guest or will */
+	{ PHASE_ERROR, PRESENCE_ATTACHED, TELLABLE, IF_HOLD | IF_ROUTE, IF_TOLD, VERDICT_TELL },
+	{ PHASE_ERROR, PRESENCE_ATTACHED, GROUP_HOLDING, 0, IF_SAID, VERDICT_CANNOT_TELL },
+
+	/* the event has ended with the device in the domain */
+	{ PHASE_TOLD, HERE, GROUP_OPEN, 0, 0, VERDICT_RESET },
+	{ PHASE_ERROR, HERE, GROUP_OPEN, 0, IF_EVICT, VERDICT_PASS },
+	{ PHASE_ERROR, HERE, GROUP_OPEN, IF_LATE, 0, VERDICT_PASS },
+	{ PHASE_ERROR, HERE, GROUP_OPEN, 0, 0, VERDICT_SETTLE },
+	{ WITH_ERROR, ANY, GROUP_GONE, 0, 0, VERDICT_FORGET },
+
+	/*
+	 * QEMU closes the device before libvirt learns of it, so the group may be open
+	 * before the device has left the XML. If the domain still has the device long
+	 * after that, this eviction did not unplug it: a later detach is deliberate.
+	 */
+	{ PHASE_EVICTING, PRESENCE_ATTACHED, GROUP_OPEN, IF_LATE, 0, VERDICT_STAYED },
+	{ PHASE_EVICTING, PRESENCE_ATTACHED, GROUP_OPEN, 0, 0, VERDICT_SETTLE },
+	{ PHASE_EVICTING, PRESENCE_ATTACHED, GROUP_EVICTING, IF_LATE, IF_SAID, VERDICT_SLOW },
+	{ PHASE_EVICTING, PRESENCE_ATTACHED, GROUP_EVICTING, 0, 0, VERDICT_SETTLE },
+
+	{ OUTSIDE, PRESENCE_ATTACHED, ANY, 0, 0, VERDICT_RETURNED },
+	{ OUTSIDE, PRESENCE_ABSENT, GROUP_GONE, 0, 0, VERDICT_GONE },
+	{ PHASE_DETACHED, PRESENCE_ABSENT, GROUP_OPEN, IF_RETRY, 0, VERDICT_ATTACH },
+};
+
+static bool fits(const struct rule *rule, const struct situation *situation)
 {
-	if (presence == PRESENCE_ABSENT)
-		return VERDICT_DETACHED;
-	if (group != GROUP_OPEN) {
-		record->settle_ms = 0;
-		return VERDICT_WAIT;
-	}
-	if (!record->settle_ms)
-		record->settle_ms = now_ms + SETTLE_MS;
-	return now_ms >= record->settle_ms ? VERDICT_STAYED : VERDICT_WAIT;
+	return rule->phases & situation->phase && rule->presences & situation->presence &&
+	       rule->states & situation->state &&
+	       (situation->conditions & rule->with) == rule->with &&
+	       !(situation->conditions & rule->without);
 }
 
-static enum verdict decide_detached(const struct record *record, enum presence presence,
-				    enum group_state group, int64_t now_ms)
+enum verdict decide(const struct situation *situation)
 {
-	if (presence == PRESENCE_ATTACHED)
-		return VERDICT_RETURNED;
-	if (group == GROUP_GONE)
-		return VERDICT_MDEV_GONE;
-	if (group != GROUP_OPEN || now_ms < record->retry_ms)
-		return VERDICT_WAIT;
-	return VERDICT_ATTACH;
-}
-
-enum verdict decide(struct record *record, enum presence presence, enum group_state group,
-		    int64_t now_ms)
-{
-	if (record->phase == PHASE_ATTACHED || presence == PRESENCE_UNKNOWN)
-		return VERDICT_WAIT;
-	if (presence == PRESENCE_STOPPED)
-		return VERDICT_STOPPED;
-	if (record->phase == PHASE_EVICTING)
-		return decide_evicting(record, presence, group, now_ms);
-	return decide_detached(record, presence, group, now_ms);
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (fits(&rules[i], situation))
+			return rules[i].verdict;
+	return VERDICT_WAIT;
 }
 
 int64_t decide_retry(struct record *record, int64_t now_ms)

@@ -1,39 +1,76 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What to do about an evicted mdev, as a function of its arguments: no libvirt, no
- * sysfs, no clock.
+ * The ladder, as a function of its arguments: no libvirt, no sysfs, no clock. After an
+ * error in the group of an mdev that a running domain has:
+ *
+ * 1. type hold: tell the guest, by an error at its own root port. Its driver lets go,
+ *    its reset of the link becomes a reset of the device, which ends the event;
+ * 2. type evict, or nobody has reset the device in time: the guest is asked to release
+ *    the device, and gets it again when the group is open;
+ * 3. neither: leave it, and say what to do.
  */
 #ifndef MDR_AGENT_DECIDE_H
 #define MDR_AGENT_DECIDE_H
 
 #include "record.h"
 
-/* Is the mdev in the live XML of the domain? */
+/* Is the mdev in the live XML of the domain? One bit each. */
 enum presence {
-	PRESENCE_UNKNOWN,	/* libvirt does not answer */
-	PRESENCE_STOPPED,	/* the domain does not run, or was restarted */
-	PRESENCE_ABSENT,
-	PRESENCE_ATTACHED,
+	PRESENCE_UNKNOWN = 1 << 0,	/* libvirt does not answer */
+	PRESENCE_STOPPED = 1 << 1,	/* the domain does not run, or was restarted */
+	PRESENCE_ABSENT = 1 << 2,
+	PRESENCE_ATTACHED = 1 << 3,
+};
+
+/* What else matters, one bit each. */
+enum condition {
+	IF_NEW = 1 << 0,	/* the group has an event that the record has not */
+	IF_HOLD = 1 << 1,	/* the group's policy */
+	IF_EVICT = 1 << 2,
+	IF_TOLD = 1 << 3,	/* the guest was told of this event */
+	IF_ROUTE = 1 << 4,	/* the guest can be told */
+	IF_HELD_OUT = 1 << 5,	/* hold_timeout_ms has passed since the event */
+	IF_LATE = 1 << 6,	/* the record's deadline has passed */
+	IF_RETRY = 1 << 7,	/* it is time for an attempt to attach */
+	IF_SAID = 1 << 8,	/* that it is stuck, and why, is in the log */
+	IF_BUSY = 1 << 9,	/* libvirt is at work for this record */
+};
+
+struct situation {
+	enum phase phase;
+	enum presence presence;
+	enum group_state state;
+	unsigned int conditions;
 };
 
 enum verdict {
 	VERDICT_WAIT,
-	VERDICT_DETACHED,	/* it has left the domain: phase detached */
+	VERDICT_SETTLE,		/* wait, and start the deadline if it has not been started */
+	VERDICT_PASS,		/* the event is over, or none of ours: phase attached */
+	VERDICT_NOTE,		/* an event to follow: phase error */
+	VERDICT_TELL,		/* tell the guest: phase told */
+	VERDICT_CANNOT_TELL,	/* say why the guest is not told */
+	VERDICT_RESET,		/* the guest has reset the device: phase attached */
+	VERDICT_EVICT,		/* it is being evicted: phase evicting */
+	VERDICT_SLOW,		/* say that the guest does not release it */
+	VERDICT_DETACHED,	/* it has left the domain by eviction: phase detached */
 	VERDICT_ATTACH,
-	/* the eviction is over, drop the record: */
-	VERDICT_RETURNED,	/* the domain has it again */
-	VERDICT_STOPPED,	/* the run of the domain that lost it has ended */
-	VERDICT_STAYED,		/* the domain kept it */
-	VERDICT_MDEV_GONE,	/* there is nothing to attach */
+	VERDICT_FAILED,		/* say that the group has failed, and what to do */
+	VERDICT_STAYED,		/* the domain kept it: phase attached */
+	VERDICT_RETURNED,	/* the domain has it again: phase attached */
+	/* nothing is left to do, drop the record: */
+	VERDICT_FORGET,		/* no eviction took it */
+	VERDICT_STOPPED,	/* the run of the domain that had it has ended */
+	VERDICT_GONE,		/* there is nothing to attach */
 };
 
 #define SETTLE_MS	30000	/* from the group's opening to the end of the unplug */
+#define SLOW_MS		60000	/* for the guest to release the device */
 #define RETRY_FIRST_MS	1000
 #define RETRY_MOST_MS	60000
 #define ATTEMPTS_MOST	20
 
-enum verdict decide(struct record *record, enum presence presence, enum group_state group,
-		    int64_t now_ms);
+enum verdict decide(const struct situation *situation);
 
 /*
  * An attempt failed: sets the time of the next one. Return: how long until then, in

@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include <libvirt/libvirt-qemu.h>
 #include <libvirt/virterror.h>
 
 #include "domains.h"
@@ -10,159 +12,322 @@
 
 #define KEEPALIVE_S	5
 #define KEEPALIVE_COUNT	3
+#define RECONNECT_MS	5000
 
-static void note_change(struct domains *domains)
+/*
+ * The event loop: what changes in a domain is a reason for a new view of it.
+ */
+static int changed(virConnectPtr connection, virDomainPtr domain, void *arg)
 {
-	domains->changed(domains->arg);
+	char uuid[VIR_UUID_STRING_BUFLEN];
+
+	(void)connection;
+	if (!virDomainGetUUIDString(domain, uuid))
+		mailbox_look(arg, uuid);
+	return 0;
 }
 
 static int lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detail,
 		     void *arg)
 {
-	(void)connection;
-	(void)domain;
 	(void)event;
 	(void)detail;
-	note_change(arg);
-	return 0;
+	return changed(connection, domain, arg);
 }
 
-/* of DEVICE_ADDED and of DEVICE_REMOVED */
+/* of DEVICE_ADDED, DEVICE_REMOVED and DEVICE_REMOVAL_FAILED */
 static void device(virConnectPtr connection, virDomainPtr domain, const char *alias, void *arg)
 {
-	(void)connection;
-	(void)domain;
 	(void)alias;
-	note_change(arg);
+	changed(connection, domain, arg);
+}
+
+static void reboot(virConnectPtr connection, virDomainPtr domain, void *arg)
+{
+	changed(connection, domain, arg);
 }
 
 static void closed(virConnectPtr connection, int reason, void *arg)
 {
-	struct domains *domains = arg;
-
 	(void)connection;
 	(void)reason;
-	domains->lost = true;
-	note_change(domains);
+	mailbox_lost(arg);
 }
 
-static const char *last_words(void)
+static void on_timer(int timer, void *arg)
+{
+	(void)arg;
+	virEventUpdateTimeout(timer, -1);
+}
+
+static void *run_events(void *arg)
+{
+	struct domains *domains = arg;
+
+	while (!mailbox_stopping(&domains->mailbox) && !virEventRunDefaultImpl())
+		;
+	mailbox_thread_ends(&domains->mailbox);
+	return NULL;
+}
+
+/*
+ * The worker
+ */
+static const char *last_words(const struct domains *domains)
 {
 	const char *words = virGetLastErrorMessage();
 
+	if (!domains->connection && virGetLastErrorCode() == VIR_ERR_OK)
+		return "there is no connection to libvirt";
 	return words ? words : "no reason given";
 }
 
 static void listen(struct domains *domains)
 {
-	virConnectPtr connection = domains->connection;
+	static const struct {
+		int event;
+		virConnectDomainEventGenericCallback callback;
+	} events[DOMAINS_EVENTS] = {
+		{ VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(lifecycle) },
+		{ VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, VIR_DOMAIN_EVENT_CALLBACK(device) },
+		{ VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, VIR_DOMAIN_EVENT_CALLBACK(device) },
+		{ VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED, VIR_DOMAIN_EVENT_CALLBACK(device) },
+		{ VIR_DOMAIN_EVENT_ID_REBOOT, VIR_DOMAIN_EVENT_CALLBACK(reboot) },
+	};
 
-	virConnectRegisterCloseCallback(connection, closed, domains, NULL);
+	virConnectRegisterCloseCallback(domains->connection, closed, &domains->mailbox, NULL);
 	/* fails for a driver without a remote end, which needs no keepalive */
-	virConnectSetKeepAlive(connection, KEEPALIVE_S, KEEPALIVE_COUNT);
-	domains->callbacks[0] =
-		virConnectDomainEventRegisterAny(connection, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-						 VIR_DOMAIN_EVENT_CALLBACK(lifecycle), domains,
-						 NULL);
-	domains->callbacks[1] =
-		virConnectDomainEventRegisterAny(connection, NULL,
-						 VIR_DOMAIN_EVENT_ID_DEVICE_ADDED,
-						 VIR_DOMAIN_EVENT_CALLBACK(device), domains, NULL);
-	domains->callbacks[2] =
-		virConnectDomainEventRegisterAny(connection, NULL,
-						 VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
-						 VIR_DOMAIN_EVENT_CALLBACK(device), domains, NULL);
+	virConnectSetKeepAlive(domains->connection, KEEPALIVE_S, KEEPALIVE_COUNT);
+	for (int i = 0; i < DOMAINS_EVENTS; i++)
+		domains->callbacks[i] =
+			virConnectDomainEventRegisterAny(domains->connection, NULL, events[i].event,
+							 events[i].callback, &domains->mailbox,
+							 NULL);
 }
 
-bool domains_connect(struct domains *domains)
-{
-	if (domains->lost) {
-		log_info("libvirt: %s closed the connection", domains->uri);
-		domains_disconnect(domains);
-	}
-	if (domains->connection)
-		return true;
-	domains->connection = virConnectOpen(domains->uri);
-	if (!domains->connection) {
-		if (!domains->said)
-			log_info("libvirt: no connection to %s (%s); waiting for it", domains->uri,
-				 last_words());
-		domains->said = true;
-		return false;
-	}
-	domains->said = false;
-	listen(domains);
-	log_info("libvirt: connected to %s", domains->uri);
-	return true;
-}
-
-void domains_disconnect(struct domains *domains)
+static void disconnect(struct domains *domains)
 {
 	if (!domains->connection)
 		return;
-	for (int i = 0; i < 3; i++)
+	mailbox_calls(&domains->mailbox, "close the connection");
+	for (int i = 0; i < DOMAINS_EVENTS; i++)
 		if (domains->callbacks[i] >= 0)
 			virConnectDomainEventDeregisterAny(domains->connection,
 							   domains->callbacks[i]);
 	virConnectUnregisterCloseCallback(domains->connection, closed);
 	virConnectClose(domains->connection);
 	domains->connection = NULL;
-	domains->lost = false;
+	mailbox_answer_simple(&domains->mailbox, ANSWER_UNKNOWN, NULL);
 }
 
-/* A domain that stops between the list and its XML is skipped, not an error. */
-static int tell(virDomainPtr domain, void (*each)(const struct domain_view *domain, void *arg),
-		void *arg)
+/* Did the call fail because the domain has gone? */
+static bool has_gone(virDomainPtr domain)
 {
-	char uuid[VIR_UUID_STRING_BUFLEN];
-	struct domain_view view = { .uuid = uuid, .name = virDomainGetName(domain) };
+	int code = virGetLastErrorCode();
+
+	return code == VIR_ERR_NO_DOMAIN || code == VIR_ERR_OPERATION_INVALID ||
+	       !virDomainIsActive(domain);
+}
+
+/* One that ends between the list and its XML has gone; that says nothing of others. */
+static void view(struct domains *domains, virDomainPtr domain, const char *uuid)
+{
+	const char *name = virDomainGetName(domain);
+	struct answer *answer;
+	int id, state;
 	char *xml;
 
-	view.id = (int)virDomainGetID(domain);
-	if (view.id < 0 || virDomainGetUUIDString(domain, uuid))
-		return 0;
-	xml = virDomainGetXMLDesc(domain, 0);
-	if (!xml)
-		return virDomainIsActive(domain) == 0 ? 0 : -EIO;
-	view.xml = xml;
-	each(&view, arg);
-	free(xml);
-	return 0;
-}
-
-int domains_each(struct domains *domains,
-		 void (*each)(const struct domain_view *domain, void *arg), void *arg)
-{
-	virDomainPtr *list = NULL;
-	int count, ret = 0;
-
-	if (!domains->connection)
-		return -EIO;
-	count = virConnectListAllDomains(domains->connection, &list,
-					 VIR_CONNECT_LIST_DOMAINS_ACTIVE);
-	if (count < 0)
-		return -EIO;
-	for (int i = 0; i < count; i++) {
-		if (!ret)
-			ret = tell(list[i], each, arg);
-		virDomainFree(list[i]);
+	id = (int)virDomainGetID(domain);
+	if (id < 0) {
+		mailbox_answer_simple(&domains->mailbox, ANSWER_GONE, uuid);
+		return;
 	}
-	free(list);
-	return ret;
+	xml = virDomainGetXMLDesc(domain, 0);
+	if (!xml && has_gone(domain)) {
+		mailbox_answer_simple(&domains->mailbox, ANSWER_GONE, uuid);
+		return;
+	}
+	if (!xml) {
+		log_error("libvirt: cannot describe domain %s: %s", name, last_words(domains));
+		mailbox_answer_simple(&domains->mailbox, ANSWER_KEPT, uuid);
+		return;
+	}
+	answer = answer_new(ANSWER_DOMAIN, uuid);
+	answer->id = id;
+	answer->name = copy(name);
+	answer->xml = xml;
+	if (!virDomainGetState(domain, &state, NULL, 0))
+		answer->paused = state != VIR_DOMAIN_RUNNING && state != VIR_DOMAIN_BLOCKED;
+	mailbox_answer(&domains->mailbox, answer);
 }
 
-int domains_attach(struct domains *domains, const struct record *record, char *message, int size)
+static void list(struct domains *domains)
+{
+	char uuid[VIR_UUID_STRING_BUFLEN];
+	virDomainPtr *domain = NULL;
+	int count;
+
+	mailbox_calls(&domains->mailbox, "list the domains");
+	count = virConnectListAllDomains(domains->connection, &domain,
+					 VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+	if (count < 0) {
+		log_error("libvirt: cannot list the domains: %s", last_words(domains));
+		disconnect(domains);
+		return;
+	}
+	mailbox_answer_simple(&domains->mailbox, ANSWER_LIST_BEGIN, NULL);
+	for (int i = 0; i < count; i++) {
+		if (!virDomainGetUUIDString(domain[i], uuid))
+			view(domains, domain[i], uuid);
+		virDomainFree(domain[i]);
+	}
+	free(domain);
+	mailbox_answer_simple(&domains->mailbox, ANSWER_LIST_END, NULL);
+}
+
+static void connect_now(struct domains *domains)
+{
+	mailbox_calls(&domains->mailbox, "connect");
+	domains->connection = virConnectOpen(domains->uri);
+	domains->try_ms = now_ms() + RECONNECT_MS;
+	if (!domains->connection) {
+		if (!domains->said)
+			log_info("libvirt: no connection to %s (%s); waiting for it", domains->uri,
+				 last_words(domains));
+		domains->said = true;
+		return;
+	}
+	domains->said = false;
+	/* events first: what changes after the list is not missed */
+	listen(domains);
+	log_info("libvirt: connected to %s", domains->uri);
+	list(domains);
+}
+
+static void do_look(struct domains *domains, virDomainPtr domain, const struct job *job)
+{
+	if (domain)
+		view(domains, domain, job->domain);
+	else if (domains->connection && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
+		mailbox_answer_simple(&domains->mailbox, ANSWER_GONE, job->domain);
+}
+
+static const char *try_attach(struct domains *domains, virDomainPtr domain, const struct job *job)
+{
+	if (!domain || virDomainAttachDeviceFlags(domain, job->xml, VIR_DOMAIN_AFFECT_LIVE))
+		return last_words(domains);
+	return NULL;
+}
+
+/* The error, if there is one, may be the monitor's answer. */
+static const char *try_tell(struct domains *domains, virDomainPtr domain, const struct job *job,
+			    char **result)
+{
+	char text[128];
+	const char *command = mailbox_tell_command(job, text, sizeof(text));
+
+	if (!domain)
+		return last_words(domains);
+	if (!command)
+		return "its port has no name that QEMU takes";
+	if ((int)virDomainGetID(domain) != job->id)
+		return "it was restarted";
+	if (virDomainQemuMonitorCommand(domain, command, result,
+					VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP))
+		return last_words(domains);
+	return strstr(*result, "OK id: ") ? NULL : *result;
+}
+
+static void work(struct domains *domains, const struct job *job)
 {
 	virDomainPtr domain = NULL;
-	int ret = -EIO;
+	char *result = NULL;
+	const char *error;
 
+	virResetLastError();
+	mailbox_calls(&domains->mailbox, "find a domain");
 	if (domains->connection)
-		domain = virDomainLookupByUUIDString(domains->connection, record->domain);
-	if (domain && !virDomainAttachDeviceFlags(domain, record->xml, VIR_DOMAIN_AFFECT_LIVE))
-		ret = 0;
-	else
-		snprintf(message, size, "%s", last_words());
+		domain = virDomainLookupByUUIDString(domains->connection, job->domain);
+	switch (job->type) {
+	case JOB_LOOK:
+		mailbox_calls(&domains->mailbox, "look at a domain");
+		do_look(domains, domain, job);
+		break;
+	case JOB_ATTACH:
+		mailbox_calls(&domains->mailbox, "attach a device");
+		error = try_attach(domains, domain, job);
+		mailbox_answer_job(&domains->mailbox, job, error);
+		break;
+	case JOB_TELL:
+		mailbox_calls(&domains->mailbox, "tell a guest");
+		error = try_tell(domains, domain, job, &result);
+		mailbox_answer_job(&domains->mailbox, job, error);
+		free(result);
+		break;
+	}
 	if (domain)
 		virDomainFree(domain);
-	return ret;
+}
+
+static void *run_worker(void *arg)
+{
+	struct domains *domains = arg;
+	bool wanted, lost;
+	struct job *job;
+
+	do {
+		job = mailbox_next(&domains->mailbox, domains->connection, domains->try_ms,
+				   &wanted, &lost);
+		if (lost && domains->connection)
+			log_info("libvirt: %s closed the connection", domains->uri);
+		if (lost || !wanted)
+			disconnect(domains);
+		if (wanted && !domains->connection && domains->try_ms <= now_ms())
+			connect_now(domains);
+		if (job) {
+			work(domains, job);
+			job_free(job);
+		}
+	} while (!mailbox_stopping(&domains->mailbox));
+	disconnect(domains);
+	mailbox_thread_ends(&domains->mailbox);
+	return NULL;
+}
+
+/* libvirt would print every error; the agent logs the ones that matter */
+static void no_print(void *arg, virErrorPtr error)
+{
+	(void)arg;
+	(void)error;
+}
+
+int domains_start(struct domains *domains, const char *uri)
+{
+	int ret;
+
+	memset(domains, 0, sizeof(*domains));
+	domains->uri = uri;
+	ret = mailbox_init(&domains->mailbox);
+	if (ret)
+		return ret;
+	virSetErrorFunc(NULL, no_print);
+	if (virInitialize() < 0 || virEventRegisterDefaultImpl() < 0)
+		return -EIO;
+	domains->timer = virEventAddTimeout(-1, on_timer, domains, NULL);
+	if (domains->timer < 0)
+		return -EIO;
+	ret = mailbox_thread(&domains->mailbox, run_events, domains);
+	return ret ? ret : mailbox_thread(&domains->mailbox, run_worker, domains);
+}
+
+bool domains_stop(struct domains *domains)
+{
+	pthread_mutex_lock(&domains->mailbox.lock);
+	domains->mailbox.stop = true;
+	pthread_mutex_unlock(&domains->mailbox.lock);
+	virEventUpdateTimeout(domains->timer, 0);
+	if (!mailbox_stop(&domains->mailbox))
+		return false;
+	virEventRemoveTimeout(domains->timer);
+	return true;
 }

@@ -35,13 +35,22 @@ static bool group_valid(const char *name)
 
 enum group_state group_state_parse(const char *name)
 {
-	if (!strcmp(name, "open"))
-		return GROUP_OPEN;
-	if (!strcmp(name, "evicting"))
-		return GROUP_EVICTING;
-	if (!strcmp(name, "failed"))
-		return GROUP_FAILED;
-	return GROUP_CLOSED;
+	static const struct {
+		const char *name;
+		enum group_state state;
+	} states[] = {
+		{ "open", GROUP_OPEN },
+		{ "closing", GROUP_CLOSING },
+		{ "recovering", GROUP_RECOVERING },
+		{ "holding", GROUP_HOLDING },
+		{ "evicting", GROUP_EVICTING },
+		{ "failed", GROUP_FAILED },
+	};
+
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		if (!strcmp(name, states[i].name))
+			return states[i].state;
+	return GROUP_OTHER;
 }
 
 /* Reads the first line of a group's file, without its newline; false if there is none. */
@@ -65,22 +74,35 @@ static bool read_line(const char *sysfs, const char *group, const char *file, ch
 	return read;
 }
 
-enum group_state group_state(const char *sysfs, const char *group)
+static unsigned long long read_number(const char *sysfs, const char *group, const char *file)
 {
 	char line[32];
 
-	if (!read_line(sysfs, group, "state", line, sizeof(line)))
-		return GROUP_GONE;
-	return group_state_parse(line);
+	return read_line(sysfs, group, file, line, sizeof(line)) ? strtoull(line, NULL, 10) : 0;
 }
 
-unsigned long long group_event(const char *sysfs, const char *group)
+static enum group_policy policy_parse(const char *name)
+{
+	if (!strcmp(name, "hold"))
+		return POLICY_HOLD;
+	return strcmp(name, "evict") ? POLICY_OTHER : POLICY_EVICT;
+}
+
+void group_read(const char *sysfs, const char *name, struct group *group)
 {
 	char line[32];
 
-	if (!read_line(sysfs, group, "event", line, sizeof(line)))
-		return 0;
-	return strtoull(line, NULL, 10);
+	memset(group, 0, sizeof(*group));
+	snprintf(group->name, sizeof(group->name), "%s", name);
+	group->state = GROUP_GONE;
+	/* the id before the state: a state is never taken for that of an earlier event */
+	group->event = read_number(sysfs, name, "event");
+	if (!read_line(sysfs, name, "state", line, sizeof(line)))
+		return;
+	group->state = group_state_parse(line);
+	if (read_line(sysfs, name, "policy", line, sizeof(line)))
+		group->policy = policy_parse(line);
+	group->hold_timeouts = read_number(sysfs, name, "stats/hold_timeouts");
 }
 
 int group_each(const char *sysfs, int (*each)(const char *group, void *arg), void *arg)

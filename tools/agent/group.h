@@ -12,12 +12,31 @@
 #define UUID_SIZE	37	/* with the null byte */
 #define GROUP_SIZE	24	/* "group" and a number */
 
+/* One bit each, so that a rule can name several. */
 enum group_state {
-	GROUP_GONE,		/* no such group, or no group has the mdev */
-	GROUP_OPEN,
-	GROUP_EVICTING,
-	GROUP_FAILED,
-	GROUP_CLOSED,		/* any other state, which will change by itself */
+	GROUP_GONE = 1 << 0,	/* no such group, or no group has the mdev */
+	GROUP_OPEN = 1 << 1,
+	GROUP_CLOSING = 1 << 2,
+	GROUP_RECOVERING = 1 << 3,
+	GROUP_HOLDING = 1 << 4,
+	GROUP_EVICTING = 1 << 5,
+	GROUP_FAILED = 1 << 6,
+	GROUP_OTHER = 1 << 7,	/* resetting, and what a later module may add */
+};
+
+enum group_policy {
+	POLICY_OTHER,		/* none, resume */
+	POLICY_HOLD,
+	POLICY_EVICT,
+};
+
+/* A group at one moment. */
+struct group {
+	char name[GROUP_SIZE];
+	enum group_state state;
+	enum group_policy policy;
+	unsigned long long event;
+	unsigned long long hold_timeouts;
 };
 
 /* Whether s is a UUID in the form that sysfs and libvirt write. */
@@ -26,10 +45,8 @@ bool uuid_valid(const char *s);
 /* A state's name, as in the file "state" and in MDR_STATE. */
 enum group_state group_state_parse(const char *name);
 
-enum group_state group_state(const char *sysfs, const char *group);
-
-/* The event id of a group; 0 if it cannot be read. */
-unsigned long long group_event(const char *sysfs, const char *group);
+/* Reads a group; one that is not there has the state GROUP_GONE. */
+void group_read(const char *sysfs, const char *name, struct group *group);
 
 /* Finds the group that has this mdev. Return: 0 with its name in group, or -ENOENT. */
 int group_of_mdev(const char *sysfs, const char *mdev, char group[GROUP_SIZE]);

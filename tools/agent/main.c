@@ -1,50 +1,52 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mdr-agent: re-attaches a device that was evicted from a libvirt domain when
- * its IOMMU group is open again.
+ * mdr-agent: what happens to a guest when a PCI function that it has as an mdev of
+ * mdev_recovery meets an error. See decide.h for the ladder that it follows.
  *
- * One thread runs libvirt's event loop: uevents, libvirt's events, signals and one
- * timer each lead to a step of the agent.
+ * The main thread waits for uevents, answers of the backend, signals and the time, and
+ * makes a step of the agent after each. It calls neither libvirt nor QEMU.
  */
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <libudev.h>
-#include <libvirt/virterror.h>
-
 #include "agent.h"
+#include "domains.h"
 #include "log.h"
+#include "notify.h"
+#include "uevent.h"
 #include "version.h"
 
-/* Room for a burst of uevents, when a hundred functions recover at once. */
-#define UEVENT_BUFFER	(1024 * 1024)
+#define JOURNAL		"/run/systemd/journal/socket"
+#define STUCK_MS	10000	/* without an answer, until that is worth a message */
+#define STUCK_LOOK_MS	1000
 
 static struct agent agent = {
 	.sysfs = "/sys",
 	.state_dir = "/var/lib/mdr-agent",
-	.domains.uri = "qemu:///system",
 };
 
+static const char *uri = "qemu:///system";
+static struct domains domains;
 static bool stop;
 
 static const char usage[] =
 	"Usage: mdr-agent [OPTION...]\n"
-	"Re-attaches devices that were evicted from running libvirt domains, when their\n"
-	"IOMMU group is open again. Runs in the foreground and logs to stderr.\n"
+	"Tells guests of errors of their PCI functions, and re-attaches functions that were\n"
+	"evicted from running libvirt domains. Runs in the foreground.\n"
 	"\n"
 	"  -c, --connect=URI    the libvirt connection (qemu:///system)\n"
-	"  -s, --state=DIR      keeps evictions across a restart (/var/lib/mdr-agent)\n"
+	"  -s, --state=DIR      keeps what is going on (/var/lib/mdr-agent)\n"
 	"  -h, --help           print this text and exit\n"
 	"  -V, --version        print the version and exit\n"
 	"\n"
-	"See mdr-agent(8).\n";
+	"SIGHUP asks for more attempts to re-attach what was given up. See mdr-agent(8).\n";
 
 static int parse(int argc, char **argv)
 {
@@ -61,7 +63,7 @@ static int parse(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "c:s:hV", options, NULL)) >= 0) {
 		switch (option) {
 		case 'c':
-			agent.domains.uri = optarg;
+			uri = optarg;
 			break;
 		case 's':
 			agent.state_dir = optarg;
@@ -86,65 +88,7 @@ static int parse(int argc, char **argv)
 	return 0;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
-}
-
-static void domains_changed(void *arg)
-{
-	struct agent *a = arg;
-
-	a->due = true;
-}
-
-static void on_uevent(int watch, int fd, int events, void *arg)
-{
-	struct udev_device *device;
-	const char *state;
-
-	(void)watch;
-	(void)fd;
-	(void)events;
-	/* the next step looks at all groups, so one that was lost is found there */
-	agent.due = true;
-	while ((device = udev_monitor_receive_device(arg))) {
-		state = udev_device_get_property_value(device, "MDR_STATE");
-		if (state)
-			agent_group_changed(&agent, udev_device_get_sysname(device), state);
-		udev_device_unref(device);
-	}
-}
-
-static void on_signal(int watch, int fd, int events, void *arg)
-{
-	struct signalfd_siginfo info;
-
-	(void)watch;
-	(void)events;
-	(void)arg;
-	if (read(fd, &info, sizeof(info)) == sizeof(info))
-		stop = true;
-}
-
-static void on_timer(int timer, void *arg)
-{
-	(void)timer;
-	(void)arg;
-	agent.due = true;
-}
-
-/* libvirt would print every error; the agent logs the ones that matter */
-static void no_print(void *arg, virErrorPtr error)
-{
-	(void)arg;
-	(void)error;
-}
-
-static int watch_signals(void)
+static int open_signals(void)
 {
 	sigset_t set;
 	int fd;
@@ -152,31 +96,49 @@ static int watch_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	/* before there are threads, which inherit it */
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return -errno;
+	signal(SIGPIPE, SIG_IGN);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	return virEventAddHandle(fd, VIR_EVENT_HANDLE_READABLE, on_signal, NULL, NULL) < 0 ?
-		-EIO : 0;
+	return fd < 0 ? -errno : fd;
 }
 
-/* The kernel's own uevents: they need no udevd, and are not delayed by it. */
-static int watch_uevents(struct udev *udev, struct udev_monitor **monitor)
+static void take_signals(int fd)
 {
+	struct signalfd_siginfo info;
+
+	while (read(fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGHUP)
+			agent_retry(&agent);
+		else
+			stop = true;
+	}
+}
+
+static void take_uevents(int fd)
+{
+	struct uevent uevent;
 	int ret;
 
-	*monitor = udev_monitor_new_from_netlink(udev, "kernel");
-	if (!*monitor)
-		return -errno;
-	udev_monitor_set_receive_buffer_size(*monitor, UEVENT_BUFFER);
-	ret = udev_monitor_filter_add_match_subsystem_devtype(*monitor, "mdev_recovery", NULL);
-	if (ret >= 0)
-		ret = udev_monitor_enable_receiving(*monitor);
-	if (ret < 0)
-		return ret;
-	return virEventAddHandle(udev_monitor_get_fd(*monitor), VIR_EVENT_HANDLE_READABLE,
-				 on_uevent, *monitor, NULL) < 0 ? -EIO : 0;
+	while ((ret = uevent_read(fd, &uevent)) != -EAGAIN) {
+		if (ret == -ENOBUFS) {
+			log_info("some uevents were lost; looking at all groups");
+			agent.due = true;
+		} else if (ret == -EINTR || ret == -ENOENT) {
+			continue;
+		} else if (ret) {
+			log_error("cannot read uevents: %s", strerror(-ret));
+			stop = true;
+			return;
+		} else if (uevent.state[0]) {
+			agent_group_changed(&agent, uevent.group, uevent.state, now_ms());
+		} else {
+			/* a group has come or gone */
+			agent.due = true;
+		}
+	}
 }
 
 static void read_boot(void)
@@ -198,59 +160,107 @@ static void check_version(void)
 			  loaded, MDR_VERSION);
 }
 
-static int run(void)
+/* Says once that a call is not answered, and once that it is. */
+static void check_stuck(void)
 {
-	int timer = virEventAddTimeout(-1, on_timer, NULL, NULL);
+	static bool said;
+	const char *call;
+	int64_t ms = mailbox_stuck_ms(&domains.mailbox, now_ms(), &call);
 
-	if (timer < 0)
-		return -EIO;
-	while (!stop) {
-		if (agent.due)
-			virEventUpdateTimeout(timer, agent_step(&agent, now_ms()));
-		/* a step may find that there is more to do */
-		if (agent.due)
-			continue;
-		if (virEventRunDefaultImpl() < 0)
-			return -EIO;
+	if (ms >= STUCK_MS && !said) {
+		log_error("libvirt has not answered for %lld s (%s); waiting for it, nothing is known of the domains",
+			  (long long)ms / 1000, call);
+		notify("STATUS=libvirt does not answer");
+		said = true;
+	} else if (ms < STUCK_MS && said) {
+		log_info("libvirt answers again");
+		notify("STATUS=");
+		said = false;
 	}
-	log_info("stopped");
+}
+
+static int shorter(int64_t a, int64_t b)
+{
+	if (a < 0 || (b >= 0 && b < a))
+		return b;
+	return a;
+}
+
+static int run(int signals, int uevents)
+{
+	struct pollfd fds[] = {
+		{ .fd = signals, .events = POLLIN },
+		{ .fd = uevents, .events = POLLIN },
+		{ .fd = domains.mailbox.fd, .events = POLLIN },
+	};
+	int watchdog_ms = notify_watchdog_ms();
+	int64_t next_ms = -1, left = -1;
+	const char *call;
+	int timeout;
+
+	notify("READY=1");
+	while (!stop) {
+		while (agent.due) {
+			left = agent_step(&agent, now_ms());
+			next_ms = left < 0 ? -1 : now_ms() + left;
+		}
+		left = next_ms < 0 ? -1 : next_ms - now_ms();
+		timeout = shorter(watchdog_ms, left < 0 && next_ms >= 0 ? 0 : left);
+		mailbox_stuck_ms(&domains.mailbox, now_ms(), &call);
+		if (call)
+			timeout = shorter(timeout, STUCK_LOOK_MS);
+		if (poll(fds, 3, timeout) < 0 && errno != EINTR)
+			return -errno;
+		notify("WATCHDOG=1");
+		take_signals(signals);
+		take_uevents(uevents);
+		mailbox_dispatch(&domains.mailbox, &agent, now_ms());
+		check_stuck();
+		if (next_ms >= 0 && now_ms() >= next_ms)
+			agent.due = true;
+	}
 	return 0;
+}
+
+static int start(int *signals, int *uevents)
+{
+	int ret;
+
+	*signals = open_signals();
+	if (*signals < 0)
+		return *signals;
+	*uevents = uevent_open();
+	if (*uevents < 0)
+		return *uevents;
+	ret = domains_start(&domains, uri);
+	agent.backend = &domains.mailbox.backend;
+	return ret;
 }
 
 int main(int argc, char **argv)
 {
-	struct udev_monitor *monitor = NULL;
-	struct udev *udev;
-	int ret;
+	int signals, uevents, ret;
 
 	if (parse(argc, argv))
 		return 2;
-	virSetErrorFunc(NULL, no_print);
-	if (virInitialize() < 0 || virEventRegisterDefaultImpl() < 0) {
-		log_error("cannot start libvirt's client library");
+	if (log_is_service())
+		log_to_journal(JOURNAL);
+	ret = start(&signals, &uevents);
+	if (ret) {
+		log_error("cannot start: %s", strerror(-ret));
 		return 1;
 	}
-	agent.domains.changed = domains_changed;
-	agent.domains.arg = &agent;
 	read_boot();
-
-	ret = watch_signals();
-	udev = udev_new();
-	if (!ret)
-		ret = udev ? watch_uevents(udev, &monitor) : -ENOMEM;
-	if (ret) {
-		log_error("cannot listen to signals and uevents: %s", strerror(-ret));
-	} else {
-		check_version();
-		agent_load(&agent);
-		ret = run();
-		if (ret)
-			log_error("libvirt's event loop failed");
-	}
-	agent_free(&agent);
-	if (monitor)
-		udev_monitor_unref(monitor);
-	if (udev)
-		udev_unref(udev);
-	return !!ret;
+	check_version();
+	agent_load(&agent);
+	ret = run(signals, uevents);
+	if (ret)
+		log_error("cannot wait for events: %s", strerror(-ret));
+	agent_save(&agent);
+	notify("STOPPING=1");
+	log_info("stopped");
+	/* a thread may be in libvirt for ever, and exit() would tear that down under it */
+	domains_stop(&domains);
+	fflush(NULL);
+	_exit(!!ret);
 }

@@ -18,6 +18,7 @@ struct record *record_get(struct records *records, const char *mdev, const char 
 		return NULL;
 	snprintf(record->mdev, sizeof(record->mdev), "%s", mdev);
 	snprintf(record->domain, sizeof(record->domain), "%s", domain);
+	record->phase = PHASE_ATTACHED;
 	*at = record;
 	return record;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * record: one mdev that a running domain has, or had until it was evicted, and what
- * the agent has seen of it. Only records with an eviction outlive the agent.
+ * the agent has seen of it.
  */
 #ifndef MDR_AGENT_RECORD_H
 #define MDR_AGENT_RECORD_H
@@ -9,12 +9,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "group.h"
+#include "hostdev.h"
 
+/* One bit each, so that a rule can name several. */
 enum phase {
-	PHASE_ATTACHED,		/* the domain has it, and there is no eviction */
-	PHASE_EVICTING,		/* the group was seen evicting, the domain still has it */
-	PHASE_DETACHED,		/* it has left the domain, to be re-attached */
+	PHASE_ATTACHED = 1 << 0,	/* the domain has it, and there is nothing to follow */
+	PHASE_ERROR = 1 << 1,		/* its group has an event that has not ended */
+	PHASE_TOLD = 1 << 2,		/* and the guest was told of it */
+	PHASE_EVICTING = 1 << 3,	/* the group was seen evicting, the domain still has it */
+	PHASE_DETACHED = 1 << 4,	/* it has left the domain, to be re-attached */
+	PHASE_GIVEN_UP = 1 << 5,	/* no attempt succeeded; until somebody asks for more */
 };
 
 struct record {
@@ -25,14 +29,23 @@ struct record {
 	int id;			/* of the domain; changes with each start */
 	char *xml;		/* attaches the mdev */
 	enum phase phase;
-	unsigned long long event;	/* of the group, when it was seen evicting */
+	unsigned long long event;	/* of the group, the latest that was taken note of */
+	unsigned long long told;	/* the latest event that the guest was told of */
+	unsigned long long hold_timeouts;	/* of the group, before that event */
 
 	/* the rest is not kept across a restart */
+	struct hostdev place;	/* at the last look; its xml is not used */
 	bool running;		/* the domain, in the same run, at the last look */
-	bool seen;		/* in its XML at the last look */
+	bool paused;		/* and its CPUs do not run */
+	bool seen;		/* the mdev was in its XML at the last look */
+	bool listed;		/* the domain, in the list that is being made */
+	bool busy;		/* libvirt is at work for it */
+	const char *said;	/* the latest reason in the log for being stuck */
 	unsigned int attempts;	/* failed attempts to attach */
 	int64_t retry_ms;	/* no attempt before this time; monotonic clock */
-	int64_t settle_ms;	/* until when an open group may still be attached; 0 is unset */
+	int64_t late_ms;	/* the deadline of the state that it waits in; 0 is unset */
+	enum group_state late_state;	/* which that is */
+	int64_t since_ms;	/* when the event was taken note of */
 };
 
 struct records {

@@ -12,12 +12,19 @@
 
 #include "store.h"
 
-#define STORE_VERSION	1
+#define STORE_VERSION	2
 #define STORE_MOST	(4 << 20)	/* bytes, far more than any valid file */
 
-static const char * const phases[] = {
-	[PHASE_EVICTING] = "evicting",
-	[PHASE_DETACHED] = "detached",
+static const struct {
+	enum phase phase;
+	const char *name;
+} phases[] = {
+	{ PHASE_ATTACHED, "attached" },
+	{ PHASE_ERROR, "error" },
+	{ PHASE_TOLD, "told" },
+	{ PHASE_EVICTING, "evicting" },
+	{ PHASE_DETACHED, "detached" },
+	{ PHASE_GIVEN_UP, "given up" },
 };
 
 static const char *get_string(struct json_object *object, const char *key)
@@ -42,26 +49,46 @@ static bool get_number(struct json_object *object, const char *key, int64_t most
 	return *number >= 0 && *number <= most;
 }
 
-static int load_record(struct json_object *object, struct records *records)
+static enum phase phase_parse(const char *name)
+{
+	for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++)
+		if (!strcmp(name, phases[i].name))
+			return phases[i].phase;
+	return 0;
+}
+
+static const char *phase_name(enum phase phase)
+{
+	for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++)
+		if (phase == phases[i].phase)
+			return phases[i].name;
+	return "";
+}
+
+/* Version 1 knew neither told nor hold_timeouts. */
+static int load_record(struct json_object *object, int64_t version, struct records *records)
 {
 	const char *mdev = get_string(object, "mdev"), *domain = get_string(object, "domain");
 	const char *name = get_string(object, "name"), *xml = get_string(object, "xml");
 	const char *phase = get_string(object, "phase");
+	int64_t id, event, told = 0, hold_timeouts = 0;
 	struct record *record;
-	int64_t id, event;
 
 	if (!mdev || !uuid_valid(mdev) || !domain || !uuid_valid(domain) || !name || !xml ||
-	    !phase || !get_number(object, "id", INT_MAX, &id) ||
+	    !phase || !phase_parse(phase) || !get_number(object, "id", INT_MAX, &id) ||
 	    !get_number(object, "event", INT64_MAX, &event))
 		return -EINVAL;
-	if (strcmp(phase, phases[PHASE_EVICTING]) && strcmp(phase, phases[PHASE_DETACHED]))
+	if (version > 1 && (!get_number(object, "told", INT64_MAX, &told) ||
+			    !get_number(object, "hold_timeouts", INT64_MAX, &hold_timeouts)))
 		return -EINVAL;
 
 	record = record_get(records, mdev, domain);
 	if (!record)
 		return -ENOMEM;
-	record->phase = strcmp(phase, phases[PHASE_DETACHED]) ? PHASE_EVICTING : PHASE_DETACHED;
+	record->phase = phase_parse(phase);
 	record->event = event;
+	record->told = told;
+	record->hold_timeouts = hold_timeouts;
 	return record_set(record, name, id, xml);
 }
 
@@ -73,16 +100,17 @@ static int load_all(struct json_object *root, const char *boot, struct records *
 	int ret = 0;
 
 	if (!json_object_is_type(root, json_type_object) ||
-	    !get_number(root, "version", INT_MAX, &version) || version != STORE_VERSION)
+	    !get_number(root, "version", INT_MAX, &version) ||
+	    version < 1 || version > STORE_VERSION)
 		return -EINVAL;
 	of_boot = get_string(root, "boot");
-	if (!of_boot || !json_object_object_get_ex(root, "evicted", &list) ||
+	if (!of_boot || !json_object_object_get_ex(root, version > 1 ? "devices" : "evicted", &list) ||
 	    !json_object_is_type(list, json_type_array))
 		return -EINVAL;
 	if (strcmp(of_boot, boot))
 		return 0;
 	for (size_t i = 0; !ret && i < json_object_array_length(list); i++)
-		ret = load_record(json_object_array_get_idx(list, i), records);
+		ret = load_record(json_object_array_get_idx(list, i), version, records);
 	return ret;
 }
 
@@ -148,8 +176,12 @@ static struct json_object *save_record(const struct record *record)
 	json_object_object_add(object, "domain", json_object_new_string(record->domain));
 	json_object_object_add(object, "name", json_object_new_string(record->name));
 	json_object_object_add(object, "id", json_object_new_int(record->id));
-	json_object_object_add(object, "phase", json_object_new_string(phases[record->phase]));
+	json_object_object_add(object, "phase", 
+			       json_object_new_string(phase_name(record->phase)));
 	json_object_object_add(object, "event", json_object_new_int64(record->event));
+	json_object_object_add(object, "told", json_object_new_int64(record->told));
+	json_object_object_add(object, "hold_timeouts",
+			       json_object_new_int64(record->hold_timeouts));
 	json_object_object_add(object, "xml", json_object_new_string(record->xml));
 	return object;
 }
@@ -160,10 +192,9 @@ static struct json_object *save_all(const char *boot, const struct records *reco
 
 	json_object_object_add(root, "version", json_object_new_int(STORE_VERSION));
 	json_object_object_add(root, "boot", json_object_new_string(boot));
-	json_object_object_add(root, "evicted", list);
+	json_object_object_add(root, "devices", list);
 	for (const struct record *record = records->first; record; record = record->next)
-		if (record->phase != PHASE_ATTACHED)
-			json_object_array_add(list, save_record(record));
+		json_object_array_add(list, save_record(record));
 	return root;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * store: the file that keeps the evictions across a restart of the agent. It is
+ * store: the file that keeps the records across a restart of the agent. It is
  * valid for one boot of the host, since domains do not outlive that.
  */
 #ifndef MDR_AGENT_STORE_H
@@ -18,8 +18,7 @@
 int store_load(const char *dir, const char *boot, struct records *records);
 
 /*
- * Writes the records that are evicting or detached; a reader sees either the old
- * file or the new one. Return: 0, or -errno with the old file unchanged.
+ * Writes the records; a reader sees either the old file or the new one. Return: 0, or -errno with the old file unchanged.
  */
 int store_save(const char *dir, const char *boot, const struct records *records);
 

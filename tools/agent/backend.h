@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * backend: what runs the guests, libvirt or one QEMU. No call waits; answers and news
+ * come later, by the functions agent_*() in agent.h, in the main thread.
+ */
+#ifndef MDR_AGENT_BACKEND_H
+#define MDR_AGENT_BACKEND_H
+
+#include "record.h"
+
+/* One running domain at one moment. */
+struct domain_view {
+	const char *uuid, *name, *xml;
+	int id;
+	bool paused;		/* its CPUs do not run */
+};
+
+struct backend {
+	/* From now on all about the domains, or nothing any more. */
+	void (*want)(struct backend *backend, bool wanted);
+
+	/* A new view of a domain. */
+	void (*look)(struct backend *backend, const char *domain);
+
+	/* Attaches the record's mdev to its domain; then agent_attached(). */
+	void (*attach)(struct backend *backend, const struct record *record);
+
+	/* An error at the guest's port above the record's mdev; then agent_told(). */
+	void (*tell)(struct backend *backend, const struct record *record,
+		     unsigned long long event);
+};
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * route: whether the guest can be told of an error at the port above an mdev. An error
+ * there stops everything below that port, and ends in a reset of it, so all of it must
+ * be ours and have the same event.
+ */
+#ifndef MDR_AGENT_ROUTE_H
+#define MDR_AGENT_ROUTE_H
+
+#include "record.h"
+
+/* The guest was told of this event before; no event is told twice. */
+extern const char route_told_before[];
+
+/*
+ * Return: NULL if the guest can be told of the group's event; else why not, and what
+ * to change. place.neighbour of the record names the device that is in the way.
+ */
+const char *route_reason(const struct records *records, const struct record *record,
+			 const struct group *group, const char *sysfs);
+
+#endif
