@@ -34,10 +34,10 @@ static void every_situation(void (*check)(const struct situation *s, enum verdic
 				}
 }
 
-static enum verdict of(enum phase phase, enum presence presence, enum group_state group,
+static enum verdict in(enum phase in_phase, enum presence presence, enum group_state group,
 		       unsigned int conditions)
 {
-	struct situation s = { phase, presence, group, conditions };
+	struct situation s = { in_phase, presence, group, conditions };
 
 	return decide(&s);
 }
@@ -195,48 +195,48 @@ static void once(void **state)
 static void left_alone(void **state)
 {
 	(void)state;
-	assert_int_equal(of(PHASE_ATTACHED, PRESENCE_ATTACHED, GROUP_OPEN, IF_EVICT), VERDICT_WAIT);
-	assert_int_equal(of(PHASE_ATTACHED, PRESENCE_ABSENT, GROUP_OPEN, IF_EVICT), VERDICT_FORGET);
-	assert_int_equal(of(PHASE_ATTACHED, PRESENCE_ABSENT, GROUP_CLOSING, IF_NEW),
+	assert_int_equal(in(PHASE_ATTACHED, PRESENCE_ATTACHED, GROUP_OPEN, IF_EVICT), VERDICT_WAIT);
+	assert_int_equal(in(PHASE_ATTACHED, PRESENCE_ABSENT, GROUP_OPEN, IF_EVICT), VERDICT_FORGET);
+	assert_int_equal(in(PHASE_ATTACHED, PRESENCE_ABSENT, GROUP_CLOSING, IF_NEW),
 			 VERDICT_FORGET);
-	assert_int_equal(of(PHASE_ATTACHED, PRESENCE_ATTACHED, GROUP_CLOSING, IF_NEW),
+	assert_int_equal(in(PHASE_ATTACHED, PRESENCE_ATTACHED, GROUP_CLOSING, IF_NEW),
 			 VERDICT_PASS);
-	assert_int_equal(of(PHASE_ERROR, PRESENCE_UNKNOWN, GROUP_GONE, 0), VERDICT_FORGET);
+	assert_int_equal(in(PHASE_ERROR, PRESENCE_UNKNOWN, GROUP_GONE, 0), VERDICT_FORGET);
 }
 
 /* An eviction that nobody saw: the event's type, or a time-out, tells of it. */
 static void unseen(void **state)
 {
 	(void)state;
-	assert_int_equal(of(PHASE_ATTACHED, PRESENCE_ABSENT, GROUP_OPEN, IF_NEW | IF_EVICT),
+	assert_int_equal(in(PHASE_ATTACHED, PRESENCE_ABSENT, GROUP_OPEN, IF_NEW | IF_EVICT),
 			 VERDICT_DETACHED);
-	assert_int_equal(of(PHASE_ATTACHED, PRESENCE_ABSENT, GROUP_OPEN, IF_NEW | IF_HELD_OUT),
+	assert_int_equal(in(PHASE_ATTACHED, PRESENCE_ABSENT, GROUP_OPEN, IF_NEW | IF_HELD_OUT),
 			 VERDICT_DETACHED);
-	assert_int_equal(of(PHASE_ERROR, PRESENCE_ABSENT, GROUP_OPEN, IF_EVICT), VERDICT_DETACHED);
-	assert_int_equal(of(PHASE_TOLD, PRESENCE_ABSENT, GROUP_OPEN, IF_HOLD | IF_HELD_OUT),
+	assert_int_equal(in(PHASE_ERROR, PRESENCE_ABSENT, GROUP_OPEN, IF_EVICT), VERDICT_DETACHED);
+	assert_int_equal(in(PHASE_TOLD, PRESENCE_ABSENT, GROUP_OPEN, IF_HOLD | IF_HELD_OUT),
 			 VERDICT_DETACHED);
-	assert_int_equal(of(PHASE_TOLD, PRESENCE_ABSENT, GROUP_OPEN, IF_HOLD), VERDICT_FORGET);
+	assert_int_equal(in(PHASE_TOLD, PRESENCE_ABSENT, GROUP_OPEN, IF_HOLD), VERDICT_FORGET);
 }
 
 /* What an event of each type leads to, first. */
 static void noted(void **state)
 {
 	(void)state;
-	assert_int_equal(of(PHASE_ATTACHED, PRESENCE_ATTACHED, GROUP_CLOSING, IF_NEW | IF_HOLD),
+	assert_int_equal(in(PHASE_ATTACHED, PRESENCE_ATTACHED, GROUP_CLOSING, IF_NEW | IF_HOLD),
 			 VERDICT_NOTE);
-	assert_int_equal(of(PHASE_ATTACHED, PRESENCE_UNKNOWN, GROUP_CLOSING, IF_NEW | IF_EVICT),
+	assert_int_equal(in(PHASE_ATTACHED, PRESENCE_UNKNOWN, GROUP_CLOSING, IF_NEW | IF_EVICT),
 			 VERDICT_NOTE);
-	assert_int_equal(of(PHASE_TOLD, PRESENCE_ATTACHED, GROUP_CLOSING, IF_NEW | IF_HOLD),
+	assert_int_equal(in(PHASE_TOLD, PRESENCE_ATTACHED, GROUP_CLOSING, IF_NEW | IF_HOLD),
 			 VERDICT_NOTE);
-	assert_int_equal(of(PHASE_ERROR, PRESENCE_ATTACHED, GROUP_OPEN, IF_HOLD), VERDICT_PASS);
+	assert_int_equal(in(PHASE_ERROR, PRESENCE_ATTACHED, GROUP_OPEN, IF_HOLD), VERDICT_PASS);
 }
 
 /* A failed device that an administrator detaches stays so. */
 static void failed_and_detached(void **state)
 {
 	(void)state;
-	assert_int_equal(of(PHASE_ERROR, PRESENCE_ABSENT, GROUP_FAILED, IF_EVICT), VERDICT_FORGET);
-	assert_int_equal(of(PHASE_EVICTING, PRESENCE_ABSENT, GROUP_FAILED, IF_EVICT),
+	assert_int_equal(in(PHASE_ERROR, PRESENCE_ABSENT, GROUP_FAILED, IF_EVICT), VERDICT_FORGET);
+	assert_int_equal(in(PHASE_EVICTING, PRESENCE_ABSENT, GROUP_FAILED, IF_EVICT),
 			 VERDICT_DETACHED);
 }
 
@@ -244,20 +244,20 @@ static void failed_and_detached(void **state)
 static void tells(void **state)
 {
 	(void)state;
-	assert_int_equal(of(PHASE_ERROR, PRESENCE_ATTACHED, GROUP_CLOSING, IF_HOLD | IF_ROUTE),
+	assert_int_equal(in(PHASE_ERROR, PRESENCE_ATTACHED, GROUP_CLOSING, IF_HOLD | IF_ROUTE),
 			 VERDICT_TELL);
-	assert_int_equal(of(PHASE_ERROR, PRESENCE_ATTACHED, GROUP_HOLDING, IF_HOLD | IF_ROUTE),
+	assert_int_equal(in(PHASE_ERROR, PRESENCE_ATTACHED, GROUP_HOLDING, IF_HOLD | IF_ROUTE),
 			 VERDICT_TELL);
 	/* what is in the way may go, so the last word is at the end of the host's part */
-	assert_int_equal(of(PHASE_ERROR, PRESENCE_ATTACHED, GROUP_RECOVERING, IF_HOLD),
+	assert_int_equal(in(PHASE_ERROR, PRESENCE_ATTACHED, GROUP_RECOVERING, IF_HOLD),
 			 VERDICT_WAIT);
-	assert_int_equal(of(PHASE_ERROR, PRESENCE_ATTACHED, GROUP_HOLDING, IF_HOLD),
+	assert_int_equal(in(PHASE_ERROR, PRESENCE_ATTACHED, GROUP_HOLDING, IF_HOLD),
 			 VERDICT_CANNOT_TELL);
-	assert_int_equal(of(PHASE_ERROR, PRESENCE_ATTACHED, GROUP_CLOSING, IF_EVICT | IF_ROUTE),
+	assert_int_equal(in(PHASE_ERROR, PRESENCE_ATTACHED, GROUP_CLOSING, IF_EVICT | IF_ROUTE),
 			 VERDICT_WAIT);
-	assert_int_equal(of(PHASE_TOLD, PRESENCE_ATTACHED, GROUP_HOLDING, IF_HOLD | IF_TOLD),
+	assert_int_equal(in(PHASE_TOLD, PRESENCE_ATTACHED, GROUP_HOLDING, IF_HOLD | IF_TOLD),
 			 VERDICT_WAIT);
-	assert_int_equal(of(PHASE_TOLD, PRESENCE_ATTACHED, GROUP_EVICTING, IF_HOLD | IF_TOLD),
+	assert_int_equal(in(PHASE_TOLD, PRESENCE_ATTACHED, GROUP_EVICTING, IF_HOLD | IF_TOLD),
 			 VERDICT_EVICT);
 }
 
@@ -265,11 +265,11 @@ static void tells(void **state)
 static void open_before_absent(void **state)
 {
 	(void)state;
-	assert_int_equal(of(PHASE_EVICTING, PRESENCE_ATTACHED, GROUP_OPEN, 0), VERDICT_SETTLE);
-	assert_int_equal(of(PHASE_EVICTING, PRESENCE_ATTACHED, GROUP_OPEN, IF_LATE),
+	assert_int_equal(in(PHASE_EVICTING, PRESENCE_ATTACHED, GROUP_OPEN, 0), VERDICT_SETTLE);
+	assert_int_equal(in(PHASE_EVICTING, PRESENCE_ATTACHED, GROUP_OPEN, IF_LATE),
 			 VERDICT_STAYED);
-	assert_int_equal(of(PHASE_ERROR, PRESENCE_ATTACHED, GROUP_OPEN, IF_EVICT), VERDICT_SETTLE);
-	assert_int_equal(of(PHASE_ERROR, PRESENCE_ATTACHED, GROUP_OPEN, IF_EVICT | IF_LATE),
+	assert_int_equal(in(PHASE_ERROR, PRESENCE_ATTACHED, GROUP_OPEN, IF_EVICT), VERDICT_SETTLE);
+	assert_int_equal(in(PHASE_ERROR, PRESENCE_ATTACHED, GROUP_OPEN, IF_EVICT | IF_LATE),
 			 VERDICT_PASS);
 }
 
@@ -277,27 +277,27 @@ static void open_before_absent(void **state)
 static void slow_guest(void **state)
 {
 	(void)state;
-	assert_int_equal(of(PHASE_EVICTING, PRESENCE_ATTACHED, GROUP_EVICTING, 0), VERDICT_SETTLE);
-	assert_int_equal(of(PHASE_EVICTING, PRESENCE_ATTACHED, GROUP_EVICTING, IF_LATE),
+	assert_int_equal(in(PHASE_EVICTING, PRESENCE_ATTACHED, GROUP_EVICTING, 0), VERDICT_SETTLE);
+	assert_int_equal(in(PHASE_EVICTING, PRESENCE_ATTACHED, GROUP_EVICTING, IF_LATE),
 			 VERDICT_SLOW);
-	assert_int_equal(of(PHASE_EVICTING, PRESENCE_ATTACHED, GROUP_EVICTING, IF_LATE | IF_SAID),
+	assert_int_equal(in(PHASE_EVICTING, PRESENCE_ATTACHED, GROUP_EVICTING, IF_LATE | IF_SAID),
 			 VERDICT_SETTLE);
 }
 
 static void detached(void **state)
 {
 	(void)state;
-	assert_int_equal(of(PHASE_DETACHED, PRESENCE_ABSENT, GROUP_OPEN, IF_RETRY), VERDICT_ATTACH);
-	assert_int_equal(of(PHASE_DETACHED, PRESENCE_ABSENT, GROUP_OPEN, 0), VERDICT_WAIT);
-	assert_int_equal(of(PHASE_DETACHED, PRESENCE_ABSENT, GROUP_EVICTING, IF_RETRY),
+	assert_int_equal(in(PHASE_DETACHED, PRESENCE_ABSENT, GROUP_OPEN, IF_RETRY), VERDICT_ATTACH);
+	assert_int_equal(in(PHASE_DETACHED, PRESENCE_ABSENT, GROUP_OPEN, 0), VERDICT_WAIT);
+	assert_int_equal(in(PHASE_DETACHED, PRESENCE_ABSENT, GROUP_EVICTING, IF_RETRY),
 			 VERDICT_WAIT);
-	assert_int_equal(of(PHASE_DETACHED, PRESENCE_ABSENT, GROUP_FAILED, IF_RETRY),
+	assert_int_equal(in(PHASE_DETACHED, PRESENCE_ABSENT, GROUP_FAILED, IF_RETRY),
 			 VERDICT_FAILED);
-	assert_int_equal(of(PHASE_DETACHED, PRESENCE_ABSENT, GROUP_GONE, IF_RETRY), VERDICT_GONE);
-	assert_int_equal(of(PHASE_DETACHED, PRESENCE_ATTACHED, GROUP_OPEN, IF_RETRY),
+	assert_int_equal(in(PHASE_DETACHED, PRESENCE_ABSENT, GROUP_GONE, IF_RETRY), VERDICT_GONE);
+	assert_int_equal(in(PHASE_DETACHED, PRESENCE_ATTACHED, GROUP_OPEN, IF_RETRY),
 			 VERDICT_RETURNED);
-	assert_int_equal(of(PHASE_GIVEN_UP, PRESENCE_ABSENT, GROUP_OPEN, IF_RETRY), VERDICT_WAIT);
-	assert_int_equal(of(PHASE_GIVEN_UP, PRESENCE_ATTACHED, GROUP_OPEN, 0), VERDICT_RETURNED);
+	assert_int_equal(in(PHASE_GIVEN_UP, PRESENCE_ABSENT, GROUP_OPEN, IF_RETRY), VERDICT_WAIT);
+	assert_int_equal(in(PHASE_GIVEN_UP, PRESENCE_ATTACHED, GROUP_OPEN, 0), VERDICT_RETURNED);
 }
 
 /* The time between tries grows, never shrinks, and the tries end. */

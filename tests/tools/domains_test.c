@@ -92,7 +92,8 @@ static void begin(const char *uri)
 	agent.state_dir = fake_root;
 	assert_int_equal(domains_start(&domains, uri), 0);
 	agent.backend = &domains.mailbox.backend;
-	lists = descriptions = 0;
+	lists = 0;
+	descriptions = 0;
 	vanishes = NULL;
 }
 

@@ -111,7 +111,8 @@ static void not_a_domain(void **state)
 #define PORT(index_, model_, more_) \
 	"<controller type='pci' index='" index_ "' model='" model_ "'>" \
 	"<alias name='pci." index_ "'/>" more_ "</controller>"
-#define BELOW(bus_) "<address type='pci' domain='0x0000' bus='" bus_ "' slot='0x00' function='0x0'/>"
+#define BELOW(bus_) \
+	"<address type='pci' domain='0x0000' bus='" bus_ "' slot='0x00' function='0x0'/>"
 #define FAST_DOMAIN(devices_, more_) \
 	"<domain type='kvm' id='3' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>" \
 	"<devices>" devices_ "</devices>" more_ "</domain>"
@@ -122,6 +123,11 @@ static void not_a_domain(void **state)
 #define NO_ACPI \
 	"<qemu:commandline><qemu:arg value='-global'/>" \
 	"<qemu:arg value='ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off'/></qemu:commandline>"
+#define ACPI \
+	"<qemu:commandline><qemu:arg value='-global'/>" \
+	"<qemu:arg value='ICH9-LPC.acpi-pci-hotplug-with-bridge-support=on'/></qemu:commandline>"
+#define NAMELESS_PORT "<controller type='pci' index='10' model='pcie-root-port'/>"
+#define STRANGE_BUS "<address type='pci' bus=\"0x0a' or '1'='1\"/>"
 #define NVME MDEV(MDEV_A, BELOW("0x0a"))
 #define PORT_10 PORT("10", "pcie-root-port", "")
 
@@ -154,9 +160,7 @@ static void link_cannot_be_active(void **state)
 		FAST_DOMAIN(PORT_10 NVME, ""),
 		FAST_DOMAIN(PORT_10 NVME, SPEED("pci.1", "5")),
 		FAST_DOMAIN(PORT_10 NVME, SPEED("pci.10", "16")),
-		FAST_DOMAIN(PORT_10 NVME, "<qemu:commandline><qemu:arg value='-global'/>"
-			    "<qemu:arg value='ICH9-LPC.acpi-pci-hotplug-with-bridge-support=on'/>"
-			    "</qemu:commandline>"),
+		FAST_DOMAIN(PORT_10 NVME, ACPI),
 	};
 
 	(void)state;
@@ -193,8 +197,7 @@ static void not_a_root_port(void **state)
 					   NO_ACPI)), 0);
 	assert_int_equal(hostdevs[0].obstacle, OBSTACLE_NOT_ROOT_PORT);
 	/* a port without a name in QEMU */
-	assert_int_equal(parse(FAST_DOMAIN("<controller type='pci' index='10' model='pcie-root-port'/>"
-					   NVME, NO_ACPI)), 0);
+	assert_int_equal(parse(FAST_DOMAIN(NAMELESS_PORT NVME, NO_ACPI)), 0);
 	assert_int_equal(hostdevs[0].obstacle, OBSTACLE_NOT_ROOT_PORT);
 }
 
@@ -223,9 +226,7 @@ static void neighbours(void **state)
 static void strange(void **state)
 {
 	(void)state;
-	assert_int_equal(parse(FAST_DOMAIN(PORT("10", "pcie-root-port", "")
-					   MDEV(MDEV_A, "<address type='pci' bus=\"0x0a' or '1'='1\"/>"),
-					   NO_ACPI)), 0);
+	assert_int_equal(parse(FAST_DOMAIN(PORT_10 MDEV(MDEV_A, STRANGE_BUS), NO_ACPI)), 0);
 	assert_int_not_equal(hostdevs[0].obstacle, OBSTACLE_NONE);
 }
 

@@ -152,8 +152,10 @@ void agent_domain(struct agent *agent, const struct domain_view *view)
 	struct look look = { .agent = agent, .domain = view };
 
 	for (struct record *record = agent->records.first; record; record = record->next)
-		if (!strcmp(record->domain, view->uuid))
-			record->seen = record->running = false;
+		if (!strcmp(record->domain, view->uuid)) {
+			record->seen = false;
+			record->running = false;
+		}
 	if (hostdev_each(view->xml, see_hostdev, &look))
 		log_error("domain %s: cannot read its XML", view->name);
 	for (struct record *record = agent->records.first; record; record = record->next) {
@@ -176,8 +178,10 @@ void agent_domain_kept(struct agent *agent, const char *uuid)
 void agent_domain_gone(struct agent *agent, const char *uuid)
 {
 	for (struct record *record = agent->records.first; record; record = record->next)
-		if (!strcmp(record->domain, uuid))
-			record->seen = record->running = false;
+		if (!strcmp(record->domain, uuid)) {
+			record->seen = false;
+			record->running = false;
+		}
 	agent->due = true;
 }
 
@@ -190,8 +194,10 @@ void agent_list_begin(struct agent *agent)
 void agent_list_end(struct agent *agent)
 {
 	for (struct record *record = agent->records.first; record; record = record->next)
-		if (!record->listed)
-			record->seen = record->running = false;
+		if (!record->listed) {
+			record->seen = false;
+			record->running = false;
+		}
 	agent->known = true;
 	agent->due = true;
 }
@@ -241,8 +247,8 @@ void agent_attached(struct agent *agent, const char *mdev, const char *domain,
 		return;
 	}
 	say(LOG_LEVEL_ERROR, record, NULL,
-	    "cannot attach to domain %s: %s; giving up after %u tries; for more: systemctl reload mdr-agent",
-	    record->name, error, record->attempts);
+	    "cannot attach to domain %s: %s; giving up until systemctl reload mdr-agent",
+	    record->name, error);
 	set_phase(agent, record, PHASE_GIVEN_UP);
 }
 
@@ -264,7 +270,7 @@ void agent_told(struct agent *agent, const char *domain, const char *port, const
 		if (!error)
 			continue;
 		say(LOG_LEVEL_ERROR, record, NULL,
-		    "cannot tell the guest of domain %s: %s; it will be asked to release the device",
+		    "cannot tell the guest of domain %s, so it is evicted: %s",
 		    record->name, error);
 		set_phase(agent, record, PHASE_ERROR);
 		record->said = route_told_before;
@@ -375,6 +381,15 @@ static void drop(struct agent *agent, struct record *record, enum verdict verdic
 	agent->dirty = true;
 }
 
+static void say_untold(const struct record *record, const struct group *group, const char *reason)
+{
+	const char *neighbour = record->place.neighbour;
+
+	say(LOG_LEVEL_WARNING, record, group,
+	    "the guest of domain %s is not told of the error in %s, but evicted: %s%s%s",
+	    record->name, group->name, reason, *neighbour ? ": " : "", neighbour);
+}
+
 /* Return: whether the record is still there and there may be more to do. */
 static bool act(struct agent *agent, struct record *record, const struct group *group,
 		enum verdict verdict, int64_t now_ms)
@@ -401,10 +416,7 @@ static bool act(struct agent *agent, struct record *record, const struct group *
 	case VERDICT_SLOW:
 		reason = reason_of(agent, record, group);
 		if (verdict == VERDICT_CANNOT_TELL)
-			say(LOG_LEVEL_WARNING, record, group,
-			    "the guest of domain %s is not told of the error in %s: %s%s%s; it will be asked to release the device",
-			    record->name, group->name, reason, record->place.neighbour[0] ? ": " : "",
-			    record->place.neighbour);
+			say_untold(record, group, reason);
 		else
 			say(LOG_LEVEL_WARNING, record, group, "%s %s",
 			    verdict == VERDICT_FAILED ? group->name : record->name, reason);
@@ -460,12 +472,14 @@ static unsigned int conditions_of(struct agent *agent, const struct record *reco
 	conditions |= group->policy == POLICY_HOLD ? IF_HOLD : 0;
 	conditions |= group->policy == POLICY_EVICT ? IF_EVICT : 0;
 	conditions |= group->event && record->told == group->event ? IF_TOLD : 0;
-	conditions |= !reason ? IF_ROUTE : 0;
+	if (!reason && (agent->tell_early || group->state == GROUP_HOLDING))
+		conditions |= IF_ROUTE;
 	conditions |= group->hold_timeouts > record->hold_timeouts ? IF_HELD_OUT : 0;
 	conditions |= record->late_ms && record->late_state == group->state &&
 		      now_ms >= record->late_ms ? IF_LATE : 0;
 	conditions |= now_ms >= record->retry_ms ? IF_RETRY : 0;
-	conditions |= reason && record->said == reason ? IF_SAID : 0;
+	if (reason && (record->said == reason || reason == route_not_yet))
+		conditions |= IF_SAID;
 	conditions |= record->busy ? IF_BUSY : 0;
 	return conditions;
 }

@@ -14,6 +14,7 @@ struct agent {
 	char boot[UUID_SIZE];
 	struct backend *backend;
 	struct records records;
+	bool tell_early;	/* guests, when the error is known, not when the host is done */
 	bool known;		/* what the domains are like */
 	bool due;		/* something has happened: make a step */
 	bool dirty;		/* the records have changed since the file was written */

@@ -28,7 +28,7 @@ enum condition {
 	IF_HOLD = 1 << 1,	/* the group's policy */
 	IF_EVICT = 1 << 2,
 	IF_TOLD = 1 << 3,	/* the guest was told of this event */
-	IF_ROUTE = 1 << 4,	/* the guest can be told */
+	IF_ROUTE = 1 << 4,	/* the guest can be told, and it is time to */
 	IF_HELD_OUT = 1 << 5,	/* hold_timeout_ms has passed since the event */
 	IF_LATE = 1 << 6,	/* the record's deadline has passed */
 	IF_RETRY = 1 << 7,	/* it is time for an attempt to attach */

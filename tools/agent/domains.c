@@ -276,8 +276,8 @@ static void *run_worker(void *arg)
 	struct job *job;
 
 	do {
-		job = mailbox_next(&domains->mailbox, domains->connection, domains->try_ms,
-				   &wanted, &lost);
+		job = mailbox_next(&domains->mailbox, domains->connection,
+				   domains->connection ? 0 : domains->try_ms, &wanted, &lost);
 		if (lost && domains->connection)
 			log_info("libvirt: %s closed the connection", domains->uri);
 		if (lost || !wanted)

@@ -13,6 +13,11 @@
 
 #define QEMU_NAMESPACE	"http://libvirt.org/schemas/domain/qemu/1.0"
 #define MDEV		"hostdev[@mode='subsystem' and @type='mdev']"
+#define NEIGHBOUR_PATH \
+	"/domain/devices/*[not(self::" MDEV ")]/address[@type='pci' and @bus='%s']%s"
+#define SPEED_PATH \
+	"/domain/qemu:override/qemu:device[@alias='%s']/qemu:frontend/qemu:property" \
+	"[@name='x-speed' and (@value='5' or @value='2_5')%s]"
 
 /* Aliases with this prefix are the user's, all others are libvirt's. */
 static const char user_alias[] = "ua-";
@@ -85,8 +90,7 @@ static bool link_can_be_active(xmlXPathContextPtr context, const char *port)
 		    "/domain/qemu:commandline/qemu:arg[contains(@value, '%s%s=off')]",
 		    "ICH9-LPC.acpi-pci-hotplug-with-bridge-support", "") ||
 	       find(context, NULL,
-		    "/domain/qemu:override/qemu:device[@alias='%s']/qemu:frontend"
-		    "/qemu:property[@name='x-speed' and (@value='5' or @value='2_5')%s]",
+		    SPEED_PATH,
 		    port, "");
 }
 
@@ -116,8 +120,7 @@ static void look_above(xmlXPathContextPtr context, xmlNodePtr hostdev, struct ho
 	result->obstacle = OBSTACLE_NEIGHBOUR;
 	result->mdevs = find(context, NULL, "/domain/devices/" MDEV
 			     "/address[@type='pci' and @bus='%s']%s", bus, "");
-	if (find(context, &node, "/domain/devices/*[not(self::" MDEV ")]"
-		 "/address[@type='pci' and @bus='%s']%s", bus, "")) {
+	if (find(context, &node, NEIGHBOUR_PATH, bus, "")) {
 		snprintf(result->neighbour, sizeof(result->neighbour), "%s",
 			 (const char *)node->parent->name);
 		return;

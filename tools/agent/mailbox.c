@@ -182,27 +182,29 @@ static void tell(struct backend *backend, const struct record *record, unsigned 
 /*
  * The worker
  */
-int mailbox_thread(struct mailbox *mailbox, void *(*run)(void *arg), void *arg)
-{
-	pthread_t thread;
-	int ret;
-
-	mailbox->running++;
-	ret = pthread_create(&thread, NULL, run, arg);
-	if (ret) {
-		mailbox->running--;
-		return -ret;
-	}
-	pthread_detach(thread);
-	return 0;
-}
-
 void mailbox_thread_ends(struct mailbox *mailbox)
 {
 	pthread_mutex_lock(&mailbox->lock);
 	mailbox->running--;
 	pthread_cond_broadcast(&mailbox->changed);
 	pthread_mutex_unlock(&mailbox->lock);
+}
+
+int mailbox_thread(struct mailbox *mailbox, void *(*run)(void *arg), void *arg)
+{
+	pthread_t thread;
+	int ret;
+
+	pthread_mutex_lock(&mailbox->lock);
+	mailbox->running++;
+	pthread_mutex_unlock(&mailbox->lock);
+	ret = pthread_create(&thread, NULL, run, arg);
+	if (ret) {
+		mailbox_thread_ends(mailbox);
+		return -ret;
+	}
+	pthread_detach(thread);
+	return 0;
 }
 
 bool mailbox_stopping(struct mailbox *mailbox)
@@ -230,7 +232,7 @@ static int64_t pause_ms(const struct mailbox *mailbox, bool connected, int64_t t
 
 	if (mailbox->stop || mailbox->jobs || mailbox->lost || (!mailbox->wanted && connected))
 		return 0;
-	if (!mailbox->wanted || connected)
+	if (!mailbox->wanted || (connected && !try_ms))
 		return -1;
 	left = try_ms - now_ms();
 	return left > 0 ? left : 0;

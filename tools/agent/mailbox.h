@@ -100,8 +100,8 @@ void mailbox_look(struct mailbox *mailbox, const char *domain);
 void mailbox_lost(struct mailbox *mailbox);
 
 /*
- * Sleeps until there is something to do; with no connection, and one wanted, at most
- * until try_ms. Return: a job for job_free(), or NULL.
+ * Sleeps until there is something to do, and if a connection is wanted, at most until
+ * try_ms; with a connection 0 is for ever. Return: a job for job_free(), or NULL.
  */
 struct job *mailbox_next(struct mailbox *mailbox, bool connected, int64_t try_ms, bool *wanted,
 			 bool *lost);

@@ -20,6 +20,7 @@
 #include "domains.h"
 #include "log.h"
 #include "notify.h"
+#include "qmp.h"
 #include "uevent.h"
 #include "version.h"
 
@@ -32,8 +33,10 @@ static struct agent agent = {
 	.state_dir = "/var/lib/mdr-agent",
 };
 
-static const char *uri = "qemu:///system";
+static const char *uri = "qemu:///system", *socket_path, *other_end = "libvirt";
 static struct domains domains;
+static struct qmp qmp;
+static struct mailbox *mailbox;
 static bool stop;
 
 static const char usage[] =
@@ -42,6 +45,7 @@ static const char usage[] =
 	"evicted from running libvirt domains. Runs in the foreground.\n"
 	"\n"
 	"  -c, --connect=URI    the libvirt connection (qemu:///system)\n"
+	"  -q, --qmp=SOCKET     one QEMU without libvirt, by its monitor\n"
 	"  -s, --state=DIR      keeps what is going on (/var/lib/mdr-agent)\n"
 	"  -h, --help           print this text and exit\n"
 	"  -V, --version        print the version and exit\n"
@@ -52,24 +56,32 @@ static int parse(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "connect", required_argument, NULL, 'c' },
+		{ "qmp", required_argument, NULL, 'q' },
 		{ "state", required_argument, NULL, 's' },
 		{ "sysfs", required_argument, NULL, 'S' },	/* for tests */
+		{ "tell-early", no_argument, NULL, 'E' },		/* for measurements */
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{}
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "c:s:hV", options, NULL)) >= 0) {
+	while ((option = getopt_long(argc, argv, "c:q:s:hV", options, NULL)) >= 0) {
 		switch (option) {
 		case 'c':
 			uri = optarg;
+			break;
+		case 'q':
+			socket_path = optarg;
 			break;
 		case 's':
 			agent.state_dir = optarg;
 			break;
 		case 'S':
 			agent.sysfs = optarg;
+			break;
+		case 'E':
+			agent.tell_early = true;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -165,15 +177,15 @@ static void check_stuck(void)
 {
 	static bool said;
 	const char *call;
-	int64_t ms = mailbox_stuck_ms(&domains.mailbox, now_ms(), &call);
+	int64_t ms = mailbox_stuck_ms(mailbox, now_ms(), &call);
 
 	if (ms >= STUCK_MS && !said) {
-		log_error("libvirt has not answered for %lld s (%s); waiting for it, nothing is known of the domains",
-			  (long long)ms / 1000, call);
-		notify("STATUS=libvirt does not answer");
+		log_error("%s has not answered for %lld s (%s); nothing is known of the domains",
+			  other_end, (long long)ms / 1000, call);
+		notify("STATUS=%s does not answer", other_end);
 		said = true;
 	} else if (ms < STUCK_MS && said) {
-		log_info("libvirt answers again");
+		log_info("%s answers again", other_end);
 		notify("STATUS=");
 		said = false;
 	}
@@ -191,7 +203,7 @@ static int run(int signals, int uevents)
 	struct pollfd fds[] = {
 		{ .fd = signals, .events = POLLIN },
 		{ .fd = uevents, .events = POLLIN },
-		{ .fd = domains.mailbox.fd, .events = POLLIN },
+		{ .fd = mailbox->fd, .events = POLLIN },
 	};
 	int watchdog_ms = notify_watchdog_ms();
 	int64_t next_ms = -1, left = -1;
@@ -206,7 +218,7 @@ static int run(int signals, int uevents)
 		}
 		left = next_ms < 0 ? -1 : next_ms - now_ms();
 		timeout = shorter(watchdog_ms, left < 0 && next_ms >= 0 ? 0 : left);
-		mailbox_stuck_ms(&domains.mailbox, now_ms(), &call);
+		mailbox_stuck_ms(mailbox, now_ms(), &call);
 		if (call)
 			timeout = shorter(timeout, STUCK_LOOK_MS);
 		if (poll(fds, 3, timeout) < 0 && errno != EINTR)
@@ -214,7 +226,7 @@ static int run(int signals, int uevents)
 		notify("WATCHDOG=1");
 		take_signals(signals);
 		take_uevents(uevents);
-		mailbox_dispatch(&domains.mailbox, &agent, now_ms());
+		mailbox_dispatch(mailbox, &agent, now_ms());
 		check_stuck();
 		if (next_ms >= 0 && now_ms() >= next_ms)
 			agent.due = true;
@@ -232,8 +244,15 @@ static int start(int *signals, int *uevents)
 	*uevents = uevent_open();
 	if (*uevents < 0)
 		return *uevents;
-	ret = domains_start(&domains, uri);
-	agent.backend = &domains.mailbox.backend;
+	if (socket_path) {
+		other_end = "QEMU";
+		mailbox = &qmp.mailbox;
+		ret = qmp_start(&qmp, socket_path);
+	} else {
+		mailbox = &domains.mailbox;
+		ret = domains_start(&domains, uri);
+	}
+	agent.backend = &mailbox->backend;
 	return ret;
 }
 
@@ -260,7 +279,10 @@ int main(int argc, char **argv)
 	notify("STOPPING=1");
 	log_info("stopped");
 	/* a thread may be in libvirt for ever, and exit() would tear that down under it */
-	domains_stop(&domains);
+	if (socket_path)
+		qmp_stop(&qmp);
+	else
+		domains_stop(&domains);
 	fflush(NULL);
 	_exit(!!ret);
 }

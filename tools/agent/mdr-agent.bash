@@ -12,12 +12,16 @@ _mdr_agent() {
 		mapfile -t COMPREPLY < <(compgen -W 'qemu:///system' -- "$word")
 		return
 		;;
+	-q | --qmp)
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		return
+		;;
 	-s | --state)
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		return
 		;;
 	esac
-	mapfile -t COMPREPLY < <(compgen -W '--connect= --state= --help --version' -- "$word")
+	mapfile -t COMPREPLY < <(compgen -W '--connect= --qmp= --state= --help --version' -- "$word")
 	[[ ${COMPREPLY[0]:-} != *= ]] || compopt -o nospace
 }
 complete -F _mdr_agent mdr-agent

@@ -23,7 +23,7 @@ void notify(const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	strcpy(address.sun_path, path);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	/* an abstract address */
 	if (path[0] == '@')
 		address.sun_path[0] = 0;

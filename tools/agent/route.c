@@ -3,34 +3,48 @@
 
 #include "route.h"
 
-const char route_told_before[] = "it was told of this event before";
+const char * const route_told_before = "it was told of this event before";
+const char * const route_not_yet = "the host is not done with another mdev below the same port";
 
 static const char * const obstacles[] = {
 	[OBSTACLE_NO_PORT] =
-		"it sits below no port of the guest; give it a pcie-root-port of its own",
+		"it is below no port of the guest; give it a pcie-root-port of its own",
 	[OBSTACLE_NOT_ROOT_PORT] =
 		"the controller above it is not a pcie-root-port; give it one of its own",
 	[OBSTACLE_NEIGHBOUR] =
-		"another device sits below the same port of the guest; give it a pcie-root-port of its own",
+		"another device is below the guest's port; give it a pcie-root-port of its own",
 	[OBSTACLE_LINK] =
-		"the guest's port above it cannot report an active link; set its property x-speed to 5, see mdr-agent(8)",
+		"the guest's port cannot report an active link; set its x-speed to 5, see mdr-agent(8)",
 };
 
-static bool has_event(const struct record *record, unsigned long long event, const char *sysfs)
+static void read_group(const struct record *record, const char *sysfs, struct group *group)
 {
-	char name[GROUP_SIZE];
-	struct group group;
+	char name[GROUP_SIZE] = "";
 
 	if (group_of_mdev(sysfs, record->mdev, name))
-		return false;
-	group_read(sysfs, name, &group);
-	return group.event == event;
+		name[0] = 0;
+	group_read(sysfs, name, group);
+}
+
+/* What another mdev below the same port stands in the way with, or NULL. */
+static const char *reason_of_other(const struct record *other, const struct group *group,
+				   const char *sysfs)
+{
+	struct group of;
+
+	read_group(other, sysfs, &of);
+	if (of.event != group->event)
+		return "an mdev below the same port has no error; give each its own pcie-root-port";
+	if (group->state == GROUP_HOLDING && of.state & (GROUP_CLOSING | GROUP_RECOVERING))
+		return route_not_yet;
+	return NULL;
 }
 
 const char *route_reason(const struct records *records, const struct record *record,
 			 const struct group *group, const char *sysfs)
 {
 	unsigned int mdevs = 0;
+	const char *reason;
 
 	if (record->told == group->event)
 		return route_told_before;
@@ -42,11 +56,12 @@ const char *route_reason(const struct records *records, const struct record *rec
 		if (strcmp(other->domain, record->domain) || other->id != record->id ||
 		    !other->seen || strcmp(other->place.port, record->place.port))
 			continue;
-		if (other != record && !has_event(other, group->event, sysfs))
-			return "another mdev below the same port of the guest has no error; give each a pcie-root-port of its own";
+		reason = other == record ? NULL : reason_of_other(other, group, sysfs);
+		if (reason)
+			return reason;
 		mdevs++;
 	}
 	if (mdevs != record->place.mdevs)
-		return "an mdev of another kind sits below the same port of the guest; give it a pcie-root-port of its own";
+		return "a foreign mdev is below the same port; give each its own pcie-root-port";
 	return NULL;
 }

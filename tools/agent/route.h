@@ -10,7 +10,10 @@
 #include "record.h"
 
 /* The guest was told of this event before; no event is told twice. */
-extern const char route_told_before[];
+extern const char * const route_told_before;
+
+/* The host is not done with all that is below the port; it will be. */
+extern const char * const route_not_yet;
 
 /*
  * Return: NULL if the guest can be told of the group's event; else why not, and what

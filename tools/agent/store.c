@@ -104,7 +104,8 @@ static int load_all(struct json_object *root, const char *boot, struct records *
 	    version < 1 || version > STORE_VERSION)
 		return -EINVAL;
 	of_boot = get_string(root, "boot");
-	if (!of_boot || !json_object_object_get_ex(root, version > 1 ? "devices" : "evicted", &list) ||
+	if (!of_boot ||
+	    !json_object_object_get_ex(root, version > 1 ? "devices" : "evicted", &list) ||
 	    !json_object_is_type(list, json_type_array))
 		return -EINVAL;
 	if (strcmp(of_boot, boot))
@@ -176,7 +177,7 @@ static struct json_object *save_record(const struct record *record)
 	json_object_object_add(object, "domain", json_object_new_string(record->domain));
 	json_object_object_add(object, "name", json_object_new_string(record->name));
 	json_object_object_add(object, "id", json_object_new_int(record->id));
-	json_object_object_add(object, "phase", 
+	json_object_object_add(object, "phase",
 			       json_object_new_string(phase_name(record->phase)));
 	json_object_object_add(object, "event", json_object_new_int64(record->event));
 	json_object_object_add(object, "told", json_object_new_int64(record->told));

@@ -18,7 +18,8 @@
 int store_load(const char *dir, const char *boot, struct records *records);
 
 /*
- * Writes the records; a reader sees either the old file or the new one. Return: 0, or -errno with the old file unchanged.
+ * Writes the records; a reader sees either the old file or the new one. Return: 0, or
+ * -errno with the old file unchanged.
  */
 int store_save(const char *dir, const char *boot, const struct records *records);
 
