@@ -48,10 +48,10 @@ settings_are_documented() {
 	done < <(kernel_settings)
 }
 
-declare_case profiles_are_valid "every profile is as the schema wants it, and there are seven"
+declare_case profiles_are_valid "every profile is as the schema wants it, and there are eight"
 profiles_are_valid() {
 	accepted validate mdevctl-profiles/*.json
-	is profiles "$(find mdevctl-profiles -maxdepth 1 -name '*.json' | wc -l)" 7
+	is profiles "$(find mdevctl-profiles -maxdepth 1 -name '*.json' | wc -l)" 8
 }
 
 declare_case schema_borders "the schema's borders are the kernel's"
