@@ -6,8 +6,9 @@
 agent_log=/run/agent.log
 agent_marked=1
 
-# Copies what the service logs from now on to the machine's log.
+# Copies what the service logs from now on to the machine's log; once is enough.
 agent_follow() {
+	[ ! -e "$agent_log" ] || return 0
 	: >"$agent_log"
 	journalctl -q -f -n 0 -o cat -u mdr-agent >>"$agent_log" 2>&1 &
 	tail -F -n +1 -s 0.5 "$agent_log" 2>/dev/null | while IFS= read -r line; do
@@ -21,5 +22,8 @@ agent_mark() { agent_marked=$(($(wc -l <"$agent_log") + 1)); }
 # agent_said PATTERN
 agent_said() { tail -n "+$agent_marked" "$agent_log" | grep -aE "$1"; }
 
-# agent_keeps UUID: the UUID is in the file that outlives the agent
-agent_keeps() { grep -q "$1" /var/lib/mdr-agent/state.json; }
+# agent_keeps UUID: it has something to do for the mdev, which outlives it
+agent_keeps() {
+	jq -e --arg mdev "$1" '.devices[] | select(.mdev == $mdev and .phase != "attached")' \
+		/var/lib/mdr-agent/state.json
+}

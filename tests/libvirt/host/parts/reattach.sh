@@ -85,6 +85,35 @@ sleep 5
 check "reattach: the agent leaves it so" eval "no_hostdev $igb_uuid && ! agent_said attach"
 check "reattach: the agent was never at a loss" eval '! grep -aE "cannot |is damaged" "$agent_log"'
 
+# how often the agent's main thread has gone to sleep so far
+sleeps() {
+	sed -n 's/^voluntary_ctxt_switches:[^0-9]*//p' "/proc/$(systemctl show -P MainPID mdr-agent)/status"
+}
+
+foreign_uevents() {
+	local n before after
+	before=$(sleeps)
+	for ((n = 0; n < 1000; n++)); do
+		echo change >/sys/class/mem/null/uevent
+	done
+	after=$(sleeps)
+	echo "it went to sleep $((after - before)) times"
+	# once in ten seconds it looks at the groups
+	[ $((after - before)) -lt 20 ]
+}
+check "reattach: 1000 foreign uevents do not wake the agent" foreign_uevents
+
+agent_mark
+check "reattach: libvirtd is stopped, and answers nobody" systemctl kill -s STOP libvirtd
+check "reattach: a new agent is ready all the same" timeout 30 systemctl restart mdr-agent
+check "reattach: and says that libvirt does not answer" \
+	wait_for 60 agent_said 'libvirt has not answered for'
+check "reattach: it ends all the same" timeout 8 systemctl stop mdr-agent
+check "reattach: with success" test "$(systemctl show -P Result mdr-agent)" = success
+systemctl start mdr-agent
+check "reattach: libvirtd goes on" systemctl kill -s CONT libvirtd
+check "reattach: and the agent with it" wait_for 60 agent_said 'connected to'
+
 check "reattach: the service ends at once" timeout 20 systemctl stop mdr-agent
 check "reattach: and with success" test "$(systemctl show -P Result mdr-agent)" = success
 systemctl start mdr-agent
