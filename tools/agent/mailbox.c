@@ -11,7 +11,7 @@
 #include "log.h"
 #include "mailbox.h"
 
-#define STOP_MS	1000
+#define STOP_MS	300
 
 int64_t now_ms(void)
 {

@@ -82,8 +82,8 @@ void mailbox_dispatch(struct mailbox *mailbox, struct agent *agent, int64_t now)
 int64_t mailbox_stuck_ms(struct mailbox *mailbox, int64_t now, const char **call);
 
 /*
- * Ends the threads and frees all. Return: false if a thread is stuck after a second:
- * then the process can only end, by _exit().
+ * Ends the threads and frees all. Return: false if a thread is stuck: then the process
+ * can only end, by _exit().
  */
 bool mailbox_stop(struct mailbox *mailbox);
 

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "agent.h"
@@ -27,6 +28,7 @@
 #define JOURNAL		"/run/systemd/journal/socket"
 #define STUCK_MS	10000	/* without an answer, until that is worth a message */
 #define STUCK_LOOK_MS	1000
+#define END_MS		500	/* at most, once all is saved */
 
 static struct agent agent = {
 	.sysfs = "/sys",
@@ -256,6 +258,35 @@ static int start(int *signals, int *uevents)
 	return ret;
 }
 
+static int code;
+
+static void on_alarm(int signo)
+{
+	(void)signo;
+	_exit(code);
+}
+
+/*
+ * A thread may be in libvirt for ever, and hold what libvirt needs to end: nothing here
+ * is worth a wait for it. Never exit(), which would tear libvirt down under it and wait
+ * for the locks of its streams.
+ */
+static void end(void) __attribute__((noreturn));
+static void end(void)
+{
+	const struct itimerval at_most = { .it_value.tv_usec = END_MS * 1000 };
+
+	signal(SIGALRM, on_alarm);
+	setitimer(ITIMER_REAL, &at_most, NULL);
+	notify("STOPPING=1");
+	log_info("stopped");
+	if (socket_path)
+		qmp_stop(&qmp);
+	else
+		domains_stop(&domains);
+	_exit(code);
+}
+
 int main(int argc, char **argv)
 {
 	int signals, uevents, ret;
@@ -275,14 +306,7 @@ int main(int argc, char **argv)
 	ret = run(signals, uevents);
 	if (ret)
 		log_error("cannot wait for events: %s", strerror(-ret));
+	code = !!ret;
 	agent_save(&agent);
-	notify("STOPPING=1");
-	log_info("stopped");
-	/* a thread may be in libvirt for ever, and exit() would tear that down under it */
-	if (socket_path)
-		qmp_stop(&qmp);
-	else
-		domains_stop(&domains);
-	fflush(NULL);
-	_exit(!!ret);
+	end();
 }

@@ -105,10 +105,12 @@ check "reattach: 1000 foreign uevents do not wake the agent" foreign_uevents
 
 agent_mark
 check "reattach: libvirtd is stopped, and answers nobody" systemctl kill -s STOP libvirtd
-check "reattach: a new agent is ready all the same" timeout 30 systemctl restart mdr-agent
+check "reattach: the agent, which is connected to it, ends at once" timeout 5 systemctl stop mdr-agent
+check "reattach: and so with success" test "$(systemctl show -P Result mdr-agent)" = success
+check "reattach: a new agent is ready all the same" timeout 30 systemctl start mdr-agent
 check "reattach: and says that libvirt does not answer" \
 	wait_for 60 agent_said 'libvirt has not answered for'
-check "reattach: it ends all the same" timeout 8 systemctl stop mdr-agent
+check "reattach: it ends all the same" timeout 5 systemctl stop mdr-agent
 check "reattach: with success" test "$(systemctl show -P Result mdr-agent)" = success
 systemctl start mdr-agent
 check "reattach: libvirtd goes on" systemctl kill -s CONT libvirtd

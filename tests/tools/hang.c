@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Preloaded: the function of libvirt's that MDR_HANG names never returns, in whatever
+ * thread. The file MDR_HANG_FILE then says that it was called.
+ */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <libvirt/libvirt.h>
+
+static void *pass(const char *name)
+{
+	const char *where = getenv("MDR_HANG");
+
+	if (where && !strcmp(where, name)) {
+		close(open(getenv("MDR_HANG_FILE"), O_WRONLY | O_CREAT, 0600));
+		for (;;)
+			pause();
+	}
+	return dlsym(RTLD_NEXT, name);
+}
+
+#define PASS(name) ((__typeof__(name) *)pass(#name))
+
+virConnectPtr virConnectOpen(const char *name)
+{
+	return PASS(virConnectOpen)(name);
+}
+
+int virConnectListAllDomains(virConnectPtr connection, virDomainPtr **domains,
+			     unsigned int flags)
+{
+	return PASS(virConnectListAllDomains)(connection, domains, flags);
+}
+
+char *virDomainGetXMLDesc(virDomainPtr domain, unsigned int flags)
+{
+	return PASS(virDomainGetXMLDesc)(domain, flags);
+}
+
+int virConnectClose(virConnectPtr connection)
+{
+	return PASS(virConnectClose)(connection);
+}
+
+void virEventUpdateTimeout(int timer, int timeout)
+{
+	PASS(virEventUpdateTimeout)(timer, timeout);
+}
