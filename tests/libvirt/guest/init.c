@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/klog.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -60,6 +61,13 @@ static void load_modules(void)
 	}
 }
 
+/* With mdr.verbose the kernel says all, once it has booted: the console is slow. */
+static void set_loglevel(void)
+{
+	if (strstr(cmdline, "mdr.verbose") && klogctl(8, NULL, 8))
+		say("loglevel: %m");
+}
+
 /* The number of MiB that the disk's worker writes: mdr.mib= on the command line. */
 static unsigned int mib(void)
 {
@@ -93,6 +101,7 @@ int main(void)
 		net_work("virtio_net", 2);
 	if (!fork())
 		net_work("e1000e", 3);
+	set_loglevel();
 	say("guest ready");
 	for (;;)
 		if (wait(NULL) > 0)

@@ -138,11 +138,12 @@ static int transfer(int fd, char *buf, int out, const char *driver,
 static int exchange(int fd, const char *driver, const struct interface *interface)
 {
 	static uint64_t buf[MESSAGE / sizeof(uint64_t)];
-	uint64_t said = 0;
+	uint64_t said = 0, start, ms, stall = 0;
 	size_t wrong = 0;
 	int ret;
 
 	for (uint64_t n = 1;; n++) {
+		start = now_ms();
 		pattern_fill(buf, MESSAGE, 0, n * MESSAGE);
 		ret = transfer(fd, (char *)buf, 1, driver, interface);
 		memset(buf, 0, sizeof(buf));
@@ -151,9 +152,14 @@ static int exchange(int fd, const char *driver, const struct interface *interfac
 		if (ret)
 			return ret;
 		wrong += pattern_wrong(buf, MESSAGE, 0, n * MESSAGE);
+		ms = now_ms() - start;
+		if (ms > stall)
+			stall = ms;
 		if (now_ms() - said >= REPORT_MS) {
 			said = now_ms();
-			say("net %s messages=%ju wrong=%zu", driver, (uintmax_t)n, wrong);
+			say("net %s messages=%ju wrong=%zu stall_ms=%ju", driver, (uintmax_t)n,
+			    wrong, (uintmax_t)stall);
+			stall = 0;
 		}
 		usleep(100000);
 	}

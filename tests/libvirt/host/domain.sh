@@ -17,11 +17,11 @@ domain_define() {
 	virsh -q define /run/guest.xml
 }
 
-# as the guide has it, for two ports; and the guest says what its PCI core does
+# as the guide has it, for two ports; and the guest says all once it is up
 speed_override() {
 	local port
 	sed -i -e "s/<domain type='kvm'>/<domain type='kvm' xmlns:qemu='http:\/\/libvirt.org\/schemas\/domain\/qemu\/1.0'>/" \
-		-e "s/loglevel=6/loglevel=7/" \
+		-e "s/mdr\.mib=/mdr.verbose &/" \
 		-e '/<\/domain>/d' "$1"
 	for port in pci.1 pci.2; do
 		sed "s/pci\.1/$port/" doc/libvirt/override.xml
@@ -58,6 +58,14 @@ last() {
 # written MIB, exchanged DRIVER MESSAGES: at least so much
 written() { [ "$(last mib 'disk mib')" -ge "$1" ]; }
 exchanged() { [ "$(last messages "net $1 messages")" -ge "$2" ]; }
+
+# at_work DRIVER: the guest uses the function, and all data is right
+at_work() {
+	case $1 in
+	nvme) written 16 && [ "$(last wrong 'disk mib')" = 0 ] ;;
+	*) exchanged "$1" 5 && [ "$(last wrong "net $1 messages")" = 0 ] ;;
+	esac
+}
 
 # bind_to DRIVER DEVICE
 bind_to() {
@@ -114,3 +122,21 @@ strike() {
 	event=$(group "$2" event) && inject "$1"
 }
 recovered() { [ "$(group "$1" event)" -gt "$event" ] && group_is "$1" open; }
+
+milliseconds() { awk '{ printf "%d", $1 * 1000 }' /proc/uptime; }
+
+# struck: an error has, just now; since_struck: how long ago, in ms
+struck() {
+	struck_ms=$(milliseconds)
+	struck_line=$(($(wc -l <"$guest_log") + 1))
+}
+since_struck() { echo $(($(milliseconds) - struck_ms)); }
+
+# gap DRIVER TYPE NAME PATTERN: since then the guest's work stood still for so long, by
+# its own clock: the highest value of NAME= in lines that match PATTERN
+gap() {
+	local ms
+	ms=$(tail -n "+$struck_line" "$guest_log" | grep -aE "$4" | grep -aoE "\b$3=[0-9]+" |
+		cut -d= -f2 | sort -n | tail -n 1)
+	[ -z "$ms" ] || note "gap: $1 | $2 | $ms"
+}

@@ -17,15 +17,15 @@ for n in 1 2 3; do
 	check "nvme, resume: $((n * 72)) MiB written, read back and compared" \
 		wait_for 120 written $((n * 72))
 	mark
-	start=$(seconds)
 	check "nvme, resume: error $n strikes" strike rp_nvme $nvme
+	struck
 	check "nvme, resume: error $n: the group is open again" wait_for 30 recovered $nvme
 	check "nvme, resume: error $n: the domain is running" state_is running
 	check "nvme, resume: error $n: the guest's driver resets its controller" \
 		wait_for 120 said 'nvme.*(reset controller|disable controller)'
 	check "nvme, resume: error $n: the guest goes on" \
 		wait_for 120 written $((n * 72 + 16)) && survived=$((survived + 1))
-	note "error $n: the guest wrote on after $(($(seconds) - start)) s"
+	gap nvme resume write_ms 'disk mib'
 done
 check "nvme, resume: all 320 MiB are written, and the disk is unmounted" \
 	wait_for 120 said 'disk done'

@@ -9,14 +9,6 @@ igb=0000:02:00.0 igb_uuid=11111111-0000-4000-8000-000000000002
 virtio=0000:03:00.0 virtio_uuid=11111111-0000-4000-8000-000000000003
 e1000e=0000:04:00.0 e1000e_uuid=11111111-0000-4000-8000-000000000004
 
-# at_work DRIVER: the guest uses the function, and all data is right
-at_work() {
-	case $1 in
-	nvme) written 16 && [ "$(last wrong 'disk mib')" = 0 ] ;;
-	*) exchanged "$1" 5 && [ "$(last wrong "net $1 messages")" = 0 ] ;;
-	esac
-}
-
 # give DRIVER DEVICE UUID TYPE: attach to the running domain; wait until its guest
 # uses it
 give() {
@@ -40,6 +32,7 @@ take() {
 # resumes DRIVER DEVICE PORT N: the domain keeps running across an error
 resumes() {
 	check "$1, resume: error $4 strikes" strike "$3" "$2"
+	struck
 	check "$1, resume: error $4: the group is open again" wait_for 30 recovered "$2"
 	check "$1, resume: error $4: the domain is running" state_is running
 }
@@ -54,6 +47,7 @@ resumes_when_sending() {
 		had=$(last messages "net $1 messages")
 		check "$1, resume: error $n: the connection goes on" \
 			wait_for 120 exchanged "$1" $((had + 30)) && survived=$((survived + 1))
+		gap "$1" resume stall_ms "net $1 messages"
 	done
 	check "$1, resume: its driver reset the adapter" said "$1.*Reset adapter"
 	check "$1, resume: it is the same connection" eval "! said 'net $1 failed'"
