@@ -22,6 +22,8 @@
 #define DIR "/disk"
 #define MIB (1024 * 1024)
 #define FILE_MIB 4
+/* A file takes no less, or the work would be done on a fast machine before all errors struck. */
+#define FILE_MS 500
 
 static void *buf;
 
@@ -87,7 +89,7 @@ static int read_file(const char *path, unsigned int file, size_t *wrong)
 
 static int fill(unsigned int mib)
 {
-	uint64_t start, middle;
+	uint64_t start, middle, end;
 	size_t wrong = 0;
 	char path[32];
 	int ret = 0;
@@ -100,8 +102,11 @@ static int fill(unsigned int mib)
 			break;
 		middle = now_ms();
 		ret = read_file(path, file, &wrong);
+		end = now_ms();
 		say("disk mib=%u wrong=%zu write_ms=%ju read_ms=%ju", (file + 1) * FILE_MIB,
-		    wrong, (uintmax_t)(middle - start), (uintmax_t)(now_ms() - middle));
+		    wrong, (uintmax_t)(middle - start), (uintmax_t)(end - middle));
+		if (end - start < FILE_MS)
+			usleep((FILE_MS - (end - start)) * 1000);
 	}
 	return ret;
 }

@@ -10,7 +10,7 @@ nvme=0000:01:00.0 nvme_uuid=b2b0d1d4-6f2a-4d8e-9a30-0c4f5a1f7e11
 igb=0000:02:00.0 igb_uuid=11111111-0000-4000-8000-000000000002
 
 agent_follow
-domain_define 256 fast
+domain_define 384 fast
 check "guest-aer: a domain starts" virsh -q start guest
 check "guest-aer: its guest boots" wait_for 300 said 'guest ready' || bail "no guest"
 
@@ -26,7 +26,7 @@ for n in 1 2 3 4 5; do
 	check "nvme: error $n: the guest writes on" wait_for 60 written $((had + 8)) && told=$((told + 1))
 	gap nvme guest-aer write_ms 'disk mib'
 done
-check "nvme: all 256 MiB are written, and the disk is unmounted" wait_for 300 said 'disk done'
+check "nvme: all 384 MiB are written, and the disk is unmounted" wait_for 300 said 'disk done'
 check "nvme: not a word was wrong" eval '[ "$(last wrong "disk mib")" = 0 ] && ! said "disk failed"'
 [ $told = 5 ] && verdict nvme guest-aer "its error handlers run: resets its controller, all I/O completes"
 told_take nvme $nvme_uuid
