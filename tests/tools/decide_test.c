@@ -12,7 +12,7 @@
 
 #include "decide.h"
 
-#define ALL_PHASES	6
+#define ALL_PHASES	7
 #define ALL_PRESENCES	4
 #define ALL_STATES	8
 #define ALL_CONDITIONS	10
@@ -51,7 +51,7 @@ static void check_verdict(const struct situation *s, enum verdict verdict)
 	case VERDICT_TELL:
 		assert_int_equal(s->phase, PHASE_ERROR);
 		assert_int_equal(s->presence, PRESENCE_ATTACHED);
-		assert_true(s->state & (GROUP_CLOSING | GROUP_RECOVERING | GROUP_HOLDING));
+		assert_int_equal(s->state, GROUP_HOLDING);
 		assert_true(c & IF_HOLD && c & IF_ROUTE);
 		assert_false(c & (IF_TOLD | IF_NEW | IF_BUSY));
 		break;
@@ -86,6 +86,12 @@ static void check_verdict(const struct situation *s, enum verdict verdict)
 	case VERDICT_RESET:
 		assert_int_equal(s->phase, PHASE_TOLD);
 		assert_int_equal(s->state, GROUP_OPEN);
+		break;
+	case VERDICT_ASK_USED:
+		assert_int_equal(s->phase, PHASE_RESET);
+		assert_int_equal(s->presence, PRESENCE_ATTACHED);
+		assert_int_equal(s->state, GROUP_OPEN);
+		assert_true(c & IF_LATE && !(c & IF_BUSY));
 		break;
 	case VERDICT_STAYED:
 	case VERDICT_RETURNED:
@@ -122,6 +128,7 @@ static void check_unknown(const struct situation *s, enum verdict verdict)
 		return;
 	assert_int_not_equal(verdict, VERDICT_ATTACH);
 	assert_int_not_equal(verdict, VERDICT_TELL);
+	assert_int_not_equal(verdict, VERDICT_ASK_USED);
 	assert_int_not_equal(verdict, VERDICT_DETACHED);
 	assert_int_not_equal(verdict, VERDICT_STOPPED);
 	assert_int_not_equal(verdict, VERDICT_GONE);
@@ -245,7 +252,7 @@ static void tells(void **state)
 {
 	(void)state;
 	assert_int_equal(in(PHASE_ERROR, PRESENCE_ATTACHED, GROUP_CLOSING, IF_HOLD | IF_ROUTE),
-			 VERDICT_TELL);
+			 VERDICT_WAIT);
 	assert_int_equal(in(PHASE_ERROR, PRESENCE_ATTACHED, GROUP_HOLDING, IF_HOLD | IF_ROUTE),
 			 VERDICT_TELL);
 	/* what is in the way may go, so the last word is at the end of the host's part */
@@ -259,6 +266,24 @@ static void tells(void **state)
 			 VERDICT_WAIT);
 	assert_int_equal(in(PHASE_TOLD, PRESENCE_ATTACHED, GROUP_EVICTING, IF_HOLD | IF_TOLD),
 			 VERDICT_EVICT);
+}
+
+/* A reset alone is no recovery: the driver has to use the device again. */
+static void used(void **state)
+{
+	(void)state;
+	assert_int_equal(in(PHASE_TOLD, PRESENCE_ATTACHED, GROUP_OPEN, IF_HOLD | IF_TOLD),
+			 VERDICT_RESET);
+	assert_int_equal(in(PHASE_RESET, PRESENCE_ATTACHED, GROUP_OPEN, IF_HOLD | IF_TOLD),
+			 VERDICT_SETTLE);
+	assert_int_equal(in(PHASE_RESET, PRESENCE_ATTACHED, GROUP_OPEN, IF_LATE),
+			 VERDICT_ASK_USED);
+	assert_int_equal(in(PHASE_RESET, PRESENCE_UNKNOWN, GROUP_OPEN, IF_LATE),
+			 VERDICT_SETTLE);
+	assert_int_equal(in(PHASE_RESET, PRESENCE_ABSENT, GROUP_OPEN, IF_LATE),
+			 VERDICT_FORGET);
+	assert_int_equal(in(PHASE_RESET, PRESENCE_ATTACHED, GROUP_CLOSING,
+			    IF_NEW | IF_HOLD | IF_LATE), VERDICT_NOTE);
 }
 
 /* The group may be open before libvirt notices; the wait for that has an end. */
@@ -334,6 +359,7 @@ int main(void)
 		cmocka_unit_test(noted),
 		cmocka_unit_test(failed_and_detached),
 		cmocka_unit_test(tells),
+		cmocka_unit_test(used),
 		cmocka_unit_test(open_before_absent),
 		cmocka_unit_test(slow_guest),
 		cmocka_unit_test(detached),

@@ -199,7 +199,7 @@ static void vanishing(void **state)
 	assert_true(domains_stop(&domains));
 }
 
-/* A refused attach and a refused error at a port give libvirt's reasons. */
+/* A refused attach, detach, and error at a port give libvirt's reasons. */
 static void refused(void **state)
 {
 	virDomainPtr domain;
@@ -216,6 +216,13 @@ static void refused(void **state)
 	record->seen = false;
 	agent.backend->attach(agent.backend, record);
 	assert_true(eventually(record_of(DOMAIN_A)->attempts == 1));
+	/* the test driver of libvirt cannot */
+	record->phase = PHASE_EVICTING;
+	record->busy = true;
+	record->seen = true;
+	agent.backend->detach(agent.backend, record);
+	assert_true(eventually(!record->busy));
+	assert_int_equal(record->phase, PHASE_ATTACHED);
 	record->phase = PHASE_TOLD;
 	record->busy = true;
 	snprintf(record->place.port, PORT_SIZE, "pci.1");

@@ -57,6 +57,26 @@ static void attach(struct backend *backend, const struct record *record)
 		libvirt.mdev = MDEV_A;
 }
 
+static void detach(struct backend *backend, const struct record *record)
+{
+	(void)backend;
+	/* likewise */
+	assert_non_null(strstr(fake_read(STORE_FILE), "evicting"));
+	assert_non_null(strstr(record->xml, MDEV_A));
+	libvirt.detaches++;
+	libvirt.answer_detach = !libvirt.silent;
+	if (!libvirt.refuses && !libvirt.silent)
+		libvirt.mdev = NULL;
+}
+
+static void ask_used(struct backend *backend, const struct record *record)
+{
+	(void)backend;
+	assert_string_equal(record->place.alias, "hostdev0");
+	libvirt.asks++;
+	libvirt.answer_used = !libvirt.silent;
+}
+
 static void tell(struct backend *backend, const struct record *record, unsigned long long event)
 {
 	(void)backend;
@@ -96,14 +116,29 @@ void news(void)
 	agent_list_end(&agent);
 }
 
+/* Is it time for this answer? Only once. */
+static bool take(bool *answer)
+{
+	bool taken = *answer;
+
+	*answer = false;
+	return taken;
+}
+
 void answer(void)
 {
-	if (libvirt.answer_attach)
-		agent_attached(&agent, MDEV_A, DOMAIN_A, libvirt.refuses ? "refused" : NULL, now);
-	if (libvirt.answer_tell)
+	const char *refused = libvirt.refuses ? "refused" : NULL;
+
+	if (take(&libvirt.answer_attach))
+		agent_attached(&agent, MDEV_A, DOMAIN_A, refused, now);
+	if (take(&libvirt.answer_detach))
+		agent_detached(&agent, MDEV_A, DOMAIN_A, refused);
+	if (take(&libvirt.answer_used)) {
+		agent_used(&agent, MDEV_A, DOMAIN_A, libvirt.used, libvirt.refuses_to_say, now);
+		agent_used(&agent, MDEV_B, DOMAIN_A, libvirt.used, libvirt.refuses_to_say, now);
+	}
+	if (take(&libvirt.answer_tell))
 		agent_told(&agent, DOMAIN_A, libvirt.port, libvirt.refuses_to_tell);
-	libvirt.answer_attach = false;
-	libvirt.answer_tell = false;
 }
 
 void start(void)
@@ -173,9 +208,11 @@ int guests_setup(void **state)
 	snprintf(sysfs, sizeof(sysfs), "%s", fake_path("sys"));
 	memset(&libvirt, 0, sizeof(libvirt));
 	libvirt.backend = (struct backend){
-		.want = want, .look = look, .attach = attach, .tell = tell,
+		.want = want, .look = look, .attach = attach, .detach = detach,
+		.ask_used = ask_used, .tell = tell,
 	};
 	libvirt.up = true;
+	libvirt.used = true;
 	libvirt.id = 3;
 	libvirt.mdev = MDEV_A;
 	libvirt.bus = 1;

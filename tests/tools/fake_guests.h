@@ -12,18 +12,19 @@
 struct fake_libvirt {
 	struct backend backend;
 	bool up, wanted;
-	bool refuses;		/* to attach */
+	bool refuses;		/* to attach and to detach */
 	bool silent;		/* leaves jobs without an answer */
-	const char *refuses_to_tell;
+	const char *refuses_to_tell, *refuses_to_say;
+	bool used;		/* by the guest, when it is asked */
 	int id;			/* 0: not running */
 	bool paused;
 	const char *mdev, *second;
 	int bus, second_bus;
-	int attaches, tells, looks;
+	int attaches, detaches, asks, tells, looks;
 	unsigned long long told;
 	char port[PORT_SIZE];
 	char attached[1024];	/* the XML of the last attach */
-	bool answer_attach, answer_tell;
+	bool answer_attach, answer_detach, answer_used, answer_tell;
 };
 
 extern struct fake_libvirt libvirt;

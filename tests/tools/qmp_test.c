@@ -20,6 +20,7 @@
 #include <cmocka.h>
 #include <json-c/json.h>
 
+#include "decide.h"
 #include "fake_root.h"
 #include "qmp.h"
 
@@ -35,6 +36,7 @@ static struct {
 	bool silent;		/* answers nothing but the greeting */
 	bool has_device, running, acpi;
 	bool neighbour;
+	bool unused;		/* the guest has given the device no addresses */
 	const char *speed;
 	char told[128], added[512];
 	int looks;
@@ -47,7 +49,11 @@ static struct {
 #define UNATTACHED_JSON \
 	"[{\"name\":\"device[2]\",\"type\":\"child<mch>\"}," \
 	"{\"name\":\"device[3]\",\"type\":\"child<ICH9-LPC>\"}]"
-#define VFIO_JSON "{\"bus\":1,\"slot\":0,\"function\":0,\"qdev_id\":\"nic0\"}"
+#define REGIONS_JSON(address_) "\"regions\":[{\"bar\":0,\"size\":4096,\"address\":" address_ "}]"
+#define VFIO_OF_JSON(regions_) \
+	"{\"bus\":1,\"slot\":0,\"function\":0,\"qdev_id\":\"nic0\"," regions_ "}"
+#define VFIO_JSON VFIO_OF_JSON(REGIONS_JSON("4261412864"))
+#define UNUSED_JSON VFIO_OF_JSON(REGIONS_JSON("-1"))
 #define ADDED_JSON \
 	"{\"driver\":\"vfio-pci\",\"sysfsdev\":\"/sys/bus/mdev/devices/" MDEV_A "\"," \
 	"\"id\":\"nic0\",\"addr\":\"0.0\",\"bus\":\"rp1\"}"
@@ -95,6 +101,8 @@ static const char *returned(const char *command, struct json_object *request)
 		qemu.looks++;
 		if (!qemu.has_device)
 			return PORT_JSON("");
+		if (qemu.unused)
+			return PORT_JSON(UNUSED_JSON);
 		return qemu.neighbour ? PORT_JSON(VFIO_JSON "," OTHER_JSON) : PORT_JSON(VFIO_JSON);
 	}
 	if (!strcmp(command, "qom-list"))
@@ -104,6 +112,11 @@ static const char *returned(const char *command, struct json_object *request)
 	if (!strcmp(command, "human-monitor-command")) {
 		snprintf(qemu.told, sizeof(qemu.told), "%s", arg_of(request, "command-line"));
 		return "\"OK id: rp1 root bus: pcie.0, bus: 0 devfn: 2.0\\r\\n\"";
+	}
+	if (!strcmp(command, "device_del")) {
+		/* the name that device_add was given */
+		qemu.has_device = strcmp(arg_of(request, "id"), "nic0");
+		return qemu.has_device ? NULL : "{}";
 	}
 	if (!strcmp(command, "device_add")) {
 		json_object_object_get_ex(request, "arguments", &arguments);
@@ -199,6 +212,7 @@ static int setup(void **state)
 	qemu.acpi = true;
 	qemu.silent = false;
 	qemu.neighbour = false;
+	qemu.unused = false;
 	qemu.speed = "5";
 	qemu.told[0] = 0;
 	qemu.added[0] = 0;
@@ -285,6 +299,34 @@ static void ladder(void **state)
 	assert_true(eventually(record()->phase == PHASE_ATTACHED && record()->seen));
 }
 
+/* The guest has reset the device, and uses it or not: then it is detached, and added again. */
+static void used(void **state)
+{
+	(void)state;
+	assert_true(eventually(agent.known && record()));
+	qemu.unused = true;
+	record()->phase = PHASE_RESET;
+	record()->busy = true;
+	record()->reset_ms = now_ms();
+	agent.backend->ask_used(agent.backend, record());
+	assert_true(eventually(!record()->busy));
+	assert_int_equal(record()->phase, PHASE_RESET);
+	qemu.unused = false;
+	record()->busy = true;
+	agent.backend->ask_used(agent.backend, record());
+	assert_true(eventually(record()->phase == PHASE_ATTACHED));
+
+	qemu.unused = true;
+	record()->phase = PHASE_RESET;
+	record()->busy = true;
+	record()->reset_ms = now_ms() - UNUSED_MS;
+	agent.backend->ask_used(agent.backend, record());
+	assert_true(eventually(!qemu.has_device));
+	event("DEVICE_DELETED");
+	assert_true(eventually(qemu.added[0]));
+	assert_true(eventually(record()->phase == PHASE_ATTACHED && record()->seen));
+}
+
 /* QEMU ends, and another one comes. */
 static void ends(void **state)
 {
@@ -316,6 +358,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(described, setup, teardown),
 		cmocka_unit_test_setup_teardown(obstacles, setup, teardown),
 		cmocka_unit_test_setup_teardown(ladder, setup, teardown),
+		cmocka_unit_test_setup_teardown(used, setup, teardown),
 		cmocka_unit_test_setup_teardown(ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(silent, setup, teardown),
 	};

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "decide.h"
 #include "fake_guests.h"
 #include "log.h"
 #include "route.h"
@@ -39,18 +40,103 @@ static void told_and_reset(void **state)
 	assert_int_equal(libvirt.attaches, 0);
 }
 
-/* Or as early as possible. */
-static void told_early(void **state)
+/* Told, and the guest has reset the device, which takes its addresses. */
+static void told_and_reset_so_far(void)
+{
+	libvirt.used = false;
+	change("closing");
+	change("holding");
+	assert_int_equal(libvirt.tells, 1);
+	change("open");
+	assert_int_equal(libvirt.asks, 1);
+	assert_true(kept("reset"));
+}
+
+/* So much time passes, with a step after each second. */
+static void seconds(int count)
+{
+	while (count--) {
+		now += 1000;
+		step();
+	}
+}
+
+/* A driver takes a moment until it uses the device again. */
+static void driver_takes_a_moment(void **state)
 {
 	(void)state;
-	agent.tell_early = true;
+	told_and_reset_so_far();
+	step();
+	assert_int_equal(libvirt.asks, 1);
+	seconds(10);
+	assert_true(libvirt.asks > 5 && libvirt.asks < 15);
+	assert_true(kept("reset"));
+	libvirt.used = true;
+	seconds(2);
+	assert_true(at_rest());
+	seconds(UNUSED_MS / 1000);
+	assert_int_equal(libvirt.detaches, 0);
+}
+
+/* One without error handlers never does: one rung down, also by an agent that is new. */
+static void driver_does_not_use_it(void **state)
+{
+	(void)state;
+	told_and_reset_so_far();
+	seconds(10);
+	restart();
+	seconds(UNUSED_MS / 1000);
+	assert_int_equal(libvirt.detaches, 0);
+	seconds(3);
+	assert_int_equal(libvirt.detaches, 1);
+	assert_int_equal(libvirt.attaches, 1);
+	assert_true(at_rest());
+}
+
+/* Nobody can say whether it does: that is logged, and all. */
+static void nobody_knows(void **state)
+{
+	(void)state;
+	libvirt.refuses_to_say = "no such device";
+	libvirt.used = false;
 	change("closing");
-	assert_int_equal(libvirt.tells, 1);
-	change("recovering");
 	change("holding");
 	change("open");
 	assert_true(at_rest());
-	assert_int_equal(libvirt.tells, 1);
+	seconds(UNUSED_MS / 1000 + 3);
+	assert_int_equal(libvirt.asks, 1);
+	assert_int_equal(libvirt.detaches, 0);
+}
+
+/* libvirt refuses to detach it. */
+static void driver_does_not_let_go(void **state)
+{
+	(void)state;
+	libvirt.refuses = true;
+	told_and_reset_so_far();
+	seconds(UNUSED_MS / 1000 + 3);
+	assert_int_equal(libvirt.detaches, 1);
+	assert_true(at_rest());
+	seconds(UNUSED_MS / 1000 + 3);
+	assert_int_equal(libvirt.detaches, 1);
+	assert_int_equal(libvirt.attaches, 0);
+}
+
+/* One more error while the driver is at it. */
+static void error_before_it_is_used(void **state)
+{
+	(void)state;
+	told_and_reset_so_far();
+	seconds(UNUSED_MS / 2000);
+	change("closing");
+	change("holding");
+	assert_int_equal(libvirt.tells, 2);
+	assert_true(kept("told"));
+	change("open");
+	seconds(UNUSED_MS / 1000 - 2);
+	assert_int_equal(libvirt.detaches, 0);
+	seconds(4);
+	assert_int_equal(libvirt.detaches, 1);
 }
 
 /* One more error while the guest is at it is told again. */
@@ -321,8 +407,10 @@ static void journal_fields(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		HOLD(told_and_reset), HOLD(told_early), HOLD(told_again), HOLD(told_once),
-		HOLD(told_in_vain),
+		HOLD(told_and_reset), HOLD(told_again), HOLD(told_once),
+		HOLD(driver_takes_a_moment), HOLD(driver_does_not_use_it),
+		HOLD(nobody_knows), HOLD(driver_does_not_let_go),
+		HOLD(error_before_it_is_used), HOLD(told_in_vain),
 		HOLD(told_in_vain_unseen), HOLD(told_and_detached), HOLD(cannot_be_told),
 		HOLD(told_without_uevents), HOLD(told_by_a_late_agent), HOLD(paused),
 		HOLD(no_port), HOLD(two_with_the_error), HOLD(one_of_two), HOLD(two_ports),

@@ -60,7 +60,8 @@ static void catch_up(struct record *record, const struct group *group)
 void agent_load(struct agent *agent)
 {
 	static const char * const phases[] = { "attached", "with an error", "told of an error",
-					       "evicting", "detached", "given up" };
+					       "evicting", "detached", "given up",
+					       "reset by its guest" };
 	char path[PATH_MAX], aside[PATH_MAX];
 	int ret;
 
@@ -252,6 +253,57 @@ void agent_attached(struct agent *agent, const char *mdev, const char *domain,
 	set_phase(agent, record, PHASE_GIVEN_UP);
 }
 
+/* As an administrator would: an open group does not ask its users to go. */
+static void detach(struct agent *agent, struct record *record)
+{
+	say(LOG_LEVEL_WARNING, record, NULL,
+	    "the driver in the guest of domain %s does not use the device again (it has no error handlers, or they failed): detaching",
+	    record->name);
+	set_phase(agent, record, PHASE_EVICTING);
+	/* in the file before it has left the domain */
+	agent_save(agent);
+	record->busy = true;
+	agent->backend->detach(agent->backend, record);
+}
+
+void agent_used(struct agent *agent, const char *mdev, const char *domain, bool used,
+		const char *error, int64_t now_ms)
+{
+	struct record *record = find(agent, mdev, domain);
+
+	agent->due = true;
+	if (!record || record->phase != PHASE_RESET)
+		return;
+	record->busy = false;
+	if (error)
+		say(LOG_LEVEL_ERROR, record, NULL,
+		    "cannot see whether the guest of domain %s uses the device again: %s",
+		    record->name, error);
+	if (used || error)
+		set_phase(agent, record, PHASE_ATTACHED);
+	else if (now_ms - record->reset_ms >= UNUSED_MS)
+		detach(agent, record);
+	else
+		record->late_ms = now_ms + ASK_USED_MS;
+}
+
+/* The device leaves later, if the guest lets it go. */
+void agent_detached(struct agent *agent, const char *mdev, const char *domain, const char *error)
+{
+	struct record *record = find(agent, mdev, domain);
+
+	agent->due = true;
+	if (!record || record->phase != PHASE_EVICTING)
+		return;
+	record->busy = false;
+	if (!error)
+		return;
+	say(LOG_LEVEL_ERROR, record, NULL,
+	    "cannot detach from domain %s: %s; detach it and attach it again by hand",
+	    record->name, error);
+	set_phase(agent, record, PHASE_ATTACHED);
+}
+
 static bool same_port(const struct record *a, const struct record *b)
 {
 	return !strcmp(a->domain, b->domain) && a->id == b->id &&
@@ -320,7 +372,10 @@ static void settle(struct record *record, enum group_state state, int64_t now_ms
 	if (record->late_ms && record->late_state == state)
 		return;
 	record->late_state = state;
-	record->late_ms = now_ms + (state == GROUP_OPEN ? SETTLE_MS : SLOW_MS);
+	record->late_ms = now_ms + (state != GROUP_OPEN ? SLOW_MS :
+				    record->phase == PHASE_RESET ? ASK_USED_MS : SETTLE_MS);
+	if (record->phase == PHASE_RESET && !record->reset_ms)
+		record->reset_ms = now_ms;
 }
 
 static void evicts(struct agent *agent, struct record *record, const struct group *group)
@@ -430,8 +485,16 @@ static bool act(struct agent *agent, struct record *record, const struct group *
 		say(LOG_LEVEL_INFO, record, group,
 		    "the guest of domain %s has reset the device, %s is open after %lld ms",
 		    record->name, group->name, (long long)(now_ms - record->since_ms));
-		end(agent, record, group);
+		catch_up(record, group);
+		set_phase(agent, record, PHASE_RESET);
+		record->reset_ms = now_ms;
+		record->late_ms = now_ms;
+		record->late_state = group->state;
 		return true;
+	case VERDICT_ASK_USED:
+		record->busy = true;
+		agent->backend->ask_used(agent->backend, record);
+		return false;
 	case VERDICT_EVICT:
 		evicts(agent, record, group);
 		return true;
@@ -472,7 +535,7 @@ static unsigned int conditions_of(struct agent *agent, const struct record *reco
 	conditions |= group->policy == POLICY_HOLD ? IF_HOLD : 0;
 	conditions |= group->policy == POLICY_EVICT ? IF_EVICT : 0;
 	conditions |= group->event && record->told == group->event ? IF_TOLD : 0;
-	if (!reason && (agent->tell_early || group->state == GROUP_HOLDING))
+	if (!reason && group->state == GROUP_HOLDING)
 		conditions |= IF_ROUTE;
 	conditions |= group->hold_timeouts > record->hold_timeouts ? IF_HELD_OUT : 0;
 	conditions |= record->late_ms && record->late_state == group->state &&

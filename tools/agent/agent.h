@@ -14,7 +14,6 @@ struct agent {
 	char boot[UUID_SIZE];
 	struct backend *backend;
 	struct records records;
-	bool tell_early;	/* guests, when the error is known, not when the host is done */
 	bool known;		/* what the domains are like */
 	bool due;		/* something has happened: make a step */
 	bool dirty;		/* the records have changed since the file was written */
@@ -40,9 +39,12 @@ void agent_domain_gone(struct agent *agent, const char *uuid);
 /* There will be no news any more, until the next list. */
 void agent_unknown(struct agent *agent);
 
-/* The outcome of backend->attach() and backend->tell(): error is NULL after success. */
+/* The outcome of the backend's calls: error is NULL after success. */
 void agent_attached(struct agent *agent, const char *mdev, const char *domain,
 		    const char *error, int64_t now_ms);
+void agent_detached(struct agent *agent, const char *mdev, const char *domain, const char *error);
+void agent_used(struct agent *agent, const char *mdev, const char *domain, bool used,
+		const char *error, int64_t now_ms);
 void agent_told(struct agent *agent, const char *domain, const char *port, const char *error);
 
 /* An administrator asks for more attempts to attach what was given up. */

@@ -25,6 +25,12 @@ struct backend {
 	/* Attaches the record's mdev to its domain; then agent_attached(). */
 	void (*attach)(struct backend *backend, const struct record *record);
 
+	/* Does its guest use the record's mdev? Then agent_used(). */
+	void (*ask_used)(struct backend *backend, const struct record *record);
+
+	/* Has its guest release the record's mdev; then agent_detached(). */
+	void (*detach)(struct backend *backend, const struct record *record);
+
 	/* An error at the guest's port above the record's mdev; then agent_told(). */
 	void (*tell)(struct backend *backend, const struct record *record,
 		     unsigned long long event);

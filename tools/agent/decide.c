@@ -5,11 +5,9 @@
 
 /* "any" where it does not matter */
 #define ANY		(~0U)
-#define WITH_ERROR	(PHASE_ERROR | PHASE_TOLD)
+#define WITH_ERROR	(PHASE_ERROR | PHASE_TOLD | PHASE_RESET)
 #define IN_DOMAIN	(PHASE_ATTACHED | WITH_ERROR | PHASE_EVICTING)
 #define OUTSIDE		(PHASE_DETACHED | PHASE_GIVEN_UP)
-#define HOST_AT_WORK	(GROUP_CLOSING | GROUP_RECOVERING)
-#define TELLABLE	(HOST_AT_WORK | GROUP_HOLDING)
 #define HERE		(PRESENCE_ATTACHED | PRESENCE_UNKNOWN)
 
 struct rule {
@@ -50,12 +48,17 @@ static const struct rule rules[] = {
 	{ PHASE_ATTACHED | WITH_ERROR, HERE, ANY, IF_NEW | IF_EVICT, 0, VERDICT_NOTE },
 	{ PHASE_ATTACHED | WITH_ERROR, HERE, ANY, IF_NEW, 0, VERDICT_PASS },
 
-	/* first rung: once an event, while the group waits for the guest or will */
-	{ PHASE_ERROR, PRESENCE_ATTACHED, TELLABLE, IF_HOLD | IF_ROUTE, IF_TOLD, VERDICT_TELL },
+	/*
+	 * First rung: once an event, when the host is done. To tell the guest earlier is no
+	 * gain, its reset waits for the host anyway.
+	 */
+	{ PHASE_ERROR, PRESENCE_ATTACHED, GROUP_HOLDING, IF_HOLD | IF_ROUTE, IF_TOLD, VERDICT_TELL },
 	{ PHASE_ERROR, PRESENCE_ATTACHED, GROUP_HOLDING, 0, IF_SAID, VERDICT_CANNOT_TELL },
 
 	/* the event has ended with the device in the domain */
 	{ PHASE_TOLD, HERE, GROUP_OPEN, 0, 0, VERDICT_RESET },
+	{ PHASE_RESET, PRESENCE_ATTACHED, GROUP_OPEN, IF_LATE, 0, VERDICT_ASK_USED },
+	{ PHASE_RESET, HERE, GROUP_OPEN, 0, 0, VERDICT_SETTLE },
 	{ PHASE_ERROR, HERE, GROUP_OPEN, 0, IF_EVICT, VERDICT_PASS },
 	{ PHASE_ERROR, HERE, GROUP_OPEN, IF_LATE, 0, VERDICT_PASS },
 	{ PHASE_ERROR, HERE, GROUP_OPEN, 0, 0, VERDICT_SETTLE },

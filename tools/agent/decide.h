@@ -4,9 +4,11 @@
  * error in the group of an mdev that a running domain has:
  *
  * 1. type hold: tell the guest, by an error at its own root port. Its driver lets go,
- *    its reset of the link becomes a reset of the device, which ends the event;
- * 2. type evict, or nobody has reset the device in time: the guest is asked to release
- *    the device, and gets it again when the group is open;
+ *    its reset of the link becomes a reset of the device, which ends the event. The guest
+ *    resets the link also for a driver without error handlers, which knows of nothing
+ *    then: so the driver has to use the device again;
+ * 2. type evict, nobody has reset the device in time, or the driver does not use it: the
+ *    guest is asked to release the device, and gets it again when the group is open;
  * 3. neither: leave it, and say what to do.
  */
 #ifndef MDR_AGENT_DECIDE_H
@@ -28,7 +30,7 @@ enum condition {
 	IF_HOLD = 1 << 1,	/* the group's policy */
 	IF_EVICT = 1 << 2,
 	IF_TOLD = 1 << 3,	/* the guest was told of this event */
-	IF_ROUTE = 1 << 4,	/* the guest can be told, and it is time to */
+	IF_ROUTE = 1 << 4,	/* the guest can be told */
 	IF_HELD_OUT = 1 << 5,	/* hold_timeout_ms has passed since the event */
 	IF_LATE = 1 << 6,	/* the record's deadline has passed */
 	IF_RETRY = 1 << 7,	/* it is time for an attempt to attach */
@@ -50,7 +52,8 @@ enum verdict {
 	VERDICT_NOTE,		/* an event to follow: phase error */
 	VERDICT_TELL,		/* tell the guest: phase told */
 	VERDICT_CANNOT_TELL,	/* say why the guest is not told */
-	VERDICT_RESET,		/* the guest has reset the device: phase attached */
+	VERDICT_RESET,		/* the guest has reset the device: phase reset */
+	VERDICT_ASK_USED,	/* ask whether its driver uses it again */
 	VERDICT_EVICT,		/* it is being evicted: phase evicting */
 	VERDICT_SLOW,		/* say that the guest does not release it */
 	VERDICT_DETACHED,	/* it has left the domain by eviction: phase detached */
@@ -65,6 +68,8 @@ enum verdict {
 };
 
 #define SETTLE_MS	30000	/* from the group's opening to the end of the unplug */
+#define ASK_USED_MS	1000	/* how often to ask whether the guest uses the device */
+#define UNUSED_MS	30000	/* for its driver to do so */
 #define SLOW_MS		60000	/* for the guest to release the device */
 #define RETRY_FIRST_MS	1000
 #define RETRY_MOST_MS	60000

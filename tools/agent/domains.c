@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <json-c/json.h>
 #include <libvirt/libvirt-qemu.h>
 #include <libvirt/virterror.h>
 
@@ -219,6 +220,27 @@ static const char *try_attach(struct domains *domains, virDomainPtr domain, cons
 	return NULL;
 }
 
+static const char *try_detach(struct domains *domains, virDomainPtr domain, const struct job *job)
+{
+	if (!domain || virDomainDetachDeviceFlags(domain, job->xml, VIR_DOMAIN_AFFECT_LIVE))
+		return last_words(domains);
+	return NULL;
+}
+
+static void do_used(struct domains *domains, virDomainPtr domain, const struct job *job)
+{
+	struct json_object *reply = NULL, *buses = NULL;
+	char *result = NULL;
+
+	if (domain && !virDomainQemuMonitorCommand(domain, "{\"execute\":\"query-pci\"}", &result,
+						   VIR_DOMAIN_QEMU_MONITOR_COMMAND_DEFAULT))
+		reply = json_tokener_parse(result);
+	json_object_object_get_ex(reply, "return", &buses);
+	mailbox_answer_used(&domains->mailbox, job, buses, job->alias);
+	json_object_put(reply);
+	free(result);
+}
+
 /* The error, if there is one, may be the monitor's answer. */
 static const char *try_tell(struct domains *domains, virDomainPtr domain, const struct job *job,
 			    char **result)
@@ -257,6 +279,15 @@ static void work(struct domains *domains, const struct job *job)
 		mailbox_calls(&domains->mailbox, "attach a device");
 		error = try_attach(domains, domain, job);
 		mailbox_answer_job(&domains->mailbox, job, error);
+		break;
+	case JOB_DETACH:
+		mailbox_calls(&domains->mailbox, "detach a device");
+		error = try_detach(domains, domain, job);
+		mailbox_answer_job(&domains->mailbox, job, error);
+		break;
+	case JOB_USED:
+		mailbox_calls(&domains->mailbox, "look whether a guest uses a device");
+		do_used(domains, domain, job);
 		break;
 	case JOB_TELL:
 		mailbox_calls(&domains->mailbox, "tell a guest");

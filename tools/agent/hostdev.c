@@ -133,13 +133,16 @@ static void look_above(xmlXPathContextPtr context, xmlNodePtr hostdev, struct ho
 static int take(xmlXPathContextPtr context, xmlNodePtr address,
 		void (*each)(const struct hostdev *hostdev, void *arg), void *arg)
 {
-	xmlNodePtr node = address->parent->parent;
+	xmlNodePtr node = address->parent->parent, alias;
 	struct hostdev hostdev = {};
 	xmlBufferPtr xml;
 
 	if (!read_uuid(address, hostdev.mdev))
 		return 0;
 	look_above(context, node, &hostdev);
+	context->node = node;
+	find(context, &alias, "./alias[@name]%s%s", "", "");
+	get_attribute(alias, "name", hostdev.alias, sizeof(hostdev.alias));
 	drop_alias(node);
 	xml = xmlBufferCreate();
 	if (!xml)

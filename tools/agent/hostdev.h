@@ -27,6 +27,7 @@ struct hostdev {
 	 * but without an alias that libvirt chose, since libvirt may reuse it.
 	 */
 	const char *xml;
+	char alias[PORT_SIZE];		/* QEMU's name of the device, or "" */
 	char port[PORT_SIZE];		/* QEMU's name of the controller above, or "" */
 	enum obstacle obstacle;
 	char neighbour[PORT_SIZE];	/* the device, or the kind of controller, if any */

@@ -3,7 +3,9 @@
  * Only devices that have an id (-device ...,id=) can be named to QEMU again. Any other
  * one is an unknown neighbour.
  */
+#include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,6 +189,45 @@ char *machine_describe(struct json_object *buses, machine_ask ask, void *arg)
 	free(devices);
 	free(overrides);
 	return xml;
+}
+
+static int has_addresses(struct json_object *device)
+{
+	struct json_object *regions = field(device, "regions");
+
+	for (size_t i = 0; i < json_object_array_length(regions); i++) {
+		struct json_object *region = json_object_array_get_idx(regions, i);
+
+		/* one that is not mapped is at the end, which JSON has as -1 or as 2^64 - 1 */
+		if (json_object_get_uint64(field(region, "address")) != UINT64_MAX &&
+		    json_object_get_int64(field(region, "address")) != -1)
+			return 1;
+	}
+	return 0;
+}
+
+static int find_addresses(struct json_object *devices, const char *id)
+{
+	int ret = -ENOENT;
+
+	for (size_t i = 0; ret < 0 && devices && i < json_object_array_length(devices); i++) {
+		struct json_object *device = json_object_array_get_idx(devices, i);
+		const char *name = json_object_get_string(field(device, "qdev_id"));
+
+		ret = name && !strcmp(name, id) ?
+			has_addresses(device) :
+			find_addresses(field(field(device, "pci_bridge"), "devices"), id);
+	}
+	return ret;
+}
+
+int machine_has_addresses(struct json_object *buses, const char *id)
+{
+	int ret = -ENOENT;
+
+	for (size_t i = 0; ret < 0 && buses && i < json_object_array_length(buses); i++)
+		ret = find_addresses(field(json_object_array_get_idx(buses, i), "devices"), id);
+	return ret;
 }
 
 static void add_attribute(struct json_object *arguments, const char *key, xmlNodePtr node,

@@ -14,6 +14,12 @@ typedef struct json_object *(*machine_ask)(void *arg, const char *path, const ch
 /* The XML of a domain, to be freed, from what query-pci returned. */
 char *machine_describe(struct json_object *buses, machine_ask ask, void *arg);
 
+/*
+ * Has the guest given a device addresses, by what query-pci returned? A reset takes them,
+ * and a driver that sets the device up again gives them back. Return: 1, 0, or -ENOENT.
+ */
+int machine_has_addresses(struct json_object *buses, const char *id);
+
 /* The arguments of device_add for a hostdev of such an XML, to be put, or NULL. */
 struct json_object *machine_attach(const char *hostdev_xml);
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "machine.h"
 #include "mailbox.h"
 
 #define STOP_MS	300
@@ -79,11 +80,28 @@ void mailbox_answer_simple(struct mailbox *mailbox, enum answer_type type, const
 	mailbox_answer(mailbox, answer_new(type, domain));
 }
 
+void mailbox_answer_used(struct mailbox *mailbox, const struct job *job,
+			 struct json_object *buses, const char *id)
+{
+	struct answer *answer = answer_new(ANSWER_USED, job->domain);
+	int used = machine_has_addresses(buses, id);
+
+	snprintf(answer->mdev, sizeof(answer->mdev), "%s", job->mdev);
+	answer->used = used > 0;
+	answer->error = used < 0 ? copy("QEMU does not list it") : NULL;
+	mailbox_answer(mailbox, answer);
+}
+
 void mailbox_answer_job(struct mailbox *mailbox, const struct job *job, const char *error)
 {
+	static const enum answer_type types[] = {
+		[JOB_ATTACH] = ANSWER_ATTACHED,
+		[JOB_DETACH] = ANSWER_DETACHED,
+		[JOB_TELL] = ANSWER_TOLD,
+	};
 	struct answer *answer;
 
-	answer = answer_new(job->type == JOB_TELL ? ANSWER_TOLD : ANSWER_ATTACHED, job->domain);
+	answer = answer_new(types[job->type], job->domain);
 	snprintf(answer->mdev, sizeof(answer->mdev), "%s", job->mdev);
 	snprintf(answer->port, sizeof(answer->port), "%s", job->port);
 	answer->error = error ? copy(error) : NULL;
@@ -162,15 +180,31 @@ static struct job *record_job(enum job_type type, const struct record *record)
 	job->id = record->id;
 	snprintf(job->mdev, sizeof(job->mdev), "%s", record->mdev);
 	snprintf(job->port, sizeof(job->port), "%s", record->place.port);
+	snprintf(job->alias, sizeof(job->alias), "%s", record->place.alias);
 	return job;
+}
+
+static void ask_used(struct backend *backend, const struct record *record)
+{
+	put_job((struct mailbox *)backend, record_job(JOB_USED, record));
+}
+
+static void put_xml_job(struct backend *backend, enum job_type type, const struct record *record)
+{
+	struct job *job = record_job(type, record);
+
+	job->xml = copy(record->xml);
+	put_job((struct mailbox *)backend, job);
 }
 
 static void attach(struct backend *backend, const struct record *record)
 {
-	struct job *job = record_job(JOB_ATTACH, record);
+	put_xml_job(backend, JOB_ATTACH, record);
+}
 
-	job->xml = copy(record->xml);
-	put_job((struct mailbox *)backend, job);
+static void detach(struct backend *backend, const struct record *record)
+{
+	put_xml_job(backend, JOB_DETACH, record);
 }
 
 static void tell(struct backend *backend, const struct record *record, unsigned long long event)
@@ -339,6 +373,13 @@ void mailbox_dispatch(struct mailbox *mailbox, struct agent *agent, int64_t now)
 		case ANSWER_ATTACHED:
 			agent_attached(agent, answer->mdev, answer->domain, answer->error, now);
 			break;
+		case ANSWER_DETACHED:
+			agent_detached(agent, answer->mdev, answer->domain, answer->error);
+			break;
+		case ANSWER_USED:
+			agent_used(agent, answer->mdev, answer->domain, answer->used, answer->error,
+				   now);
+			break;
 		case ANSWER_TOLD:
 			agent_told(agent, answer->domain, answer->port, answer->error);
 			break;
@@ -364,7 +405,8 @@ int mailbox_init(struct mailbox *mailbox)
 
 	memset(mailbox, 0, sizeof(*mailbox));
 	mailbox->backend = (struct backend){
-		.want = want, .look = look, .attach = attach, .tell = tell,
+		.want = want, .look = look, .attach = attach, .detach = detach,
+		.ask_used = ask_used, .tell = tell,
 	};
 	mailbox->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (mailbox->fd < 0)

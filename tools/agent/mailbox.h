@@ -14,6 +14,8 @@
 enum job_type {
 	JOB_LOOK,
 	JOB_ATTACH,
+	JOB_DETACH,
+	JOB_USED,
 	JOB_TELL,
 };
 
@@ -24,7 +26,8 @@ struct job {
 	char domain[UUID_SIZE];
 	char mdev[UUID_SIZE];
 	char port[PORT_SIZE];
-	char *xml;			/* to attach, else NULL */
+	char alias[PORT_SIZE];
+	char *xml;			/* of the mdev's hostdev, to attach or detach; else NULL */
 };
 
 /* See the functions of the same names in agent.h. */
@@ -36,6 +39,8 @@ enum answer_type {
 	ANSWER_GONE,
 	ANSWER_UNKNOWN,
 	ANSWER_ATTACHED,
+	ANSWER_DETACHED,
+	ANSWER_USED,
 	ANSWER_TOLD,
 };
 
@@ -44,6 +49,7 @@ struct answer {
 	enum answer_type type;
 	int id;
 	bool paused;
+	bool used;
 	char domain[UUID_SIZE];
 	char mdev[UUID_SIZE];
 	char port[PORT_SIZE];
@@ -116,6 +122,11 @@ char *copy(const char *text);
 void mailbox_answer(struct mailbox *mailbox, struct answer *answer);
 void mailbox_answer_simple(struct mailbox *mailbox, enum answer_type type, const char *domain);
 void mailbox_answer_job(struct mailbox *mailbox, const struct job *job, const char *error);
+
+/* By what query-pci returned, and QEMU's name of the device. */
+struct json_object;
+void mailbox_answer_used(struct mailbox *mailbox, const struct job *job,
+			 struct json_object *buses, const char *id);
 
 /* What tells the guest at a port, or NULL if QEMU would not take the port for a name. */
 const char *mailbox_tell_command(const struct job *job, char *command, int size);

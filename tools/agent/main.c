@@ -61,7 +61,6 @@ static int parse(int argc, char **argv)
 		{ "qmp", required_argument, NULL, 'q' },
 		{ "state", required_argument, NULL, 's' },
 		{ "sysfs", required_argument, NULL, 'S' },	/* for tests */
-		{ "tell-early", no_argument, NULL, 'E' },		/* for measurements */
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{}
@@ -81,9 +80,6 @@ static int parse(int argc, char **argv)
 			break;
 		case 'S':
 			agent.sysfs = optarg;
-			break;
-		case 'E':
-			agent.tell_early = true;
 			break;
 		case 'h':
 			fputs(usage, stdout);

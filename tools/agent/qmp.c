@@ -301,6 +301,35 @@ static void do_attach(struct qmp *qmp, const struct job *job)
 	view(qmp);
 }
 
+/* By the name that it was attached with. */
+static void do_detach(struct qmp *qmp, const struct job *job)
+{
+	struct json_object *attached = machine_attach(job->xml);
+	struct json_object *id = field(attached, "id"), *arguments, *reply;
+
+	if (!id) {
+		mailbox_answer_job(&qmp->mailbox, job, "it has no id");
+		json_object_put(attached);
+		return;
+	}
+	arguments = json_object_new_object();
+	json_object_object_add(arguments, "id", json_object_get(id));
+	reply = call(qmp, "device_del", arguments);
+	mailbox_answer_job(&qmp->mailbox, job, error_of(reply));
+	json_object_put(reply);
+	json_object_put(attached);
+}
+
+/* Its alias is machine_describe()'s: a user's in the words of libvirt. */
+static void do_used(struct qmp *qmp, const struct job *job)
+{
+	struct json_object *buses = ask(qmp, "query-pci", NULL);
+
+	mailbox_answer_used(&qmp->mailbox, job, buses,
+			    job->alias + (strncmp(job->alias, "ua-", 3) ? 0 : 3));
+	json_object_put(buses);
+}
+
 static void do_tell(struct qmp *qmp, const struct job *job)
 {
 	struct json_object *arguments = json_object_new_object(), *reply;
@@ -337,6 +366,14 @@ static void work(struct qmp *qmp, const struct job *job)
 	case JOB_ATTACH:
 		mailbox_calls(&qmp->mailbox, "attach a device");
 		do_attach(qmp, job);
+		break;
+	case JOB_DETACH:
+		mailbox_calls(&qmp->mailbox, "detach a device");
+		do_detach(qmp, job);
+		break;
+	case JOB_USED:
+		mailbox_calls(&qmp->mailbox, "look whether the guest uses a device");
+		do_used(qmp, job);
 		break;
 	case JOB_TELL:
 		mailbox_calls(&qmp->mailbox, "tell the guest");

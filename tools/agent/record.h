@@ -19,6 +19,7 @@ enum phase {
 	PHASE_EVICTING = 1 << 3,	/* the group was seen evicting, the domain still has it */
 	PHASE_DETACHED = 1 << 4,	/* it has left the domain, to be re-attached */
 	PHASE_GIVEN_UP = 1 << 5,	/* no attempt succeeded; until somebody asks for more */
+	PHASE_RESET = 1 << 6,		/* the guest, told, has reset it; its driver has yet to use it */
 };
 
 struct record {
@@ -46,6 +47,7 @@ struct record {
 	int64_t late_ms;	/* the deadline of the state that it waits in; 0 is unset */
 	enum group_state late_state;	/* which that is */
 	int64_t since_ms;	/* when the event was taken note of */
+	int64_t reset_ms;	/* when the guest was seen to have reset it; 0 is unset */
 };
 
 struct records {

@@ -22,6 +22,7 @@ static const struct {
 	{ PHASE_ATTACHED, "attached" },
 	{ PHASE_ERROR, "error" },
 	{ PHASE_TOLD, "told" },
+	{ PHASE_RESET, "reset" },
 	{ PHASE_EVICTING, "evicting" },
 	{ PHASE_DETACHED, "detached" },
 	{ PHASE_GIVEN_UP, "given up" },

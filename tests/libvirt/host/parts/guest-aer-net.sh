@@ -36,8 +36,10 @@ told_give virtio_net $virtio $virtio_uuid 2
 agent_mark
 check "virtio_net: an error strikes" strike rp_virtio $virtio
 check "virtio_net: the agent tells the guest" wait_for 60 agent_said "$telling"
-check "virtio_net: in vain, so the guest is asked to release it" \
-	wait_for 90 agent_said 'has not reset it in time, domain guest is asked'
+check "virtio_net: the guest's reset of the link ends the event" \
+	wait_for 30 agent_said 'the guest of domain guest has reset the device'
+check "virtio_net: its driver does not use it, so it is detached" \
+	wait_for 60 agent_said 'does not use the device again .* detaching'
 check "virtio_net: the domain lets go of it" wait_for 90 agent_said 'detached from domain guest'
 check "virtio_net: the agent attaches it again" wait_for 90 agent_said 're-attached to domain guest'
 mark
