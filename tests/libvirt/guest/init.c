@@ -25,37 +25,16 @@ static int no_dots(const struct dirent *entry)
 
 static char cmdline[1024];
 
-/* The parameters of a module on the command line ("nvme_core.io_timeout=4"), without its name. */
-static void parameters(const char *file, char *out, size_t size)
-{
-	char name[64], words[sizeof(cmdline)], *word, *save;
-	size_t len;
-
-	snprintf(name, sizeof(name), "%s", file + strcspn(file, "-") + 1);
-	name[strcspn(name, ".")] = 0;
-	for (char *p = name; *p; p++)
-		if (*p == '-')
-			*p = '_';
-	len = strlen(name);
-	out[0] = 0;
-	memcpy(words, cmdline, sizeof(words));
-	for (word = strtok_r(words, "\n ", &save); word; word = strtok_r(NULL, "\n ", &save))
-		if (!strncmp(word, name, len) && word[len] == '.')
-			snprintf(out + strlen(out), size - strlen(out), "%s%s",
-				 out[0] ? " " : "", word + len + 1);
-}
-
 static void load_modules(void)
 {
 	struct dirent **names;
 	int n = scandir("/modules", &names, no_dots, alphasort), fd;
-	char path[300], args[200];
+	char path[300];
 
 	for (int i = 0; i < n; i++) {
 		snprintf(path, sizeof(path), "/modules/%s", names[i]->d_name);
-		parameters(names[i]->d_name, args, sizeof(args));
 		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || (syscall(SYS_finit_module, fd, args, 0) && errno != EEXIST))
+		if (fd < 0 || (syscall(SYS_finit_module, fd, "", 0) && errno != EEXIST))
 			say("module %s: %m", names[i]->d_name);
 		close(fd);
 	}
