@@ -156,7 +156,7 @@ SCENARIO(mdevctl_profiles_all, "the kernel takes every profile as it is shipped"
 		count++;
 	}
 	closedir(dir);
-	CHECK(count == 7, "%u profiles", count);
+	CHECK(count == 8, "%u profiles", count);
 	MEASURE("profiles", "%u", count);
 }
 
