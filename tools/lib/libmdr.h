@@ -150,6 +150,32 @@ const char *mdr_mdev_setting(const struct mdr_mdev *mdev, size_t index, const ch
 /* -ENOENT: no such mdev or setting; -EINVAL: the kernel refuses the value. */
 int mdr_mdev_set(struct mdr *mdr, const char *uuid, const char *setting, const char *value);
 
+/* What an mdev of the loaded module has to set */
+
+struct mdr_settings;
+struct mdr_setting;
+
+/*
+ * -EUNATCH: the module is not loaded. -ENOENT: it is an older one, which does not say.
+ * What is found in the table is freed with it.
+ */
+int mdr_settings_get(struct mdr *mdr, struct mdr_settings **settings);
+void mdr_settings_free(struct mdr_settings *settings);
+const struct mdr_setting *mdr_settings_at(const struct mdr_settings *settings, size_t index);
+const struct mdr_setting *mdr_settings_find(const struct mdr_settings *settings,
+					    const char *name);	/* NULL: there is none */
+
+const char *mdr_setting_name(const struct mdr_setting *setting);
+const char *mdr_setting_default(const struct mdr_setting *setting);
+
+/* A setting is a number with bounds and a unit, or one of some words, or newer. */
+bool mdr_setting_range(const struct mdr_setting *setting, uint64_t *low, uint64_t *high);
+const char *mdr_setting_unit(const struct mdr_setting *setting);	/* or NULL */
+const char *mdr_setting_word(const struct mdr_setting *setting, size_t index);
+
+/* Would the module take it? Of a newer kind of setting only the module knows: true. */
+bool mdr_setting_allows(const struct mdr_setting *setting, const char *value);
+
 /* Changes of groups, as the kernel reports them */
 
 struct mdr_monitor;
