@@ -20,7 +20,7 @@ read_back() {
 	host_running
 	echo 777 >"$sys/bus/mdev/devices/$uuid/recovery/stall_timeout_ms"
 	accepted mdevctl list -v
-	while read -r name _ _ _ default; do
+	while read -r name _ default _; do
 		[ "$name" != stall_timeout_ms ] || default=777
 		says "{\"recovery/$name\":\"$default\"}"
 	done < <(kernel_settings)
@@ -101,17 +101,30 @@ declare_case modify_live_older "a setting that an older kernel lacks is refused 
 modify_live_older() {
 	host_running
 	rm "$sys/bus/mdev/devices/$uuid/recovery/reset_elision"
+	sed -i /^reset_elision/d "$sys/class/mdev_recovery/settings"
 	quietly mdevctl modify -u "$uuid" --live --jsonfile mdevctl-profiles/nvme.json
-	chmod 555 "$sys/bus/mdev/devices/$uuid/recovery"
-	mount --bind "$sys/bus/mdev/devices/$uuid/recovery" "$sys/bus/mdev/devices/$uuid/recovery"
-	mount -o remount,bind,ro "$sys/bus/mdev/devices/$uuid/recovery"
 	refused mdevctl modify -u "$uuid" --live --jsonfile \
-		"$(profile mdr-pci-resume reset_elision=pristine stall_timeout_ms=10000 \
-			breaker_window_ms=600000)"
-	umount "$sys/bus/mdev/devices/$uuid/recovery"
-	says "the kernel refuses recovery/reset_elision=pristine"
+		"$(profile mdr-pci-resume reset_elision=pristine stall_timeout_ms=1)"
+	says "recovery/reset_elision: no such attribute" "nothing was changed"
+	is stall_timeout_ms "$(recovery stall_timeout_ms)" 10000
 	accepted mdevctl list -v
 	is number "$(grep -c '@{' <<<"$said")" 9
+}
+
+declare_case modify_live_silent "without the module's table only what is named changes, and is the kernel's to judge"
+modify_live_silent() {
+	host_running
+	mkdir -p "$sys/module/mdev_recovery"
+	rm "$sys/class/mdev_recovery/settings"
+	echo kill >"$sys/bus/mdev/devices/$uuid/recovery/revoke"
+	accepted mdevctl modify -u "$uuid" --live --jsonfile mdevctl-profiles/nvme.json
+	says "the module mdev_recovery is old and does not say what can be set"
+	is stall_timeout_ms "$(recovery stall_timeout_ms)" 10000
+	is revoke "$(recovery revoke)" kill
+	refused mdevctl modify -u "$uuid" --live --jsonfile "$(profile mdr-pci-resume patience=9)"
+	says "recovery/patience: no such attribute"
+	accepted mdevctl list -v
+	is number "$(grep -c '@{' <<<"$said")" 10
 }
 
 # kernel_creates TYPE: the kernel's part of one "mdevctl start". mdevctl reads the
@@ -202,14 +215,26 @@ notified() {
 -t mdev-recovery -p daemon.warning start of mdev $uuid (mdr-pci-resume on $dev): failed; group16 is open, policy resume"
 }
 
-declare_case modify_live_newer "a setting that only a newer kernel has is shown, and is its to judge"
+declare_case modify_live_newer "a setting of a newer kernel is shown, checked and set, whatever its kind"
 modify_live_newer() {
 	host_running
-	echo 7 >"$sys/bus/mdev/devices/$uuid/recovery/foresight"
+	printf "%s\n" "foresight number 7 1 9 days" "mood word calm calm bad worse" "shape colour red" \
+		>>"$sys/class/mdev_recovery/settings"
+	for setting in foresight=7 mood=calm shape=red; do
+		echo "${setting#*=}" >"$sys/bus/mdev/devices/$uuid/recovery/${setting%%=*}"
+	done
 	accepted mdevctl list -v
 	says '{"recovery/foresight":"7"}'
-	quietly mdevctl modify -u "$uuid" --live --jsonfile "$(profile mdr-pci-resume foresight=9)"
+	quietly mdevctl modify -u "$uuid" --live \
+		--jsonfile "$(profile mdr-pci-resume foresight=9 mood=worse shape=blue)"
 	is foresight "$(recovery foresight)" 9
-	refused mdevctl modify -u "$uuid" --live --jsonfile "$(profile mdr-pci-resume patience=9)"
-	says "recovery/patience: no such attribute"
+	is mood "$(recovery mood)" worse
+	is shape "$(recovery shape)" blue
+	refused mdevctl modify -u "$uuid" --live \
+		--jsonfile "$(profile mdr-pci-resume foresight=10 mood=good patience=9)"
+	says "recovery/foresight: '10' is not a number from 1 to 9 days" \
+		"recovery/mood: 'good' is not 'calm', 'bad' or 'worse'" \
+		"recovery/patience: no such attribute" "recovery/shape;"
+	quietly mdevctl modify -u "$uuid" --live --jsonfile "$(profile mdr-pci-resume)"
+	is foresight "$(recovery foresight)" 7
 }

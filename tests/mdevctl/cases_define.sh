@@ -20,8 +20,8 @@ define_bad_settings() {
 		"recovery/recovery_timeout_ms: '99' is not a number from 100 to 3600000" \
 		"recovery/breaker_max: '64' is not a number from 0 to 63" \
 		"recovery/breaker_window_ms: '0' is not a number from 1 to 3600000" \
-		"recovery/revoke: 'ask' is neither 'wait' nor 'kill'" \
-		"recovery/dead_access: '' is neither 'ones' nor 'fault'" \
+		"recovery/revoke: 'ask' is not 'wait' or 'kill'" \
+		"recovery/dead_access: '' is not 'ones' or 'fault'" \
 		"nothing was changed" "recovery/revoke_timeout_ms"
 	case $said in *hold_timeout_ms:*) fail "hold_timeout_ms was right" "$said" ;; esac
 }
@@ -29,7 +29,7 @@ define_bad_settings() {
 declare_case define_borders "the bounds themselves are taken, one beyond is not"
 define_borders() {
 	local name kind low high value
-	while read -r name kind low high _; do
+	while read -r name kind _ low high _; do
 		host_usual
 		quietly define "$(profile mdr-pci-hold "$name=$low")"
 		host_usual
@@ -182,7 +182,7 @@ modify_definition() {
 	quietly define mdevctl-profiles/nvme.json
 	before=$(cat "$(definition)")
 	refused mdevctl modify -u "$uuid" --addattr recovery/revoke --value shoot
-	says "recovery/revoke: 'shoot' is neither 'wait' nor 'kill'"
+	says "recovery/revoke: 'shoot' is not 'wait' or 'kill'"
 	is definition "$(cat "$(definition)")" "$before"
 	host_bind "$dev" ''
 	quietly mdevctl modify -u "$uuid" --addattr recovery/revoke --value kill
@@ -212,6 +212,23 @@ vendor_types() {
 	not_defined "recovery/patience: no such attribute"
 	refused define "$(profile mdr-pci-hold)"
 	not_defined "$dev is bound to acme, and not to mdr-pci"
+}
+
+declare_case modify_not_loaded "without the module a definition can change; its values are looked at later"
+modify_not_loaded() {
+	quietly define mdevctl-profiles/nvme.json
+	rm -r "$sys/class/mdev_recovery"
+	host_bind "$dev" ''
+	accepted mdevctl modify -u "$uuid" --addattr recovery/patience --value 9
+	says "the module mdev_recovery is not loaded: the kernel checks the settings later"
+	refused mdevctl modify -u "$uuid" --addattr ../remove --value 1
+	says "../remove: no such attribute" "nothing was changed; see"
+	refused mdevctl modify -u "$uuid" --addattr recovery/../remove --value 1
+	says "recovery/../remove: no such attribute"
+	refused mdevctl start -u "$uuid"
+	says "$dev is bound to no driver"
+	accepted mdevctl modify -u "$uuid" --delattr --index 2
+	quietly mdevctl undefine -u "$uuid"
 }
 
 declare_case define_null "a null character does not hide what follows it"

@@ -14,7 +14,7 @@ not_default() {
 	local name value
 	jq -r '.attrs[] | to_entries[] | "\(.key) \(.value)"' "$1" | sed 's|^recovery/||' |
 		while read -r name value; do
-			[ "$(kernel_settings | sed -n "s/^$name .* //p")" = "$value" ] ||
+			[ "$(kernel_settings | sed -n "s/^$name [a-z]* \([^ ]*\) .*/\1/p")" = "$value" ] ||
 				echo "$name $value"
 		done | paste -sd , | sed 's/,/, /g'
 }

@@ -24,11 +24,11 @@ invalid() {
 	done
 }
 
-declare_case settings_are_the_kernels \
-	"the callout knows the settings of the kernel, their bounds and defaults"
-settings_are_the_kernels() {
-	diff <(kernel_settings) <("$callout" --settings)
+declare_case settings_are_read "the kernel's sources are read: ten settings, each with a default and bounds or words"
+settings_are_read() {
 	is settings "$(kernel_settings | wc -l)" 10
+	is wrong "$(kernel_settings | grep -vE \
+		'^[a-z_]+ (number [0-9]+ [0-9]+ [0-9]+ (ms|errors)|word ([a-z]+)( [a-z]+)* \3( [a-z]+)*)$' || true)" ''
 }
 
 # One attribute's entry, on one line.
@@ -39,8 +39,8 @@ described() {
 
 declare_case settings_are_documented "bounds and defaults are those of Documentation/ABI"
 settings_are_documented() {
-	local name kind low high default text
-	while read -r name kind low high default; do
+	local name kind default low high text
+	while read -r name kind default low high _; do
 		text=$(described "$name")
 		case $text in *"Default: $default"[.,]*) ;; *) fail "$name: default $default: $text" ;; esac
 		[ "$kind" = number ] || continue
@@ -57,7 +57,7 @@ profiles_are_valid() {
 declare_case schema_borders "the schema's borders are the kernel's"
 schema_borders() {
 	local name kind low high good=() bad=() value
-	while read -r name kind low high _; do
+	while read -r name kind _ low high _; do
 		if [ "$kind" = word ]; then
 			good+=("$(profile mdr-pci-hold "$name=$low" "$name=$high")")
 			bad+=("$(profile mdr-pci-hold "$name=both")")

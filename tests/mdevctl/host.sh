@@ -20,6 +20,7 @@ host_new() {
 	mkdir -p "$host/etc/mdevctl.d" "$scripts"/{callouts,notifiers} \
 		"$sys"/bus/{mdev,pci}/devices "$sys/class"/{mdev_bus,mdev_recovery} \
 		"$sys/bus/pci_express/drivers/aer" "$sys/kernel/iommu_groups"
+	kernel_settings >"$sys/class/mdev_recovery/settings"
 	cp "$callout" "$scripts/callouts/mdev-recovery"
 	cp "$callout" "$scripts/notifiers/mdev-recovery"
 	mkdir -p "$sys/devices/pci0000:00/$port/$port:pcie002"
@@ -70,7 +71,7 @@ host_mdev() {
 	dir=$(readlink "$sys/bus/pci/devices/$2")
 	mkdir -p "$dir/$1/recovery"
 	ln -sfn "$dir/mdev_supported_types/$3" "$dir/$1/mdev_type"
-	while read -r name _ _ _ default; do
+	while read -r name _ default _; do
 		echo "$default" >"$dir/$1/recovery/$name"
 	done < <(kernel_settings)
 	ln -sfn "$dir/$1" "$sys/bus/mdev/devices/$1"

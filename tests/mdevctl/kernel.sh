@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# The settings of an mdev as the kernel's sources have them, one a line:
-# name, "number", minimum, maximum, default; or name, "word", the two words,
-# default.
+# The settings of an mdev, read from the kernel's sources, in the form of
+# /sys/class/mdev_recovery/settings, one a line: name, "number", default, minimum,
+# maximum, unit; or name, "word", default, and the words. The machines of tests/vm show
+# that the kernel says the same.
 
 kernel_dir=drivers/vfio/mdev_recovery
+kernel_table=$kernel_dir/device_sysfs.c
 
 # number_of EXPRESSION: a number, or one made of the sources' #defines
 number_of() {
@@ -13,19 +15,14 @@ number_of() {
 	while read -r name value; do
 		expression=${expression//$name/$value}
 	done < <(sed -nE 's/^#define (MDR_[A-Z_]+)[ \t]+([0-9]+)$/\1 \2/p' \
-		"$kernel_dir"/{group,device,breaker}.h "$kernel_dir/device_sysfs.c")
+		"$kernel_dir"/{group,device,breaker}.h)
 	echo $((expression))
-}
-
-# default_of NAME: what mdr_tunables_init() sets
-default_of() {
-	sed -nE "s/^[ \t]+\.$1[ \t]*= ([A-Z_0-9]+),/\1/p" "$kernel_dir/device_sysfs.c"
 }
 
 # words_of ARRAY: "CONSTANT word" a line
 words_of() {
 	sed -nE "/ $1\[\] = /,/^}/s/^[ \t]*\[([A-Z_]+)\][ \t]*= \"([a-z]+)\",/\1 \2/p" \
-		"$kernel_dir/device_sysfs.c"
+		"$kernel_table"
 }
 
 kernel_settings() {
@@ -35,22 +32,22 @@ kernel_settings() {
 
 # In the order in which they are published.
 read_kernel() {
-	local name what rest
-	sed -nE 's/^\t&dev_attr_([a-z_]+)\.attr,/\1/p' "$kernel_dir/device_sysfs.c" |
+	local name what initial a b unit
+	sed -nE 's/^\t&dev_attr_([a-z_]+)\.dev\.attr,/\1/p' "$kernel_table" |
 		while read -r name; do
-			what=$(sed -nE "s/^MDR_TUNABLE_(NUMBER|WORD)\($name, (.*)\);/\1 \2/p" \
-				"$kernel_dir/device_sysfs.c")
-			rest=${what#* }
+			# a macro's arguments, which may be on two lines
+			what=$(sed -nE "/^MDR_(NUMBER|WORD)\($name,/{:a;/;\$/!{N;ba};s/\n[ \t]*/ /;s/^MDR_([A-Z]+)\([a-z_]*, (.*)\);/\1, \2/p}" \
+				"$kernel_table")
+			IFS=, read -r what initial a b unit <<<"${what//, /,}"
 			case $what in
-			NUMBER*)
-				echo "$name number $(number_of "${rest%%, *}")" \
-					"$(number_of "${rest##*, }")" \
-					"$(number_of "$(default_of "$name")")"
+			NUMBER)
+				echo "$name number $(number_of "$initial") $(number_of "$a")" \
+					"$(number_of "$b") ${unit//\"/}"
 				;;
-			WORD*)
+			WORD)
 				echo "$name word" \
-					"$(words_of "$rest" | cut -d ' ' -f 2 | xargs)" \
-					"$(words_of "$rest" | sed -n "s/^$(default_of "$name") //p")"
+					"$(words_of "$a" | sed -n "s/^$initial //p")" \
+					"$(words_of "$a" | cut -d ' ' -f 2 | xargs)"
 				;;
 			*) echo "$name ?" ;;
 			esac

@@ -26,7 +26,7 @@ list_nothing() {
 	host_new "$(mktemp -d -p "$work")"
 	golden list-empty list
 	json list list-empty
-	rmdir "$sys/class/mdev_recovery"
+	rm -r "$sys/class/mdev_recovery"
 	golden list-no-module list
 	golden status-no-module status group1
 }

@@ -32,21 +32,12 @@ struct call {
 	const char *type, *event, *action, *state, *uuid, *parent;
 	/* the configuration, and its list of attributes, which may be NULL */
 	struct json_object *config, *attrs;
+	/* what there is to set; NULL: no module is loaded that says so */
+	struct mdr_settings *settings;
 };
 
-/* A setting of an mdev, as the kernel module has it. All may change live. */
-struct setting {
-	const char *name;
-	const char *words[2];		/* or NULL: a number */
-	unsigned int low, high;
-	const char *normal;		/* its default */
-};
-
-extern const struct setting settings[];	/* ends with a name of NULL */
-
-/* The one of an attribute "recovery/NAME"; NULL: there is none. */
-const struct setting *setting_find(const char *attribute);
-void settings_print(void);
+/* The name of an attribute "recovery/NAME"; NULL: it is no setting. */
+const char *setting_name(const char *attribute);
 
 /* A line on stderr; in what is not ours, control characters become "?". */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -30,7 +30,7 @@ static const char *value_wanted(const struct call *call, const char *setting, co
 	const char *name, *value, *wanted = normal;
 
 	for (size_t i = 0; profile_attribute(call, i, &name, &value); i++)
-		if (!strcmp(name + strlen("recovery/"), setting))
+		if (!strcmp(setting_name(name), setting))
 			wanted = value;
 	return wanted;
 }
@@ -66,27 +66,27 @@ static void change_one(const struct call *call, const struct mdr_mdev *mdev, con
 
 /*
  * The result is that of a stop and a start: settings that the profile does not name get
- * their defaults. All or nothing.
+ * their defaults, if the module says what these are. All or nothing.
  */
 void live_change(const struct call *call)
 {
+	const struct mdr_setting *setting;
 	struct changes changes = {};
 	const char *name, *value;
 	struct mdr_mdev *mdev;
 
 	if (mdr_mdev_get(call->mdr, call->uuid, &mdev))
 		refuse(call, "mdev %s is not there any more", call->uuid);
-	for (const struct setting *setting = settings; setting->name; setting++) {
-		const char *wanted = value_wanted(call, setting->name, setting->normal);
-
-		/* the kernel does not have it, and the profile does not name it */
-		if (value_of(mdev, setting->name) || strcmp(wanted, setting->normal))
-			change_one(call, mdev, setting->name, wanted, &changes);
+	for (size_t i = 0; call->settings && (setting = mdr_settings_at(call->settings, i)); i++) {
+		name = mdr_setting_name(setting);
+		change_one(call, mdev, name,
+			   value_wanted(call, name, mdr_setting_default(setting)), &changes);
 	}
-	/* those that only the kernel knows: it has their defaults */
-	for (size_t i = 0; profile_attribute(call, i, &name, &value); i++)
-		if (!setting_find(name))
-			change_one(call, mdev, name + strlen("recovery/"), value, &changes);
+	/* without the defaults, what the profile does not name stays */
+	for (size_t i = 0; !call->settings && profile_attribute(call, i, &name, &value); i++) {
+		name = setting_name(name);
+		change_one(call, mdev, name, value_wanted(call, name, value), &changes);
+	}
 	mdr_mdev_free(mdev);
 	log_line(call, "info", "live modify", "done");
 }
@@ -105,26 +105,26 @@ static void print_one(const char *name, const char *value, bool *first)
 	*first = false;
 }
 
-/* In the order of the table; then what a newer module has. */
+/* In the order of the table; then what it does not have. */
 void live_read_back(const struct call *call)
 {
+	const struct mdr_setting *setting;
 	const char *name, *value;
 	struct mdr_mdev *mdev;
-	char attribute[128];
 	bool first = true;
 
 	putchar('[');
 	if (!mdr_mdev_get(call->mdr, call->uuid, &mdev)) {
-		for (const struct setting *setting = settings; setting->name; setting++) {
-			value = value_of(mdev, setting->name);
+		for (size_t i = 0; call->settings &&
+		     (setting = mdr_settings_at(call->settings, i)); i++) {
+			name = mdr_setting_name(setting);
+			value = value_of(mdev, name);
 			if (value)
-				print_one(setting->name, value, &first);
-		}
-		for (size_t i = 0; (name = mdr_mdev_setting(mdev, i, &value)); i++) {
-			snprintf(attribute, sizeof(attribute), "recovery/%s", name);
-			if (!setting_find(attribute))
 				print_one(name, value, &first);
 		}
+		for (size_t i = 0; (name = mdr_mdev_setting(mdev, i, &value)); i++)
+			if (!call->settings || !mdr_settings_find(call->settings, name))
+				print_one(name, value, &first);
 		mdr_mdev_free(mdev);
 	}
 	puts("]");

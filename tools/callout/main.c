@@ -111,10 +111,6 @@ int main(int argc, char **argv)
 		.type = "", .event = "", .action = "", .state = "", .uuid = "", .parent = "",
 	};
 
-	if (argc == 2 && !strcmp(argv[1], "--settings")) {
-		settings_print();
-		return 0;
-	}
 	parse(&call, argc, argv);
 	call.mdr = mdr_new(getenv("MDEVCTL_ENV_ROOT"));
 	if (!call.mdr)
@@ -123,12 +119,14 @@ int main(int argc, char **argv)
 		mdr_free(call.mdr);
 		return strcmp(call.event, "notify") ? NOT_OURS : 0;
 	}
+	mdr_settings_get(call.mdr, &call.settings);
 	if (!strcmp(call.event, "notify"))
 		notify(&call);
 	else if (!strcmp(call.event, "get"))
 		get(&call);
 	else if (has_profile(&call))
 		check(&call);
+	mdr_settings_free(call.settings);
 	mdr_free(call.mdr);
 	return fflush(stdout) ? 1 : 0;
 }

@@ -73,53 +73,64 @@ bool profile_attribute(const struct call *call, size_t index, const char **name,
 	return true;
 }
 
-static bool is_number(const char *text, unsigned int low, unsigned int high)
+const char *setting_name(const char *attribute)
 {
-	size_t digits = strspn(text, "0123456789"), zeros = strspn(text, "0");
-	unsigned long number;
+	static const char prefix[] = "recovery/";
 
-	if (!digits || text[digits] || digits - zeros > 9)
-		return false;
-	number = strtoul(text, NULL, 10);
-	return number >= low && number <= high;
+	return strncmp(attribute, prefix, sizeof(prefix) - 1) ? NULL :
+		attribute + sizeof(prefix) - 1;
 }
 
-/* A newer module may have a setting that is not in the table: then it decides. */
-static bool kernel_has(const struct call *call, const char *attribute)
+/* Without the module's table: has a running mdev a file of that name? */
+static bool kernel_has(const struct call *call, const char *wanted)
 {
 	const char *name;
 	struct mdr_mdev *mdev;
 	bool has = false;
 
-	if (strncmp(attribute, "recovery/", 9) || mdr_mdev_get(call->mdr, call->uuid, &mdev))
-		return false;
+	if (mdr_mdev_get(call->mdr, call->uuid, &mdev))
+		return !strcmp(call->event, "pre") && *wanted &&
+		       !wanted[strspn(wanted, "abcdefghijklmnopqrstuvwxyz0123456789_")];
 	for (size_t i = 0; !has && (name = mdr_mdev_setting(mdev, i, NULL)); i++)
-		has = !strcmp(name, attribute + 9);
+		has = !strcmp(name, wanted);
 	mdr_mdev_free(mdev);
 	return has;
 }
 
-/* Says what is wrong with it. Return: whether it can be set. */
-static bool check_one(const struct call *call, const char *name, const char *value)
+static void say_allowed(const struct mdr_setting *setting, const char *name, const char *value)
 {
-	const struct setting *setting = setting_find(name);
+	const char *unit = mdr_setting_unit(setting), *word;
+	uint64_t low, high;
+	char words[256] = "";
 
-	if (!setting) {
-		if (kernel_has(call, name))
-			return true;
-		say("%s: no such attribute", *name ? name : "\"\"");
-		return false;
+	if (mdr_setting_range(setting, &low, &high)) {
+		say("%s: '%s' is not a number from %llu to %llu%s%s", name, value,
+		    (unsigned long long)low, (unsigned long long)high, unit ? " " : "",
+		    unit ? unit : "");
+		return;
 	}
-	if (setting->words[0]) {
-		if (!strcmp(value, setting->words[0]) || !strcmp(value, setting->words[1]))
-			return true;
-		say("%s: '%s' is neither '%s' nor '%s'", name, value, setting->words[0],
-		    setting->words[1]);
-		return false;
-	}
-	if (is_number(value, setting->low, setting->high))
+	for (size_t i = 0; (word = mdr_setting_word(setting, i)); i++)
+		snprintf(words + strlen(words), sizeof(words) - strlen(words), "%s'%s'",
+			 !i ? "" : mdr_setting_word(setting, i + 1) ? ", " : " or ", word);
+	say("%s: '%s' is not %s", name, value, words);
+}
+
+/* Says what is wrong with it. Return: whether it can be set. */
+static bool check_one(const struct call *call, const char *attribute, const char *value)
+{
+	const char *name = setting_name(attribute);
+	const struct mdr_setting *setting = NULL;
+
+	if (name && !call->settings && kernel_has(call, name))
 		return true;
-	say("%s: '%s' is not a number from %u to %u", name, value, setting->low, setting->high);
+	if (name && call->settings)
+		setting = mdr_settings_find(call->settings, name);
+	if (!setting)
+		say("%s: no such attribute", *attribute ? attribute : "\"\"");
+	else if (!mdr_setting_allows(setting, value))
+		say_allowed(setting, attribute, value);
+	else
+		return true;
 	return false;
 }
 
@@ -133,12 +144,21 @@ static bool given_before(const struct call *call, size_t index, const char *name
 	return false;
 }
 
+static void refuse_all(const struct call *call)
+{
+	const struct mdr_setting *setting;
+	char names[1024] = "";
+
+	for (size_t i = 0; call->settings && (setting = mdr_settings_at(call->settings, i)); i++)
+		snprintf(names + strlen(names), sizeof(names) - strlen(names), " recovery/%s",
+			 mdr_setting_name(setting));
+	refuse(call, "nothing was changed%s%s; see " PAGE, *names ? "; there are:" : "", names);
+}
+
 void profile_check(const struct call *call)
 {
 	const char *name, *value;
 	bool good = true;
-	char names[1024];
-	int at = 0;
 
 	for (size_t i = 0; profile_attribute(call, i, &name, &value); i++) {
 		if (!check_one(call, name, value))
@@ -146,9 +166,10 @@ void profile_check(const struct call *call)
 		if (given_before(call, i, name))
 			warn("%s is given more than once: the last value counts", name);
 	}
-	if (good)
-		return;
-	for (const struct setting *setting = settings; setting->name; setting++)
-		at += snprintf(names + at, sizeof(names) - at, " recovery/%s", setting->name);
-	refuse(call, "nothing was changed; there are:%s; see " PAGE, names);
+	if (!good)
+		refuse_all(call);
+	if (!call->settings && profile_attribute(call, 0, &name, &value))
+		warn("the module mdev_recovery %s: the kernel checks the settings later",
+		     mdr_module_version(call->mdr, NULL, 0) ? "is not loaded" :
+		     "is old and does not say what can be set");
 }

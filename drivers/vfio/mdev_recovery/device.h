@@ -420,6 +420,7 @@ void mdr_device_revoke(struct mdr_device *device);
 void mdr_device_request(struct vfio_device *vdev, unsigned int count);
 
 /* device_sysfs.c */
+extern const struct attribute_group *mdr_class_groups[];
 extern const struct attribute_group *mdr_device_groups[];
 void mdr_tunables_init(struct mdr_tunables *tunables);
 

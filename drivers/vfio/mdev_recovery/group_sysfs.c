@@ -3,6 +3,7 @@
  * /sys/class/mdev_recovery/group<N>/: the status of a group, one value per
  * file. Documented in Documentation/ABI/testing/sysfs-class-mdev_recovery.
  */
+#include "device.h"
 #include "function.h"
 #include "group.h"
 
@@ -185,6 +186,7 @@ static const struct attribute_group *mdr_group_groups[] = {
 
 const struct class mdr_class = {
 	.name		= "mdev_recovery",
+	.class_groups	= mdr_class_groups,
 	.dev_groups	= mdr_group_groups,
 };
 

@@ -161,7 +161,7 @@ int shim_groups(void)
 	int count = 0;
 
 	while (dir && (e = readdir(dir)))
-		count += e->d_name[0] != '.';
+		count += !strncmp(e->d_name, "group", 5);
 	if (dir)
 		closedir(dir);
 	return count;
