@@ -133,6 +133,8 @@ int run_bind(struct cli *cli);
 int run_unbind(struct cli *cli);
 int run_create(struct cli *cli);
 int run_remove(struct cli *cli);
+int run_settings(struct cli *cli);
+int run_set(struct cli *cli);
 int run_recover(struct cli *cli);
 int run_reset(struct cli *cli);
 int run_watch(struct cli *cli);

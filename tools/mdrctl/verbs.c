@@ -74,6 +74,22 @@ const struct verb verbs[] = {
 		},
 		.run = run_remove,
 	}, {
+		.name = "settings",
+		.arguments = "[UUID]",
+		.summary = "Show what an mdev has to set, defaults and what is allowed",
+		.most = 1,
+		.word = WORD_MDEV,
+		.reads = true,
+		.run = run_settings,
+	}, {
+		.name = "set",
+		.arguments = "UUID NAME=VALUE...",
+		.summary = "Change settings of a running mdev, until it stops",
+		.least = 2,
+		.most = -1,
+		.word = WORD_MDEV,
+		.run = run_set,
+	}, {
 		.name = "recover",
 		.arguments = "GROUP|UUID|ADDRESS...",
 		.summary = "Reset and restore groups that have failed",

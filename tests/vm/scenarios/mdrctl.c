@@ -77,6 +77,9 @@ SCENARIO(mdrctl_life,
 	CHECK_SAYS("the kernel has AER at root port ");
 	CHECK_SAYS("is alone in IOMMU group ");
 
+	CHECK(!ctl("set " UUID " stall_timeout_ms=10000"), "%.400s", said);
+	CHECK(!ctl("settings " UUID), "%.400s", said);
+	CHECK_SAYS("stall_timeout_ms     10000     2000      0 to 3600000 ms\n");
 	CHECK(!ctl("reset %s", s.addr), "%.400s", said);
 	CHECK_NUMBER(s.group, "stats/host_resets", 1);
 	CHECK(ctl("unbind %s", s.addr) == 1, "%.400s", said);
