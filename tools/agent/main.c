@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "check.h"
 #include "domains.h"
 #include "log.h"
 #include "notify.h"
@@ -39,6 +40,7 @@ static const char *uri = "qemu:///system", *socket_path, *other_end = "libvirt";
 static struct domains domains;
 static struct qmp qmp;
 static struct mailbox *mailbox;
+static const char *check_name;
 static bool stop;
 
 static const char usage[] =
@@ -49,6 +51,7 @@ static const char usage[] =
 	"  -c, --connect=URI    the libvirt connection (qemu:///system)\n"
 	"  -q, --qmp=SOCKET     one QEMU without libvirt, by its monitor\n"
 	"  -s, --state=DIR      keeps what is going on (/var/lib/mdr-agent)\n"
+	"  -k, --check=DOMAIN   print what the guest of a domain needs to be told, as JSON\n"
 	"  -h, --help           print this text and exit\n"
 	"  -V, --version        print the version and exit\n"
 	"\n"
@@ -61,13 +64,14 @@ static int parse(int argc, char **argv)
 		{ "qmp", required_argument, NULL, 'q' },
 		{ "state", required_argument, NULL, 's' },
 		{ "sysfs", required_argument, NULL, 'S' },	/* for tests */
+		{ "check", required_argument, NULL, 'k' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{}
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "c:q:s:hV", options, NULL)) >= 0) {
+	while ((option = getopt_long(argc, argv, "c:q:s:k:hV", options, NULL)) >= 0) {
 		switch (option) {
 		case 'c':
 			uri = optarg;
@@ -77,6 +81,9 @@ static int parse(int argc, char **argv)
 			break;
 		case 's':
 			agent.state_dir = optarg;
+			break;
+		case 'k':
+			check_name = optarg;
 			break;
 		case 'S':
 			agent.sysfs = optarg;
@@ -289,6 +296,8 @@ int main(int argc, char **argv)
 
 	if (parse(argc, argv))
 		return 2;
+	if (check_name)
+		return check_print(agent.sysfs, uri, check_name);
 	if (log_is_service())
 		log_to_journal(JOURNAL);
 	ret = start(&signals, &uevents);

@@ -21,7 +21,7 @@ _mdr_agent() {
 		return
 		;;
 	esac
-	mapfile -t COMPREPLY < <(compgen -W '--connect= --qmp= --state= --help --version' -- "$word")
+	mapfile -t COMPREPLY < <(compgen -W '--connect= --qmp= --state= --check= --help --version' -- "$word")
 	[[ ${COMPREPLY[0]:-} != *= ]] || compopt -o nospace
 }
 complete -F _mdr_agent mdr-agent

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * check: whether the guests of a domain could be told of an error, asked before there
+ * is one. The answer comes from the code that decides it then.
+ */
+#ifndef MDR_AGENT_CHECK_H
+#define MDR_AGENT_CHECK_H
+
+#include <stdbool.h>
+
+struct json_object;
+
+/*
+ * Adds a finding for each check to the list, in the form of mdrctl doctor --json. xml:
+ * of the domain, which is running. Return: 0; -EINVAL if it is not the XML of a domain.
+ */
+int check_domain(const char *sysfs, const char *name, const char *xml, bool paused,
+		 struct json_object *findings);
+
+/* Prints the findings of a domain of libvirt's. Return: the exit code of mdr-agent. */
+int check_print(const char *sysfs, const char *uri, const char *name);
+
+#endif
