@@ -3,6 +3,7 @@
  * mdrctl doctor: runs the checks of the host, then those of each group, or of what was
  * named.
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -13,6 +14,14 @@ static const char * const levels[] = {
 	[LEVEL_WARN] = "WARN",
 	[LEVEL_FAIL] = "FAIL",
 };
+
+enum level level_parse(const char *name)
+{
+	for (size_t i = 0; i < sizeof(levels) / sizeof(*levels); i++)
+		if (!strcmp(name, levels[i]))
+			return (enum level)i;
+	return LEVEL_FAIL;
+}
 
 void find(struct exam *exam, enum level level, const char *check, const char *object,
 	  const char *next, const char *format, ...)
@@ -40,7 +49,7 @@ static int each_group(const struct mdr_group *group, void *arg)
 	return 0;
 }
 
-/* A group, an mdev, or a function, which need not be one of ours yet. */
+/* A group, an mdev, a function, which need not be one of ours yet, or a domain. */
 static int exam_named(struct exam *exam, const char *name)
 {
 	struct mdr_function *function;
@@ -54,7 +63,7 @@ static int exam_named(struct exam *exam, const char *name)
 		return END_OK;
 	}
 	if (mdr_function_get(exam->cli->mdr, name, &function))
-		return fail_group(ret, name);
+		return ret == -EUNATCH ? fail_group(ret, name) : exam_domain(exam, name);
 	exam_function(exam, mdr_function_address(function));
 	mdr_function_free(function);
 	return END_OK;
@@ -67,11 +76,8 @@ static void print_findings(const struct cli *cli, struct json_object *findings)
 	for (size_t i = 0; i < json_object_array_length(findings); i++) {
 		struct json_object *finding = json_object_array_get_idx(findings, i);
 		const char *level = get_text(finding, "level");
-		enum colour colour = PLAIN;
+		enum colour colour = colours[level_parse(level)];
 
-		for (size_t n = 0; n < sizeof(levels) / sizeof(*levels); n++)
-			if (!strcmp(level, levels[n]))
-				colour = colours[n];
 		printf("%s%s%s  %s: %s\n", colour_on(cli, colour), level, colour_off(cli),
 		       get_text(finding, "object"), get_text(finding, "text"));
 		if (*get_text(finding, "next"))

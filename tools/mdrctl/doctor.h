@@ -15,12 +15,16 @@ struct exam {
 	enum level worst;
 };
 
+enum level level_parse(const char *name);	/* LEVEL_FAIL, if it is none */
+
 /* next: the next command, or what else to do; NULL: nothing. */
 void find(struct exam *exam, enum level level, const char *check, const char *object,
 	  const char *next, const char *format, ...) __attribute__((format(printf, 6, 7)));
 
 void exam_host(struct exam *exam);
 void exam_function(struct exam *exam, const char *address);
+/* Also says what is wrong with a name that is nothing. Return: END_OK, or another end. */
+int exam_domain(struct exam *exam, const char *name);
 void exam_group(struct exam *exam, const struct mdr_group *group);
 
 #endif

@@ -126,6 +126,8 @@ void directories_make(const char *path);
 
 /* Runs a program of the path and waits; its exit code, or a negative errno. */
 int run_program(const struct mdr *mdr, const char *const *argv);
+/* The same, with the tree that it prints, to be put; NULL: it prints none. */
+int run_program_json(const struct mdr *mdr, const char *const *argv, struct json_object **tree);
 
 int run_list(struct cli *cli);
 int run_status(struct cli *cli);
@@ -136,6 +138,7 @@ int run_remove(struct cli *cli);
 int run_settings(struct cli *cli);
 int run_set(struct cli *cli);
 int run_recover(struct cli *cli);
+int run_retry(struct cli *cli);
 int run_reset(struct cli *cli);
 int run_watch(struct cli *cli);
 int run_doctor(struct cli *cli);

@@ -98,6 +98,11 @@ const struct verb verbs[] = {
 		.word = WORD_OBJECT,
 		.run = run_recover,
 	}, {
+		.name = "retry",
+		.arguments = "",
+		.summary = "Have mdr-agent attach again what it gave up",
+		.run = run_retry,
+	}, {
 		.name = "reset",
 		.arguments = "ADDRESS...",
 		.summary = "Reset functions under their users, as a rehearsal",
@@ -116,7 +121,7 @@ const struct verb verbs[] = {
 		.run = run_watch,
 	}, {
 		.name = "doctor",
-		.arguments = OBJECT,
+		.arguments = "[GROUP|UUID|ADDRESS|DOMAIN]...",
 		.summary = "Look for what stands in the way of a recovery, and say what to do",
 		.most = -1,
 		.word = WORD_OBJECT,
