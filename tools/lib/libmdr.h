@@ -150,6 +150,39 @@ const char *mdr_mdev_setting(const struct mdr_mdev *mdev, size_t index, const ch
 /* -ENOENT: no such mdev or setting; -EINVAL: the kernel refuses the value. */
 int mdr_mdev_set(struct mdr *mdr, const char *uuid, const char *setting, const char *value);
 
+/* A device, for the program that drives it; see linux/mdev_recovery.h */
+
+struct mdr_device;
+struct mdr_status;
+
+/*
+ * Opens an mdev by its group, with a container of its own. -ENOENT: no such mdev, or
+ * not one of ours; others are VFIO's.
+ */
+int mdr_device_open(struct mdr *mdr, const char *uuid, struct mdr_device **device);
+void mdr_device_close(struct mdr_device *device);
+
+/* For VFIO's own calls. */
+int mdr_device_fd(const struct mdr_device *device);
+int mdr_device_container(const struct mdr_device *device);
+
+/* Readable after a change of the state. mdr_device_wait() reads it. */
+int mdr_device_changes(const struct mdr_device *device);
+
+/* Is the event still the latest, and the device open to its user? One load. */
+bool mdr_device_alive(const struct mdr_device *device, uint64_t event);
+
+int mdr_device_status(const struct mdr_device *device, struct mdr_status *status);
+
+/*
+ * Returns with the status when the host is not, or no longer, at work. -ETIMEDOUT: there
+ * was no change for timeout_ms (-1: for ever).
+ */
+int mdr_device_wait(const struct mdr_device *device, int timeout_ms, struct mdr_status *status);
+
+/* Errors: see MDR_DEVICE_FEATURE_ACKNOWLEDGE. */
+int mdr_device_acknowledge(const struct mdr_device *device, uint64_t event);
+
 /* What an mdev of the loaded module has to set */
 
 struct mdr_settings;

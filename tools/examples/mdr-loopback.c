@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mdr-loopback: a driver that loses nothing across errors of its device. It sends
+ * numbered frames to itself through an igb, and looks at each one that comes back.
+ *
+ *   mdr-loopback [--seconds=N] UUID
+ *
+ * UUID is an mdev of type mdr-pci-hold; the profile recovery-aware has the settings
+ * for it. What a driver needs is in this file:
+ *
+ * - before and after each lot of work, one load from the status page tells whether the
+ *   device is as it was (mdr_device_alive());
+ * - if it is not, stop, wait for the host (mdr_device_wait()), and do what the status
+ *   says: acknowledge the error by its id, or reset;
+ * - start the device anew, and do again what was not seen to be done.
+ *
+ * The last line on stdout has what was done. Exit codes: 0 all frames came back right;
+ * 1 not so, or something else failed; 3 the device is lost, or has to be released.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <libmdr.h>
+#include <linux/mdev_recovery.h>
+#include <linux/vfio.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+#include "igb.h"
+
+#define HOST_MS		100000	/* without any news of the host */
+#define FRAME_MS	2000	/* for a lot to come back from a device that works */
+#define HEADER		14	/* of Ethernet */
+#define ETHERTYPE	0x88b5	/* for experiments */
+#define STARTS_MOST	10	/* of a device that does not start, without an error */
+
+struct work {
+	struct mdr_device *device;
+	struct igb igb;
+	uint64_t event;			/* the latest that was dealt with */
+	uint64_t done;			/* frames that came back right */
+	uint64_t retried, wrong, recoveries, acknowledged, resets;
+	uint32_t sum;			/* of all of them */
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
+static uint32_t crc32(const uint8_t *data, size_t size)
+{
+	uint32_t crc = ~0u;
+
+	while (size--) {
+		crc ^= *data++;
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+	}
+	return ~crc;
+}
+
+/* What frame number n has to be; its last four bytes are the checksum of the others. */
+static uint32_t make_frame(uint8_t *frame, uint64_t number)
+{
+	uint32_t noise = 2463534242u ^ (uint32_t)number * 2654435761u, crc;
+
+	memset(frame, 0xff, 6);
+	memset(frame + 6, 0x02, 6);
+	frame[12] = ETHERTYPE >> 8;
+	frame[13] = ETHERTYPE & 0xff;
+	memcpy(frame + HEADER, &number, sizeof(number));
+	for (size_t i = HEADER + sizeof(number); i < IGB_FRAME_SIZE - sizeof(crc); i++) {
+		noise ^= noise << 13;
+		noise ^= noise >> 17;
+		noise ^= noise << 5;
+		frame[i] = noise;
+	}
+	crc = crc32(frame, IGB_FRAME_SIZE - sizeof(crc));
+	memcpy(frame + IGB_FRAME_SIZE - sizeof(crc), &crc, sizeof(crc));
+	return crc;
+}
+
+static bool alive(const struct work *work)
+{
+	return mdr_device_alive(work->device, work->event);
+}
+
+/* Does what the status says. Return: 0: look at the status again. */
+static int answer(struct work *work, const struct mdr_status *status)
+{
+	int ret;
+
+	if (status->next == MDR_NEXT_RELEASE || status->next == MDR_NEXT_GIVE_UP)
+		return -ENODEV;
+	if (status->flags & MDR_STATUS_MAY_ACKNOWLEDGE) {
+		ret = mdr_device_acknowledge(work->device, status->event);
+		work->acknowledged += !ret;
+		/* a newer error, a reset under way, or another device has to answer, too */
+		if (!ret || ret == -ESTALE || ret == -EAGAIN || ret == -EALREADY ||
+		    ret == -EINVAL)
+			return 0;
+		if (ret != -EPERM)
+			return ret;
+	}
+	if (ioctl(mdr_device_fd(work->device), VFIO_DEVICE_RESET))
+		return errno == EAGAIN || errno == EBUSY ? 0 : -errno;
+	work->resets++;
+	return 0;
+}
+
+/* Waits for the host, and starts the device. Return: 0, and the device works. */
+static int recover(struct work *work)
+{
+	struct mdr_status status;
+	int ret, starts = 0;
+
+	for (;;) {
+		ret = mdr_device_wait(work->device, HOST_MS, &status);
+		if (!ret && status.next != MDR_NEXT_NOTHING) {
+			ret = answer(work, &status);
+			if (!ret)
+				continue;
+		}
+		if (ret)
+			return ret;
+		work->recoveries += status.event != work->event;
+		work->event = status.event;
+		ret = igb_start(&work->igb);
+		/* an error meanwhile is one more reason to begin again */
+		if (!ret && alive(work))
+			return 0;
+		if (alive(work) && ++starts == STARTS_MOST)
+			return ret ? ret : -EIO;
+	}
+}
+
+/* Return: how many frames of the lot came back, in their order, until the device died. */
+static unsigned int collect(struct work *work, unsigned int count)
+{
+	uint8_t expected[IGB_FRAME_SIZE];
+	int64_t end_ms = now_ms() + FRAME_MS;
+	unsigned int got = 0;
+
+	while (got < count && now_ms() < end_ms) {
+		const uint8_t *frame = igb_frame_in(&work->igb, got);
+		uint32_t crc;
+
+		if (!frame) {
+			if (!alive(work))
+				break;
+			continue;
+		}
+		crc = make_frame(expected, work->done);
+		if (memcmp(frame, expected, sizeof(expected))) {
+			work->wrong++;
+			break;
+		}
+		work->sum += crc;
+		work->done++;
+		got++;
+	}
+	return got;
+}
+
+/* One lot. What did not come back is sent again by the next one. */
+static int do_lot(struct work *work)
+{
+	unsigned int got;
+
+	if (!alive(work))
+		return recover(work);
+	for (unsigned int i = 0; i < IGB_FRAMES; i++)
+		make_frame(igb_frame_out(&work->igb, i), work->done + i);
+	igb_send(&work->igb, IGB_FRAMES);
+	got = collect(work, IGB_FRAMES);
+	if (got == IGB_FRAMES) {
+		igb_next(&work->igb, IGB_FRAMES);
+		return 0;
+	}
+	work->retried += IGB_FRAMES - got;
+	if (alive(work))
+		return -EIO;	/* the device lost a frame, and no error explains that */
+	return recover(work);
+}
+
+static uint32_t sum_of(uint64_t frames)
+{
+	uint8_t frame[IGB_FRAME_SIZE];
+	uint32_t sum = 0;
+
+	for (uint64_t n = 0; n < frames; n++)
+		sum += make_frame(frame, n);
+	return sum;
+}
+
+static int run(struct work *work, int seconds)
+{
+	int64_t end_ms = now_ms() + seconds * 1000LL;
+	struct mdr_status status;
+	int ret;
+
+	ret = igb_open(&work->igb, mdr_device_fd(work->device),
+		       mdr_device_container(work->device));
+	if (!ret)
+		ret = mdr_device_status(work->device, &status);
+	if (!ret) {
+		work->event = status.event;
+		ret = recover(work);
+	}
+	while (!ret && now_ms() < end_ms)
+		ret = do_lot(work);
+	igb_close(&work->igb);
+	return ret;
+}
+
+static int report(const struct work *work, int error)
+{
+	bool right = !error && work->done && !work->wrong && work->sum == sum_of(work->done);
+
+	if (error)
+		fprintf(stderr, "mdr-loopback: after %llu frames: %s\n",
+			(unsigned long long)work->done, strerror(-error));
+	printf("%s frames=%llu sum=%08x recoveries=%llu acknowledged=%llu ",
+	       right ? "right" : "WRONG", (unsigned long long)work->done, work->sum,
+	       (unsigned long long)work->recoveries, (unsigned long long)work->acknowledged);
+	printf("resets=%llu retried=%llu wrong=%llu\n", (unsigned long long)work->resets,
+	       (unsigned long long)work->retried, (unsigned long long)work->wrong);
+	if (error == -ENODEV)
+		return 3;
+	return right ? 0 : 1;
+}
+
+static int usage(void)
+{
+	fputs("Usage: mdr-loopback [--seconds=N] UUID\n", stderr);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "seconds", required_argument, NULL, 's' },
+		{}
+	};
+	struct work work = {};
+	int option, seconds = 10, ret;
+	struct mdr *mdr;
+
+	while ((option = getopt_long(argc, argv, "s:", options, NULL)) >= 0) {
+		seconds = option == 's' ? atoi(optarg) : 0;
+		if (seconds <= 0)
+			return usage();
+	}
+	if (optind + 1 != argc)
+		return usage();
+	mdr = mdr_new(NULL);
+	ret = mdr ? mdr_device_open(mdr, argv[optind], &work.device) : -ENOMEM;
+	if (ret) {
+		fprintf(stderr, "mdr-loopback: %s: %s\n", argv[optind], strerror(-ret));
+		mdr_free(mdr);
+		return 1;
+	}
+	ret = run(&work, seconds);
+	mdr_device_close(work.device);
+	mdr_free(mdr);
+	return report(&work, ret);
+}
