@@ -294,6 +294,15 @@ check_units() {
 	done < <(match 'tools/agent/*.service')
 }
 
+declare_check operators "the pages for operators have a command for all that is in sysfs"
+
+# What one would have to write there is a verb of mdrctl that is missing. demo.md is the
+# output of a test machine, and what is for developers is free.
+check_operators() {
+	search -nE '(>|tee) *"?(\$[a-z]+)?/sys/' -- README.md \
+		Documentation/{operators-guide,first-steps,installation,libvirt,profiles,kubevirt,nova}.md
+}
+
 declare_check states "Documentation/states.md says what machine.c does"
 
 check_states() { made_by Documentation/states.sh; }

@@ -100,7 +100,7 @@ doctor_mdevctl() {
 	host_well
 	has_mdevctl 1.2.0
 	finds WARN host "mdevctl 1.2 changes no settings of a running mdev" \
-		"see profiles.md, Debian 12, for what to do instead"
+		"use mdrctl set; see profiles.md, Debian 12"
 	printf '#!/bin/sh\nexit 127\n' >"$host/bin/mdevctl"
 	finds FAIL host "there is no mdevctl, which defines and starts mdevs" \
 		"install the package mdevctl"
