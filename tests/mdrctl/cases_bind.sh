@@ -56,6 +56,8 @@ bind_persistent() {
 	echo '{' >"$host/etc/mdev-recovery/bind.d/$dev"
 	golden bind-damaged bind --saved "$dev"
 	golden bind-not-saved bind --saved "$dev2"
+	echo '{"driver":"mdr-pci","vendor":32902,"device":4297}' >"$host/etc/mdev-recovery/bind.d/0000:09:00.0"
+	golden bind-missing bind --saved 0000:09:00.0
 }
 
 declare_case bind_saved_none "a boot with nothing to bind is a good one"

@@ -67,3 +67,12 @@ complete_others() {
 	is fish "$(HOME=$work PATH=$host/bin:$PATH fish -c "source $work/mdrctl.fish; complete -C 'mdrctl status group1'" | cut -f 1)" group16
 	golden completion-wrong completion csh
 }
+
+declare_case page_boot "Documentation/boot.md has the messages of a function that is missing or another one"
+page_boot() {
+	local one
+	for one in bind-missing bind-other-card; do
+		grep -qF "| \`$(sed -n 's/^mdrctl: //p' "tests/mdrctl/golden/$one")\` |" \
+			Documentation/boot.md || fail "$one"
+	done
+}
