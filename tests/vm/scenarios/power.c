@@ -198,31 +198,3 @@ SCENARIO(power_back_reopened,
 	      "STATUS is %#x, was %#x", vfio_user_read(&alone.u, BAR0, NIC_STATUS, 4),
 	      alone.log.value);
 }
-
-static int close_user(const char *name)
-{
-	(void)name;
-	vfio_user_close(&a.u);
-	return 0;
-}
-
-SCENARIO(power_lost_close,
-	 "two functions of one group without power: closing them does not wait for them",
-	 .limit_s = 200)
-{
-	struct background closing = { .call = close_user, .name = "both" };
-
-	a.port = "rp_e1000e";
-	client_start(&a);
-	b = (struct client) { .port = "rp_e1000e", .n = 1, .with = &a };
-	client_start(&b);
-	access_stop(&a.log);
-	access_stop(&b.log);
-	REQUIRE_OK(slot_power("rp_e1000e", false));
-	vfio_user_close(&b.u);
-	background_start(&closing);
-	MEASURE_BOUND("closed_ms", background_ms(&closing, 150000), SETTLE_MS);
-	REQUIRE_OK(slot_power("rp_e1000e", true));
-	REQUIRE_OK(vfio_user_open(&a.u, a.s.uuid));
-	CHECK(vfio_user_read(&a.u, BAR0, NIC_STATUS, 4) == a.log.value, "STATUS changed");
-}

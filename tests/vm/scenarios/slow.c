@@ -10,6 +10,7 @@
 #include "holder.h"
 #include "klog.h"
 #include "monitor.h"
+#include "nic_user.h"
 #include "scenario.h"
 #include "slow.h"
 #include "sysfs.h"
@@ -262,4 +263,39 @@ SCENARIO(slow_silent_alone,
 	REQUIRE_OK(slow_end());
 	client_stop(&b);
 	client_stop_lost(&a);
+}
+
+/* the PCI core waits for the first function of a bus, so that one is closed first */
+static struct client pair[] = {
+	{ .port = "rp_e1000e", .n = 1 }, { .port = "rp_e1000e", .with = &pair[0] },
+};
+
+static int close_last(const char *name)
+{
+	(void)name;
+	vfio_user_close(&pair[0].u);
+	return 0;
+}
+
+SCENARIO(slow_silent_close,
+	 "both functions of a group are silent: who closes them does not wait for them",
+	 .limit_s = 200)
+{
+	struct background closing = { .call = close_last, .name = "both" };
+
+	for (int i = 0; i < 2; i++)
+		client_start(&pair[i]);
+	for (int i = 0; i < 2; i++) {
+		access_stop(&pair[i].log);
+		REQUIRE_OK(slow_function(pair[i].s.addr, "ones", 600000));
+		REQUIRE_OK(pci_config_write(pair[i].s.addr, 0x04, 2, 0));
+		REQUIRE(WAIT_FOR(pci_command(pair[i].s.addr) == 0xffff, BRISK_MS), "it answers");
+	}
+	vfio_user_close(&pair[1].u);
+	background_start(&closing);
+	MEASURE_BOUND("closed_ms", background_ms(&closing, 150000), BRISK_MS);
+	REQUIRE_OK(slow_end());
+	REQUIRE_OK(vfio_user_open(&pair[0].u, pair[0].s.uuid));
+	CHECK(vfio_user_read(&pair[0].u, VFIO_PCI_BAR0_REGION_INDEX, NIC_STATUS, 4) ==
+	      pair[0].log.value, "STATUS changed");
 }
