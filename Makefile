@@ -7,12 +7,13 @@ help:
 	@echo 'make modules KDIR=DIR    the modules for the kernel build folder DIR'
 	@echo 'make lab                 the Debian root that all else runs in (made once, outside the tree)'
 	@echo 'make demo                one recovery as a story, in a virtual machine'
-	@echo 'make check               all checks: unit model lint tools libmdr mdrctl mdevctl modules vm selftest'
-	@echo 'make check-PART          one of them; packages, libvirt, kernels and model-all are not among all'
+	@echo 'make check               all checks: unit model lint tools libmdr mdrctl mdevctl modules vm selftest soak'
+	@echo 'make check-PART          one of them; packages, libvirt, kernels, model-all and selftest-soak are not among all'
 	@echo 'make lab-debug           the debug kernel that check-debug runs on (made once, outside the tree)'
 	@echo 'make check-debug         the scenarios on a kernel that checks itself; not part of make check'
 	@echo 'make doc-scenarios       writes Documentation/scenarios.md from the sources of the scenarios'
 	@echo 'make bench               what the shim costs beside vfio-pci, by counting instructions'
+	@echo 'make soak                users, errors and an administrator as a seed says; SEED=1 COUNT=200 unless told'
 	@echo 'make tools               the programs, for this machine, in build/tools'
 	@echo 'make install             programs, profiles and the DKMS tree; DESTDIR=, prefix=/usr; make uninstall'
 	@echo 'make dkms                the tree that DKMS builds the modules from, in build/dkms'
@@ -33,9 +34,9 @@ check: lab
 	@tests/check
 
 # the machines load what was built
-check-vm check-selftest check-libvirt: modules
+check-vm check-selftest check-soak check-selftest-soak check-libvirt: modules
 
-PARTS := unit model model-all lint tools libmdr mdrctl mdevctl modules vm selftest packages libvirt kernels
+PARTS := unit model model-all lint tools libmdr mdrctl mdevctl modules vm selftest soak selftest-soak packages libvirt kernels
 $(PARTS:%=check-%): check-%: lab
 	@tests/check $*
 
@@ -51,6 +52,9 @@ demo: modules
 bench: modules
 	@tests/bench/run
 
+soak: modules
+	@tests/soak/run $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) --shrink
+
 tools:
 	@$(if $(wildcard tools/Makefile),$(MAKE) -C tools)
 
@@ -64,5 +68,5 @@ deb release: lab
 clean:
 	rm -rf build
 
-.PHONY: help lab lab-debug modules check $(PARTS:%=check-%) check-debug demo bench clean \
+.PHONY: help lab lab-debug modules check $(PARTS:%=check-%) check-debug demo bench soak clean \
 	doc-scenarios tools install uninstall dkms deb release
