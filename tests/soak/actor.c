@@ -66,15 +66,26 @@ void actor_end(struct soak_actor *a)
 	atomic_store(&a->doing, 0);
 }
 
-void actor_draw(struct soak_actor *a, const struct soak_operation *ops, unsigned int nr_ops)
+/* Each of them once, however short the run is; then by their weights. */
+static unsigned int draw(struct soak_actor *a, const struct soak_operation *ops,
+			 unsigned int nr_ops)
 {
 	unsigned int total = 0, drawn, i;
 
+	if (a->drawn < nr_ops)
+		return (soak->seed + 7 * (a - soak->actors) + a->drawn++) % nr_ops;
 	for (i = 0; i < nr_ops; i++)
 		total += ops[i].weight;
 	drawn = random_below(&a->random, total);
 	for (i = 0; drawn >= ops[i].weight; i++)
 		drawn -= ops[i].weight;
+	return i;
+}
+
+void actor_draw(struct soak_actor *a, const struct soak_operation *ops, unsigned int nr_ops)
+{
+	unsigned int i = draw(a, ops, nr_ops);
+
 	a->counts[i]++;
 	actor_begin(a, ops[i].name, ops[i].bound_ms);
 	ops[i].run(a);

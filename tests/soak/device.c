@@ -248,7 +248,7 @@ void device_acknowledge_stale(struct soak_device *d, struct soak_random *r)
 			  who(d), (uintmax_t)event, (uintmax_t)s.event, ret);
 }
 
-void device_check_hold(struct soak_device *d)
+void device_check_hold(struct soak_device *d, struct soak_random *r)
 {
 	struct mdr_status s;
 
@@ -265,6 +265,8 @@ void device_check_hold(struct soak_device *d)
 			  (uintmax_t)d->held);
 	if (s.event != d->held)
 		d->held = 0;
+	if (s.state == MDR_STATE_HOLDING && random_one_in(r, 2))
+		device_acknowledge_stale(d, r);
 }
 
 bool device_is_asked_to_leave(struct soak_device *d)

@@ -51,8 +51,8 @@ int device_flr(struct vfio_user *u);
 void device_acknowledge(struct soak_device *d);
 /* An older id, or one that was never given, must be refused. */
 void device_acknowledge_stale(struct soak_device *d, struct soak_random *r);
-/* The gate does not open before the answer. */
-void device_check_hold(struct soak_device *d);
+/* The gate does not open before the answer; a wrong one is none. */
+void device_check_hold(struct soak_device *d, struct soak_random *r);
 
 bool device_is_asked_to_leave(struct soak_device *d);
 enum soak_answer device_answer(struct soak_device *d);

@@ -259,8 +259,8 @@ static const struct soak_operation operations[] = {
 	{ "misbehave", 10, LOOK_MS, misbehave },
 	{ "remove and create", 6, REMOVE_MS, remove_and_create },
 	{ "unbind and bind", 4, REMOVE_MS, unbind_and_bind },
-	{ "take and give VFs", 3, 2 * REMOVE_MS, take_and_give },
-	{ "hot-unplug", 3, 2 * REMOVE_MS, remove_and_rescan },
+	{ "take and give VFs", 4, 2 * REMOVE_MS, take_and_give },
+	{ "hot-unplug", 4, 2 * REMOVE_MS, remove_and_rescan },
 };
 
 #define NR_OPERATIONS (sizeof(operations) / sizeof(operations[0]))

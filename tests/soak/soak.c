@@ -22,7 +22,7 @@
 
 #define WATCH_MS 20
 #define END_MS 120000
-#define ROUND 100
+#define ROUND 25
 
 struct soak *soak;
 

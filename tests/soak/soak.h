@@ -70,6 +70,7 @@ struct soak_actor {
 	struct soak_random random;
 	pid_t pid;
 	unsigned int lives;
+	unsigned int drawn;
 	atomic_uintptr_t doing;
 	atomic_ullong since;
 	atomic_uint bound_ms;

@@ -14,7 +14,7 @@
 #include "soak.h"
 
 #define RECEIVER_ERROR 0x1
-#define REST_EVERY 40
+#define REST_EVERY 15
 #define PAUSE_US 1000000
 /* the operator may keep us waiting */
 #define STRIKE_MS 300000

@@ -256,7 +256,7 @@ USE(acknowledge_stale)
 
 USE(hold)
 {
-	device_check_hold(d);
+	device_check_hold(d, &a->random);
 }
 
 static void open_devices(struct soak_actor *a)
