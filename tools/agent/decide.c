@@ -9,6 +9,7 @@
 #define IN_DOMAIN	(PHASE_ATTACHED | WITH_ERROR | PHASE_EVICTING)
 #define OUTSIDE		(PHASE_DETACHED | PHASE_GIVEN_UP)
 #define HERE		(PRESENCE_ATTACHED | PRESENCE_UNKNOWN)
+#define TELLABLE	(IF_HOLD | IF_ROUTE)
 
 struct rule {
 	unsigned int phases, presences, states;
@@ -52,7 +53,7 @@ static const struct rule rules[] = {
 	 * First rung: once an event, when the host is done. To tell the guest earlier is no
 	 * gain, its reset waits for the host anyway.
 	 */
-	{ PHASE_ERROR, PRESENCE_ATTACHED, GROUP_HOLDING, IF_HOLD | IF_ROUTE, IF_TOLD, VERDICT_TELL },
+	{ PHASE_ERROR, PRESENCE_ATTACHED, GROUP_HOLDING, TELLABLE, IF_TOLD, VERDICT_TELL },
 	{ PHASE_ERROR, PRESENCE_ATTACHED, GROUP_HOLDING, 0, IF_SAID, VERDICT_CANNOT_TELL },
 
 	/* the event has ended with the device in the domain */

@@ -19,7 +19,7 @@ enum phase {
 	PHASE_EVICTING = 1 << 3,	/* the group was seen evicting, the domain still has it */
 	PHASE_DETACHED = 1 << 4,	/* it has left the domain, to be re-attached */
 	PHASE_GIVEN_UP = 1 << 5,	/* no attempt succeeded; until somebody asks for more */
-	PHASE_RESET = 1 << 6,		/* the guest, told, has reset it; its driver has yet to use it */
+	PHASE_RESET = 1 << 6,		/* the guest has reset it, and has yet to use it */
 };
 
 struct record {
