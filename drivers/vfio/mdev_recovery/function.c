@@ -63,21 +63,6 @@ static void mdr_function_init_types(struct mdr_function *function)
 	}
 }
 
-/*
- * A walk that froze the function before it was bound does not come back to it, but
- * resets it: not with a user inside. If it is whole, that is still to come. A VF, or
- * a function without BARs, does not show the reset.
- */
-static bool mdr_function_reset_comes(struct mdr_function *function)
-{
-	struct pci_dev *pdev = function->pdev;
-
-	return READ_ONCE(pdev->error_state) == pci_channel_io_frozen &&
-	       !pdev->is_virtfn &&
-	       pci_select_bars(pdev, IORESOURCE_MEM | IORESOURCE_IO) &&
-	       !mdr_function_is_blank(function);
-}
-
 static int mdr_function_save_pristine(struct mdr_function *function)
 {
 	struct pci_dev *pdev = function->pdev;
@@ -86,10 +71,6 @@ static int mdr_function_save_pristine(struct mdr_function *function)
 	if (!mdr_function_answers(pdev)) {
 		pci_err(pdev, "does not answer: if it lost power, remove and rescan it\n");
 		return -ENODEV;
-	}
-	if (mdr_function_reset_comes(function)) {
-		pci_err(pdev, "the host is about to reset it after an error: bind it again when that is over\n");
-		return -EBUSY;
 	}
 	/* reset before we were bound, or written to; the kernel has a copy */
 	if (mdr_function_is_misplaced(pdev))
@@ -171,9 +152,8 @@ static void mdr_function_unpublish(struct mdr_function *function)
  * Context: a PCI driver's probe, with the device lock of @pdev held. May sleep.
  * Return: 0; -EINVAL for a bridge, for a parent driver without
  * driver_managed_dma, or for incomplete @ops; -ENODEV if the function is in no
- * IOMMU group or does not answer; -EBUSY if the host is about to reset it after a
- * fatal error; -EIO if its config space is lost; -ENOMEM; or an error of
- * mdev_register_parent().
+ * IOMMU group or does not answer; -EIO if its config space is lost; -ENOMEM; or
+ * an error of mdev_register_parent().
  */
 int mdr_register_function(struct pci_dev *pdev,
 			  const struct mdr_parent_ops *ops)

@@ -339,28 +339,3 @@ SCENARIO(neighbour_closed_silent,
 	MEASURE_BOUND("closed_ms", background_ms(&closing, 2 * SETTLE_MS), 2 * SETTLE_MS);
 	REQUIRE_OK(slow_end());
 }
-
-SCENARIO(neighbour_bound_in_a_walk,
-	 "a function that the host is about to reset cannot be bound; when it was reset it can")
-{
-	char addr[PCI_ADDR_LEN], driver[32];
-	struct shim slow, s;
-
-	REQUIRE_OK(shim_bind_test(&slow, PORT, 1));
-	REQUIRE_OK(shim_test_set("prepare_ms", "1000"));
-	REQUIRE_OK(pci_below(PORT, 0, addr));
-	REQUIRE_OK(aer_inject(PORT, "DLP"));
-	/* the first function was told before, and the reset comes after the second's hook */
-	REQUIRE(shim_wait(slow.group, "recovering", SETTLE_MS), "no recovery");
-	CHECK_ERRNO(shim_bind(&s, PORT, 0), ENODEV);
-	CHECK(pci_driver(addr, driver, sizeof(driver)) == 0, "bound to %s", driver);
-	CHECK(klog_count("the host is about to reset it") == 1, "not in the kernel log");
-	CHECK(klog_wait("device recovery failed", SETTLE_MS + SLOW_MS, NULL, 0),
-	      "the kernel did not abandon the recovery");
-
-	REQUIRE_OK(shim_make(&s, PORT, 0, "resume"));
-	REQUIRE_OK(vfio_user_open(&user, s.uuid));
-	CHECK(shim_is(s.group, "open"), "not open");
-	CHECK(vfio_user_command(&user) & 0x2, "COMMAND is %#x", vfio_user_command(&user));
-	MEASURE("status", "%#x", nic_status(&user));
-}
