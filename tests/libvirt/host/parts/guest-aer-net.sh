@@ -49,6 +49,8 @@ told_take virtio_net $virtio_uuid
 
 # below a port that cannot report an active link the guest is not told
 told_give igb $igb $igb_uuid 3
+check "igb, port as libvirt makes it: the doctor says so before" \
+	eval 'mdrctl doctor guest >/run/doctor; grep -q "^FAIL  $igb_uuid:.* cannot report an active link" /run/doctor'
 agent_mark
 check "igb, port as libvirt makes it: an error strikes" strike rp_igb $igb
 check "igb, port as libvirt makes it: the journal says what to change" \

@@ -19,6 +19,8 @@ bind_to mdr-pci $nvme
 mark
 check "nvme: the guide's commands run as they are written" walk libvirt 60-define.sh 70-attach.sh
 check "nvme: the guest uses it" wait_for 120 at_work nvme
+check "nvme: the doctor finds that the guest can be told" \
+	eval 'mdrctl doctor guest >/run/doctor; grep -q "^PASS  $nvme_uuid: its errors can be reported at .* pci.1" /run/doctor'
 told=0
 for n in 1 2 3 4 5; do
 	had=$(last mib 'disk mib')
