@@ -102,7 +102,7 @@ static void check_route(const struct check *check, const struct record *record)
 	group_read(check->sysfs, name, &group);
 	reason = route_reason(&check->records, record, &group, check->sysfs);
 	if (!reason) {
-		snprintf(text, sizeof(text), "its errors can be reported at the guest's root port %s",
+		snprintf(text, sizeof(text), "its errors can be reported at port %s",
 			 record->place.port);
 		find(check, "PASS", "guest-port", record->mdev, text, NULL);
 		return;
