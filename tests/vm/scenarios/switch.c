@@ -205,7 +205,7 @@ static void two_walks(const char *slow, const char *quick)
 	uint64_t event = event_of(&a);
 	int ret;
 
-	ret = shim_test_recover(slow, "frozen", "ok", 3000);
+	ret = shim_test_recover(slow, "frozen", "ok", 5000);
 	if (ret == -EOPNOTSUPP)
 		SKIP("nothing finds pcie_do_recovery()");
 	REQUIRE_OK(ret);
@@ -214,7 +214,7 @@ static void two_walks(const char *slow, const char *quick)
 	REQUIRE(WAIT_FOR(klog_count(SUCCESSFUL) > ended, SETTLE_MS), "the second does not end");
 	CHECK(!WAIT_FOR(shim_is(a.s.group, "open"), QUIET_MS), "open before the reset at %s", slow);
 	CHECK(klog_count(SUCCESSFUL) == ended + 1, "the first was faster: nothing is shown");
-	REQUIRE(WAIT_FOR(klog_count(SUCCESSFUL) > ended + 1, SETTLE_MS), "the first does not end");
+	REQUIRE(WAIT_FOR(klog_count(SUCCESSFUL) > ended + 1, 2 * SETTLE_MS), "the first does not end");
 	client_check_whole(&a, SETTLE_MS);
 }
 
