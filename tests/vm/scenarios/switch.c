@@ -214,7 +214,8 @@ static void two_walks(const char *slow, const char *quick)
 	REQUIRE(WAIT_FOR(klog_count(SUCCESSFUL) > ended, SETTLE_MS), "the second does not end");
 	CHECK(!WAIT_FOR(shim_is(a.s.group, "open"), QUIET_MS), "open before the reset at %s", slow);
 	CHECK(klog_count(SUCCESSFUL) == ended + 1, "the first was faster: nothing is shown");
-	REQUIRE(WAIT_FOR(klog_count(SUCCESSFUL) > ended + 1, 2 * SETTLE_MS), "the first does not end");
+	REQUIRE(WAIT_FOR(klog_count(SUCCESSFUL) > ended + 1, 2 * SETTLE_MS),
+		"the first does not end");
 	client_check_whole(&a, SETTLE_MS);
 }
 
