@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Errors, and resets by the administrator: the steps of a soak. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "aer_fault.h"
 #include "clock.h"
@@ -19,38 +17,13 @@
 /* the operator may keep us waiting */
 #define STRIKE_MS 300000
 
-/* drivers/pci/pcie/aer_inject.c has it, no header does */
-struct fault {
-	uint8_t bus;
-	uint8_t dev;
-	uint8_t fn;
-	uint32_t uncor_status;
-	uint32_t cor_status;
-	uint32_t header_log[4];
-	uint32_t domain;
-};
-
 int striker_inject(const char *addr, uint32_t uncorrectable, uint32_t correctable)
 {
-	struct fault fault = { .uncor_status = uncorrectable, .cor_status = correctable };
-	unsigned int bus, dev, fn;
-	ssize_t len;
-	int fd;
+	int ret = aer_fault(addr, uncorrectable, correctable);
 
-	if (sscanf(addr, "%x:%x:%x.%u", &fault.domain, &bus, &dev, &fn) != 4)
-		return -EINVAL;
-	fault.bus = bus;
-	fault.dev = dev;
-	fault.fn = fn;
-	fd = open("/dev/aer_inject", O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	len = write(fd, &fault, sizeof(fault));
-	close(fd);
-	if (len < 0)
-		return -errno;
-	atomic_fetch_add(&soak->strikes, 1);
-	return 0;
+	if (!ret)
+		atomic_fetch_add(&soak->strikes, 1);
+	return ret;
 }
 
 static struct soak_function *any_function(struct soak_actor *a)

@@ -20,6 +20,7 @@
 #include <libvirt/virterror.h>
 
 #include "domains.h"
+#include "eventually.h"
 #include "fake_root.h"
 
 #define DOMAIN_B "aaaaaaaa-0000-4000-8000-000000000002"
@@ -57,15 +58,6 @@ char *__wrap_virDomainGetXMLDesc(virDomainPtr domain, unsigned int flags)
 		virDomainDestroy(domain);
 	return __real_virDomainGetXMLDesc(domain, flags);
 }
-
-/* Like the main loop, until the condition holds; false after 5 s. */
-#define eventually(condition_) \
-	({ \
-		int rounds_ = 0; \
-		while (!(condition_) && rounds_++ < 500) \
-			turn(); \
-		(condition_); \
-	})
 
 static void turn(void)
 {

@@ -21,6 +21,7 @@
 #include <json-c/json.h>
 
 #include "decide.h"
+#include "eventually.h"
 #include "fake_root.h"
 #include "qmp.h"
 
@@ -181,14 +182,6 @@ static void event(const char *name)
 	snprintf(text, sizeof(text), "{\"event\":\"%s\",\"data\":{}}\n", name);
 	assert_true(send(qemu.client, text, strlen(text), MSG_NOSIGNAL) > 0);
 }
-
-#define eventually(condition_) \
-	({ \
-		int rounds_ = 0; \
-		while (!(condition_) && rounds_++ < 500) \
-			turn(); \
-		(condition_); \
-	})
 
 static void turn(void)
 {

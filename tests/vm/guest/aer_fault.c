@@ -18,9 +18,9 @@ struct fault {
 	uint32_t domain;
 };
 
-int aer_fault(const char *addr, uint32_t status)
+int aer_fault(const char *addr, uint32_t uncorrectable, uint32_t correctable)
 {
-	struct fault fault = { .uncor_status = status };
+	struct fault fault = { .uncor_status = uncorrectable, .cor_status = correctable };
 	unsigned int bus, dev, fn;
 	ssize_t len;
 	int fd;

@@ -13,11 +13,12 @@
 #define AER_FAULT_POISON_TLP 0x1000	/* non-fatal by default */
 
 /*
- * Both return 0 or -errno. Between them the port hides real errors, and the scenario
+ * An error by the bits of both status registers; 0 for one that shows nothing. Both
+ * functions return 0 or -errno. Between them the port hides real errors, and the scenario
  * must not read config space through sysfs: aer_inject takes a lock there that may
  * sleep below one that must not, which the debug kernel reports.
  */
-int aer_fault(const char *addr, uint32_t status);
+int aer_fault(const char *addr, uint32_t uncorrectable, uint32_t correctable);
 int aer_fault_end(void);
 
 #endif

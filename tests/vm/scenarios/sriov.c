@@ -146,7 +146,7 @@ static void report(const char *addr, uint32_t status)
 
 	for (int i = 0; i < VFS; i++)
 		before[i] = shim_number(vf[i].group, "event");
-	REQUIRE_OK(aer_fault(addr, status));
+	REQUIRE_OK(aer_fault(addr, status, 0));
 	for (int i = 0; i < VFS; i++) {
 		CHECK(WAIT_FOR(shim_number(vf[i].group, "event") != before[i], SETTLE_MS),
 		      "VF %d was not told", i);
