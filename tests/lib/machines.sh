@@ -13,6 +13,7 @@
 complaints=$(dirname "${BASH_SOURCE[0]}")/complaints.h
 emulator=(qemu-system-x86_64)
 started=0
+still_after=${still_after:-60}
 
 die() {
 	echo "$part: error: $*" >&2
@@ -86,8 +87,12 @@ emulate() {
 	shift 4
 	: >"$dir/tap"
 	: >"$dir/console"
+	rm -f "$dir/ask.in" "$dir/ask.out"
+	mkfifo "$dir/ask.in" "$dir/ask.out"
 	exec timeout -k 5 "$limit" "${emulator[@]}" \
 		-nodefaults -no-user-config -display none -no-reboot \
+		-name debug-threads=on \
+		-chardev "pipe,id=ask,path=$dir/ask" -mon chardev=ask,mode=readline \
 		-d trace:qemu_system_shutdown_request \
 		-M q35,kernel-irqchip=split \
 		-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
@@ -98,19 +103,59 @@ emulate() {
 		>"$dir/qemu.log" 2>&1 </dev/null
 }
 
+# cpu_ticks PID: for how many ticks of the clock the virtual CPUs of the emulator have run
+# that timeout, PID, watches over; nothing while there are none
+cpu_ticks() {
+	local qemu
+	qemu=$(pgrep -P "$1") || return 0
+	cat "/proc/${qemu%%$'\n'*}/task"/*/stat 2>/dev/null |
+		awk '/\([^)]*CPU[^)]*\/TCG\)/ { sub(/.*\) /, ""); sum += $12 + $13; n++ } END { if (n) print sum }' || true
+}
+
+# ask_monitor DIR COMMAND...: what the monitor of the machine in DIR answers
+ask_monitor() {
+	printf '%s\n' "${@:2}" | timeout 5 tee "$1/ask.in" >/dev/null || true
+	# it shows each letter of a command as if somebody typed it
+	timeout 5 cat "$1/ask.out" | tr -d '\r\033' | sed 's/^(qemu) .*\[K/(qemu) /' || true
+}
+
+# end_if_still PID DIR: ends the machine in DIR once its virtual CPUs have slept for
+# still_after seconds, and leaves in DIR/still where they are. A kernel that lives takes
+# ticks, also when it has nothing to do. One that does not is rare, and the emulator's fault.
+end_if_still() {
+	local pid=$1 dir=$2 last='' now slept=0
+	while sleep 5 && kill -0 "$pid" 2>/dev/null; do
+		now=$(cpu_ticks "$pid")
+		if [ -n "$now" ] && [ "$now" = "$last" ]; then
+			slept=$((slept + 5))
+		else
+			last=$now slept=0
+		fi
+		[ "$slept" -lt "$still_after" ] || {
+			ask_monitor "$dir" 'info status' 'info registers -a' 'info lapic' 'info pic' >"$dir/still"
+			kill "$pid"
+			return
+		}
+	done
+}
+
 # run_machine NAME DIR COMMAND...: runs COMMAND, which becomes the machine in DIR, to
 # its end and to a verdict. DIR/tap passes through "show NAME" of the runner as it
 # comes; what the machine could not say is added to it, and stands in DIR/trouble.
 run_machine() {
-	local name=$1 dir=$2 status=0 pid line
+	local name=$1 dir=$2 status=0 pid watcher line
 	: >"$dir/tap"
+	rm -f "$dir/still"
 	"${@:3}" &
 	pid=$!
+	end_if_still "$pid" "$dir" >/dev/null 2>&1 &
+	watcher=$!
 	# shellcheck disable=SC2064
-	trap "kill $pid 2>/dev/null; exit 143" TERM INT
+	trap "kill $pid $watcher 2>/dev/null; exit 143" TERM INT
 	tail -n +1 -s 0.2 -f --pid="$pid" "$dir/tap" 2>/dev/null | show "$name" &
 	wait "$pid" || status=$?
 	trap - TERM INT
+	[ -e "$dir/still" ] || kill "$watcher" 2>/dev/null || true
 	wait
 	sed -i 's/\r$//' "$dir/tap"
 	judge "$dir" "$status" >"$dir/trouble"
@@ -126,6 +171,10 @@ run_machine() {
 # judge DIR STATUS: what is wrong with a machine that has ended, one a line
 judge() {
 	local dir=$1 tap=$1/tap planned got line
+	[ ! -e "$dir/still" ] || {
+		echo "the machine stood still: its virtual CPUs slept for $still_after s"
+		return
+	}
 	case $2 in
 	0) grep -q qemu_system_shutdown_request "$dir/qemu.log" || echo "the machine was reset" ;;
 	124 | 137) echo "the machine was still running after $limit s" ;;

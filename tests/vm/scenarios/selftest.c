@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "klog.h"
 #include "module.h"
+#include "monitor.h"
 #include "scenario.h"
 #include "sysfs.h"
 
@@ -94,6 +95,12 @@ SCENARIO(selftest_lockup, "a machine that does not answer any more is a failure"
 {
 	for (;;)
 		pause();
+}
+
+SCENARIO(selftest_still, "a machine whose processors sleep for good is a failure",
+	 .selftest = true, .limit_s = 100000)
+{
+	monitor("stop");
 }
 
 SCENARIO(selftest_skip, "a skip is told as a skip", .selftest = true)
