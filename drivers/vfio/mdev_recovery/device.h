@@ -117,11 +117,13 @@ struct mdr_intx {
 };
 
 /**
- * struct mdr_intx_request - what a SET_IRQS does to the eventfd that unmasks INTx
- * @changes: anything
- * @fd: the new one, or -1 for none
+ * struct mdr_irqs_request - what the shim has to know of a SET_IRQS
+ * @turns_off: it takes all interrupts of an index away
+ * @changes: it changes the eventfd that unmasks INTx
+ * @fd: the new eventfd, or -1 for none
  */
-struct mdr_intx_request {
+struct mdr_irqs_request {
+	bool turns_off;
 	bool changes;
 	s32 fd;
 };
@@ -322,9 +324,9 @@ ssize_t mdr_status_read(struct mdr_device *device, char __user *buf,
 			size_t count, loff_t *ppos);
 
 /* intx.c: the eventfd that unmasks INTx */
-void mdr_intx_parse(const void __user *user, struct mdr_intx_request *request);
+void mdr_intx_parse(const void __user *user, struct mdr_irqs_request *request);
 void mdr_intx_note(struct mdr_device *device,
-		   const struct mdr_intx_request *request);
+		   const struct mdr_irqs_request *request);
 void mdr_intx_forget(struct mdr_device *device);
 void mdr_intx_withhold(struct mdr_group *group);
 void mdr_intx_release(struct mdr_device *device);

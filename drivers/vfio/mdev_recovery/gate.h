@@ -39,7 +39,8 @@ struct vfio_device;
  * @MDR_ENTRY_CONFIG: config space, which the PCI core blocks by itself while it
  *	resets the function (pci_cfg_access_lock())
  * @MDR_ENTRY_EXCLUSIVE: reset, open or close of the device by the task that
- *	closed the gate; PCI reset callbacks in that task are its own
+ *	closed the gate, and the end of a held device's interrupts; PCI reset
+ *	callbacks in that task are its own
  */
 enum mdr_entry_kind {
 	MDR_ENTRY_ACCESS = 0,

@@ -22,28 +22,30 @@
 #include "group.h"
 
 /**
- * mdr_intx_parse - what a SET_IRQS does to the eventfd
+ * mdr_intx_parse - what a SET_IRQS asks for
  * @user: the argument
- * @request: filled in; nothing is to be noted if the call cannot succeed
+ * @request: filled in; if the call cannot succeed, with nothing
  */
-void mdr_intx_parse(const void __user *user, struct mdr_intx_request *request)
+void mdr_intx_parse(const void __user *user, struct mdr_irqs_request *request)
 {
 	size_t size = offsetofend(struct vfio_irq_set, count);
 	struct vfio_irq_set set;
 
-	request->changes = false;
-	request->fd = -1;
-	if (copy_from_user(&set, user, size) ||
-	    set.index != VFIO_PCI_INTX_IRQ_INDEX)
+	*request = (struct mdr_irqs_request){ .fd = -1 };
+	if (copy_from_user(&set, user, size))
+		return;
+	request->turns_off = !set.count &&
+			     set.flags == (VFIO_IRQ_SET_DATA_NONE |
+					   VFIO_IRQ_SET_ACTION_TRIGGER);
+	if (set.index != VFIO_PCI_INTX_IRQ_INDEX)
 		return;
 	if (set.flags == (VFIO_IRQ_SET_DATA_EVENTFD |
 			  VFIO_IRQ_SET_ACTION_UNMASK))
 		request->changes = !get_user(request->fd,
 					     (s32 __user *)(user + size));
-	/* INTx is turned off, and the eventfd with it */
-	if (set.flags == (VFIO_IRQ_SET_DATA_NONE |
-			  VFIO_IRQ_SET_ACTION_TRIGGER))
-		request->changes = !set.count;
+	/* the eventfd goes with INTx */
+	if (request->turns_off)
+		request->changes = true;
 }
 
 /* What the user has INTx Disable set to; see also mdr_intx_withhold(). */
@@ -88,7 +90,7 @@ void mdr_intx_forget(struct mdr_device *device)
  * Context: inside the gate, so that no drain ends in between.
  */
 void mdr_intx_note(struct mdr_device *device,
-		   const struct mdr_intx_request *request)
+		   const struct mdr_irqs_request *request)
 {
 	struct eventfd_ctx *eventfd;
 

@@ -13,6 +13,7 @@
 
 #include "device.h"
 #include "function.h"
+#include "group.h"
 
 /*
  * mdr_call_inside() for a call that copies from or to user memory, at @user_. It is made again
@@ -49,7 +50,7 @@ static long mdr_get_info(struct mdr_device *device, unsigned int cmd,
 
 static long mdr_set_irqs(struct mdr_device *device, unsigned int cmd,
 			 unsigned long arg,
-			 const struct mdr_intx_request *request)
+			 const struct mdr_irqs_request *request)
 {
 	long ret = mdr_parent_ioctl(device, cmd, arg);
 
@@ -73,6 +74,55 @@ static size_t mdr_call_size(void __user *user)
 	       min_t(size_t, size, MDR_MAX_CALL);
 }
 
+static bool mdr_group_is_holding(struct mdr_group *group)
+{
+	guard(mutex)(&group->lock);
+	return group->machine.state == MDR_STATE_HOLDING;
+}
+
+/**
+ * mdr_irqs_turn_off - a SET_IRQS that takes interrupts away from a held device
+ * @device: the device
+ * @cmd: the command
+ * @arg: its argument
+ * @request: of mdr_intx_parse()
+ * @ret: its result, if it was made
+ *
+ * A VMM takes the interrupts of a device away, and then resets it. In holding that
+ * reset is what opens the gate. If the first call waited for the gate it would fail,
+ * and after the reset the device would have the interrupts of before: INTx could not be
+ * turned on, since vfio-pci-core has MSI-X in use. The host is done with the device, and
+ * a close does the same to it. What the host's reset left stays untouched otherwise, so
+ * this is no reason to make a reset that would be skipped.
+ *
+ * An error that comes now finds the exclusive entry, and waits for it.
+ *
+ * Return: true if the group was holding.
+ */
+static bool mdr_irqs_turn_off(struct mdr_device *device, unsigned int cmd,
+			      unsigned long arg,
+			      const struct mdr_irqs_request *request, long *ret)
+{
+	struct mdr_group *group = device->function->group;
+	void __user *user = (void __user *)arg;
+	struct mdr_gate_entry entry;
+	unsigned int retries = 0;
+	bool holding;
+
+	do {
+		mdr_gate_enter_exclusive(&group->gate, &entry);
+		holding = mdr_group_is_holding(group);
+		if (holding) {
+			mdr_gate_faults_off();
+			*ret = mdr_set_irqs(device, cmd, arg, request);
+			mdr_gate_faults_on();
+		}
+		mdr_gate_exit(&entry);
+	} while (holding && *ret == -EFAULT &&
+		 mdr_device_call_again(&retries, user, mdr_call_size(user), false));
+	return holding;
+}
+
 static long mdr_ioctl_refuse(struct mdr_device *device, unsigned int cmd)
 {
 	pci_notice_ratelimited(device->core->pdev,
@@ -87,7 +137,8 @@ long mdr_device_ioctl(struct vfio_device *vdev, unsigned int cmd,
 {
 	struct mdr_device *device = to_mdr_device(vdev);
 	void __user *user = (void __user *)arg;
-	struct mdr_intx_request request;
+	struct mdr_irqs_request request;
+	long ret;
 
 	mdr_users_note(&device->users);
 	switch (cmd) {
@@ -102,6 +153,9 @@ long mdr_device_ioctl(struct vfio_device *vdev, unsigned int cmd,
 					mdr_parent_ioctl(device, cmd, arg));
 	case VFIO_DEVICE_SET_IRQS:
 		mdr_intx_parse(user, &request);
+		if (request.turns_off &&
+		    mdr_irqs_turn_off(device, cmd, arg, &request, &ret))
+			return ret;
 		return mdr_call_copying(device, user, mdr_call_size(user), false,
 					mdr_set_irqs(device, cmd, arg,
 						     &request));

@@ -59,7 +59,7 @@ static bool intx_is_off(void)
 	return pci_command(shim.addr) & INTX_OFF;
 }
 
-static void use_on(const char *port, const char *policy, const char *stall_ms)
+static void make_on(const char *port, const char *policy, const char *stall_ms)
 {
 	char addr[PCI_ADDR_LEN];
 
@@ -68,6 +68,11 @@ static void use_on(const char *port, const char *policy, const char *stall_ms)
 	if (!pci_below(port, 1, addr))
 		REQUIRE_OK(pci_bind(addr, "mdr-pci"));
 	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+}
+
+static void use_on(const char *port, const char *policy, const char *stall_ms)
+{
+	make_on(port, policy, stall_ms);
 	REQUIRE_OK(nic_user_start(&nic, &user, NIC_E1000E, VFIO_PCI_INTX_IRQ_INDEX));
 	REQUIRE(!intx_is_off(), "INTx is off from the start");
 }
@@ -125,6 +130,27 @@ SCENARIO(gate_irqs_held, "SET_IRQS waits with a held device untouched, and is ma
 	      pci_command(shim.addr));
 	REQUIRE_OK(vfio_user_reset(&user));
 	mask_passes();
+}
+
+SCENARIO(gate_irqs_turned_off,
+	 "a user takes MSI-X from a held device, resets it, and has INTx; without a wait")
+{
+	uint64_t start, took;
+
+	make_on(PORT, "hold", "30000");
+	REQUIRE_OK(nic_user_start(&nic, &user, NIC_E1000E, VFIO_PCI_MSIX_IRQ_INDEX));
+	REQUIRE_OK(strike(&shim, PORT, "DLP", "holding"));
+	start = now_ns();
+	CHECK_OK(vfio_irq_disable(&user, VFIO_PCI_MSIX_IRQ_INDEX));
+	took = (now_ns() - start) / NS_PER_MS;
+	CHECK(shim_is(shim.group, "holding"), "group is not holding any more");
+	REQUIRE_OK(vfio_user_reset(&user));
+	CHECK(shim_wait(shim.group, "open", OPEN_MS), "group is not open");
+	nic_user_stop(&nic);
+	REQUIRE_OK(nic_user_start(&nic, &user, NIC_E1000E, VFIO_PCI_INTX_IRQ_INDEX));
+	CHECK_OK(nic_user_interrupt(&nic, IRQ_MS));
+	nic_user_stop(&nic);
+	MEASURE_BOUND("took_ms", took, IRQ_MS);
 }
 
 SCENARIO(gate_irqs_slow, "SET_IRQS waits as long as the host waits for a slow device")
