@@ -224,6 +224,10 @@ static void mdr_device_close(struct vfio_device *vdev)
 		if (!--group->users)
 			mdr_group_step(group, MDR_EVENT_LAST_USER_GONE,
 				       device->function);
+		else if (mdr_group_acknowledged(group))
+			/* of those that are left */
+			mdr_group_step(group, MDR_EVENT_ACKNOWLEDGED,
+				       device->function);
 	}
 	mdr_device_release_use(device);
 }
