@@ -256,7 +256,7 @@ static struct mdr_device *mdr_finish_end(struct mdr_finish *finish, int ret)
 		if (ret)
 			break;
 		/* an abandoned walk does not come back to it */
-		if (finish->abandoned)
+		if (finish->abandoned && !function->told_by_reset)
 			mdr_walk_end(function);
 		mdr_domain_forget(function);
 	}
