@@ -167,7 +167,7 @@ static bool mdr_group_close_again(struct mdr_function *function)
 		if (group->machine.state == MDR_STATE_FAILED ||
 		    mdr_group_is_recovering(group))
 			return false;
-		mdr_group_new_event(function, group->event,
+		mdr_group_new_event(function, mdr_walk_renew(function),
 				    group->told.channel);
 		mdr_function_told(function);
 		group->attempt.event = 0;
