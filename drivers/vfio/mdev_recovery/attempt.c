@@ -520,6 +520,7 @@ int mdr_group_recover(struct mdr_group *group)
 			return -EINVAL;
 		mdr_attempt_start(group);
 	}
+	mdr_group_zap(group);
 
 	ret = mdr_group_drain_or_fail(group) ?
 	      mdr_group_reset_and_restore(group) : -EBUSY;
