@@ -128,6 +128,26 @@ int mdr_reset_enter(struct mdr_device *device, struct mdr_gate_entry *entry)
 	return -EAGAIN;
 }
 
+/* The group leaves failed with this reset: what was restored before is in line, too. */
+static void mdr_group_sync_others(struct mdr_group *group)
+{
+	struct mdr_function *function;
+	struct mdr_snapshot snapshot;
+	unsigned int i;
+
+	if (mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, &snapshot))
+		return;
+	for (i = 0; i < snapshot.count; i++) {
+		if (!device_trylock(&snapshot.pdevs[i]->dev))
+			continue;
+		function = mdr_function_find(snapshot.pdevs[i]);
+		if (function && function->device && !READ_ONCE(function->blank))
+			mdr_device_sync_interrupts(function->device);
+		device_unlock(&snapshot.pdevs[i]->dev);
+	}
+	mdr_snapshot_put(&snapshot);
+}
+
 /*
  * vfio-pci-core's reset preserves config space, but in a failed group there may
  * have been nothing to preserve.
@@ -145,6 +165,7 @@ static int mdr_reset_revive(struct mdr_device *device)
 		return ret;
 
 	mdr_device_sync_interrupts(device);
+	mdr_group_sync_others(function->group);
 	return 0;
 }
 
@@ -189,14 +210,15 @@ static long mdr_reset_core(struct mdr_device *device, unsigned int cmd,
 }
 
 /* Functions of the group, or @only one, lack their hooks: the gate must not open. */
-void mdr_reset_fail(struct mdr_group *group, struct mdr_function *only, int ret)
+static bool mdr_reset_mark_failed(struct mdr_group *group,
+				  struct mdr_function *only, int ret)
 {
 	struct mdr_function *function;
 	bool lost = false;
 
 	guard(mutex)(&group->lock);
 	if (group->resetter != current)
-		return;
+		return false;
 	list_for_each_entry(function, &group->functions, group_item) {
 		if (!READ_ONCE(function->hooks_due) ||
 		    (only && function != only))
@@ -210,6 +232,14 @@ void mdr_reset_fail(struct mdr_group *group, struct mdr_function *only, int ret)
 	/* from failed it goes back there */
 	if (lost && group->machine.origin != MDR_STATE_FAILED)
 		mdr_group_step(group, MDR_EVENT_ERROR_PERMANENT, only);
+	return lost;
+}
+
+void mdr_reset_fail(struct mdr_group *group, struct mdr_function *only, int ret)
+{
+	/* the others were not reset, and are still mapped */
+	if (mdr_reset_mark_failed(group, only, ret))
+		mdr_group_zap(group);
 }
 
 /*
