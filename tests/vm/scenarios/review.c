@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "access_log.h"
+#include "background.h"
+#include "clock.h"
+#include "hot_reset.h"
+#include "klog.h"
+#include "monitor.h"
+#include "nic_user.h"
+#include "scenario.h"
+#include "shim.h"
+#include "strike.h"
+#include "sysfs.h"
+#include "vfio_irq.h"
+#include "vfio_status.h"
+
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define PORT "rp_e1000e"
+#define SETTLE_MS 5000
+
+static struct vfio_user user[2];
+static struct access_log log_[2];
+static struct shim s[2];
+
+static void open2(const char *p0, const char *p1, int test)
+{
+	for (int i = 0; i < 2; i++) {
+		REQUIRE_OK(i < test ? shim_bind_test(&s[i], PORT, i) : shim_bind(&s[i], PORT, i));
+		REQUIRE_OK(shim_create(&s[i], i ? p1 : p0));
+		REQUIRE_OK(shim_set(&s[i], "recovery_timeout_ms", "1000"));
+		REQUIRE_OK(vfio_user_open_in(&user[i], s[i].uuid, i ? user[0].space : NULL));
+		log_[i].value = nic_status(&user[i]);
+	}
+}
+
+static int recover(void)
+{
+	return sysfs_write("1", SHIM_CLASS "/group%d/recover", s[0].group);
+}
+
+SCENARIO(review_hold_leaves, "hold user of two closes: the other, of type resume, goes on")
+{
+	open2("hold", "resume", 0);
+	REQUIRE_OK(shim_set(&s[0], "hold_timeout_ms", "2500"));
+	REQUIRE_OK(strike(&s[1], PORT, "DLP", "holding"));
+	close(user[0].device);
+	user[0].device = -1;
+	CHECK(shim_wait(s[1].group, "open", 1000), "not open, though nobody is to reset");
+	CHECK(!shim_wait(s[1].group, "evicting", 4000), "the other one is evicted");
+}
+
+SCENARIO(review_hold_leaves_both, "one of two hold users resets, the other closes: open")
+{
+	open2("hold", "hold", 0);
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(shim_set(&s[i], "hold_timeout_ms", "2500"));
+	REQUIRE_OK(strike(&s[1], PORT, "DLP", "holding"));
+	REQUIRE_OK(vfio_user_reset(&user[1]));
+	REQUIRE(shim_is(s[1].group, "holding"), "not holding");
+	close(user[0].device);
+	user[0].device = -1;
+	CHECK(shim_wait(s[1].group, "open", 1000), "not open, though all have reset");
+	CHECK(!shim_wait(s[1].group, "evicting", 4000), "evicted, though it has reset");
+}
+
+SCENARIO(review_remove_failed_hold, "failed one removed: the other, of type hold, is held")
+{
+	open2("resume", "hold", 1);
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	REQUIRE_OK(strike(&s[0], PORT, "DLP", "failed"));
+	close(user[0].device);
+	user[0].device = -1;
+	REQUIRE_OK(pci_unbind(s[0].addr));
+	CHECK(shim_wait(s[1].group, "holding", 1000), "not holding");
+	CHECK(!shim_is(s[1].group, "open"), "open without a reset of the hold user");
+}
+
+static struct nic_user nic;
+
+static void intx_start(void)
+{
+	REQUIRE_OK(nic_user_start(&nic, &user[1], NIC_E1000E, VFIO_PCI_INTX_IRQ_INDEX));
+	REQUIRE_OK(nic_user_interrupt(&nic, SETTLE_MS));
+	REQUIRE_OK(vfio_irq_unmask_intx(&user[1]));
+}
+
+static void intx_check(void)
+{
+	note("COMMAND of the other is %#x", pci_command(s[1].addr));
+	CHECK(!(pci_command(s[1].addr) & 0x400), "INTx is disabled in COMMAND");
+	REQUIRE_OK(vfio_user_bus_master(&user[1], true));
+	CHECK_OK(nic_user_raise(&nic, SETTLE_MS));
+}
+
+SCENARIO(review_remove_failed_intx, "failed one removed: INTx of the other works")
+{
+	open2("resume", "resume", 1);
+	intx_start();
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	REQUIRE_OK(strike(&s[0], PORT, "DLP", "failed"));
+	close(user[0].device);
+	user[0].device = -1;
+	REQUIRE_OK(pci_unbind(s[0].addr));
+	REQUIRE(shim_wait(s[1].group, "open", 1000), "not open");
+	intx_check();
+}
+
+SCENARIO(review_reset_failed_intx, "failed, then reset by one user: INTx of the other works")
+{
+	open2("resume", "resume", 1);
+	intx_start();
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	REQUIRE_OK(strike(&s[0], PORT, "DLP", "failed"));
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+	REQUIRE_OK(vfio_user_reset(&user[0]));
+	REQUIRE(shim_wait(s[1].group, "open", 1000), "not open");
+	intx_check();
+}
+
+SCENARIO(review_recover_failed_intx, "failed, then recover: INTx of the other works (control)")
+{
+	open2("resume", "resume", 1);
+	intx_start();
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	REQUIRE_OK(strike(&s[0], PORT, "DLP", "failed"));
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+	REQUIRE_OK(recover());
+	REQUIRE(shim_wait(s[1].group, "open", 1000), "not open");
+	intx_check();
+}
+
+static int reset_first(const char *name)
+{
+	return pci_reset(name);
+}
+
+SCENARIO(review_reset_in_own_attempt,
+	 "a reset from outside in an own attempt that waits for the other: gate stays closed")
+{
+	struct background r = { .call = reset_first };
+	long before;
+	int ret;
+
+	if (!shim_test_gives_up())
+		SKIP("this kernel does not say that it gives up");
+	open2("resume", "resume", 2);
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(shim_set(&s[i], "recovery_timeout_ms", "20000"));
+	REQUIRE_OK(shim_test_set("ill", s[1].addr));
+	REQUIRE_OK(shim_test_set("ill_resets", "9"));
+	before = shim_test_count("restores");
+	ret = shim_test_recover(PORT, "frozen", "fail", 0);
+	if (ret == -EOPNOTSUPP)
+		SKIP("nothing finds pcie_do_recovery()");
+	REQUIRE_OK(ret);
+	REQUIRE(WAIT_FOR(shim_test_count("restores") >= before + 2, SETTLE_MS), "no restores");
+	REQUIRE(shim_wait(s[0].group, "recovering", SETTLE_MS), "not recovering");
+	REQUIRE_OK(shim_test_set("reset_done_ms", "2500"));
+	r.name = s[0].addr;
+	background_start(&r);
+	REQUIRE(background_in(&r, "test_reset_done", SETTLE_MS), "no reset is run");
+	REQUIRE_OK(shim_test_set("ill_resets", "0"));
+	CHECK(!shim_wait(s[0].group, "open", 1500) || atomic_load(&r.done),
+	      "the gate is open in the middle of a reset from outside");
+	REQUIRE(WAIT_FOR(atomic_load(&r.done), SETTLE_MS), "the reset does not end");
+	CHECK(shim_wait(s[0].group, "open", SETTLE_MS), "not open in the end");
+}
+
+SCENARIO(review_reset_fails_mapped, "a user's reset fails the group: the other's map is away")
+{
+	volatile uint32_t *map;
+	uint32_t value;
+
+	open2("resume", "resume", 1);
+	map = vfio_user_map(&user[1], BAR0);
+	REQUIRE(map, "no map");
+	value = map[NIC_STATUS / 4];
+	REQUIRE_OK(shim_test_set("restore_error", "-5"));
+	CHECK(vfio_user_reset(&user[0]), "the reset succeeds");
+	REQUIRE(shim_wait(s[0].group, "failed", SETTLE_MS), "not failed");
+	CHECK(vfio_user_read(&user[1], BAR0, NIC_STATUS, 4) == ~0u, "pread reaches it");
+	CHECK(map[NIC_STATUS / 4] == ~0u, "the mapping reaches it: %#x (was %#x)",
+	      map[NIC_STATUS / 4], value);
+	REQUIRE_OK(shim_test_set("restore_error", "0"));
+	log_[1].u = &user[1];
+	log_[1].kind = ACCESS_MAP_READ;
+	log_[1].region = BAR0;
+	log_[1].off = NIC_STATUS;
+	log_[1].pause_us = 50;
+	REQUIRE_OK(access_start(&log_[1]));
+	CHECK_OK(recover());
+	access_stop(&log_[1]);
+	note("reads %ju ones %ju wrong %ju", log_[1].count, log_[1].ones, log_[1].wrong);
+}
+
+SCENARIO(review_late_hold, "host late after recover: a hold user is told to reset again")
+{
+	struct mdr_status status = {};
+	int ret;
+
+	open2("hold", "resume", 2);
+	REQUIRE_OK(shim_set(&s[0], "recovery_timeout_ms", "200"));
+	REQUIRE_OK(shim_set(&s[0], "hold_timeout_ms", "20000"));
+	ret = shim_test_recover(PORT, "frozen", "ok", 6000);
+	if (ret == -EOPNOTSUPP)
+		SKIP("nothing finds pcie_do_recovery()");
+	REQUIRE_OK(ret);
+	REQUIRE(shim_wait(s[0].group, "failed", SETTLE_MS), "not failed");
+	REQUIRE_OK(shim_set(&s[0], "recovery_timeout_ms", "20000"));
+	REQUIRE_OK(shim_set(&s[1], "recovery_timeout_ms", "20000"));
+	REQUIRE_OK(recover());
+	REQUIRE(shim_is(s[0].group, "holding"), "not holding");
+	REQUIRE_OK(vfio_user_reset(&user[0]));
+	REQUIRE(shim_is(s[0].group, "open"), "not open");
+	note("event %ju", shim_number(s[0].group, "event"));
+	REQUIRE(shim_wait(s[0].group, "holding", 8000), "not holding again");
+	note("event %ju", shim_number(s[0].group, "event"));
+	REQUIRE_OK(vfio_status(&user[0], &status));
+	CHECK(status.next == MDR_NEXT_RESET, "next is %u, the user is not told to reset", status.next);
+}
