@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -17,11 +18,14 @@
 
 #include <cmocka.h>
 
+#include <json-c/json.h>
+
 #include <libvirt/virterror.h>
 
 #include "domains.h"
 #include "eventually.h"
 #include "fake_root.h"
+#include "machine.h"
 
 #define DOMAIN_B "aaaaaaaa-0000-4000-8000-000000000002"
 #define XML_OF(name_, uuid_, mdev_) \
@@ -286,9 +290,38 @@ static void does_not_answer(void **state)
 	assert_false(domains_stop(&domains));
 }
 
+/* A QEMU that its guest has taken over says what it likes to query-pci. */
+static void strange_addresses(void **state)
+{
+	static const char *const answers[] = {
+		"{}", "\"text\"", "7", "null", "[7]", "[{\"devices\":{}}]",
+		"[{\"devices\":[7]}]", "[{\"devices\":[{\"pci_bridge\":[]}]}]",
+		"[{\"devices\":[{\"qdev_id\":[\"hostdev0\"]}]}]",
+	};
+	static const char *const no_regions[] = {
+		"[{\"devices\":[{\"qdev_id\":\"hostdev0\"}]}]",
+		"[{\"devices\":[{\"qdev_id\":\"hostdev0\",\"regions\":{}}]}]",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++) {
+		struct json_object *buses = json_tokener_parse(answers[i]);
+
+		assert_int_equal(machine_has_addresses(buses, "hostdev0"), -ENOENT);
+		json_object_put(buses);
+	}
+	for (size_t i = 0; i < sizeof(no_regions) / sizeof(*no_regions); i++) {
+		struct json_object *buses = json_tokener_parse(no_regions[i]);
+
+		assert_int_equal(machine_has_addresses(buses, "hostdev0"), 0);
+		json_object_put(buses);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(strange_addresses),
 		cmocka_unit_test_setup_teardown(news, setup, teardown),
 		cmocka_unit_test_setup_teardown(quiet, setup, teardown),
 		cmocka_unit_test_setup_teardown(vanishing, setup, teardown),

@@ -105,6 +105,12 @@ static bool get_mdev(const struct description *d, const char *id, char mdev[UUID
 	return valid;
 }
 
+/* What QEMU says is what its guest may have made of it: it need not be a list. */
+static size_t length_of(struct json_object *list)
+{
+	return json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+}
+
 static void describe_bus(struct description *d, struct json_object *devices, int index,
 			 const char *port);
 
@@ -137,7 +143,7 @@ static void describe_device(struct description *d, struct json_object *device, i
 static void describe_bus(struct description *d, struct json_object *devices, int index,
 			 const char *port)
 {
-	for (size_t i = 0; devices && i < json_object_array_length(devices); i++)
+	for (size_t i = 0; i < length_of(devices); i++)
 		describe_device(d, json_object_array_get_idx(devices, i), index, port);
 }
 
@@ -147,7 +153,7 @@ static bool acpi_hotplug(const struct description *d)
 	struct json_object *list = d->ask(d->arg, "/machine/unattached", NULL), *value;
 	bool on = true;
 
-	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+	for (size_t i = 0; i < length_of(list); i++) {
 		struct json_object *entry = json_object_array_get_idx(list, i);
 		const char *type = json_object_get_string(field(entry, "type"));
 		const char *name = json_object_get_string(field(entry, "name"));
@@ -175,7 +181,7 @@ char *machine_describe(struct json_object *buses, machine_ask ask, void *arg)
 	d.overrides = open_memstream(&overrides, &size);
 	if (!d.devices || !d.overrides)
 		abort();
-	for (size_t i = 0; i < json_object_array_length(buses); i++)
+	for (size_t i = 0; i < length_of(buses); i++)
 		describe_bus(&d, field(json_object_array_get_idx(buses, i), "devices"),
 			     i ? ++d.buses : 0, "");
 	fclose(d.devices);
@@ -195,7 +201,7 @@ static int has_addresses(struct json_object *device)
 {
 	struct json_object *regions = field(device, "regions");
 
-	for (size_t i = 0; i < json_object_array_length(regions); i++) {
+	for (size_t i = 0; i < length_of(regions); i++) {
 		struct json_object *region = json_object_array_get_idx(regions, i);
 
 		/* one that is not mapped is at the end, which JSON has as -1 or as 2^64 - 1 */
@@ -210,7 +216,7 @@ static int find_addresses(struct json_object *devices, const char *id)
 {
 	int ret = -ENOENT;
 
-	for (size_t i = 0; ret < 0 && devices && i < json_object_array_length(devices); i++) {
+	for (size_t i = 0; ret < 0 && i < length_of(devices); i++) {
 		struct json_object *device = json_object_array_get_idx(devices, i);
 		const char *name = json_object_get_string(field(device, "qdev_id"));
 
@@ -225,7 +231,7 @@ int machine_has_addresses(struct json_object *buses, const char *id)
 {
 	int ret = -ENOENT;
 
-	for (size_t i = 0; ret < 0 && buses && i < json_object_array_length(buses); i++)
+	for (size_t i = 0; ret < 0 && i < length_of(buses); i++)
 		ret = find_addresses(field(json_object_array_get_idx(buses, i), "devices"), id);
 	return ret;
 }
