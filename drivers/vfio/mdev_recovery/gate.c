@@ -281,7 +281,10 @@ int mdr_gate_wait(struct mdr_gate *gate, unsigned int stall_timeout_ms,
 	/* it was open, and has closed again: the caller looks anew */
 	if (left > 0 && !READ_ONCE(gate->dead))
 		return 0;
-	return left < 0 ? left : -ETIMEDOUT;
+	if (left < 0)
+		return left;
+	/* and so it may have done while this task slept on, or was not run */
+	return mdr_gate_expired(gate, stall_timeout_ms) ? -ETIMEDOUT : 0;
 }
 
 /* True while this task resets, opens or closes a device of the gate. */
