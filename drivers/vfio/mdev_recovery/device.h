@@ -361,7 +361,7 @@ long mdr_device_reset(struct mdr_device *device, unsigned int cmd,
 int mdr_reset_enter(struct mdr_device *device, struct mdr_gate_entry *entry);
 bool mdr_reset_reaches(struct mdr_device *device);
 long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
-		   unsigned long arg);
+		   unsigned long arg, bool *was_reset);
 void mdr_reset_fail(struct mdr_group *group, struct mdr_function *only,
 		    int ret);
 int mdr_reset_hooks(struct mdr_group *group, struct mdr_function *only);

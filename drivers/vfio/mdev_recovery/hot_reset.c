@@ -4,8 +4,7 @@
  * functions of other groups too, so the gates of all of them close first.
  *
  * vfio-pci-core decides whether the reset is allowed. But strangers must not
- * even close a gate, so the user first has to show that each group in use is
- * its own, by group file or iommufd context. vfio-pci-core asks for the same
+ * even close a gate, so the user first has to show that each group is its own, by group file or iommufd context. vfio-pci-core asks for the same
  * proof later, and reads the arguments again for it. If their page is gone by then,
  * the reset ends, the gates open, and it begins anew once the page is present:
  * nobody keeps the gates of others closed by withholding a page.
@@ -49,7 +48,7 @@ struct mdr_hot_reset {
 	unsigned int begun;
 };
 
-/* Is the open device in a group whose file the user passed? */
+/* Is the device, open or not, in a group whose file the user passed? */
 static bool mdr_hot_reset_has_file(struct mdr_hot_reset *reset,
 				   struct vfio_device *vdev)
 {
@@ -61,28 +60,33 @@ static bool mdr_hot_reset_has_file(struct mdr_hot_reset *reset,
 	return false;
 }
 
-/* Is the group unused, or shown to be the caller's? */
+/*
+ * Is the group shown to be the caller's? Also one that nobody uses has to be: else a
+ * stranger could keep its gate closed, and its owner from opening it, with resets that
+ * vfio-pci-core refuses. A context has a group through the devices that are open in it.
+ */
 static bool mdr_hot_reset_may(struct mdr_hot_reset *reset,
 			      struct mdr_group *group)
 {
 	struct iommufd_ctx *context =
 		vfio_iommufd_device_ictx(&reset->device->core->vdev);
 	struct mdr_function *function;
+	bool shown = false;
 
 	guard(mutex)(&group->lock);
-	if (!group->users)
-		return true;
 	list_for_each_entry(function, &group->functions, group_item) {
+		struct mdr_device *device = function->device;
 		struct vfio_device *vdev;
 
-		if (!function->device || !function->device->opened)
+		if (!device || (context && !device->opened))
 			continue;
-		vdev = &function->device->core->vdev;
-		if (context ? vfio_iommufd_device_ictx(vdev) != context :
-			      !mdr_hot_reset_has_file(reset, vdev))
+		vdev = &device->core->vdev;
+		shown = context ? vfio_iommufd_device_ictx(vdev) == context :
+				  mdr_hot_reset_has_file(reset, vdev);
+		if (!shown)
 			return false;
 	}
-	return true;
+	return shown;
 }
 
 static bool mdr_hot_reset_has(struct mdr_hot_reset *reset,
@@ -134,7 +138,7 @@ static int mdr_hot_reset_collect(struct mdr_hot_reset *reset)
 			continue;
 		if (!mdr_hot_reset_may(reset, other->group)) {
 			pci_notice_ratelimited(function->pdev,
-					       "%s: hot reset refused: it would hit a group that is in use and not the caller's\n",
+					       "%s: hot reset refused: it would hit a group that is not shown to be the caller's\n",
 					       reset->device->uuid);
 			return -EPERM;
 		}
@@ -259,6 +263,7 @@ static void mdr_hot_reset_put_groups(struct mdr_hot_reset *reset)
 static long mdr_hot_reset_run(struct mdr_hot_reset *reset, unsigned int cmd,
 			      unsigned long arg)
 {
+	bool was_reset = false;
 	long ret;
 
 	ret = mdr_hot_reset_collect(reset);
@@ -269,10 +274,11 @@ static long mdr_hot_reset_run(struct mdr_hot_reset *reset, unsigned int cmd,
 	if (!ret) {
 		/* vfio-pci-core reads the arguments again */
 		mdr_gate_faults_off();
-		ret = mdr_reset_run(reset->device, cmd, arg);
+		ret = mdr_reset_run(reset->device, cmd, arg, &was_reset);
 		mdr_gate_faults_on();
-		ret = mdr_hot_reset_mend(reset, ret);
 	}
+	if (was_reset)
+		ret = mdr_hot_reset_mend(reset, ret);
 	mdr_hot_reset_end(reset, !ret);
 	mdr_hot_reset_put_groups(reset);
 	return ret;
@@ -339,11 +345,11 @@ static void mdr_hot_reset_put_files(struct mdr_hot_reset *reset)
  * @cmd: the command
  * @arg: its argument
  *
- * Allowed only if every function that the reset hits is the caller's or unused.
+ * Allowed only if every function that the reset hits is in a group of the caller's.
  *
  * Context: not inside any gate. Sleeps, killable.
- * Return: as mdr_device_reset(); -EPERM if it would hit a group that is in use
- * and not shown to be the caller's; -EAGAIN if another group is in a recovery
+ * Return: as mdr_device_reset(); -EPERM if it would hit a group that is not
+ * shown to be the caller's; -EAGAIN if another group is in a recovery
  * or reset; -EFAULT, -EBADF or -EINVAL for a bad argument; -ENOMEM; otherwise
  * as vfio_pci_core_ioctl().
  */

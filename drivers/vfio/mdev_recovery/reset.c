@@ -276,10 +276,11 @@ bool mdr_reset_reaches(struct mdr_device *device)
 
 /*
  * Let vfio-pci-core reset, after mdr_reset_enter(), and check that the device
- * answers. Returns as mdr_device_reset().
+ * answers. @was_reset is set if there was a reset at all. Returns as
+ * mdr_device_reset().
  */
 long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
-		   unsigned long arg)
+		   unsigned long arg, bool *was_reset)
 {
 	struct mdr_group *group = device->function->group;
 	bool failed;
@@ -287,7 +288,8 @@ long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
 
 	ret = mdr_reset_core(device, cmd, arg);
 	if (ret)
-		return ret; /* nothing was reset */
+		return ret;
+	*was_reset = true;
 
 	scoped_guard(mutex, &group->lock) {
 		group->stats.user_resets++;
@@ -330,6 +332,7 @@ long mdr_device_reset(struct mdr_device *device, unsigned int cmd,
 		      unsigned long arg)
 {
 	struct mdr_gate_entry entry;
+	bool was_reset = false;
 	long ret;
 
 	ret = mdr_reset_enter(device, &entry);
@@ -338,7 +341,7 @@ long mdr_device_reset(struct mdr_device *device, unsigned int cmd,
 	if (!mdr_reset_reaches(device))
 		ret = -EIO;
 	else if (!mdr_reset_is_elided(device))
-		ret = mdr_reset_run(device, cmd, arg);
+		ret = mdr_reset_run(device, cmd, arg, &was_reset);
 	mdr_gate_exit(&entry);
 	mdr_reset_end(device->function->group, device->function, NULL, !ret);
 	return ret;

@@ -2,6 +2,8 @@
 /* Opens, closes and removals in the middle of a recovery. */
 #include <errno.h>
 
+#include <unistd.h>
+
 #include "background.h"
 #include "clock.h"
 #include "hot_reset.h"
@@ -178,8 +180,12 @@ SCENARIO(lifetime_unbind_before_hot_reset,
 	REQUIRE_OK(shim_bind_test(&s, "rp_igb", 0));
 	REQUIRE_OK(shim_create(&s, "resume"));
 	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "20000"));
-	REQUIRE_OK(shim_bind(&parked, "rp_igb", 1));
+	REQUIRE_OK(shim_make(&parked, "rp_igb", 1, "resume"));
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	/* its group stays the user's, else the hot reset would be refused at once */
+	REQUIRE_OK(vfio_user_open_in(&other, parked.uuid, user.space));
+	close(other.device);
+	other.device = -1;
 	status = vfio_user_read(&user, BAR0, NIC_STATUS, 4);
 
 	/* a reset from outside, which the hot reset has to wait for */
