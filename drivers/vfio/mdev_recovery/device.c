@@ -44,11 +44,38 @@ static int mdr_device_open_gate(struct mdr_device *device,
 	}
 }
 
+/*
+ * vfio-pci-core tries every kind of reset, also one of the bus, and for a device that
+ * is gone the PCI core waits a minute each time. vfio-pci-core only tries to take
+ * device locks, so it resets nothing while this one is taken: by us, or by whoever
+ * else has it for longer, for example to unbind the function.
+ */
+static bool mdr_device_lock_gone(struct mdr_device *device)
+{
+	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
+	struct mdr_function *function = device->function;
+	bool locked;
+
+	if (mdr_function_answers(function->pdev))
+		return false;
+	do {
+		locked = device_trylock(&function->pdev->dev);
+	} while (!locked && !READ_ONCE(function->removing) &&
+		 mdr_wait_host_lets_go(deadline));
+	return locked;
+}
+
 /* vfio-pci-core resets the function in it. */
 static void mdr_device_disable(struct mdr_device *device)
 {
-	device->parent->close_device(&device->core->vdev);
-	mdr_hooks_note_close(device->function);
+	bool locked = mdr_device_lock_gone(device);
+
+	scoped_guard(mutex, &device->core_lock) {
+		device->parent->close_device(&device->core->vdev);
+		mdr_hooks_note_close(device->function);
+	}
+	if (locked)
+		device_unlock(&device->function->pdev->dev);
 }
 
 /* Enable, and do what the parent driver has to after the reset in it. */
@@ -173,37 +200,6 @@ static int mdr_device_open(struct vfio_device *vdev)
 	return ret;
 }
 
-/*
- * vfio-pci-core tries every kind of reset, also one of the bus, and for a device that
- * is gone the PCI core waits a minute each time. vfio-pci-core only tries to take
- * device locks, so it resets nothing while this one is taken: by us, or by whoever
- * else has it for longer, for example to unbind the function.
- */
-static bool mdr_device_lock_gone(struct mdr_device *device)
-{
-	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
-	struct mdr_function *function = device->function;
-	bool locked;
-
-	if (mdr_function_answers(function->pdev))
-		return false;
-	do {
-		locked = device_trylock(&function->pdev->dev);
-	} while (!locked && !READ_ONCE(function->removing) &&
-		 mdr_wait_host_lets_go(deadline));
-	return locked;
-}
-
-static void mdr_device_close_core(struct mdr_device *device)
-{
-	bool locked = mdr_device_lock_gone(device);
-
-	scoped_guard(mutex, &device->core_lock)
-		mdr_device_disable(device);
-	if (locked)
-		device_unlock(&device->function->pdev->dev);
-}
-
 static void mdr_device_close(struct vfio_device *vdev)
 {
 	struct mdr_device *device = to_mdr_device(vdev);
@@ -216,7 +212,7 @@ static void mdr_device_close(struct vfio_device *vdev)
 	scoped_guard(mutex, &group->lock)
 		device->opened = false;
 	mdr_intx_forget(device);
-	mdr_device_close_core(device);
+	mdr_device_disable(device);
 	mdr_gate_exit(&entry);
 	mdr_status_close(device);
 
