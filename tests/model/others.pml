@@ -166,7 +166,7 @@ proctype unplug()
 			group_has_failed(G(0));
 			if
 			:: state[G(0)] == S_FAILED && !GIVEN_UP(G(0)) && !any_ ->
-				GROUP_STEP(G(0), REMOVE)
+				queued[G(0)] = !dying[G(0)]
 			:: bug != BUG_SIBLING && state[G(0)] == S_RECOVERING -> queued[G(0)] = !dying[G(0)]
 			:: else
 			fi

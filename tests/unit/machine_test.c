@@ -69,7 +69,6 @@ static const struct row matrix[] = {
 	/* When the last user is gone there is nothing to wait for. */
 	ROW(LAST_USER_GONE,    NO,      NO,      NO,      "ope O", "ope O", NO,      NO),
 	/* Two of the four ways out of failed. */
-	ROW(REMOVE,            NO,      NO,      NO,      NO,      NO,      "ope O", NO),
 	ROW(ACKNOWLEDGED,      NO,      NO,      NO,      "ope O", NO,      NO,      NO),
 	ROW(ADMIN_RECOVER,     NO,      NO,      NO,      NO,      NO,      "res -", NO),
 };
@@ -328,10 +327,6 @@ static void life_failed(void **unused)
 	     STEP(USER_RESET_FAILED, FAILED, NONE),
 	     STEP(USER_RESET_BEGIN, RESETTING, NONE),
 	     STEP(USER_RESET_OK, OPEN, OPEN));
-	PLAY("removed", fresh(),
-	     STEP(ERROR_FATAL, CLOSING, CLOSE),
-	     STEP(WATCHDOG, FAILED, LOSE),
-	     STEP(REMOVE, OPEN, OPEN));
 	PLAY("error in the try", fresh(),
 	     STEP(ERROR_PERMANENT, FAILED, LOSE),
 	     STEP(ADMIN_RECOVER, RESETTING, NONE),

@@ -126,10 +126,9 @@ void mdr_group_remove(struct mdr_group *group, struct mdr_function *function)
 	list_del(&function->group_item);
 	if (list_empty(&group->functions) || mdr_group_pending(group))
 		return;
-	if (group->machine.state == MDR_STATE_FAILED &&
-	    !mdr_group_has_given_up(group) && !mdr_group_has_failed(group))
-		queue_work(mdr_workqueue, &group->finish);
-	else if (group->machine.state == MDR_STATE_RECOVERING)
+	if (group->machine.state == MDR_STATE_RECOVERING ||
+	    (group->machine.state == MDR_STATE_FAILED &&
+	     !mdr_group_has_given_up(group) && !mdr_group_has_failed(group)))
 		queue_work(mdr_workqueue, &group->finish);
 }
 

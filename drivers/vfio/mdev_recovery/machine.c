@@ -89,7 +89,6 @@ mdr_arcs[MDR_STATE_COUNT][MDR_EVENT_COUNT] = {
 		[MDR_EVENT_RESUME_EVICT]	= ARC(EVICTING, REQUEST),
 		[MDR_EVENT_USER_RESET_BEGIN]	= ARC(RESETTING, NONE),
 		[MDR_EVENT_HOST_RESET_BEGIN]	= ARC(RESETTING, NONE),
-		[MDR_EVENT_REMOVE]		= ARC(OPEN, OPEN),
 		[MDR_EVENT_ADMIN_RECOVER]	= ARC(RESETTING, NONE),
 	},
 	[MDR_STATE_RESETTING] = {
@@ -136,7 +135,6 @@ static const char * const mdr_event_names[MDR_EVENT_COUNT] = {
 	[MDR_EVENT_HOST_RESET_DONE]	= "host_reset_done",
 	[MDR_EVENT_HOLD_TIMEOUT]	= "hold_timeout",
 	[MDR_EVENT_LAST_USER_GONE]	= "last_user_gone",
-	[MDR_EVENT_REMOVE]		= "remove",
 	[MDR_EVENT_ADMIN_RECOVER]	= "admin_recover",
 	[MDR_EVENT_ACKNOWLEDGED]	= "acknowledged",
 };

@@ -42,7 +42,6 @@ enum mdr_event {
 	MDR_EVENT_HOST_RESET_DONE,
 	MDR_EVENT_HOLD_TIMEOUT,		/* hold_timeout_ms, and no user reset */
 	MDR_EVENT_LAST_USER_GONE,	/* no device of the group is open */
-	MDR_EVENT_REMOVE,		/* failed functions left the group */
 	MDR_EVENT_ADMIN_RECOVER,	/* reset and restore a failed group */
 	MDR_EVENT_ACKNOWLEDGED,		/* without a reset, by all who have to */
 	MDR_EVENT_COUNT,
