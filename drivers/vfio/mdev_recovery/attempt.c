@@ -372,7 +372,19 @@ static int mdr_attempt_restore(struct mdr_group *group)
  */
 int mdr_group_reset_due(struct mdr_group *group)
 {
-	return mdr_attempt_reset_each(group, MDR_SNAPSHOT_DUE);
+	struct mdr_function *function;
+	int ret;
+
+	ret = mdr_attempt_reset_each(group, MDR_SNAPSHOT_DUE);
+	if (ret)
+		return ret;
+	guard(mutex)(&group->lock);
+	/* by an error that came meanwhile they may be due again */
+	if (!mdr_attempt_may(group))
+		return -ECANCELED;
+	list_for_each_entry(function, &group->functions, group_item)
+		function->error.reset_due = false;
+	return 0;
 }
 
 static bool mdr_attempt_owns(struct mdr_group *group, struct pci_dev *pdev)
@@ -412,6 +424,7 @@ static bool mdr_attempt_owns_below(struct mdr_group *group,
  */
 static int mdr_attempt_reset_bus(struct mdr_group *group, struct pci_dev *pdev)
 {
+	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
 	struct pci_dev *bridge = pci_upstream_bridge(pdev);
 	int ret;
 
@@ -423,7 +436,11 @@ static int mdr_attempt_reset_bus(struct mdr_group *group, struct pci_dev *pdev)
 		return ret;
 	if (!mdr_function_answers(pdev))
 		return -EIO;
-	return mdr_attempt_may(group) ? pci_reset_bus(pdev) : -ECANCELED;
+	/* the PCI core only tries to take the device locks */
+	do {
+		ret = mdr_attempt_may(group) ? pci_reset_bus(pdev) : -ECANCELED;
+	} while (ret == -EAGAIN && mdr_wait_host_lets_go(deadline));
+	return ret;
 }
 
 static int mdr_attempt_reset_buses(struct mdr_group *group)

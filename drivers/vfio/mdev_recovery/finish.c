@@ -27,10 +27,22 @@ static bool mdr_group_is_pristine(struct mdr_group *group)
 	return true;
 }
 
+/* A reset from outside that began before the error may still be at work. */
+static bool mdr_group_in_host_reset(struct mdr_group *group)
+{
+	struct mdr_function *function;
+
+	list_for_each_entry(function, &group->functions, group_item)
+		if (function->in_host_reset)
+			return true;
+	return false;
+}
+
 /* Is every function whole again, in time or late? */
 static bool mdr_group_has_resumed(struct mdr_group *group)
 {
-	if (mdr_group_pending(group) || mdr_group_has_failed(group))
+	if (mdr_group_pending(group) || mdr_group_has_failed(group) ||
+	    mdr_group_in_host_reset(group))
 		return false;
 	return group->machine.state == MDR_STATE_RECOVERING ||
 	       (group->machine.state == MDR_STATE_FAILED &&

@@ -249,8 +249,6 @@ int mdr_snapshot_take(struct mdr_group *group, enum mdr_snapshot_of of,
 		if (of == MDR_SNAPSHOT_HOOKS &&
 		    !READ_ONCE(function->hooks_due))
 			continue;
-		if (of == MDR_SNAPSHOT_DUE)
-			function->error.reset_due = false;
 		snapshot->pdevs[snapshot->count++] = pci_dev_get(function->pdev);
 	}
 	return 0;

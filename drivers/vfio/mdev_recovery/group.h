@@ -118,7 +118,7 @@ struct mdr_attempt {
  * enum mdr_snapshot_of - which functions of a group a snapshot has
  * @MDR_SNAPSHOT_ALL: all of them
  * @MDR_SNAPSHOT_LOST: those that are not whole
- * @MDR_SNAPSHOT_DUE: those that wait for a reset, which is then noted
+ * @MDR_SNAPSHOT_DUE: those that wait for a reset
  * @MDR_SNAPSHOT_HOOKS: those that were reset and wait for the parent driver's hooks
  */
 enum mdr_snapshot_of {

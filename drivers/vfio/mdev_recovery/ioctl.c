@@ -80,6 +80,16 @@ static bool mdr_group_is_holding(struct mdr_group *group)
 	return group->machine.state == MDR_STATE_HOLDING;
 }
 
+/* The user has changed the argument in the middle of the call, and has interrupts. */
+static void mdr_irqs_touched(struct mdr_device *device)
+{
+	struct mdr_function *function = device->function;
+
+	guard(mutex)(&function->group->lock);
+	function->group->untouched = false;
+	function->error.was_reset = false;
+}
+
 /**
  * mdr_irqs_turn_off - a SET_IRQS that takes interrupts away from a held device
  * @device: the device
@@ -116,6 +126,9 @@ static bool mdr_irqs_turn_off(struct mdr_device *device, unsigned int cmd,
 			mdr_gate_faults_off();
 			*ret = mdr_set_irqs(device, cmd, arg, request);
 			mdr_gate_faults_on();
+			if (READ_ONCE(device->core->irq_type) !=
+			    VFIO_PCI_NUM_IRQS)
+				mdr_irqs_touched(device);
 		}
 		mdr_gate_exit(&entry);
 	} while (holding && *ret == -EFAULT &&

@@ -156,7 +156,8 @@ static void mdr_group_error(struct mdr_function *function, u64 event,
 /*
  * The host goes on with a recovery that an administrator took for dead and ended
  * by hand, or is ending right now: that write has decided on the breaker. Keep users
- * out again until the host is done. True if they were in.
+ * out again until the host is done. Who acknowledged the event then has not acknowledged
+ * what comes now, so it is an event of its own. True if they were in.
  */
 static bool mdr_group_close_again(struct mdr_function *function)
 {
@@ -169,8 +170,8 @@ static bool mdr_group_close_again(struct mdr_function *function)
 			return false;
 		mdr_group_new_event(function, mdr_walk_renew(function),
 				    group->told.channel);
+		group->breaker_event = group->event;
 		mdr_function_told(function);
-		group->attempt.event = 0;
 		if (group->cause == MDR_CAUSE_BREAKER)
 			mdr_breaker_reset(&group->breaker);
 		group->cause = function->error.frozen ? MDR_CAUSE_FATAL :
@@ -474,6 +475,9 @@ static void mdr_reset_done(struct pci_dev *pdev)
 	function->in_host_reset = false;
 	if (lost)
 		mdr_group_recover_lost(function);
+	/* an error of another function took over, and its end has waited for us */
+	if (mdr_group_is_recovering(group) && !mdr_group_pending(group))
+		queue_work(mdr_workqueue, &group->finish);
 	mdr_group_reset_end(group, MDR_EVENT_HOST_RESET_DONE, function);
 }
 

@@ -146,11 +146,16 @@ void mdr_user_registers_track(struct mdr_device *device, loff_t pos,
  */
 bool mdr_user_command_note(struct mdr_device *device, const char __user *buf)
 {
-	__le16 command;
+	struct vfio_pci_core_device *core = device->core;
+	__le16 command, seen;
 
 	lockdep_assert_held(&device->registers_lock);
 
 	if (get_user(command, (const __le16 __user *)buf))
+		return false;
+	/* vfio-pci-core goes by what it read: decoding must never be off behind it */
+	seen = *(__le16 *)(core->vconfig + PCI_COMMAND);
+	if ((command ^ seen) & cpu_to_le16(PCI_COMMAND_MEMORY | PCI_COMMAND_IO))
 		return false;
 	device->registers.value[MDR_COMMAND] = le16_to_cpu(command);
 	return true;
@@ -350,6 +355,9 @@ static int mdr_restore_load(struct mdr_function *function)
 	struct pci_saved_state *state = function->pristine;
 
 	guard(mutex)(&function->group->lock);
+	/* it turns INTx off, also of a function that was not told of the error */
+	if (device)
+		device->synced = false;
 	if (device && device->opened && device->saved)
 		state = device->saved;
 	return pci_load_saved_state(function->pdev, state);

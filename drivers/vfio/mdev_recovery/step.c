@@ -62,6 +62,7 @@ static void mdr_group_open_gate(struct mdr_group *group)
 	list_for_each_entry(function, &group->functions, group_item) {
 		/* users have access: nothing is as the host's reset left it */
 		function->error.was_reset = false;
+		function->error.reset_due = false;
 		if (!function->device)
 			continue;
 		mdr_device_unsubstitute(function->device);
@@ -158,24 +159,22 @@ static const char *mdr_group_advice(struct mdr_group *group)
 }
 
 /*
- * Is it a user's own reset, in an open group? A driver may reset as often as it
- * likes, and that is no news for an administrator: no uevents. The end is news for
- * who has read the state meanwhile.
+ * Is it a user's own reset that begins, or that leaves the group as it was? A user may
+ * reset as often as it likes, and that is no news for an administrator: no uevents. The
+ * end is news for a reader of the state meanwhile.
  */
-static bool mdr_group_is_routine(struct mdr_group *group, enum mdr_state from)
+static bool mdr_group_is_routine(enum mdr_event event)
 {
-	return group->cause == MDR_CAUSE_USER_RESET &&
-	       (group->machine.state == MDR_STATE_RESETTING ||
-		(group->machine.state == MDR_STATE_OPEN &&
-		 from == MDR_STATE_RESETTING));
+	return event == MDR_EVENT_USER_RESET_BEGIN ||
+	       event == MDR_EVENT_USER_RESET_FAILED;
 }
 
-static void mdr_group_announce(struct mdr_group *group, enum mdr_state from,
+static void mdr_group_announce(struct mdr_group *group, enum mdr_event event,
 			       struct mdr_function *function)
 {
-	char state[32], event[32], cause[32], action[32], device[32];
+	char state[32], id[32], cause[32], action[32], device[32];
 	char *envp[] = {
-		state, event, cause, action, function ? device : NULL, NULL
+		state, id, cause, action, function ? device : NULL, NULL
 	};
 	bool routine;
 
@@ -185,7 +184,7 @@ static void mdr_group_announce(struct mdr_group *group, enum mdr_state from,
 	if (group->dying)
 		return;
 
-	routine = mdr_group_is_routine(group, from);
+	routine = mdr_group_is_routine(event);
 	if (!routine || group->resetting_read)
 		sysfs_notify_dirent(group->state_node);
 	group->resetting_read = false;
@@ -194,7 +193,7 @@ static void mdr_group_announce(struct mdr_group *group, enum mdr_state from,
 
 	snprintf(state, sizeof(state), "MDR_STATE=%s",
 		 mdr_state_name(group->machine.state));
-	snprintf(event, sizeof(event), "MDR_EVENT=%llu", group->event);
+	snprintf(id, sizeof(id), "MDR_EVENT=%llu", group->event);
 	snprintf(cause, sizeof(cause), "MDR_CAUSE=%s",
 		 mdr_cause_name(group->cause));
 	snprintf(action, sizeof(action), "MDR_ACTION=%s",
@@ -240,7 +239,7 @@ bool mdr_group_step(struct mdr_group *group, enum mdr_event event,
 	if (group->machine.state != MDR_STATE_RESETTING)
 		group->resetter = NULL;
 	mdr_group_bound(group);
-	mdr_group_announce(group, from, function);
+	mdr_group_announce(group, event, function);
 
 	/* nobody left to wait for */
 	if (!group->users)
