@@ -42,7 +42,7 @@ static int recover(void)
 	return sysfs_write("1", SHIM_CLASS "/group%d/recover", s[0].group);
 }
 
-SCENARIO(review_hold_leaves, "hold user of two closes: the other, of type resume, goes on")
+SCENARIO(pair_hold_leaves, "hold user of two closes: the other, of type resume, goes on")
 {
 	open2("hold", "resume", 0);
 	REQUIRE_OK(shim_set(&s[0], "hold_timeout_ms", "2500"));
@@ -53,7 +53,7 @@ SCENARIO(review_hold_leaves, "hold user of two closes: the other, of type resume
 	CHECK(!shim_wait(s[1].group, "evicting", 4000), "the other one is evicted");
 }
 
-SCENARIO(review_hold_leaves_both, "one of two hold users resets, the other closes: open")
+SCENARIO(pair_hold_leaves_both, "one of two hold users resets, the other closes: open")
 {
 	open2("hold", "hold", 0);
 	for (int i = 0; i < 2; i++)
@@ -67,7 +67,7 @@ SCENARIO(review_hold_leaves_both, "one of two hold users resets, the other close
 	CHECK(!shim_wait(s[1].group, "evicting", 4000), "evicted, though it has reset");
 }
 
-SCENARIO(review_remove_failed_hold, "failed one removed: the other, of type hold, is held")
+SCENARIO(pair_remove_failed_hold, "failed one removed: the other, of type hold, is held")
 {
 	open2("resume", "hold", 1);
 	REQUIRE_OK(shim_test_set("unhealthy", "1"));
@@ -96,7 +96,7 @@ static void intx_check(void)
 	CHECK_OK(nic_user_raise(&nic, SETTLE_MS));
 }
 
-SCENARIO(review_remove_failed_intx, "failed one removed: INTx of the other works")
+SCENARIO(pair_remove_failed_intx, "failed one removed: INTx of the other works")
 {
 	open2("resume", "resume", 1);
 	intx_start();
@@ -109,7 +109,7 @@ SCENARIO(review_remove_failed_intx, "failed one removed: INTx of the other works
 	intx_check();
 }
 
-SCENARIO(review_reset_failed_intx, "failed, then reset by one user: INTx of the other works")
+SCENARIO(pair_reset_failed_intx, "failed, then reset by one user: INTx of the other works")
 {
 	open2("resume", "resume", 1);
 	intx_start();
@@ -121,7 +121,7 @@ SCENARIO(review_reset_failed_intx, "failed, then reset by one user: INTx of the 
 	intx_check();
 }
 
-SCENARIO(review_recover_failed_intx, "failed, then recover: INTx of the other works (control)")
+SCENARIO(pair_recover_failed_intx, "failed, then recover: INTx of the other works (control)")
 {
 	open2("resume", "resume", 1);
 	intx_start();
@@ -138,7 +138,7 @@ static int reset_first(const char *name)
 	return pci_reset(name);
 }
 
-SCENARIO(review_reset_in_own_attempt,
+SCENARIO(pair_reset_in_own_attempt,
 	 "a reset from outside in an own attempt that waits for the other: gate stays closed")
 {
 	struct background r = { .call = reset_first };
@@ -170,7 +170,7 @@ SCENARIO(review_reset_in_own_attempt,
 	CHECK(shim_wait(s[0].group, "open", SETTLE_MS), "not open in the end");
 }
 
-SCENARIO(review_reset_fails_mapped, "a user's reset fails the group: the other's map is away")
+SCENARIO(pair_reset_fails_mapped, "a user's reset fails the group: the other's map is away")
 {
 	volatile uint32_t *map;
 	uint32_t value;
@@ -197,7 +197,7 @@ SCENARIO(review_reset_fails_mapped, "a user's reset fails the group: the other's
 	note("reads %ju ones %ju wrong %ju", log_[1].count, log_[1].ones, log_[1].wrong);
 }
 
-SCENARIO(review_late_hold, "host late after recover: a hold user is told to reset again")
+SCENARIO(pair_late_hold, "host late after recover: a hold user is told to reset again")
 {
 	struct mdr_status status = {};
 	int ret;

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Users that do what no driver would: calls without a pause, and an argument that is not
+ * the same when the kernel reads it again.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <linux/pci_regs.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "hot_reset.h"
+#include "nic_user.h"
+#include "pci.h"
+#include "scenario.h"
+#include "shim.h"
+#include "strike.h"
+#include "uevent.h"
+
+#define PORT "rp_igb2"
+#define OPENS 20
+#define OPEN_PAUSE_MS 10
+/* a reset of this machine takes a tenth of that */
+#define STALL_MS "2000"
+#define STALL_NS (2000 * NS_PER_MS)
+#define STARVE_NS (10000 * NS_PER_MS)
+#define RESETS 20
+#define QUIET_MS 200
+#define TOLD_MS 2000
+#define DECODING 0x6
+#define ICR 0xc0
+#define ICS 0xc8
+
+static struct vfio_user user, other;
+
+/* One call, over and over, in a thread of its own. */
+static struct {
+	pthread_t thread;
+	int (*call)(struct vfio_user *u);
+	atomic_bool over;
+	unsigned int calls;
+	int ret;
+	uintmax_t longest_ns;
+} loop;
+
+static void *loop_run(void *arg)
+{
+	uintmax_t took;
+
+	(void)arg;
+	while (!atomic_load(&loop.over)) {
+		took = now_ns();
+		loop.ret = loop.call(&user);
+		took = now_ns() - took;
+		if (took > loop.longest_ns)
+			loop.longest_ns = took;
+		loop.calls++;
+	}
+	return NULL;
+}
+
+static void loop_start(int (*call)(struct vfio_user *u))
+{
+	loop.call = call;
+	REQUIRE(!pthread_create(&loop.thread, NULL, loop_run, NULL), "no thread");
+}
+
+static void loop_end(void)
+{
+	atomic_store(&loop.over, true);
+	pthread_join(loop.thread, NULL);
+	CHECK(loop.calls > 0, "not one call");
+}
+
+SCENARIO(hostile_hot_resets,
+	 "hot resets of a bus that is not the caller's alone keep nobody from opening the rest")
+{
+	unsigned int refused = 0;
+	struct shim s[2];
+
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(shim_make(&s[i], "rp_igb", i, "resume"));
+	CHECK(s[0].group != s[1].group, "one group: nothing is shown");
+	REQUIRE_OK(vfio_user_open(&user, s[0].uuid));
+	loop_start(hot_reset);
+	for (int i = 0; i < OPENS; i++) {
+		int ret = vfio_user_open(&other, s[1].uuid);
+
+		if (ret)
+			refused++;
+		else
+			vfio_user_close(&other);
+		sleep_ms(OPEN_PAUSE_MS);
+	}
+	loop_end();
+	CHECK(loop.ret < 0, "a hot reset of what is another's gives %d", loop.ret);
+	CHECK(!refused, "%u of %d opens were refused", refused, OPENS);
+	MEASURE("hot_resets", "%u", loop.calls);
+}
+
+SCENARIO(hostile_resets, "short resets without a pause: who waits for one gets no ones for the sum",
+	 .limit_s = 60)
+{
+	unsigned int ones = 0, reads = 0;
+	struct shim s;
+	uint64_t end;
+
+	REQUIRE_OK(shim_make(&s, PORT, 0, "resume"));
+	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", STALL_MS));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	loop_start(vfio_user_reset);
+	for (end = now_ns() + STARVE_NS; now_ns() < end; reads++)
+		ones += vfio_user_read(&user, VFIO_CONFIG, 0, 4) == UINT32_MAX;
+	loop_end();
+	if (loop.longest_ns >= STALL_NS / 2)
+		SKIP("a reset took %llu ms: this machine is too busy",
+		     loop.longest_ns / NS_PER_MS);
+	CHECK(!ones, "%u of %u reads gave ones, and no reset took longer than %llu ms", ones,
+	      reads, loop.longest_ns / NS_PER_MS);
+	MEASURE("resets", "%u", loop.calls);
+}
+
+SCENARIO(hostile_uevents, "resets of a failed device that is dead send no uevents")
+{
+	struct uevent event;
+	unsigned int told = 0;
+	struct shim s;
+	int fd;
+
+	REQUIRE_OK(shim_bind_test(&s, PORT, 0));
+	REQUIRE_OK(shim_create(&s, "resume"));
+	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", "500"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	REQUIRE_OK(shim_test_set("restore_error", "-5"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
+	fd = uevent_listen();
+	REQUIRE_OK(fd);
+	for (int i = 0; i < RESETS; i++)
+		CHECK(vfio_user_reset(&user) < 0, "reset %d succeeds", i);
+	while (uevent_wait(fd, "MDR_STATE", NULL, QUIET_MS, &event))
+		told++;
+	CHECK(shim_is(s.group, "failed"), "not failed any more");
+	CHECK(!told, "%u uevents for %d resets", told, RESETS);
+	/* the one that succeeds is news */
+	REQUIRE_OK(shim_test_set("restore_error", "0"));
+	REQUIRE_OK(vfio_user_reset(&user));
+	CHECK(uevent_wait(fd, "MDR_STATE", "open", TOLD_MS, &event), "no uevent of the end");
+}
+
+SCENARIO(hostile_command,
+	 "COMMAND in a buffer that changes between two reads: the restore decodes as the user sees")
+{
+	char address[PCI_ADDR_LEN];
+	volatile uint32_t *regs;
+	uint16_t before, after;
+	struct shim s, nic;
+	long ret;
+
+	/* a register that is cleared when it is read, as the buffer */
+	REQUIRE_OK(shim_make(&nic, "rp_e1000e", 0, "resume"));
+	REQUIRE_OK(pci_below("rp_e1000e", 1, address));
+	REQUIRE_OK(vfio_user_open(&other, nic.uuid));
+	regs = vfio_user_map(&other, VFIO_PCI_BAR0_REGION_INDEX);
+	REQUIRE(regs, "no mapping");
+	REQUIRE_OK(shim_make(&s, PORT, 0, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	regs[ICS / 4] = DECODING;
+	ret = vfio_user_pwrite(&user, VFIO_CONFIG, (char *)regs + ICR, 2, PCI_COMMAND);
+	before = pci_command(s.addr);
+	REQUIRE(ret == 2, "the write gives %ld", ret);
+	REQUIRE(before & 2, "the register does not do for a buffer: COMMAND is %#x", before);
+	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
+	after = pci_command(s.addr);
+	CHECK(!((before ^ after) & DECODING), "COMMAND was %#x and is %#x", before, after);
+}
