@@ -207,8 +207,10 @@ static void mdr_restore_master(struct mdr_device *device)
 	struct pci_dev *pdev = device->core->pdev;
 	u16 command;
 
-	if (device->policy != MDR_POLICY_RESUME ||
-	    !(device->registers.value[MDR_COMMAND] & PCI_COMMAND_MASTER))
+	/* off is what the user has then, and no sign of a blank function */
+	if (device->policy != MDR_POLICY_RESUME)
+		device->registers.value[MDR_COMMAND] &= ~PCI_COMMAND_MASTER;
+	if (!(device->registers.value[MDR_COMMAND] & PCI_COMMAND_MASTER))
 		return;
 	pci_read_config_word(pdev, PCI_COMMAND, &command);
 	pci_write_config_word(pdev, PCI_COMMAND, command | PCI_COMMAND_MASTER);
