@@ -98,7 +98,7 @@ static int mdr_restore_look(struct mdr_function *function, bool reset_is_sure)
 {
 	int ret;
 
-	if (!READ_ONCE(function->blank) && !READ_ONCE(function->failed))
+	if (!READ_ONCE(function->restore.blank) && !READ_ONCE(function->failed))
 		return 0;
 	if (pci_dev_is_disconnected(function->pdev))
 		return -ENXIO;
@@ -107,7 +107,7 @@ static int mdr_restore_look(struct mdr_function *function, bool reset_is_sure)
 		return ret;
 	if (!mdr_function_answers(function->pdev))
 		return -ENODEV;
-	if (!reset_is_sure && !function->configured &&
+	if (!reset_is_sure && !function->restore.configured &&
 	    !mdr_function_is_blank(function))
 		return -EUCLEAN;
 	ret = mdr_restore_again(function);
@@ -288,8 +288,8 @@ static int mdr_attempt_reset_locked(struct pci_dev *pdev)
 		return -ENODEV;
 	if (!mdr_function_answers(pdev))
 		return -EIO;
-	function->configured = false;
-	WRITE_ONCE(function->blank, true);
+	function->restore.configured = false;
+	WRITE_ONCE(function->restore.blank, true);
 	return function->ops->reset ? function->ops->reset(pdev) :
 				      mdr_reset_by_pci_core(pdev);
 }

@@ -33,7 +33,7 @@ static bool mdr_group_in_host_reset(struct mdr_group *group)
 	struct mdr_function *function;
 
 	list_for_each_entry(function, &group->functions, group_item)
-		if (function->in_host_reset)
+		if (function->host_reset.counted)
 			return true;
 	return false;
 }
@@ -268,7 +268,7 @@ static struct mdr_device *mdr_finish_end(struct mdr_finish *finish, int ret)
 		if (ret)
 			break;
 		/* an abandoned walk does not come back to it */
-		if (finish->abandoned && !function->told_by_reset)
+		if (finish->abandoned && !function->host_reset.waits)
 			mdr_walk_end(function);
 		mdr_domain_forget(function);
 	}

@@ -81,6 +81,38 @@ struct mdr_function_error {
 #define MDR_WALKERS 4
 
 /**
+ * struct mdr_function_restore - what a function still needs; device lock
+ * @blank: a reset was coming or came, and no restore has succeeded since
+ * @configured: config space and the parent driver's part are restored, but the
+ *	device is not ready yet
+ * @hooks_due: the function was reset outside of a recovery, and the parent
+ *	driver's hooks have not succeeded since. Close sets it without the lock.
+ * @was_master: bus mastering was on when that reset ended; close clears it
+ *	with @hooks_due
+ *
+ * Readers without the lock use READ_ONCE(): a stale answer only costs them
+ * another look.
+ */
+struct mdr_function_restore {
+	bool blank;
+	bool configured;
+	bool hooks_due;
+	bool was_master;
+};
+
+/**
+ * struct mdr_function_host_reset - a reset from outside; group->lock
+ * @counted: mdr_group_reset_begin() accepted it, so it has to be ended
+ * @waits: it began in a recovery, which waits for it
+ *
+ * Both are set by reset_prepare() and cleared by reset_done().
+ */
+struct mdr_function_host_reset {
+	bool counted;
+	bool waits;
+};
+
+/**
  * struct mdr_function - a PCI function bound to a parent driver
  * @pdev: the function; pinned by the binding
  * @ops: the parent driver's hooks, never NULL
@@ -96,16 +128,8 @@ struct mdr_function_error {
  * @walkers: the tasks that told it, and are not done with it; without gaps.
  *	Compared, never dereferenced. group->lock
  * @failed: the host gave it up for lost; group->lock
- * @blank: a reset was coming or came, and no restore has succeeded since. Set
- *	under the device lock, cleared by mdr_restore() only.
- * @configured: config space and the parent driver's part are restored, but the
- *	device is not ready yet; device lock
- * @hooks_due: was reset outside of a recovery, and the parent driver's hooks have not
- *	succeeded since. Written under the device lock, and by close, which sets it.
- * @was_master: bus mastering was on when that reset ended
- * @told_by_reset: a reset from outside that began in a recovery is under way, which
- *	waits for it; device lock
- * @in_host_reset: between reset_prepare() and reset_done(); device lock
+ * @restore: what it still needs
+ * @host_reset: a reset from outside
  * @removing: the parent driver is being unbound
  * @rcu: for freeing
  * @parent: mdev core's part
@@ -125,12 +149,8 @@ struct mdr_function {
 	bool recovering;
 	struct task_struct *walkers[MDR_WALKERS];
 	bool failed;
-	bool blank;
-	bool configured;
-	bool hooks_due;
-	bool was_master;
-	bool told_by_reset;
-	bool in_host_reset;
+	struct mdr_function_restore restore;
+	struct mdr_function_host_reset host_reset;
 	bool removing;
 	struct rcu_head rcu;
 	struct mdev_parent parent;

@@ -75,7 +75,7 @@ bool mdr_group_has_failed(struct mdr_group *group)
 	lockdep_assert_held(&group->lock);
 
 	list_for_each_entry(function, &group->functions, group_item)
-		if (function->failed || READ_ONCE(function->blank))
+		if (function->failed || READ_ONCE(function->restore.blank))
 			return true;
 	return false;
 }
@@ -242,12 +242,12 @@ int mdr_snapshot_take(struct mdr_group *group, enum mdr_snapshot_of of,
 		return -ENOMEM;
 	list_for_each_entry(function, &group->functions, group_item) {
 		if (of == MDR_SNAPSHOT_LOST && !function->failed &&
-		    !READ_ONCE(function->blank))
+		    !READ_ONCE(function->restore.blank))
 			continue;
 		if (of == MDR_SNAPSHOT_DUE && !function->error.reset_due)
 			continue;
 		if (of == MDR_SNAPSHOT_HOOKS &&
-		    !READ_ONCE(function->hooks_due))
+		    !READ_ONCE(function->restore.hooks_due))
 			continue;
 		snapshot->pdevs[snapshot->count++] = pci_dev_get(function->pdev);
 	}

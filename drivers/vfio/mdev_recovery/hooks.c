@@ -32,13 +32,13 @@ void mdr_hooks_note(struct mdr_function *function)
 	if (!mdr_hooks_exist(function))
 		return;
 	pci_read_config_word(pdev, PCI_COMMAND, &command);
-	function->was_master = !PCI_POSSIBLE_ERROR(command) &&
-			       (command & PCI_COMMAND_MASTER);
-	if (function->was_master)
+	function->restore.was_master = !PCI_POSSIBLE_ERROR(command) &&
+				       (command & PCI_COMMAND_MASTER);
+	if (function->restore.was_master)
 		pci_write_config_word(pdev, PCI_COMMAND,
 				      command & ~PCI_COMMAND_MASTER);
-	function->configured = false;
-	WRITE_ONCE(function->hooks_due, true);
+	function->restore.configured = false;
+	WRITE_ONCE(function->restore.hooks_due, true);
 }
 
 /*
@@ -49,8 +49,8 @@ void mdr_hooks_note_close(struct mdr_function *function)
 {
 	if (!mdr_hooks_exist(function))
 		return;
-	function->was_master = false;
-	WRITE_ONCE(function->hooks_due, true);
+	function->restore.was_master = false;
+	WRITE_ONCE(function->restore.hooks_due, true);
 }
 
 /* Call the hooks, if they are due. Looks once, like mdr_restore_again(). */
@@ -63,26 +63,26 @@ int mdr_hooks_run(struct mdr_function *function)
 
 	device_lock_assert(&pdev->dev);
 
-	if (!READ_ONCE(function->hooks_due))
+	if (!READ_ONCE(function->restore.hooks_due))
 		return 0;
 	if (!mdr_function_answers(pdev))
 		return -ENODEV;
-	if (!function->configured) {
+	if (!function->restore.configured) {
 		ret = ops->restore ? ops->restore(pdev) : 0;
 		if (ret)
 			return ret;
-		function->configured = true;
+		function->restore.configured = true;
 	}
 	if (ops->healthy && !ops->healthy(pdev))
 		return -ENODEV;
 
-	if (function->was_master) {
+	if (function->restore.was_master) {
 		pci_read_config_word(pdev, PCI_COMMAND, &command);
 		pci_write_config_word(pdev, PCI_COMMAND,
 				      command | PCI_COMMAND_MASTER);
 	}
-	function->configured = false;
-	WRITE_ONCE(function->hooks_due, false);
+	function->restore.configured = false;
+	WRITE_ONCE(function->restore.hooks_due, false);
 	return 0;
 }
 

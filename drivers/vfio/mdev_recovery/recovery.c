@@ -95,7 +95,7 @@ static void mdr_group_new_event(struct mdr_function *function, u64 event,
 	list_for_each_entry(other, &group->functions, group_item) {
 		other->error.was_reset = false;
 		/* a walk that used up its time may never come back; a reset does */
-		if (group->attempt.overdue && !other->told_by_reset)
+		if (group->attempt.overdue && !other->host_reset.waits)
 			mdr_function_settled(other);
 	}
 	group->event = event;
@@ -192,7 +192,7 @@ static bool mdr_group_close_again(struct mdr_function *function)
  */
 static bool mdr_permanent_failure(struct mdr_function *function)
 {
-	bool whole = !READ_ONCE(function->blank) &&
+	bool whole = !READ_ONCE(function->restore.blank) &&
 		     mdr_function_answers(function->pdev) &&
 		     !mdr_function_is_blank(function);
 	struct mdr_group *group = function->group;
@@ -239,7 +239,7 @@ static bool mdr_wants_reset(struct mdr_function *function)
 
 	if (!device)
 		return false;
-	if (READ_ONCE(function->hooks_due) && READ_ONCE(device->opened))
+	if (READ_ONCE(function->restore.hooks_due) && READ_ONCE(device->opened))
 		return true;
 	return READ_ONCE(device->tunables.nonfatal_action) ==
 	       MDR_NONFATAL_RESET;
@@ -268,14 +268,14 @@ static pci_ers_result_t mdr_error_detected(struct pci_dev *pdev,
 	 * An earlier error may not have been made up for, or it may have lost its
 	 * power before. A frozen one cannot be read.
 	 */
-	error.was_blank = READ_ONCE(function->blank) ||
+	error.was_blank = READ_ONCE(function->restore.blank) ||
 			  (!error.frozen && mdr_function_answers(pdev) &&
 			   mdr_function_is_blank(function));
 	if (error.frozen || error.was_blank)
-		WRITE_ONCE(function->blank, true);
-	function->configured = false;
+		WRITE_ONCE(function->restore.blank, true);
+	function->restore.configured = false;
 	/* an earlier recovery that ended in the middle has to be made up for */
-	error.needs_reset = READ_ONCE(function->blank) ||
+	error.needs_reset = READ_ONCE(function->restore.blank) ||
 			    mdr_wants_reset(function);
 
 	event = mdr_walk_error(function, state);
@@ -329,7 +329,7 @@ static pci_ers_result_t mdr_slot_reset(struct pci_dev *pdev)
 		     mdr_function_is_blank(function));
 	touched = mdr_group_close_again(function);
 	if (was_reset || !answers) {
-		WRITE_ONCE(function->blank, true);
+		WRITE_ONCE(function->restore.blank, true);
 		/* BARs below an old window may not be reached */
 		ret = mdr_bridges_are_stale(pdev) ? -ENOLINK :
 						    mdr_restore(function);
@@ -383,6 +383,7 @@ static void mdr_reset_prepare(struct pci_dev *pdev)
 {
 	struct mdr_function *function = mdr_function_find(pdev);
 	struct mdr_group *group;
+	bool counted;
 
 	if (!function ||
 	    mdr_gate_current_exclusive(&function->group->gate))
@@ -391,13 +392,14 @@ static void mdr_reset_prepare(struct pci_dev *pdev)
 	group = function->group;
 	scoped_guard(mutex, &group->lock) {
 		group->stats.host_resets++;
-		function->in_host_reset = mdr_group_reset_begin(group,
-								MDR_EVENT_HOST_RESET_BEGIN,
-								function);
+		counted = mdr_group_reset_begin(group,
+						MDR_EVENT_HOST_RESET_BEGIN,
+						function);
+		function->host_reset.counted = counted;
 		/* the recovery must not open the gate before this reset is over */
-		if (!function->in_host_reset && mdr_group_is_recovering(group)) {
+		if (!counted && mdr_group_is_recovering(group)) {
 			mdr_function_told(function);
-			function->told_by_reset = true;
+			function->host_reset.waits = true;
 		}
 	}
 	mdr_group_zap(group);
@@ -449,30 +451,30 @@ static void mdr_reset_done(struct pci_dev *pdev)
 		return;
 	group = function->group;
 	mdr_hooks_note(function);
-	function->configured = false;
+	function->restore.configured = false;
 	if (mdr_gate_current_exclusive(&group->gate)) {
 		/* the own attempt restores all that it hits, others call the hooks */
 		if (mdr_attempt_may(group))
-			WRITE_ONCE(function->blank, true);
+			WRITE_ONCE(function->restore.blank, true);
 		return;
 	}
 
 	lost = !mdr_function_answers(pdev) ||
 	       mdr_function_is_blank(function) || mdr_hooks_run(function);
 	if (lost)
-		WRITE_ONCE(function->blank, true);
+		WRITE_ONCE(function->restore.blank, true);
 
 	guard(mutex)(&group->lock);
-	if (function->told_by_reset) {
+	if (function->host_reset.waits) {
 		/* in a recovery, which sees to it, and has waited for us */
-		function->told_by_reset = false;
+		function->host_reset.waits = false;
 		mdr_function_resumed(function);
 		if (!mdr_group_pending(group))
 			queue_work(mdr_workqueue, &group->finish);
 	}
-	if (!function->in_host_reset)
+	if (!function->host_reset.counted)
 		return;
-	function->in_host_reset = false;
+	function->host_reset.counted = false;
 	if (lost)
 		mdr_group_recover_lost(function);
 	/* an error of another function took over, and its end has waited for us */

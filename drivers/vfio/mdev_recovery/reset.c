@@ -141,7 +141,7 @@ static void mdr_group_sync_others(struct mdr_group *group)
 		if (!device_trylock(&snapshot.pdevs[i]->dev))
 			continue;
 		function = mdr_function_find(snapshot.pdevs[i]);
-		if (function && function->device && !READ_ONCE(function->blank))
+		if (function && function->device && !READ_ONCE(function->restore.blank))
 			mdr_device_sync_interrupts(function->device);
 		device_unlock(&snapshot.pdevs[i]->dev);
 	}
@@ -220,7 +220,7 @@ static bool mdr_reset_mark_failed(struct mdr_group *group,
 	if (group->resetter != current)
 		return false;
 	list_for_each_entry(function, &group->functions, group_item) {
-		if (!READ_ONCE(function->hooks_due) ||
+		if (!READ_ONCE(function->restore.hooks_due) ||
 		    (only && function != only))
 			continue;
 		pci_err(function->pdev,

@@ -400,11 +400,11 @@ static int mdr_restore_once(struct mdr_function *function)
 
 	if (!mdr_function_answers(pdev))
 		return -ENODEV;
-	if (!function->configured) {
+	if (!function->restore.configured) {
 		ret = mdr_restore_configure(function);
 		if (ret)
 			return ret;
-		function->configured = true;
+		function->restore.configured = true;
 		if (!mdr_function_answers(pdev))
 			return -ENODEV;
 	}
@@ -414,9 +414,9 @@ static int mdr_restore_once(struct mdr_function *function)
 	if (device && READ_ONCE(device->opened))
 		mdr_restore_master(device);
 	mdr_pci_unfreeze(pdev);
-	function->configured = false;
-	WRITE_ONCE(function->hooks_due, false);
-	WRITE_ONCE(function->blank, false);
+	function->restore.configured = false;
+	WRITE_ONCE(function->restore.hooks_due, false);
+	WRITE_ONCE(function->restore.blank, false);
 	return 0;
 }
 
@@ -464,7 +464,7 @@ int mdr_restore(struct mdr_function *function)
 
 	if (!mdr_restore_claim(function))
 		return -EAGAIN;
-	function->configured = false;
+	function->restore.configured = false;
 	ret = mdr_restore_again(function);
 	mdr_restore_unclaim(function);
 	return ret;
