@@ -3,17 +3,16 @@
  * read() and write() of a device: BARs and the ROM by bar.c, everything else by
  * vfio-pci-core, or the parent driver, in small pieces.
  *
- * vfio-pci-core copies from and to the user in the middle of a piece. Page faults
- * are off meanwhile: if the page is not present, the task leaves the gate, waits
- * for the page, and makes the piece again. In config space that makes no
- * difference: a read has no effect there, and a piece that is written is copied
- * before the device sees any of it.
+ * vfio-pci-core copies from and to the user in the middle of a piece, with page
+ * faults off. If a page is absent, the task leaves the gate, faults the page in,
+ * and repeats the piece. Config space allows this: a read has no effect there, and
+ * a written piece is copied before the device sees any of it.
  */
 #include "device.h"
 #include "function.h"
 #include "group.h"
 
-/* The longest piece of a read; no access of the device crosses a multiple of it. */
+/* The longest piece of a read; no access to the device crosses a multiple of it. */
 #define MDR_PIECE 40
 
 /* The longest access that the fast path makes as one piece. */
@@ -32,9 +31,9 @@ static bool mdr_is_bar(loff_t pos)
 }
 
 /*
- * The first piece of an access. A write that goes to the device in several parts
- * must not be made again after the first of them, so it is one part. A region of a
- * parent driver takes what its user gives it, up to a page.
+ * The length of the first piece of an access. A write that reaches the device in
+ * several parts must not be repeated after the first part, so a piece is one part.
+ * A parent driver's region takes up to a page at once.
  */
 static size_t mdr_piece(loff_t pos, size_t count, bool write)
 {
@@ -81,7 +80,7 @@ static ssize_t mdr_piece_inside(struct mdr_device *device, char __user *buf,
 	return ret;
 }
 
-/* -EFAULT is for the user only if it cannot be helped. */
+/* Repeat the piece after -EFAULT, unless the page cannot be faulted in. */
 static ssize_t mdr_piece_run(struct mdr_device *device, char __user *buf,
 			     size_t count, loff_t *ppos, bool write)
 {
@@ -99,8 +98,8 @@ static ssize_t mdr_piece_run(struct mdr_device *device, char __user *buf,
 }
 
 /*
- * A long access; one that met a page which is not present; or the gate is not open,
- * or another task is inside that entered on this CPU.
+ * The slow path: the access is long, it met an absent page, or the fast path could
+ * not enter the gate.
  */
 static noinline ssize_t mdr_access_slowly(struct mdr_device *device,
 					  char __user *buf, size_t count,
@@ -151,7 +150,7 @@ static noinline ssize_t mdr_read_elsewhere(struct vfio_device *vdev,
 	return mdr_access_slowly(device, buf, count, ppos, false);
 }
 
-/* A call of the fast path met a page that is not present. */
+/* A call of the fast path met an absent page. */
 static noinline ssize_t mdr_call_slowly(struct mdr_gate_cpu *inside, bool write)
 {
 	struct mdr_gate_call call = inside->call;
@@ -207,8 +206,8 @@ static noinline ssize_t mdr_write_elsewhere(struct vfio_device *vdev,
 }
 
 /*
- * Do all bytes of a buffer lie in one word? Then they lie in one page, and if that
- * is not present the first copy fails.
+ * Do all bytes of a buffer lie in one word? Then they lie in one page, and the
+ * first copy fails if that page is absent.
  */
 static __always_inline bool mdr_is_word(const char __user *buf, size_t count)
 {

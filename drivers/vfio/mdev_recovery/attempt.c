@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the shim does on its own account: it waits for functions that take their
- * time after the host's reset, and resets functions that the host did not, or
- * not well enough. mdr_group_finish() calls it when the host is done with a group,
- * an administrator by writing to recover.
+ * The own attempt, and the wait before it. The shim waits for functions that are
+ * slow after the host's reset. It resets functions that the host did not reset, or
+ * that the host's reset did not bring back. mdr_group_finish() comes here when the
+ * host is done with a group, and so does a write to recover.
  *
- * The host always wins. A task in here looks whether it still may go on
- * (mdr_attempt_may()) whenever it gets a device lock and while it waits for
- * anything. It only tries to take device locks. It is inside the gate while it
- * touches a function, so that a new error waits for that; never while it waits.
+ * The host always wins. The task checks mdr_attempt_may() whenever it gets a
+ * device lock, and during every wait. It only tries to take device locks. It is
+ * inside the gate while it touches a function, so a new error waits for that; it
+ * is outside while it waits.
  *
- * Nothing here touches a device before it has looked whether the way to it is
- * open: the PCI core waits a minute for one that is gone, with locks held.
+ * Every access to a device comes after a check that the bridges above it answer:
+ * the PCI core waits a minute for a device that is gone, with locks held.
  */
 #include <linux/pm_runtime.h>
 
@@ -22,12 +22,12 @@
 /* How long to wait for a device lock: its holder may be hung. */
 #define MDR_ATTEMPT_LOCK_MS 5000
 
-/* How often to look for a function that takes its time. */
+/* The pauses between two looks at a slow function. */
 #define MDR_RESTORE_POLL_MS 10
 #define MDR_RESTORE_POLL_MAX_MS 200
 
 /*
- * After a reset the link is up within 1 s, or never (PCI Express 6.0, 6.6.1); the
+ * After a reset the link is up within 1 s, or never (PCI Express 6.0, 6.6.1). The
  * host has waited for it already.
  */
 #define MDR_LINK_DOWN_MS 2000
@@ -43,7 +43,7 @@ static bool mdr_attempt_gone(struct mdr_group *group, struct pci_dev *pdev)
 	return true;
 }
 
-/* What the wait for a device lock looks at. */
+/* What ends the wait for a device lock. */
 struct mdr_attempt_lock {
 	struct mdr_group *group;
 	struct pci_dev *pdev;
@@ -91,8 +91,8 @@ static void mdr_attempt_proven(struct mdr_function *function)
 }
 
 /*
- * One look at one function. Only where the host has said that it is done with the
- * group, a function that shows no trace of a reset may not have had one.
+ * Look at one function once, and restore it if it answers. -EUCLEAN if it shows no
+ * trace of a reset, unless @reset_is_sure.
  */
 static int mdr_restore_look(struct mdr_function *function, bool reset_is_sure)
 {
@@ -113,11 +113,11 @@ static int mdr_restore_look(struct mdr_function *function, bool reset_is_sure)
 	ret = mdr_restore_again(function);
 	if (!ret)
 		mdr_attempt_proven(function);
-	/* of a hook's, that would mean something else */
+	/* a hook's -ECANCELED must not pass for the host being at work */
 	return ret == -ECANCELED ? -EIO : ret;
 }
 
-/* Worth another look: the way is open, or whoever holds a lock lets go of it. */
+/* Is another look worthwhile? The link is up, or a lock is taken for a moment. */
 bool mdr_restore_may_come(int error, bool link_down_for_long)
 {
 	switch (error) {
@@ -182,7 +182,7 @@ static int mdr_restore_round(struct mdr_group *group, bool reset_is_sure)
 	return mdr_attempt_may(group) ? worst : -ECANCELED;
 }
 
-/* Also above a function that is whole a bridge may have lost its bus mastering. */
+/* A bridge above a function that is whole may have lost bus mastering, too. */
 static void mdr_group_restore_bridges(struct mdr_group *group)
 {
 	struct mdr_snapshot snapshot;
@@ -198,9 +198,8 @@ static void mdr_group_restore_bridges(struct mdr_group *group)
 /**
  * mdr_group_restore - restore all functions of a group that are not whole
  * @group: the group, after mdr_attempt_start()
- * @deadline_ns: until when to wait for functions that take their time; in ns of
- *	ktime_get_ns()
- * @reset_is_sure: the host has reset the functions, whether or not that shows
+ * @deadline_ns: when to stop waiting for slow functions, as of ktime_get_ns()
+ * @reset_is_sure: the host has reset the functions, even if that does not show
  *
  * Looks at all of them in each round, so the wait is that of the slowest.
  *
@@ -256,8 +255,8 @@ static void mdr_bridge_unlock(struct pci_dev *bridge)
 }
 
 /*
- * With DMA off and config space held, as the PCI core resets a function. The bridge
- * comes after the function here, which a try may.
+ * Reset with DMA off and config access blocked, as the PCI core does. The bridge is
+ * locked after the function, against the usual order: it is only tried.
  */
 static int mdr_reset_by_pci_core(struct pci_dev *pdev)
 {
@@ -275,8 +274,8 @@ static int mdr_reset_by_pci_core(struct pci_dev *pdev)
 }
 
 /*
- * Reset a function that answers: its parent driver does, or the PCI core. -ENODEV if
- * it is going away.
+ * Reset a function that answers, by its parent driver or by the PCI core. -ENODEV
+ * if it is going away.
  */
 static int mdr_attempt_reset_locked(struct pci_dev *pdev)
 {
@@ -295,8 +294,9 @@ static int mdr_attempt_reset_locked(struct pci_dev *pdev)
 }
 
 /*
- * One try at resetting a function; -EAGAIN or -EBUSY while somebody has it. Look and
- * reset are one hold of the device lock: in between it might get another driver.
+ * Try to reset a function; -EAGAIN or -EBUSY while a lock is taken. The check and
+ * the reset are under one hold of the device lock: otherwise the function might get
+ * another driver in between.
  */
 static int mdr_attempt_reset_try(struct mdr_group *group, struct pci_dev *pdev)
 {
@@ -313,7 +313,7 @@ static int mdr_attempt_reset_try(struct mdr_group *group, struct pci_dev *pdev)
 	return ret;
 }
 
-/* Reset one function, leaving it to be restored. -ENOTTY: it has no way to. */
+/* Reset one function without restoring it. -ENOTTY if it has no reset method. */
 static int mdr_attempt_reset_one(struct mdr_group *group, struct pci_dev *pdev)
 {
 	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_ATTEMPT_LOCK_MS);
@@ -364,7 +364,7 @@ static int mdr_attempt_restore(struct mdr_group *group)
 }
 
 /**
- * mdr_group_reset_due - make the resets that were voted for and not made
+ * mdr_group_reset_due - make the resets that functions voted for and did not get
  * @group: a group whose functions have all resumed, after mdr_attempt_start()
  *
  * Context: process context, not inside the gate, may sleep.
@@ -401,10 +401,10 @@ static bool mdr_attempt_owns(struct mdr_group *group, struct pci_dev *pdev)
 
 /*
  * Does a reset below this bridge hit only functions of this group, or parked and
- * unused ones of ours? The task that unbinds a function holds its device lock and
- * mdr_registry_lock while it waits for us, so neither is taken here. Nor is
- * pci_bus_sem (for_each_pci_dev() does without): the AER thread holds it while it
- * waits for device locks.
+ * unused ones of ours? A task that unbinds a function holds its device lock and
+ * mdr_registry_lock while it waits for this task, so neither is taken here. Nor is
+ * pci_bus_sem (for_each_pci_dev() does not need it): the AER thread holds it while
+ * it waits for device locks.
  */
 static bool mdr_attempt_owns_below(struct mdr_group *group,
 				   struct pci_dev *bridge)
@@ -419,8 +419,8 @@ static bool mdr_attempt_owns_below(struct mdr_group *group,
 }
 
 /*
- * Reset the bus of a function, if that hits nobody else and the way is open. For one
- * that does not answer the PCI core would wait a minute, with its locks held.
+ * Reset the bus of a function, if that hits no foreign function and every bridge
+ * above answers.
  */
 static int mdr_attempt_reset_bus(struct mdr_group *group, struct pci_dev *pdev)
 {
@@ -468,7 +468,7 @@ static int mdr_attempt_reset_buses(struct mdr_group *group)
  * mdr_group_reset_and_restore - reset all functions of a group, and restore them
  * @group: the group, after mdr_attempt_start()
  *
- * Each function by itself; then, where that is not enough, their buses.
+ * Resets each function by itself, and then the buses if that was not enough.
  *
  * Context: process context, not inside the gate, may sleep.
  * Return: 0; -ECANCELED if the host is at work again; or what failed.
@@ -495,7 +495,7 @@ static void mdr_group_resumed(struct mdr_group *group)
 	mdr_group_step(group, mdr_policy_resume_event(policy), NULL);
 }
 
-/* As the end of a recovery does it, see mdr_group_finish(). */
+/* Open the group as mdr_group_finish() does. */
 static void mdr_attempt_sync_interrupts(struct mdr_group *group)
 {
 	struct mdr_function *function;
@@ -516,7 +516,7 @@ static void mdr_attempt_sync_interrupts(struct mdr_group *group)
 }
 
 /**
- * mdr_group_recover - the administrator wants a failed group back
+ * mdr_group_recover - recover a failed group for an administrator
  * @group: the group
  *
  * Context: process context, may sleep.

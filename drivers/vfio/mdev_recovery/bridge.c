@@ -3,15 +3,15 @@
  * Bridges between a root port and a function: switch ports, and bridges to
  * conventional PCI.
  *
- * A reset at a port clears the bus numbers of every bridge below it, and
- * nothing behind them can be reached. The port driver restores switch ports in
- * a recovery that succeeds. Nobody restores them in one that the kernel
- * abandons, nor a bridge without a driver; this file does.
+ * A reset at a port clears the bus numbers of every bridge below it, and nothing
+ * behind them can be reached. If a recovery succeeds, the port driver restores the
+ * switch ports. The kernel restores them neither in a recovery that it abandons,
+ * nor if a bridge has no driver. This file does.
  *
- * It has a copy of its own of each bridge, taken whenever a function below it is
- * bound. The copy of the kernel does not do: it is lost if the port driver saves a
- * switch that has no power (6.12), and it is as old as the bridge, so it has the
- * windows from before a hotplug moved them.
+ * The shim keeps its own copy of each bridge, taken whenever a function below it is
+ * bound. The kernel's copy is not good enough: it is lost if the port driver saves
+ * a switch without power (6.12), and it dates from when the bridge was found, so a
+ * hotplug may have moved the windows since.
  *
  * The reference on a function pins the bridges above it: a device pins its bus,
  * and a bus its bridge.
@@ -104,10 +104,10 @@ bool mdr_bridges_are_blank(struct pci_dev *pdev)
 	return false;
 }
 
-/* Registers that say what lies below a bridge, from PCI_PRIMARY_BUS on. */
+/* The bus number and window registers of a bridge, from PCI_PRIMARY_BUS on. */
 #define MDR_WAYS 7
 
-/* Their bits that count: bus numbers, I/O, memory, prefetchable, upper parts. */
+/* Their significant bits: bus numbers, I/O, memory, prefetchable, upper parts. */
 static const u32 mdr_way_masks[MDR_WAYS] = {
 	0x00ffffff, 0x0000f0f0, 0xfff0fff0, 0xfff0fff0, ~0u, ~0u, ~0u,
 };
@@ -156,7 +156,7 @@ static struct pci_bus_region mdr_bridge_window(struct pci_dev *bridge,
 	return region;
 }
 
-/* What the kernel knows, as the registers have it (PCI-to-PCI Bridge 1.2, 3.2.5). */
+/* The kernel's numbers and windows as registers (PCI-to-PCI Bridge 1.2, 3.2.5). */
 static void mdr_bridge_ways(struct pci_dev *bridge, u32 ways[MDR_WAYS])
 {
 	struct resource *buses = &bridge->subordinate->busn_res;
@@ -175,7 +175,7 @@ static void mdr_bridge_ways(struct pci_dev *bridge, u32 ways[MDR_WAYS])
 	ways[6] = (io.start >> 16 & 0xffff) | (io.end & 0xffff0000);
 }
 
-/* Copy a bridge that is good; with its device lock held, as for the port driver. */
+/* Copy a working bridge. The caller holds its device lock, as the port driver does. */
 static void mdr_bridge_copy(struct pci_dev *bridge)
 {
 	struct pci_saved_state *saved;
@@ -199,8 +199,8 @@ static void mdr_bridge_copy(struct pci_dev *bridge)
 }
 
 /*
- * What the kernel has moved since the copy was taken: the registers as they have to
- * be, and a mask for each, 0 if it was not moved.
+ * What the kernel has moved since the copy was taken: the new register values, and
+ * a mask for each, which is 0 if nothing moved.
  */
 static bool mdr_bridge_moved(struct pci_dev *bridge, u32 ways[MDR_WAYS],
 			     u32 masks[MDR_WAYS])
@@ -222,8 +222,8 @@ static bool mdr_bridge_moved(struct pci_dev *bridge, u32 ways[MDR_WAYS],
 }
 
 /*
- * Make our copy what pci_restore_state() writes, with the windows where the kernel
- * has them now. Without a copy it writes the kernel's.
+ * Make pci_restore_state() write our copy, with the windows where the kernel has
+ * them now. Without a copy it writes the kernel's.
  */
 static void mdr_bridge_load(struct pci_dev *bridge)
 {
@@ -245,8 +245,8 @@ static void mdr_bridge_load(struct pci_dev *bridge)
 }
 
 /*
- * Has somebody put back windows from before the kernel moved them? The kernel does,
- * in its own recovery. With @mend, correct them.
+ * Are the windows those from before the kernel moved them? The kernel's own
+ * recovery restores such windows. With @mend, correct them.
  */
 static bool mdr_bridge_is_stale(struct pci_dev *bridge, bool mend)
 {
@@ -325,8 +325,8 @@ void mdr_bridges_drop(struct pci_dev *pdev)
 
 /*
  * A function is being bound: copy the bridges above it, which work. Only tries to
- * take their device locks, since that of the function is held; whoever has one
- * soon lets go of it. Without a copy the kernel's has to do. -ENOMEM.
+ * take their device locks, since the caller holds that of the function. If a lock
+ * is taken, the kernel's copy has to do. Returns 0 or -ENOMEM.
  */
 int mdr_bridges_keep(struct pci_dev *pdev)
 {
@@ -353,8 +353,8 @@ int mdr_bridges_keep(struct pci_dev *pdev)
 }
 
 /*
- * Is what lies below a bridge above a referenced function where the kernel does not
- * expect it?
+ * Are the windows of a bridge above a referenced function not where the kernel
+ * expects them?
  */
 bool mdr_bridges_are_stale(struct pci_dev *pdev)
 {
@@ -368,7 +368,7 @@ bool mdr_bridges_are_stale(struct pci_dev *pdev)
 
 /*
  * The kernel saves a bridge before a device below it turns on bus mastering, so
- * even the kernel's own recovery loses it. Without it no DMA passes.
+ * its own recovery loses the bus mastering of the bridge, and DMA stops.
  */
 static bool mdr_bridge_lost_master(struct pci_dev *bridge)
 {
@@ -399,7 +399,7 @@ static int mdr_bridge_restore(struct pci_dev *bridge)
 	}
 	if (bridge->is_busmaster)
 		pci_set_master(bridge);
-	/* for the kernel too: restoring used up its copy */
+	/* the restore used up the kernel's copy: give it a new one */
 	mdr_bridge_copy(bridge);
 	pci_notice(bridge, "bridge was reset and not restored, restored it\n");
 	return 0;
@@ -410,9 +410,10 @@ static int mdr_bridge_restore(struct pci_dev *bridge)
  * top down, restore each bridge that a reset has left blank, without bus
  * mastering, or with old windows. Only tries to take device locks of bridges.
  *
- * A walk freezes the bridges on its way, and one that is abandoned leaves them so; the
- * next walk would seem to come from further above (see mdr_walk_port()). Should that
- * one begin right now, what it tells of the functions below gets two ids.
+ * A walk freezes the bridges on its way. If it is abandoned they stay frozen, and
+ * the next walk would seem to start further up (see mdr_walk_port()). So they are
+ * unfrozen here. If the next walk begins at this very moment, its error gets two
+ * ids.
  *
  * -ENODEV if a bridge does not answer, -ENOLINK if the link below one is down,
  * -EBUSY if a device lock is taken, -EIO if a bridge stays blank.

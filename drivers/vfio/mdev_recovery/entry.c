@@ -64,7 +64,7 @@ int mdr_device_enter(struct mdr_device *device, enum mdr_entry_kind kind,
 	return 0;
 }
 
-/* A call inside the gate found a page absent: how often it is made again. */
+/* How often a call that met an absent page inside the gate is made again. */
 #define MDR_CALL_RETRIES 16
 
 /**
@@ -74,11 +74,11 @@ int mdr_device_enter(struct mdr_device *device, enum mdr_entry_kind kind,
  * @size: of @buf
  * @write: it copies to @buf
  *
- * A page was not present. This waits for it, for as long as it takes; it may be gone
- * again when the call is made.
+ * Faults the page in, for as long as that takes. The page may be gone again when
+ * the call is made.
  *
  * Context: not inside any gate. Sleeps.
- * Return: true if the call is to be made again; false if -EFAULT is its result.
+ * Return: true to make the call again; false if -EFAULT is its result.
  */
 bool mdr_device_call_again(unsigned int *retries, const void __user *buf,
 			   size_t size, bool write)

@@ -3,10 +3,10 @@
  * BAR mappings: faults that pass the gate, and the substitute page in place of
  * a device that does not answer.
  *
- * The gate may close or open while a fault inserts its page table entry.
- * Closing sets the flag and then zaps, opening clears the flag and then zaps,
- * and the fault inserts the entry and then checks the flag. So one of the two
- * sides removes an entry that came too late.
+ * The gate may close or open while a fault inserts its page table entry. Closing
+ * sets the flag and then zaps; opening clears the flag and then zaps; the fault
+ * inserts the entry and then checks the flag. So either the zap or the fault
+ * removes an entry that came too late.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -43,8 +43,8 @@ static vm_fault_t mdr_fault_substitute(struct mdr_device *device,
 	ret = vmf_insert_pfn_prot(vma, vmf->address, page_to_pfn(device->ones),
 				  vm_get_page_prot(vma->vm_flags));
 	/*
-	 * Behind the insert, which sleeps: the gate may have opened meanwhile, taken
-	 * the pages away, and closed again. mdr_gate_closed() has the barrier.
+	 * Check after the insert, which sleeps: the gate may have opened, zapped
+	 * the pages, and closed again. mdr_gate_closed() has the barrier.
 	 */
 	WRITE_ONCE(device->substituted, true);
 	if (!mdr_gate_closed(gate))
@@ -53,10 +53,10 @@ static vm_fault_t mdr_fault_substitute(struct mdr_device *device,
 }
 
 /*
- * KVM of arm64 takes the size of what it maps into a guest from the mapping, where
- * that is of page frames, and not from the page that a fault has put there
- * (arch/arm64/kvm/mmu.c: get_vma_page_shift()). Behind one substitute page the guest
- * would get the memory of others.
+ * For a VM_PFNMAP mapping, KVM on arm64 derives the size of a guest mapping from
+ * the vma and not from the page that was inserted (arch/arm64/kvm/mmu.c:
+ * get_vma_page_shift()). The guest would also get the memory that follows the
+ * substitute page.
  */
 #define MDR_MAY_SUBSTITUTE !IS_ENABLED(CONFIG_ARM64)
 
@@ -124,8 +124,8 @@ mdr_fault_inside(struct mdr_device *device,
 }
 
 /*
- * A fault through the gate, with @core_vm_ops behind it. For our own tables only
- * if the gate is not open, or another task is inside that entered on this CPU.
+ * Handle a fault through the gate with @core_vm_ops. Our own table comes here only
+ * if the fast path failed, see mdr_gate_try_enter().
  */
 noinline vm_fault_t
 mdr_device_fault(struct mdr_device *device,
@@ -207,7 +207,7 @@ int mdr_device_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 		return ret;
 
 	core_vm_ops = vma->vm_ops;
-	/* we would lose any operation that we do not wrap */
+	/* an operation that is not wrapped here would be lost */
 	if (WARN_ON_ONCE(core_vm_ops->open || core_vm_ops->close ||
 			 core_vm_ops->map_pages || !core_vm_ops->fault))
 		return -EOPNOTSUPP;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The end of a recovery, in the one worker of a group. It runs when the host is
- * done with all functions of the group, or has given up, or is late: waits for
- * functions that take their time, resets those that did not come back, brings INTx
- * in line, and then opens the gate as the type says, or fails the group.
+ * The end of a recovery, in the one worker of a group. The worker runs when the
+ * host is done with all functions of the group, has given up, or is late. It waits
+ * for slow functions, resets those that did not come back, brings INTx in line, and
+ * then opens the gate as the type says, or fails the group.
  *
  * A new error may come at any time, and takes over.
  */
@@ -11,10 +11,10 @@
 #include "function.h"
 #include "group.h"
 
-/* How long a restore may take that comes after the group has failed. */
+/* Bound on a restore after the group has failed. */
 #define MDR_LATE_MS 5000ULL
 
-/* Did the host reset every function, with nobody inside the gate since? */
+/* Did the host reset every function, with no user inside the gate since? */
 static bool mdr_group_is_pristine(struct mdr_group *group)
 {
 	struct mdr_function *function;
@@ -69,11 +69,11 @@ static struct mdr_device *mdr_group_next_unsynced(struct mdr_group *group)
 /**
  * struct mdr_finish - one run of mdr_group_finish()
  * @group: the group
- * @event: what it was begun for
- * @host_at_work: the host has not come back, in recovery_timeout_ms
+ * @event: the event for which it began
+ * @host_at_work: the host has not come back within recovery_timeout_ms
  * @abandoned: the host ended without a resume: a function may not have been reset
  * @overdue: recovery_timeout_ms had passed when it began
- * @undrained: nobody has drained the gate: this is no recovery of the host's
+ * @undrained: no callback has drained the gate: this is not the host's recovery
  * @failure: what fails the group if nothing helps
  */
 struct mdr_finish {
@@ -88,7 +88,7 @@ struct mdr_finish {
 
 /*
  * Is the reset of an abandoned recovery over? It holds the device locks of all
- * functions below the port. And it shows: in the function, or in a bridge above.
+ * functions below the port, and leaves the function or a bridge above it blank.
  */
 static bool mdr_function_abandoned(struct pci_dev *pdev)
 {
@@ -109,10 +109,10 @@ static bool mdr_function_abandoned(struct pci_dev *pdev)
 }
 
 /*
- * Not every kernel says that it abandons a recovery (6.12 does not). With a
- * blocker below the port of the walk it always does, right after its reset. Each
- * function that waits for the host has to show that reset, or the host might make
- * it later, with a user inside.
+ * Not every kernel tells that it abandons a recovery (6.12 does not). With a
+ * blocker below the port of the walk it always abandons it, right after its reset.
+ * Each function that waits for the host has to show that reset: otherwise the host
+ * might reset it later, with a user inside.
  */
 static bool mdr_host_has_abandoned(struct mdr_group *group)
 {
@@ -141,7 +141,7 @@ static bool mdr_finish_begin(struct mdr_finish *finish)
 	     group->machine.state != MDR_STATE_FAILED))
 		return false;
 
-	/* the host came back meanwhile: what was seen may be of another event */
+	/* the host came back, so the checks above may be about another event */
 	if (visits != group->attempt.visits)
 		abandoned = false;
 	finish->event = group->event;
@@ -180,14 +180,14 @@ static u64 mdr_finish_deadline(struct mdr_finish *finish)
 	struct mdr_group *group = finish->group;
 
 	guard(mutex)(&group->lock);
-	/* the users know that it is lost; a close may be in the way for a moment */
+	/* the users know that it is lost; a close may delay the restore */
 	if (group->machine.state == MDR_STATE_FAILED)
 		return ktime_get_ns() + MDR_LATE_MS * NSEC_PER_MSEC;
 	return group->error_at + (u64)mdr_group_recovery_timeout(group) *
 				 NSEC_PER_MSEC;
 }
 
-/* Bring every function back, by what it takes. */
+/* Bring every function back: restore, then reset if that was not enough. */
 static int mdr_finish_run(struct mdr_finish *finish)
 {
 	struct mdr_group *group = finish->group;
@@ -254,7 +254,10 @@ static bool mdr_finish_is_current(struct mdr_finish *finish, int ret)
 	return finish->host_at_work || mdr_attempt_may(group);
 }
 
-/* A device to bring in line before the end, referenced; NULL: this was the end. */
+/*
+ * Step to the end of the recovery and return NULL; or return a referenced device
+ * whose INTx has to be brought in line first.
+ */
 static struct mdr_device *mdr_finish_end(struct mdr_finish *finish, int ret)
 {
 	struct mdr_group *group = finish->group;
@@ -292,9 +295,8 @@ static struct mdr_device *mdr_finish_end(struct mdr_finish *finish, int ret)
  * mdr_group_finish - the host is done, or late: bring the group to its end
  * @work: &mdr_group.finish
  *
- * Not part of the host's callbacks: a device may take its time, a function may
- * have to be reset, and bringing INTx in line takes locks of vfio-pci-core. A new
- * error may come at any time, and takes over.
+ * A host callback cannot do this: a device may be slow, a function may have to be
+ * reset, and bringing INTx in line takes locks of vfio-pci-core.
  *
  * Context: mdr_workqueue.
  */

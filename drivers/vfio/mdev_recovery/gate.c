@@ -43,7 +43,7 @@ void mdr_gate_destroy(struct mdr_gate *gate)
 	free_percpu(gate->cpus);
 }
 
-/* Set @closed, with the counts in step. Fully ordered. */
+/* Set @closed and adjust the counts to it. Fully ordered. */
 static void mdr_gate_set(struct mdr_gate *gate, enum mdr_gate_closed closed)
 {
 	bool was_shut = gate->closed != MDR_GATE_OPEN;
@@ -52,7 +52,7 @@ static void mdr_gate_set(struct mdr_gate *gate, enum mdr_gate_closed closed)
 
 	lockdep_assert_held(&gate->lock);
 
-	/* what was written before it: closed_at, and what was done to the device */
+	/* orders closed_at, and accesses to the device, before the flag */
 	smp_store_release(&gate->closed, closed);
 	smp_mb(); /* for the counts too; pairs with mdr_gate_closed() */
 	if (shut == was_shut)
@@ -105,10 +105,10 @@ void mdr_gate_die(struct mdr_gate *gate)
 	wake_up_all(&gate->wait);
 }
 
-/* True if the gate is open; it is not untouched any more then. */
+/* True if the gate is open. Ends MDR_GATE_UNTOUCHED. */
 static bool mdr_gate_touch(struct mdr_gate *gate)
 {
-	/* what the recovery did to the device, after the flag */
+	/* orders the flag before what the recovery did to the device */
 	u32 closed = smp_load_acquire(&gate->closed);
 
 	if (closed != MDR_GATE_UNTOUCHED)
@@ -136,7 +136,7 @@ void mdr_gate_enter_exclusive(struct mdr_gate *gate,
 	smp_mb(); /* the entry before the state of the group */
 }
 
-/* mdr_gate_enter(), if the gate is not open or the entry exclusive */
+/* The slow path of mdr_gate_enter(): the gate is not open, or @kind is exclusive. */
 bool mdr_gate_enter_slowly(struct mdr_gate *gate, enum mdr_entry_kind kind,
 			   struct mdr_gate_entry *entry)
 {
@@ -164,7 +164,7 @@ void mdr_gate_exit_exclusive(struct mdr_gate_entry *entry)
 	list_del(&entry->item);
 }
 
-/* Whether it is shut does not count: it may have opened since the drain began. */
+/* Ignores MDR_GATE_SHUT: the gate may have opened since the drain began. */
 static bool mdr_gate_is_empty(struct mdr_gate *gate, enum mdr_entry_kind kind)
 {
 	const int entries = MDR_GATE_SHUT - 1;
@@ -202,8 +202,7 @@ static bool mdr_gate_is_drained(struct mdr_gate *gate, bool config_is_blocked)
  *	function, so a task inside for config space cannot reach the device and
  *	cannot leave before the caller is done; do not wait for it
  *
- * A task that is alone inside by its own exclusive entries does not wait for
- * itself.
+ * The caller's own exclusive entries do not count.
  *
  * Context: memory_lock, igate and mmap_lock must not be held, since tasks
  * inside may need them.
@@ -278,7 +277,7 @@ int mdr_gate_wait(struct mdr_gate *gate, unsigned int stall_timeout_ms,
 						   left);
 	if (!mdr_gate_closed(gate))
 		return 0;
-	/* it was open, and has closed again: the caller looks anew */
+	/* the gate opened and closed again: the caller checks it once more */
 	if (left > 0 && !READ_ONCE(gate->dead))
 		return 0;
 	if (left < 0)

@@ -12,10 +12,10 @@
  * counted, and the drain waits for it. The fast path takes no lock and shares no
  * written cache line.
  *
- * Nobody waits for user memory inside a gate. What goes to and from the user is
- * copied outside, or page faults are off (mdr_gate_faults_off()): then a copy fails
- * at once, and the task leaves the gate, makes the page present and comes again.
- * So a drain waits for the device only.
+ * No task waits for user memory inside a gate. User data is copied outside, or
+ * with page faults off (mdr_gate_faults_off()): the copy then fails at once, and
+ * the task leaves the gate, faults the page in, and tries again. So a drain waits
+ * for the device only.
  */
 #ifndef MDR_GATE_H
 #define MDR_GATE_H
@@ -64,7 +64,7 @@ enum mdr_gate_closed {
 /* @inside of an open gate that is empty: the first to enter makes it 0. */
 #define MDR_GATE_EMPTY (-1)
 
-/* More than ever enter; added to @inside unless the gate is MDR_GATE_OPEN. */
+/* Above any number of entries; added to @inside unless the gate is MDR_GATE_OPEN. */
 #define MDR_GATE_SHUT 0x40000000
 
 /**
@@ -74,8 +74,8 @@ enum mdr_gate_closed {
  * @count: its size
  * @ppos: where
  *
- * If a page is not present the call is made again, so its arguments have to
- * outlive it. It would cost twice as much to keep them in registers.
+ * A call that meets an absent page is made again, so its arguments have to
+ * outlive it. Keeping them in registers would cost twice as much.
  */
 struct mdr_gate_call {
 	struct vfio_device *vdev;
@@ -196,7 +196,7 @@ static __always_inline bool
 mdr_gate_try_enter(struct mdr_gate_cpu __percpu *cpus, enum mdr_entry_kind kind,
 		   struct mdr_gate_cpu **inside)
 {
-	/* after a move to another CPU this one serves as well */
+	/* after a migration this CPU's count is still valid */
 	struct mdr_gate_cpu *cpu = raw_cpu_ptr(cpus);
 
 	/* fully ordered, as in mdr_gate_enter() */
@@ -217,8 +217,8 @@ static __always_inline void mdr_gate_leave(struct mdr_gate_cpu *cpu,
 }
 
 /*
- * Inside the gate, around a call that copies from or to user memory: where a page
- * is not present the copy fails, with -EFAULT, and does not wait for it.
+ * For a call inside the gate that copies from or to user memory: the copy fails
+ * with -EFAULT at an absent page instead of waiting for it.
  */
 static __always_inline void mdr_gate_faults_off(void)
 {
@@ -244,13 +244,13 @@ static inline bool mdr_gate_current_calls(void)
 static inline bool mdr_gate_closed(struct mdr_gate *gate)
 {
 	smp_mb(); /* pairs with mdr_gate_set() */
-	/* what the recovery did, and closed_at, are behind it */
+	/* orders the flag before closed_at and what the recovery did */
 	return smp_load_acquire(&gate->closed) == MDR_GATE_CLOSED;
 }
 
 /*
- * For a task inside, between two accesses to the device: is it to leave? No more
- * than a hint, so it needs no order.
+ * Should a task inside leave before its next access to the device? Only a hint,
+ * so it needs no ordering.
  */
 static inline bool mdr_gate_is_wanted(struct mdr_gate *gate)
 {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The parent driver's hooks after a reset outside of a recovery: by a user, at
- * open, at close, or from outside. Whoever resets puts the config space back;
- * what only the parent driver knows is left to do, before anybody gets access.
+ * open, at close, or from outside. The reset restores config space by itself. The
+ * hooks restore what only the parent driver knows, before any user gets access.
  *
- * reset_done() notes that hooks are due, because the task that resets holds
- * locks of vfio-pci-core. They are called when it has let go of them, with the
- * device lock and the gate closed, just as in a recovery. Until they have
- * succeeded the function does no DMA and is not whole.
+ * reset_done() only notes that hooks are due, because the resetting task holds
+ * locks of vfio-pci-core. The hooks run after those locks are dropped, with the
+ * device lock held and the gate closed, as in a recovery. Until they succeed the
+ * function does no DMA and is not whole.
  */
 #include "device.h"
 #include "function.h"
@@ -42,8 +42,8 @@ void mdr_hooks_note(struct mdr_function *function)
 }
 
 /*
- * vfio-pci-core reset the function at close, without a callback. Nobody has
- * access until the next open, and that calls the hooks.
+ * vfio-pci-core reset the function at close, without a callback. The next open
+ * calls the hooks before the user gets access.
  */
 void mdr_hooks_note_close(struct mdr_function *function)
 {

@@ -4,10 +4,11 @@
  * functions of other groups too, so the gates of all of them close first.
  *
  * vfio-pci-core decides whether the reset is allowed. But strangers must not
- * even close a gate, so the user first has to show that each group is its own, by group file or iommufd context. vfio-pci-core asks for the same
- * proof later, and reads the arguments again for it. If their page is gone by then,
- * the reset ends, the gates open, and it begins anew once the page is present:
- * nobody keeps the gates of others closed by withholding a page.
+ * even close a gate, so the user first has to show that each group is its own, by
+ * group file or iommufd context. vfio-pci-core asks for the same proof later, and
+ * reads the arguments again. If their page is absent by then, the reset ends and the
+ * gates open. It starts over once the page is present, so a user cannot keep the
+ * gates of others closed by withholding a page.
  */
 #include <linux/file.h>
 #include <linux/slab.h>
@@ -206,8 +207,8 @@ static void mdr_hot_reset_end(struct mdr_hot_reset *reset, bool alive)
 }
 
 /*
- * The PCI core puts back the config space that it found. A function that had lost
- * its own before has to be restored, or its user would be let in to a blank one.
+ * The PCI core restores the config space that it found. If a function was blank
+ * before, restore it here: otherwise its user would get access to a blank function.
  */
 static int mdr_hot_reset_restore(struct mdr_group *group, struct pci_bus *bus)
 {
@@ -229,8 +230,8 @@ static int mdr_hot_reset_restore(struct mdr_group *group, struct pci_bus *bus)
 }
 
 /*
- * Bring back all that the reset hit. Each group has its own end: one that is not
- * well fails, and the reset with it. If the first one has failed already, so be it.
+ * Bring back all that the reset hit. Each group has its own end: if one is not well
+ * it fails, and so does the reset. The first group may have failed already.
  */
 static long mdr_hot_reset_mend(struct mdr_hot_reset *reset, long worst)
 {

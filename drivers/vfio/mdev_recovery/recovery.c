@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One recovery by the host: the PCI error handlers, told in the order in which the
- * host calls them. When it is done, mdr_group_finish() takes over.
+ * One recovery by the host: the PCI error handlers, in the order in which the host
+ * calls them. mdr_group_finish() takes over when the host is done.
  *
- * The host calls with pci_bus_sem held for reading and with the device lock of
- * the function, all functions below a port one after the other, in one task. The
- * only wait for user space in here is the drain, which is bounded. Nothing here
- * takes a lock of vfio-pci-core, vfio core or mm, except those a zap needs.
+ * One task calls the handlers of all functions below a port, one function after
+ * the other. It holds pci_bus_sem for reading and the device lock of the function.
+ * The only wait for user space here is the drain, which is bounded. Nothing here
+ * takes a lock of vfio-pci-core, vfio core or mm, except those that a zap needs.
  */
 #include <linux/math64.h>
 #include <linux/module.h>
@@ -16,7 +16,7 @@
 #include "function.h"
 #include "group.h"
 
-/* The strictest breaker of the group's mdevs: errors in a window, in ns. */
+/* The strictest breaker among the group's mdevs; the window is in ns. */
 static unsigned int mdr_group_breaker(struct mdr_group *group, u64 *window)
 {
 	struct mdr_function *function;
@@ -40,8 +40,8 @@ static unsigned int mdr_group_breaker(struct mdr_group *group, u64 *window)
 }
 
 /*
- * Errors that need no reset are none for the breaker: a device that goes on by
- * itself is healthy, however often it does. The administrator is told.
+ * The breaker does not count errors that need no reset: a device that goes on by
+ * itself is healthy. The administrator is warned.
  */
 static void mdr_group_count_harmless(struct mdr_group *group)
 {
@@ -61,7 +61,7 @@ static void mdr_group_count_harmless(struct mdr_group *group)
 		 max, div_u64(window, NSEC_PER_MSEC));
 }
 
-/* Count an event with a reset, once: is it one too many? */
+/* Count an event with a reset, once. True if it is one too many. */
 static void mdr_group_count_reset(struct mdr_group *group,
 				  struct mdr_function *function)
 {
@@ -82,9 +82,9 @@ static void mdr_group_count_reset(struct mdr_group *group,
 }
 
 /*
- * The group of this function meets this event for the first time. What the host reset
- * for an earlier one may have been touched since, also a function that this event does
- * not reach.
+ * The group of this function meets this event for the first time. A reset of an
+ * earlier event proves nothing any more, even for a function that this event does
+ * not reach: a user may have touched it since.
  */
 static void mdr_group_new_event(struct mdr_function *function, u64 event,
 				enum mdr_channel channel)
@@ -94,7 +94,7 @@ static void mdr_group_new_event(struct mdr_function *function, u64 event,
 
 	list_for_each_entry(other, &group->functions, group_item) {
 		other->error.was_reset = false;
-		/* a walk that used up its time may never come back; a reset does */
+		/* a walk that is late may never come back; a reset from outside does */
 		if (group->attempt.overdue && !other->host_reset.waits)
 			mdr_function_settled(other);
 	}
@@ -154,10 +154,10 @@ static void mdr_group_error(struct mdr_function *function, u64 event,
 }
 
 /*
- * The host goes on with a recovery that an administrator took for dead and ended
- * by hand, or is ending right now: that write has decided on the breaker. Keep users
- * out again until the host is done. Who acknowledged the event then has not acknowledged
- * what comes now, so it is an event of its own. True if they were in.
+ * The host goes on with a recovery that an administrator has ended, or is ending, by
+ * a write to recover. Keep users out again until the host is done. That write has
+ * decided about the breaker. An acknowledgement of the old event must not count for
+ * this one, so it is an event of its own. True if users had access.
  */
 static bool mdr_group_close_again(struct mdr_function *function)
 {
@@ -184,8 +184,8 @@ static bool mdr_group_close_again(struct mdr_function *function)
 }
 
 /*
- * The host gives the function up: at the end of a recovery, or without one, and
- * then this is an event of its own. True if users had to be kept out for it.
+ * The host gives the function up, at the end of a recovery or without one. Without
+ * one, this is an event of its own. True if the gate had to be closed for it.
  *
  * A host that is late may give up what the own attempt, or an administrator, has
  * brought back meanwhile. The function is not lost then.
@@ -199,7 +199,7 @@ static bool mdr_permanent_failure(struct mdr_function *function)
 	u64 event;
 
 	guard(mutex)(&group->lock);
-	/* what the own attempt does now was asked of a host that has come back */
+	/* the host has come back: end the own attempt */
 	mdr_group_host_at_work(group);
 	mdr_function_resumed(function);
 	if (mdr_group_is_recovering(group) ||
@@ -228,10 +228,10 @@ static bool mdr_permanent_failure(struct mdr_function *function)
 }
 
 /*
- * Does this function want a reset for an error that left the link alone? Also to make
- * up for hooks of an earlier reset: unless nobody has it open, for then the next open
- * calls them. An open that has not come so far needs the device lock for them, and
- * finds the gate closed.
+ * Does this function want a reset for a non-fatal error? An open function does if
+ * hooks of an earlier reset are still due. Without a user the next open calls them.
+ * An open that has not called them yet needs the device lock, and then finds the
+ * gate closed.
  */
 static bool mdr_wants_reset(struct mdr_function *function)
 {
@@ -255,7 +255,7 @@ static pci_ers_result_t mdr_error_detected(struct pci_dev *pdev,
 	if (!function) /* being bound or unbound: nobody has access */
 		return PCI_ERS_RESULT_CAN_RECOVER;
 	if (state == pci_channel_io_perm_failure) {
-		/* the work may be inside the gate, and waits for us */
+		/* the worker may be inside the gate and wait for the device lock */
 		if (mdr_permanent_failure(function)) {
 			mdr_group_zap(function->group);
 			mdr_group_drain(function->group, false);
@@ -265,8 +265,8 @@ static pci_ers_result_t mdr_error_detected(struct pci_dev *pdev,
 
 	error.frozen = state == pci_channel_io_frozen;
 	/*
-	 * An earlier error may not have been made up for, or it may have lost its
-	 * power before. A frozen one cannot be read.
+	 * The function may be blank from an earlier error, or may have lost power.
+	 * A frozen function cannot be read.
 	 */
 	error.was_blank = READ_ONCE(function->restore.blank) ||
 			  (!error.frozen && mdr_function_answers(pdev) &&
@@ -274,13 +274,13 @@ static pci_ers_result_t mdr_error_detected(struct pci_dev *pdev,
 	if (error.frozen || error.was_blank)
 		WRITE_ONCE(function->restore.blank, true);
 	function->restore.configured = false;
-	/* an earlier recovery that ended in the middle has to be made up for */
+	/* an earlier recovery may have ended before the restore */
 	error.needs_reset = READ_ONCE(function->restore.blank) ||
 			    mdr_wants_reset(function);
 
 	event = mdr_walk_error(function, state);
 	mdr_group_error(function, event, error);
-	/* first what no drain sees: a fault that is late takes its entry back */
+	/* mappings first: a fault that is late removes its own entry */
 	mdr_group_zap(function->group);
 	mdr_group_drain(function->group, false);
 	if (function->ops->prepare)
@@ -304,13 +304,13 @@ static pci_ers_result_t mdr_mmio_enabled(struct pci_dev *pdev)
 }
 
 /*
- * Not every kernel resets something before it calls slot_reset after a non-fatal
- * error (6.12 does not, 7.3 does). A live function is left as it is: a restore
- * would take its MSI away for a moment. One that voted for a reset gets it, but
- * not from here: pci_bus_sem is held, and some ways to reset a function take it.
+ * Not every kernel resets the function before slot_reset after a non-fatal error
+ * (6.12 does not, 7.3 does). A function that is not blank is left as it is: a
+ * restore would disable its MSI for a moment. If it voted for a reset the worker
+ * resets it: pci_bus_sem is held here, and some reset methods take it.
  *
- * A reset shows in a function that has become blank. In one that was blank before
- * the error, or does not answer yet, it does not.
+ * A function that has become blank was reset. A function that was blank before the
+ * error, or does not answer yet, proves nothing.
  */
 static pci_ers_result_t mdr_slot_reset(struct pci_dev *pdev)
 {
@@ -349,8 +349,8 @@ static pci_ers_result_t mdr_slot_reset(struct pci_dev *pdev)
 		return PCI_ERS_RESULT_RECOVERED;
 	}
 	/*
-	 * The device takes its time, and the host must not wait for it; nor does
-	 * it give up on the others, as it would after DISCONNECT.
+	 * The device is slow, and the host must not wait for it. DISCONNECT would
+	 * make the host give up on the other functions as well.
 	 */
 	pci_info(pdev, "not ready after the reset (%d), waiting with the gate closed\n",
 		 ret);
@@ -404,20 +404,20 @@ static void mdr_reset_prepare(struct pci_dev *pdev)
 	}
 	mdr_group_zap(group);
 	/*
-	 * A user who resets through config space (FLR) is inside the gate, with
-	 * memory_lock. Others who are inside wait for that lock, so a drain
-	 * would only end by its bound. The same goes for a hot reset, and what
-	 * it hits besides the groups whose gates it has closed.
+	 * A user's reset through config space (FLR) runs inside the gate, with
+	 * memory_lock held. Other tasks inside wait for that lock, so a drain
+	 * would only end by its bound. The same goes for a hot reset that comes
+	 * here for a group whose gate it has not closed.
 	 */
 	if (!mdr_gate_current_calls())
 		mdr_group_drain(group, true);
 }
 
 /*
- * A reset from outside left the function without its config space: the PCI core
- * puts back what it found before the reset, and a device that had lost power has
- * nothing. Or the parent driver's hooks did not succeed at once. The users stay
- * outside, and it is recovered as after an error.
+ * A reset from outside left the function blank, or the parent driver's hooks failed
+ * at first. (The PCI core restores what it read before the reset, which is nothing
+ * in a device that had lost power.) Users stay outside, and the function is
+ * recovered as after an error.
  */
 static void mdr_group_recover_lost(struct mdr_function *function)
 {
@@ -466,7 +466,7 @@ static void mdr_reset_done(struct pci_dev *pdev)
 
 	guard(mutex)(&group->lock);
 	if (function->host_reset.waits) {
-		/* in a recovery, which sees to it, and has waited for us */
+		/* the recovery has waited for this reset, and brings it back */
 		function->host_reset.waits = false;
 		mdr_function_resumed(function);
 		if (!mdr_group_pending(group))

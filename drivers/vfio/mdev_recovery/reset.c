@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Resets that a user or an administrator asks for. The gate is closed and
- * drained before any lock of vfio-pci-core or the PCI core is taken: a user
- * inside may wait for vfio-pci-core's locks, and a host callback drains with
- * the PCI core's held.
+ * Resets that a user or an administrator asks for. They close and drain the gate
+ * before they take any lock of vfio-pci-core or the PCI core: a user inside may wait
+ * for vfio-pci-core's locks, and a host callback drains with the PCI core's held.
  *
  * Resets are never merged: a user's reset that meets a recovery waits for its
  * end, then runs. Only reset_elision=pristine allows skipping one, if the gate
@@ -15,8 +14,8 @@
 #include "group.h"
 
 /*
- * A failed group that only an administrator can revive: the breaker gave up on
- * it, or the host may still be at work.
+ * Is this a failed group that only an administrator can revive? The breaker has
+ * tripped, or the host may still be at work.
  */
 static bool mdr_group_is_locked(struct mdr_group *group)
 {
@@ -128,7 +127,7 @@ int mdr_reset_enter(struct mdr_device *device, struct mdr_gate_entry *entry)
 	return -EAGAIN;
 }
 
-/* The group leaves failed with this reset: what was restored before is in line, too. */
+/* The reset takes the group out of failed: bring INTx of all its devices in line. */
 static void mdr_group_sync_others(struct mdr_group *group)
 {
 	struct mdr_function *function;
@@ -149,8 +148,8 @@ static void mdr_group_sync_others(struct mdr_group *group)
 }
 
 /*
- * vfio-pci-core's reset preserves config space, but in a failed group there may
- * have been nothing to preserve.
+ * vfio-pci-core's reset preserves config space, but in a failed group that may
+ * have been lost already.
  */
 static int mdr_reset_revive(struct mdr_device *device)
 {
@@ -170,8 +169,8 @@ static int mdr_reset_revive(struct mdr_device *device)
 }
 
 /*
- * Is the device still as the host's reset left it? A reset that does run clears
- * the mark: a user's reset is not the host's.
+ * Is the device still as the host's reset left it? A user's reset that does run
+ * clears the mark.
  */
 static bool mdr_reset_is_elided(struct mdr_device *device)
 {
@@ -188,7 +187,7 @@ static bool mdr_reset_is_elided(struct mdr_device *device)
 	return true;
 }
 
-/* No error, no reset from outside: those hold the function and wait for us. */
+/* Is this the only reset, and no error came? The host would hold the device lock. */
 static bool mdr_reset_is_alone(struct mdr_group *group)
 {
 	return READ_ONCE(group->resetter) == current &&
@@ -209,7 +208,7 @@ static long mdr_reset_core(struct mdr_device *device, unsigned int cmd,
 	return ret;
 }
 
-/* Functions of the group, or @only one, lack their hooks: the gate must not open. */
+/* Fail the group: the hooks of @only, or of any function, did not succeed. */
 static bool mdr_reset_mark_failed(struct mdr_group *group,
 				  struct mdr_function *only, int ret)
 {
@@ -268,7 +267,7 @@ bool mdr_reset_reaches(struct mdr_device *device)
 {
 	struct pci_dev *pdev = device->core->pdev;
 
-	/* below a switch that had no power for a while */
+	/* the function may be below a switch that lost power */
 	if (mdr_bridges_are_blank(pdev))
 		mdr_bridges_restore(pdev);
 	return mdr_function_answers(pdev);

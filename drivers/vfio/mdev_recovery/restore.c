@@ -23,8 +23,8 @@ enum mdr_register_base {
 };
 
 /*
- * Index of struct mdr_user_registers.value. Documentation/design.md says why other
- * registers within a user's reach are not among them.
+ * Index of struct mdr_user_registers.value. Documentation/design.md says why the
+ * other registers that a user can write are left out.
  */
 static const struct mdr_user_register {
 	u8 base;
@@ -139,10 +139,10 @@ void mdr_user_registers_track(struct mdr_device *device, loff_t pos,
 
 /*
  * The user wrote all of COMMAND, from @buf; called inside the gate, with page faults
- * off. Drivers write it often, and to read it back from the device costs as much as
- * the write. vfio-pci-core lets every bit through but INTx Disable, which a restore
- * does not take from here. A user who changes the buffer meanwhile gets back another
- * of its own values. False if the page has gone.
+ * off. Drivers write COMMAND often, and reading it back from the device would cost as
+ * much as the write. vfio-pci-core passes every bit except INTx Disable, which a
+ * restore does not take from here. If the user changes the buffer meanwhile, a
+ * restore brings back that other value. False if the page is absent.
  */
 bool mdr_user_command_note(struct mdr_device *device, const char __user *buf)
 {
@@ -199,8 +199,8 @@ static void mdr_restore_user_registers(struct mdr_device *device)
 }
 
 /*
- * Comes last, when the device is known to be well. With the types hold and
- * evict a user or an administrator looks at the device first.
+ * Bus mastering comes last, when the device is known to be well. With the types
+ * hold and evict a user or an administrator resets the device first.
  */
 static void mdr_restore_master(struct mdr_device *device)
 {
@@ -237,7 +237,7 @@ bool mdr_function_answers(struct pci_dev *pdev)
 	return value == ((u32)pdev->device << 16 | pdev->vendor);
 }
 
-/* What a BAR has, and what the kernel gave it; false if there is nothing to compare. */
+/* Read a BAR, and what the kernel assigned to it; false if it assigned nothing. */
 static bool mdr_bar_addresses(struct pci_dev *pdev, unsigned int bar,
 			      u64 *has, u64 *given)
 {
@@ -436,9 +436,9 @@ int mdr_restore_again(struct mdr_function *function)
 }
 
 /*
- * Be alone with a function in the PCI core's copy of its config space: vfio-pci-core
- * restores from it when the user closes the device, without the device lock. False
- * while somebody closes it. Only tries, for host callbacks; the device lock is held.
+ * Get exclusive use of the PCI core's saved config space of a function:
+ * vfio-pci-core restores from it at close, without the device lock. False during a
+ * close. Only tries, for host callbacks. The caller holds the device lock.
  */
 bool mdr_restore_claim(struct mdr_function *function)
 {
@@ -471,9 +471,9 @@ int mdr_restore(struct mdr_function *function)
 }
 
 /*
- * Restore a function that has lost its config space, and the bridges above it. A
- * device that lost power and came back reports no error: its user's reset and the
- * next open notice it here, inside the gate. INTx of an open device is in line then.
+ * Restore a function that has lost its config space, and the bridges above it, and
+ * bring INTx in line. A device that lost power and came back reports no error, so a
+ * user's reset and an open check for it here, inside the gate.
  *
  * 0 if it is not blank any more, or no longer ours; -EAGAIN if the device lock is
  * taken; otherwise as mdr_restore().
@@ -519,7 +519,7 @@ void mdr_device_sync_interrupts(struct mdr_device *device)
 
 	guard(mutex)(&device->core_lock);
 
-	/* open under core_lock: close has to wait, and so does the unbind */
+	/* the device stays open under core_lock: close and unbind wait for it */
 	if (!READ_ONCE(device->opened) ||
 	    device->core->irq_type != VFIO_PCI_INTX_IRQ_INDEX)
 		return;
@@ -527,7 +527,7 @@ void mdr_device_sync_interrupts(struct mdr_device *device)
 	pm = dev->driver->pm;
 	if (!pm || !pm->runtime_suspend || !pm->runtime_resume)
 		return;
-	/* a suspend in between would find INTx masked, and leave it so for good */
+	/* a runtime suspend in between would leave INTx masked for good */
 	pm_runtime_get_sync(dev);
 	pm->runtime_suspend(dev);
 	pm->runtime_resume(dev);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Steps of a group: mdr_group_step() is the only way to change its state and its
- * gate. It asks the state machine, acts, sets the bound of the new state, and
- * tells the world.
+ * The steps of a group. mdr_group_step() is the only function that changes the
+ * state and the gate: it asks the state machine, acts, sets the bound of the new
+ * state, and announces it.
  */
 #include <linux/math64.h>
 
@@ -11,15 +11,15 @@
 #include "group.h"
 #include "trace.h"
 
-/* The bounds of states, and what follows a recovery; one work item per group. */
+/* Runs the timers of groups and mdr_group_finish(). */
 struct workqueue_struct *mdr_workqueue;
 
-/* How often a user who is to leave is asked again; as vfio core does it. */
+/* Pause between two requests to leave; the same as in vfio core. */
 #define MDR_REQUEST_PERIOD_MS 10000
 
 /*
- * What is left of the hold time-out, in milliseconds. It runs from the end of the
- * recovery; a user whose resets keep failing does not start it anew.
+ * The rest of the hold timeout, in milliseconds. The timeout starts when the
+ * recovery ends. A reset that fails does not restart it.
  */
 static unsigned int mdr_group_hold_left(struct mdr_group *group)
 {
@@ -30,7 +30,7 @@ static unsigned int mdr_group_hold_left(struct mdr_group *group)
 	       div_u64(timeout_ns - held_ns, NSEC_PER_MSEC) : 0;
 }
 
-/* The function is lost: QEMU and its like stop the VM on this interrupt. */
+/* Signal ERR: the function is lost. QEMU stops the VM on this interrupt. */
 static void mdr_group_signal_lost(struct mdr_group *group)
 {
 	struct mdr_function *function;
@@ -58,9 +58,9 @@ static void mdr_group_open_gate(struct mdr_group *group)
 
 	group->opened_at = ktime_get_ns();
 	mdr_gate_open(&group->gate, group->untouched && mdr_group_elides(group));
-	/* after opening: who comes late with a substitute page sees the flag */
+	/* after opening: a fault that inserts a substitute page late sees the flag */
 	list_for_each_entry(function, &group->functions, group_item) {
-		/* users have access: nothing is as the host's reset left it */
+		/* users may change the device from now on */
 		function->error.was_reset = false;
 		function->error.reset_due = false;
 		if (!function->device)
@@ -104,11 +104,11 @@ static void mdr_group_arm(struct mdr_group *group, unsigned int ms)
 }
 
 /**
- * mdr_group_host_at_work - the host has come back to a function of the group
+ * mdr_group_host_at_work - a host callback for a function of the group
  * @group: the group
  *
- * Stops what the shim does on its own account. The host's time begins anew, so
- * that a group which is recovering always has a timer, or work in the queue.
+ * Stops the own attempt. Restarts the host's timeout: a group that is recovering
+ * always has an armed timer or queued work.
  *
  * Context: a host callback.
  */
@@ -159,9 +159,9 @@ static const char *mdr_group_advice(struct mdr_group *group)
 }
 
 /*
- * Is it a user's own reset that begins, or that leaves the group as it was? A user may
- * reset as often as it likes, and that is no news for an administrator: no uevents. The
- * end is news for a reader of the state meanwhile.
+ * Does a user's reset begin, or leave the group as it was? Users reset often, and
+ * such a reset means nothing to an administrator, so it sends no uevent. Its end is
+ * still notified to a process that has read the state during the reset.
  */
 static bool mdr_group_is_routine(enum mdr_event event)
 {
@@ -180,7 +180,7 @@ static void mdr_group_announce(struct mdr_group *group, enum mdr_event event,
 
 	wake_up_all(&group->state_changed);
 	mdr_status_publish(group);
-	/* its last function went while a hot reset was about to hit it */
+	/* the last function left while a hot reset was about to begin */
 	if (group->dying)
 		return;
 
@@ -211,12 +211,9 @@ static void mdr_group_announce(struct mdr_group *group, enum mdr_event event,
  * @event: what
  * @function: the function it happened to, or NULL
  *
- * The only place that changes a group's state and its gate, and that tells the
- * world about it.
- *
  * Context: process context, group->lock held, may sleep.
- * Return: true if the event was accepted, false if the state does not know it;
- * then nothing changed.
+ * Return: true if the state machine accepted the event; false if it has no such
+ * transition, and nothing changed.
  */
 bool mdr_group_step(struct mdr_group *group, enum mdr_event event,
 		    struct mdr_function *function)
@@ -241,14 +238,14 @@ bool mdr_group_step(struct mdr_group *group, enum mdr_event event,
 	mdr_group_bound(group);
 	mdr_group_announce(group, event, function);
 
-	/* nobody left to wait for */
+	/* no user is left to wait for */
 	if (!group->users)
 		mdr_group_step(group, MDR_EVENT_LAST_USER_GONE, function);
 	return true;
 }
 
 /**
- * mdr_group_timer - the bound of the present state passed
+ * mdr_group_timer - the bound of the current state has passed
  * @work: &mdr_group.timer
  *
  * Context: mdr_workqueue.
@@ -288,19 +285,18 @@ void mdr_group_timer(struct work_struct *work)
 }
 
 /**
- * mdr_group_reset_begin - a reset that the recovery did not ask for begins
+ * mdr_group_reset_begin - a reset begins that is not part of a recovery
  * @group: the group
  * @event: MDR_EVENT_USER_RESET_BEGIN, MDR_EVENT_HOST_RESET_BEGIN or
  *	MDR_EVENT_ADMIN_RECOVER
  * @function: the function to be reset, or NULL
  *
- * Resets from outside cannot be refused, so several may run in one group. The
+ * A reset from outside cannot be refused, so several may run in one group. The
  * first one closes the gate.
  *
  * Context: process context, group->lock held.
- * Return: true if mdr_group_reset_end() is to be called; false if the state
- * does not allow it, or (for a reset from outside) the gate is closed for the
- * host's recovery anyway.
+ * Return: true if the caller must call mdr_group_reset_end(); false if the state
+ * does not allow the reset, or if a recovery has closed the gate already.
  */
 bool mdr_group_reset_begin(struct mdr_group *group, enum mdr_event event,
 			   struct mdr_function *function)
@@ -310,14 +306,14 @@ bool mdr_group_reset_begin(struct mdr_group *group, enum mdr_event event,
 
 	lockdep_assert_held(&group->lock);
 
-	/* before the step, which announces it */
+	/* the step announces the cause */
 	if (group->machine.state == MDR_STATE_OPEN &&
 	    event != MDR_EVENT_ADMIN_RECOVER)
 		group->cause = by_host ? MDR_CAUSE_HOST_RESET :
 					 MDR_CAUSE_USER_RESET;
 	if (group->dying || (!joins && !mdr_group_step(group, event, function)))
 		return false;
-	/* from failed: an own attempt must not go on behind it */
+	/* the group may be failed with an own attempt still running */
 	mdr_attempt_stop(group);
 	if (!by_host)
 		group->resetter = current;
@@ -326,14 +322,14 @@ bool mdr_group_reset_begin(struct mdr_group *group, enum mdr_event event,
 }
 
 /**
- * mdr_group_reset_end - such a reset ended
+ * mdr_group_reset_end - end what mdr_group_reset_begin() accepted
  * @group: the group
- * @event: how the group goes back to where the reset began, if it has to
+ * @event: the transition to make, unless the state in which the reset began
+ *	calls for another one
  * @function: the function that was reset, or NULL
  *
- * The last one to end opens the gate, or leaves it to what is still waited for.
- * An error that came meanwhile has taken the group over: then there is nothing
- * to do.
+ * The end of the last reset makes the transition. After an error the state is no
+ * longer resetting, and the recovery decides instead.
  *
  * Context: process context, group->lock held.
  */
@@ -348,7 +344,7 @@ void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
 	if (group->machine.origin == MDR_STATE_HOLDING &&
 	    mdr_group_acknowledged(group))
 		event = MDR_EVENT_USER_RESET_OK;
-	/* whole again; but a user of type hold has yet to reset */
+	/* the group is whole again, but a user of type hold may have to reset */
 	if (group->machine.origin == MDR_STATE_FAILED &&
 	    group->cause != MDR_CAUSE_BREAKER &&
 	    !mdr_group_pending(group) && !mdr_group_has_failed(group))

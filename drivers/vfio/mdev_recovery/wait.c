@@ -12,8 +12,8 @@
 #include "trace.h"
 
 /*
- * Drain the gate of a group in state closing or resetting; mdr_gate_drain()
- * explains how. Past the bound the host goes on. No lock of ours is held.
+ * Drain the gate of a group in state closing or resetting, see mdr_gate_drain().
+ * After the bound the host goes on. The caller holds no lock of ours.
  */
 void mdr_group_drain(struct mdr_group *group, bool config_is_blocked)
 {
@@ -43,8 +43,8 @@ void mdr_group_drain(struct mdr_group *group, bool config_is_blocked)
 }
 
 /*
- * Drain the gate for a reset that is given up if somebody stays inside. No lock of
- * ours is held. Returns true if nobody is.
+ * Drain the gate for a reset that fails if a user stays inside. The caller holds
+ * no lock of ours. Returns true if the gate is empty.
  */
 bool mdr_group_drain_or_fail(struct mdr_group *group)
 {
@@ -102,8 +102,8 @@ int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms)
 }
 
 /*
- * Wait for the end of the recovery in close. Close cannot fail, so a kill does
- * not end the wait; the group's watchdog bounds it. During an unbind, do not
+ * Wait for the end of the recovery in close. Close cannot fail, so a signal does
+ * not end the wait; the group's timer bounds it. During an unbind there is no
  * wait: the unbind holds the device lock until close is done, and the recovery
  * needs that lock. The caller is not inside any gate.
  */
@@ -121,10 +121,11 @@ static void mdr_group_wait_close(struct mdr_function *function)
 }
 
 /*
- * Enter the gate for what resets or reaches the function, must not happen during the
- * host's recovery, and cannot fail: close, and detaching an address space. Either the
- * recovery is seen here, or its drain waits for this task. Back-to-back errors prolong
- * the loop: the watchdog bounds each recovery, and the breaker their number.
+ * Enter the gate for close and for detaching an address space: both touch the
+ * function, must not run during the host's recovery, and cannot fail. Either this
+ * task sees the recovery, or the drain of the recovery waits for this task. Each
+ * new error prolongs the loop; the timer bounds each recovery, and the breaker
+ * their number.
  */
 void mdr_device_enter_recovered(struct mdr_device *device,
 				struct mdr_gate_entry *entry)
@@ -143,10 +144,9 @@ void mdr_device_enter_recovered(struct mdr_device *device,
 }
 
 /*
- * Pause before the next attempt to use what the host holds; false after
- * @deadline (in jiffies) or a kill. The host holds the function's device_lock
- * until the last callback of a recovery has returned, and vfio-pci-core only
- * tries to take it.
+ * Pause before the next try at the function's device_lock; false after @deadline
+ * (in jiffies) or a fatal signal. The host holds that lock until the last callback
+ * of a recovery has returned, and vfio-pci-core only tries to take it.
  */
 bool mdr_wait_host_lets_go(unsigned long deadline)
 {
