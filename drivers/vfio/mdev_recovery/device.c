@@ -536,7 +536,7 @@ static int mdr_mdev_probe(struct mdev_device *mdev)
 
 /*
  * Unregister a device from vfio and free it, under the function's device lock.
- * The users have left and cannot come back, so this waits for nobody who wants
+ * The users have left and cannot come back, so this waits for no task that wants
  * that lock.
  */
 void mdr_device_unregister(struct mdr_device *device)

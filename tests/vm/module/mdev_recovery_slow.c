@@ -34,7 +34,7 @@ struct slow_function {
 	unsigned long until;
 };
 
-/* who is written by the parameter only; slow_lock protects the functions */
+/* only the parameter writes who; slow_lock protects the functions */
 static DEFINE_MUTEX(slow_mutex);
 static DEFINE_RAW_SPINLOCK(slow_lock);
 static struct slow_function slow_functions[SLOW_FUNCTIONS];

@@ -17,7 +17,7 @@
 
 static struct vfio_user user;
 
-/* An error of the function at which it strikes, with a user who reads always. */
+/* Strike a function with an error while its user reads without a pause. */
 static void tell(const char *severity)
 {
 	struct access_log log = {

@@ -90,7 +90,7 @@ SCENARIO(own_reset_no_dma,
 }
 
 SCENARIO(own_reset_config,
-	 "who reads config space while recover resets waits, and never sees it half done")
+	 "reads of config space wait while recover resets, and never see it half done")
 {
 	struct background r = { .call = recover };
 	uint64_t begin, longest = 0;

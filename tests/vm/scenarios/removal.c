@@ -116,7 +116,7 @@ SCENARIO(removal_unbind_kills,
 }
 
 SCENARIO(removal_mdev_kills_mapping,
-	 "revoke=kill: an mdev is removed under a user who has no more than a mapping of it")
+	 "revoke=kill: an mdev is removed under a user that only has a mapping of it")
 {
 	kill_by(mdev_remove, GRIP_MAPPING, true);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A device takes its time: functions that do not answer for a while after the reset.
- * The kernel itself waits for the first function below the port only, and behind a
- * switch that is the switch.
+ * Slow devices: functions that do not answer for a while after the reset. The kernel
+ * itself waits only for the first function below the port. Behind a switch, that
+ * function is the switch.
  */
 #include "background.h"
 #include "client.h"
@@ -265,7 +265,7 @@ SCENARIO(slow_silent_alone,
 	client_stop_lost(&a);
 }
 
-/* the PCI core waits for the first function of a bus, so that one is closed first */
+/* the PCI core waits for the first function of a bus, so close the first one first */
 static struct client pair[] = {
 	{ .port = "rp_e1000e", .n = 1 }, { .port = "rp_e1000e", .with = &pair[0] },
 };
@@ -278,7 +278,7 @@ static int close_last(const char *name)
 }
 
 SCENARIO(slow_silent_close,
-	 "both functions of a group are silent: who closes them does not wait for them",
+	 "both functions of a group are silent: closing them does not wait for them",
 	 .limit_s = 200)
 {
 	struct background closing = { .call = close_last, .name = "both" };

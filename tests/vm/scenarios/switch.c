@@ -141,7 +141,7 @@ SCENARIO(switch_deep_one_event,
 }
 
 SCENARIO(switch_error_at_port,
-	 "an error at one port of a switch: who is behind the others hears and notices nothing")
+	 "an error at one port of a switch neither reaches nor delays the functions behind the others")
 {
 	struct shim driverless;
 
@@ -549,7 +549,7 @@ static void count_trylock(const char *entry, void *arg)
 }
 
 SCENARIO(switch_blockers_take_no_lock,
-	 "who reads blockers all the time takes no function's lock, and no reset fails for it",
+	 "reading blockers in a loop takes no function's lock and makes no reset fail",
 	 .limit_s = 60)
 {
 	static const char * const functions[] = { "mutex_trylock", NULL };

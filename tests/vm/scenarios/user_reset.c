@@ -128,7 +128,7 @@ static void state_read(int fd, const char *expected)
 }
 
 SCENARIO(user_reset_polled,
-	 "poll() tells of the end of a user's reset who has read resetting, and nobody else")
+	 "the end of a user's reset wakes poll() of a process that has read resetting, no other")
 {
 	struct waiter w = { .u = &user, .kind = WAITER_RESET };
 	char path[64];
@@ -209,7 +209,7 @@ static void check_reset(const struct shim *s, struct waiter *w, int error, unsig
 }
 
 SCENARIO(user_reset_error_before_it_runs,
-	 "an error while a user's reset waits for who is inside: EAGAIN, not run, all recovered")
+	 "an error while a user's reset drains the gate: EAGAIN, no reset, all recovered")
 {
 	struct waiter w = { .u = &user, .kind = WAITER_RESET };
 	struct waiter slow = {
