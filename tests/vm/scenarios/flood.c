@@ -11,6 +11,7 @@
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define SETTLE_MS 3000
+#define DRAIN_MS 1000
 #define ERRORS 30
 #define DEFAULT_BREAKER "5"
 
@@ -52,7 +53,8 @@ SCENARIO(flood_nonfatal,
 	      shim_number(nic.s.group, "stats/harmless_errors"));
 	CHECK(klog_count("non-fatal errors") == 1, "%u warnings", klog_count("non-fatal errors"));
 	client_stop(&nic);
-	MEASURE_BOUND("longest_stall_ms", client_stall_ms(&nic), SETTLE_MS);
+	/* no reset: a user waits for the drain at most */
+	MEASURE_BOUND("longest_stall_ms", client_stall_ms(&nic), DRAIN_MS);
 }
 
 SCENARIO(flood_then_fatal,

@@ -16,8 +16,8 @@
 #include "sysfs.h"
 #include "vfio_irq.h"
 
-/* a recovery of functions that answer at once */
-#define BRISK_MS 3000
+/* functions that answer at once: 1 s for the drain, 1 s for the link to come up */
+#define BRISK_MS 2000
 #define RESTORES "/sys/module/mdev_recovery_test/parameters/restores"
 
 static struct client first = { .port = "rp_igb" };
