@@ -3,12 +3,12 @@
  * BARs and the ROM by read() and write().
  *
  * vfio-pci-core copies from or to user memory between any two accesses to the
- * device, and the user decides how long such a copy takes. Here the bytes go
- * through a buffer of our own: the gate is entered for the accesses alone, and
- * nobody is inside for longer than one of them takes once the gate is wanted.
+ * device, and the user decides how long such a copy takes. Here the bytes go through
+ * a buffer of our own. The task is inside the gate only for the accesses, and leaves
+ * after at most one more access once another task wants to close the gate.
  *
- * Each access is still vfio-pci-core's. How a long one is cut into accesses of the
- * device, and what is left out, is as vfio-pci-core does it: drivers depend on it.
+ * Each access is made by vfio-pci-core. A long one is cut into the same accesses as
+ * in vfio-pci-core, with the same ranges left out: drivers depend on that.
  */
 #include <linux/io-64-nonatomic-lo-hi.h>
 #include <linux/log2.h>

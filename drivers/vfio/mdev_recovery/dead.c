@@ -12,8 +12,8 @@
 #include "group.h"
 
 /*
- * The ROM has the size of its BAR. One without a BAR, which the firmware has loaded,
- * has its own. (Older kernels do not show such a ROM, so nobody reads it there.)
+ * The size of the ROM is that of its BAR. A ROM that the firmware has loaded may have
+ * no BAR, and has a size of its own. (Older kernels do not offer such a ROM.)
  */
 static u64 mdr_rom_size(struct pci_dev *pdev)
 {
@@ -25,7 +25,7 @@ static u64 mdr_rom_size(struct pci_dev *pdev)
 	return roundup_pow_of_two(pdev->romlen);
 }
 
-/* The legacy VGA registers are three ranges: the end of that which has @pos, or 0. */
+/* The end of the range of legacy VGA registers (of three) that contains @pos, or 0. */
 static u64 mdr_vga_end(struct vfio_pci_core_device *core, u64 pos)
 {
 	if (!core->has_vga)
@@ -43,8 +43,8 @@ static u64 mdr_vga_end(struct vfio_pci_core_device *core, u64 pos)
 }
 
 /*
- * Where the region ends that has @pos, without access to the device; 0 if there is
- * none.
+ * The end of the region that contains @pos, found without access to the device; 0 if
+ * there is no such region.
  */
 static u64 mdr_region_end(struct mdr_device *device, unsigned int index,
 			  u64 pos)

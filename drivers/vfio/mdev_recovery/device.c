@@ -45,10 +45,10 @@ static int mdr_device_open_gate(struct mdr_device *device,
 }
 
 /*
- * vfio-pci-core tries every kind of reset, also one of the bus, and for a device that
+ * vfio-pci-core tries every reset method when it disables a device, and for one that
  * is gone the PCI core waits a minute each time. vfio-pci-core only tries to take
- * device locks, so it resets nothing while this one is taken: by us, or by whoever
- * else has it for longer, for example to unbind the function.
+ * device locks, so it resets nothing while this lock is taken: by this task, or for
+ * example by an unbind.
  */
 static bool mdr_device_lock_gone(struct mdr_device *device)
 {
@@ -282,9 +282,9 @@ static const struct vfio_device_ops mdr_plain_ops = {
 };
 
 /*
- * Operations that pass as they are: at their time the device is not open, or they
- * do not reach it (see struct mdr_parent_ops). One that this does not know is left
- * out, since it might.
+ * Operations that need no gate: they are called while the device is closed, or do not
+ * reach it (see struct mdr_parent_ops). An operation that is not known here might reach
+ * the device, so it is left out.
  */
 static void mdr_device_copy_ops(struct mdr_device *device)
 {

@@ -30,8 +30,8 @@ void mdr_function_told(struct mdr_function *function)
 }
 
 /*
- * The current walk is done with a function. Another one may not be: it still has its
- * reset to make.
+ * The current walk is done with a function. Another walk may still have to make its
+ * reset.
  */
 void mdr_function_resumed(struct mdr_function *function)
 {

@@ -2,17 +2,16 @@
 /*
  * The eventfd by which a user unmasks INTx, at the gate.
  *
- * When it is signalled vfio-pci-core writes to COMMAND, from vfio core's wake-up
- * function, where nobody can wait. Behind a closed gate that write would reach a device
- * which is being reset, or be lost in the restore that follows; vfio-pci-core then
- * takes INTx for unmasked, while the device has it disabled for ever.
+ * On a signal vfio-pci-core writes to COMMAND from vfio core's wake-up function, which
+ * cannot wait. Behind a closed gate that write would reach a device in its reset, or
+ * be lost in the restore that follows. vfio-pci-core would then take INTx for unmasked
+ * while the device has it disabled for good.
  *
- * vfio-pci-core takes no notice of the eventfd while the user has INTx Disable set in
- * its view of COMMAND. So that is what it is told at a closed gate, when nobody is
- * inside any more. When the gate opens it is told the truth, and the eventfd is
- * signalled: whether the user has signalled it, and whether an interrupt came that
- * nobody was told of, does not have to be known. INTx is a level: to unmask it once
- * more than needed shows where it is.
+ * vfio-pci-core ignores the eventfd while the user has INTx Disable set in its view of
+ * COMMAND. So the shim sets that view once a closed gate is drained. When the gate
+ * opens, the shim puts the user's value back and signals the eventfd, without knowing
+ * whether the user has signalled it or an interrupt was missed. INTx is a level, so
+ * unmasking it once more than needed is harmless.
  */
 #include <linux/eventfd.h>
 #include <linux/uaccess.h>
@@ -59,7 +58,7 @@ static void mdr_intx_tell(struct mdr_device *device, bool withheld)
 	device->intx.withheld = withheld;
 }
 
-/* Have no eventfd but @eventfd, which may be NULL, from now on. */
+/* Replace the eventfd by @eventfd, which may be NULL. */
 static void mdr_intx_replace(struct mdr_device *device,
 			     struct eventfd_ctx *eventfd)
 {
@@ -72,7 +71,7 @@ static void mdr_intx_replace(struct mdr_device *device,
 		eventfd_ctx_put(eventfd);
 }
 
-/* No eventfd any more: vfio-pci-core has none, or is about to let it go. */
+/* Drop the eventfd: vfio-pci-core has none, or is about to drop it. */
 void mdr_intx_forget(struct mdr_device *device)
 {
 	mdr_intx_replace(device, NULL);
@@ -84,8 +83,8 @@ void mdr_intx_forget(struct mdr_device *device)
  * @device: the device
  * @request: of mdr_intx_parse()
  *
- * If the user has changed its argument, or the file behind a descriptor, in the
- * middle of the call, its eventfd is not known here and not withheld.
+ * If the user changes its argument, or the file behind a descriptor, during the call,
+ * the shim does not know the eventfd and does not withhold it.
  *
  * Context: inside the gate, so that no drain ends in between.
  */
@@ -102,7 +101,7 @@ void mdr_intx_note(struct mdr_device *device,
 	eventfd = eventfd_ctx_fdget(request->fd);
 	if (IS_ERR(eventfd))
 		return;
-	/* does nothing, but is gone when the user has closed the file */
+	/* without a handler, but removed when the user closes the file */
 	if (vfio_virqfd_enable(device, NULL, NULL, NULL, &device->intx.watch,
 			       request->fd)) {
 		eventfd_ctx_put(eventfd);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The address space of an iommufd that a device is attached to. The IOMMU driver may
- * turn features of the function on and off (ATS, PRI), so it goes through the gate.
+ * Attaching a device to an address space of an iommufd, and detaching it. The IOMMU
+ * driver may turn features of the function on and off (ATS, PRI), so both enter the
+ * gate.
  *
- * vfio core holds dev_set->lock, which a hot reset that has closed the gate wants. So
- * both wait for the host only, as opening and closing do.
+ * vfio core holds dev_set->lock, which a hot reset needs after it has closed the gate.
+ * So both wait only for the host, as opening and closing do.
  */
 #include "device.h"
 #include "function.h"

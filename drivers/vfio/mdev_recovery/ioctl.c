@@ -16,9 +16,9 @@
 #include "group.h"
 
 /*
- * mdr_call_inside() for a call that copies from or to user memory, at @user_. It is made again
- * if a page there was not present: each of these copies what it needs before it
- * changes anything, and can tell twice what it tells at its end.
+ * mdr_call_inside() for a call that copies from or to user memory, at @user_. If a
+ * page there is absent the call is made again. That is safe: each of these calls
+ * copies its arguments before it changes anything, and may return its results twice.
  */
 #define mdr_call_copying(device_, user_, size_, write_, call_)		\
 ({									\
@@ -63,8 +63,8 @@ static long mdr_set_irqs(struct mdr_device *device, unsigned int cmd,
 #define MDR_MAX_CALL (sizeof(struct vfio_irq_set) + 2048 * sizeof(s32))
 
 /*
- * Size of an argument, which begins with it. 0 if it cannot be read, or has no
- * sense: vfio-pci-core refuses it then.
+ * The size of an argument, from its first word. 0 if it cannot be read or is not
+ * valid; vfio-pci-core then refuses the call.
  */
 static size_t mdr_call_size(void __user *user)
 {
@@ -98,14 +98,14 @@ static void mdr_irqs_touched(struct mdr_device *device)
  * @request: of mdr_intx_parse()
  * @ret: its result, if it was made
  *
- * A VMM takes the interrupts of a device away, and then resets it. In holding that
- * reset is what opens the gate. If the first call waited for the gate it would fail,
- * and after the reset the device would have the interrupts of before: INTx could not be
- * turned on, since vfio-pci-core has MSI-X in use. The host is done with the device, and
- * a close does the same to it. What the host's reset left stays untouched otherwise, so
- * this is no reason to make a reset that would be skipped.
+ * A VMM turns the interrupts of a device off, and then resets it. In holding that
+ * reset opens the gate. If SET_IRQS waited for the gate it would fail, and the device
+ * would still have its old interrupts after the reset: INTx could not be turned on
+ * while vfio-pci-core has MSI-X in use. The host is done with the device, and a close
+ * does the same. The call counts as no access, so reset_elision can still skip the
+ * reset.
  *
- * An error that comes now finds the exclusive entry, and waits for it.
+ * A new error finds the exclusive entry, and waits for it.
  *
  * Return: true if the group was holding.
  */
@@ -182,7 +182,7 @@ long mdr_device_ioctl(struct vfio_device *vdev, unsigned int cmd,
 	default:
 		if (!device->function->ops->device_ops)
 			return mdr_ioctl_refuse(device, cmd);
-		/* nobody knows whether it may be made again: it may wait inside */
+		/* may not be repeatable, so it may wait for user memory inside */
 		return mdr_call_inside(device,
 				       mdr_parent_ioctl(device, cmd, arg));
 	}

@@ -248,11 +248,10 @@ struct pci_dev *mdr_walk_port_of(struct mdr_function *function)
 }
 
 /*
- * A walk that was abandoned leaves the AER status of its port as it was, and the
- * next error may be blamed on that port. Do what pcie_do_recovery() does at its end;
- * the port of a walk that left the link alone is not known, but is one of these.
- * Only if there was such a walk: otherwise the status is that of an error which the
- * kernel has yet to see.
+ * An abandoned walk leaves the AER status of its port set, and the kernel may blame
+ * the next error on that port. Clear the status as pcie_do_recovery() does at its end,
+ * in all ports above: the port of a non-fatal walk is not known. Without such a walk
+ * leave the status alone: it belongs to an error that the kernel has yet to see.
  */
 static void mdr_walk_clear_status(struct mdr_function *function)
 {
@@ -267,7 +266,7 @@ static void mdr_walk_clear_status(struct mdr_function *function)
 		pci_aer_clear_nonfatal_status(bridge);
 }
 
-/* No walk comes back to a function any more, which is whole again without it. */
+/* The function is whole again, and no walk comes back to it. */
 void mdr_walk_end(struct mdr_function *function)
 {
 	mdr_walk_clear_status(function);

@@ -4,9 +4,8 @@
  * shows it, and the eventfd for changes. None of it touches the device, so none of
  * it waits at the gate. The structures are in include/uapi/linux/mdev_recovery.h.
  *
- * The page belongs to its mappings: it has a file of its own, so that a mapping
- * does not keep the device in use. After the device has been closed it does not
- * change any more.
+ * The page has a file of its own, so a mapping of it does not keep the device in use.
+ * The page no longer changes once the device is closed.
  */
 #include <linux/anon_inodes.h>
 #include <linux/eventfd.h>

@@ -3,10 +3,9 @@
  * Parent drivers with a vfio driver of their own: the gate around each of their
  * operations.
  *
- * Their migration and logging operations are called by vfio core directly, and
- * so get tables of ours in front. What they reach by other ways than an
- * operation, for example the file with the migration data, they put behind the
- * gate themselves, with mdr_parent_enter().
+ * vfio core calls their migration and logging operations directly, so those get
+ * tables of ours in front. Other ways to the device, for example the file with the
+ * migration data, have to enter the gate by mdr_parent_enter().
  */
 #include <linux/err.h>
 
@@ -128,7 +127,7 @@ static const struct vfio_log_ops mdr_log_ops = {
 	.log_read_and_clear	= mdr_log_read_and_clear,
 };
 
-/* Whatever would make vfio-pci-core refuse them, were they not behind ours. */
+/* Repeat vfio-pci-core's checks: it sees only our tables. */
 static bool mdr_vendor_is_complete(struct vfio_device *vdev)
 {
 	const struct vfio_migration_ops *migration = vdev->mig_ops;
