@@ -99,7 +99,7 @@ static void tell(struct agent *agent, struct record *record, const struct group 
 		    "%s has an error (event %llu), telling the guest of domain %s at its port %s",
 		    of.name, of.event, other->name, other->place.port);
 	}
-	/* in the file before the guest can know */
+	/* write the file before the guest can know */
 	agent_save(agent);
 	agent->backend->tell(agent->backend, record, group->event);
 }
@@ -166,7 +166,7 @@ static void drop(struct agent *agent, struct record *record, enum verdict verdic
 {
 	if (record->phase != PHASE_ATTACHED && ends[verdict])
 		say(LOG_LEVEL_INFO, record, NULL, "domain %s %s", record->name, ends[verdict]);
-	/* a new run of the domain may have it, which the record was in the way of */
+	/* the record may have hidden that a new run of the domain has the device */
 	if (verdict == VERDICT_STOPPED && record->phase != PHASE_ATTACHED)
 		agent->backend->look(agent->backend, record->domain);
 	record_drop(&agent->records, record);
@@ -239,7 +239,7 @@ static bool act(struct agent *agent, struct record *record, const struct group *
 		say(LOG_LEVEL_INFO, record, group, "detached from domain %s", record->name);
 		catch_up(record, group);
 		set_phase(agent, record, PHASE_DETACHED);
-		/* in the file before the next step */
+		/* write the file before the next step */
 		agent_save(agent);
 		return true;
 	case VERDICT_ATTACH:
@@ -316,7 +316,7 @@ void agent_group_changed(struct agent *agent, const char *name, const char *stat
 
 	agent->due = true;
 	group_read(agent->sysfs, name, &group);
-	/* by now it may be further */
+	/* the record may have moved on */
 	group.state = group_state_parse(state);
 	for (record = agent->records.first; record; record = next) {
 		next = record->next;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * agent: combines what the groups, the domains and the clock say. Each step looks
- * at all groups again; an event only says that it is time for a step. What the
- * domains are like, the backend tells when it changes.
+ * agent: combines the state of the groups, the domains and the clock. Each step reads
+ * all groups again; an event only triggers a step. The backend reports changes of the
+ * domains.
  */
 #ifndef MDR_AGENT_AGENT_H
 #define MDR_AGENT_AGENT_H
@@ -36,7 +36,7 @@ void agent_domain(struct agent *agent, const struct domain_view *view);
 void agent_domain_kept(struct agent *agent, const char *uuid);	/* nothing new of it */
 void agent_domain_gone(struct agent *agent, const char *uuid);
 
-/* There will be no news any more, until the next list. */
+/* The backend reports nothing more until the next list. */
 void agent_unknown(struct agent *agent);
 
 /* The outcome of the backend's calls: error is NULL after success. */
@@ -47,7 +47,7 @@ void agent_used(struct agent *agent, const char *mdev, const char *domain, bool 
 		const char *error, int64_t now_ms);
 void agent_told(struct agent *agent, const char *domain, const char *port, const char *error);
 
-/* An administrator asks for more attempts to attach what was given up. */
+/* An administrator wants new attempts to attach devices that were given up. */
 void agent_retry(struct agent *agent);
 
 /*

@@ -16,7 +16,7 @@ struct domain_view {
 };
 
 struct backend {
-	/* From now on all about the domains, or nothing any more. */
+	/* Start or stop reporting on the domains. */
 	void (*want)(struct backend *backend, bool wanted);
 
 	/* A new view of a domain. */

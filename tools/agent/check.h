@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * check: whether the guests of a domain could be told of an error, asked before there
- * is one. The answer comes from the code that decides it then.
+ * check: whether the guest of a domain could be told of an error, before there is one.
+ * The code that decides at an error gives the answer.
  */
 #ifndef MDR_AGENT_CHECK_H
 #define MDR_AGENT_CHECK_H

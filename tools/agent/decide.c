@@ -25,9 +25,9 @@ static const struct rule rules[] = {
 	{ ANY, ANY, ANY, IF_BUSY, 0, VERDICT_WAIT },
 
 	/*
-	 * The device has left the domain. It was evicted if the group was seen evicting,
-	 * or has had an event that ends in an eviction: the moment of that can pass
-	 * unseen. Otherwise an administrator has detached it.
+	 * The device has left the domain. It was evicted if the agent has seen the group
+	 * evicting, or if the group had an event that ends in an eviction, which can pass
+	 * unseen. Otherwise an administrator has detached the device.
 	 */
 	{ PHASE_EVICTING, PRESENCE_ABSENT, ANY, 0, 0, VERDICT_DETACHED },
 	{ PHASE_ERROR, PRESENCE_ABSENT, GROUP_FAILED, 0, 0, VERDICT_FORGET },
@@ -50,8 +50,8 @@ static const struct rule rules[] = {
 	{ PHASE_ATTACHED | WITH_ERROR, HERE, ANY, IF_NEW, 0, VERDICT_PASS },
 
 	/*
-	 * First rung: once an event, when the host is done. To tell the guest earlier is no
-	 * gain, its reset waits for the host anyway.
+	 * First rung: once for each event, when the host is done. Telling the guest earlier
+	 * gains nothing, because its reset waits for the host.
 	 */
 	{ PHASE_ERROR, PRESENCE_ATTACHED, GROUP_HOLDING, TELLABLE, IF_TOLD, VERDICT_TELL },
 	{ PHASE_ERROR, PRESENCE_ATTACHED, GROUP_HOLDING, 0, IF_SAID, VERDICT_CANNOT_TELL },

@@ -4,12 +4,12 @@
  * error in the group of an mdev that a running domain has:
  *
  * 1. type hold: tell the guest, by an error at its own root port. Its driver lets go,
- *    its reset of the link becomes a reset of the device, which ends the event. The guest
- *    resets the link also for a driver without error handlers, which knows of nothing
- *    then: so the driver has to use the device again;
- * 2. type evict, nobody has reset the device in time, or the driver does not use it: the
- *    guest is asked to release the device, and gets it again when the group is open;
- * 3. neither: leave it, and say what to do.
+ *    and its reset of the link becomes a reset of the device, which ends the event. The
+ *    guest also resets the link for a driver without error handlers, which then does not
+ *    know of the reset. So the agent checks that the driver uses the device again;
+ * 2. type evict, no reset of the device in time, or a driver that does not use it again:
+ *    ask the guest to release the device, and attach it again when the group is open;
+ * 3. if both fail: leave the device alone, and log what to do.
  */
 #ifndef MDR_AGENT_DECIDE_H
 #define MDR_AGENT_DECIDE_H

@@ -130,7 +130,7 @@ static bool has_gone(virDomainPtr domain)
 	       !virDomainIsActive(domain);
 }
 
-/* One that ends between the list and its XML has gone; that says nothing of others. */
+/* A domain that ends between the list and its XML is gone; the others are not affected. */
 static void view(struct domains *domains, virDomainPtr domain, const char *uuid)
 {
 	const char *name = virDomainGetName(domain);
@@ -199,7 +199,7 @@ static void connect_now(struct domains *domains)
 		return;
 	}
 	domains->said = false;
-	/* events first: what changes after the list is not missed */
+	/* register for events first, so that no change after the list is missed */
 	listen(domains);
 	log_info("libvirt: connected to %s", domains->uri);
 	list(domains);

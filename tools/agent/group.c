@@ -95,7 +95,7 @@ void group_read(const char *sysfs, const char *name, struct group *group)
 	memset(group, 0, sizeof(*group));
 	snprintf(group->name, sizeof(group->name), "%s", name);
 	group->state = GROUP_GONE;
-	/* the id before the state: a state is never taken for that of an earlier event */
+	/* the id first: the state of an earlier event must not go with a newer id */
 	group->event = read_number(sysfs, name, "event");
 	if (!read_line(sysfs, name, "state", line, sizeof(line)))
 		return;

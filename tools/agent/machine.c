@@ -105,7 +105,7 @@ static bool get_mdev(const struct description *d, const char *id, char mdev[UUID
 	return valid;
 }
 
-/* What QEMU says is what its guest may have made of it: it need not be a list. */
+/* A guest may influence QEMU's answer, so it need not be a list. */
 static size_t length_of(struct json_object *list)
 {
 	return json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;

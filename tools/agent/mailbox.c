@@ -52,7 +52,7 @@ struct answer *answer_new(enum answer_type type, const char *domain)
 {
 	struct answer *answer = calloc(1, sizeof(*answer));
 
-	/* who cannot remember what libvirt said had better start anew */
+	/* without memory the answer would be lost: start over */
 	if (!answer)
 		abort();
 	answer->type = type;
@@ -319,8 +319,8 @@ static bool port_valid(const char *port)
 }
 
 /*
- * A fatal error (Data Link Protocol), also after one that was not: only the reset that
- * ends a fatal one acknowledges.
+ * A fatal error (Data Link Protocol), even if the host's error was not fatal: only the
+ * reset that follows a fatal error acknowledges the event.
  */
 const char *mailbox_tell_command(const struct job *job, char *command, int size)
 {

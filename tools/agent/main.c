@@ -270,8 +270,8 @@ static void on_alarm(int signo)
 }
 
 /*
- * A thread may be in libvirt for ever, and hold what libvirt needs to end: nothing here
- * is worth a wait for it. Never exit(), which would tear libvirt down under it and wait
+ * A thread may hang in libvirt and hold locks that libvirt needs to shut down, so do not
+ * wait for it. Never call exit(): it would tear libvirt down under that thread, and wait
  * for the locks of its streams.
  */
 static void end(void) __attribute__((noreturn));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the backend says: which domains there are, and the outcome of what it was asked.
+ * News of the backend: which domains exist, and the outcome of requests.
  */
 #include <string.h>
 

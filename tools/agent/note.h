@@ -15,7 +15,7 @@ void say(enum log_level level, const struct record *record, const struct group *
 /* A record enters a phase. */
 void set_phase(struct agent *agent, struct record *record, enum phase phase);
 
-/* The record is up to date with its group: what comes is new. */
+/* The record is up to date with its group: everything after this is new. */
 void catch_up(struct record *record, const struct group *group);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * record: one mdev that a running domain has, or had until it was evicted, and what
- * the agent has seen of it.
+ * record: an mdev of a running domain, or one that was evicted from it, and what the
+ * agent has seen of it.
  */
 #ifndef MDR_AGENT_RECORD_H
 #define MDR_AGENT_RECORD_H

@@ -26,7 +26,7 @@ static void read_group(const struct record *record, const char *sysfs, struct gr
 	group_read(sysfs, name, group);
 }
 
-/* What another mdev below the same port stands in the way with, or NULL. */
+/* Why another mdev below the same port prevents telling the guest, or NULL. */
 static const char *reason_of_other(const struct record *other, const struct group *group,
 				   const char *sysfs)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * route: whether the guest can be told of an error at the port above an mdev. An error
- * there stops everything below that port, and ends in a reset of it, so all of it must
- * be ours and have the same event.
+ * route: whether the guest can be told of an error at the port above an mdev. Such an
+ * error stops and resets everything below that port, so every device there must be an
+ * mdev of ours with the same event.
  */
 #ifndef MDR_AGENT_ROUTE_H
 #define MDR_AGENT_ROUTE_H
