@@ -42,7 +42,7 @@ const char *setting_name(const char *attribute);
 /* A line on stderr; in what is not ours, control characters become "?". */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Says why, writes to the system log if nobody else does, and ends the program. */
+/* Prints the reason, logs it unless the notifier will, and ends the program. */
 void refuse(const struct call *call, const char *format, ...)
 	__attribute__((format(printf, 2, 3), noreturn));
 

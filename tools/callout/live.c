@@ -47,7 +47,7 @@ struct changes {
 	size_t count;
 };
 
-/* Sets one, and remembers what it was; if the kernel refuses it, all go back. */
+/* Sets one and keeps its old value; if the kernel refuses it, restores all of them. */
 static void change_one(const struct call *call, const struct mdr_mdev *mdev, const char *setting,
 		       const char *wanted, struct changes *changes)
 {

@@ -14,8 +14,8 @@
  *   says: acknowledge the error by its id, or reset;
  * - start the device anew, and do again what was not seen to be done.
  *
- * The last line on stdout has what was done. Exit codes: 0 all frames came back right;
- * 1 not so, or something else failed; 3 the device is lost, or has to be released.
+ * The last line on stdout sums it up. Exit codes: 0 all frames came back right; 1 some
+ * did not, or something else failed; 3 the device is lost, or has to be released.
  */
 #include <errno.h>
 #include <getopt.h>

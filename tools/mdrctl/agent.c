@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What mdrctl asks mdr-agent, the only one of us that knows libvirt: more attempts to
- * attach what was given up, and what a domain needs to be told of errors.
+ * Requests to mdr-agent, the only one of the tools that talks to libvirt: new attempts to
+ * attach devices that were given up, and the checks of a domain.
  */
 #include <errno.h>
 #include <limits.h>

@@ -165,7 +165,7 @@ int run_bind(struct cli *cli)
 	return end;
 }
 
-/* A function whose mdev is there may have a user, for which unbind would wait. */
+/* A function with an mdev may have a user, and unbind would wait for that user. */
 static int may_be_unbound(struct cli *cli, const struct mdr_function *function)
 {
 	const char *address = mdr_function_address(function), *uuid;

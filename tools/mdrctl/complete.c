@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mdrctl completion: scripts for shells, made from the table of verbs. What there is
- * at the time they ask mdrctl itself for, by its verb words.
+ * mdrctl completion: scripts for shells, made from the table of verbs. The scripts call
+ * "mdrctl words" for the names of groups, functions and mdevs.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -145,7 +145,7 @@ static void check_mdevctl(struct exam *exam)
 		     "mdevctl has no callout of ours: settings are not checked");
 }
 
-/* Of who runs this; a VM of a plain user has as much at most. */
+/* The limit of this process; a VM of an ordinary user has at most as much. */
 static void check_memlock(struct exam *exam)
 {
 	struct rlimit limit;

@@ -39,7 +39,7 @@ static void path_of(struct cli *cli, char path[PATH_MAX], const char *suffix)
 	snprintf(path, PATH_MAX, "%s" HISTORY_FILE "%s", mdr_root(cli->mdr), suffix);
 }
 
-/* One write a line, so two of them do not mix; the lock is for the change of files. */
+/* One write for each line, so that lines do not mix; the lock is for the file change. */
 static int append(struct cli *cli, const char *line)
 {
 	char path[PATH_MAX], before[PATH_MAX];
@@ -130,7 +130,7 @@ static void add_change(struct json_object *entries, struct json_object *change)
 	}
 	if (!*get_text(entry, "function"))
 		add_text(entry, "function", json_object_get_string(get_list(change, "function")));
-	/* a watchdog, or a breaker, says it later */
+	/* the watchdog and the breaker set their cause later */
 	if (*get_text(change, "cause"))
 		add_text(entry, "cause", get_text(change, "cause"));
 	add_text(entry, "end", get_text(change, "state"));

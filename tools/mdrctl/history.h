@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * history: a file with a line of JSON for each change of a group, which udevd has
- * "mdrctl record" write. When it is full it becomes the one before.
+ * history: a file with a line of JSON for each change of a group. udevd runs "mdrctl
+ * record" to write it. A full file is renamed, and a new one is begun.
  */
 #ifndef MDRCTL_HISTORY_H
 #define MDRCTL_HISTORY_H

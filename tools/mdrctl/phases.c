@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A recovery begins when its group leaves "open" or "failed", and ends when it gets
- * there again. In between it is cut into phases, without gaps: where one ends the
- * next one begins.
+ * A recovery begins when its group leaves "open" or "failed", and ends when the group
+ * is in one of these states again. Phases divide it without gaps.
  */
 #include <string.h>
 
@@ -88,7 +87,7 @@ static void phase_extend(struct json_object *recovery, int64_t after_us)
 		add_number(recovery, "took_us", after_us);
 }
 
-/* It ends there; if it took no time at all, it is none. */
+/* End the phase there; drop it if it took no time. */
 static void phase_end(struct json_object *recovery, int64_t after_us)
 {
 	struct json_object *phases = get_list(recovery, "phases"), *phase = last_of(phases);
@@ -98,7 +97,7 @@ static void phase_end(struct json_object *recovery, int64_t after_us)
 		json_object_array_del_idx(phases, json_object_array_length(phases) - 1, 1);
 }
 
-/* From here on it is this. */
+/* Begin a phase here. */
 static void phase_begin(struct json_object *recovery, const char *name, int64_t after_us)
 {
 	struct json_object *phases = get_list(recovery, "phases"), *phase = last_of(phases);
