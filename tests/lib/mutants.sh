@@ -5,7 +5,13 @@
 # Breaks copies of sources, one change at a time, and shows that the tests notice
 # each: a test that cannot fail proves nothing. Sourced by the lists of mutants,
 # which call mutant for each change, then mutants_end. A list whose tests are no
-# programs of cmocka has a function notices of its own.
+# programs of cmocka has a function notices of its own. May be set before:
+#
+#   mutants_at_once   how many are judged at a time, as many as there are CPUs unless set
+#   mutants_tell      not empty: a line tells of each mutant as it is judged
+#   mutant_is         what the next mutant is, in words in place of its script
+#
+# notices may leave in DIR/why by what the mutant was noticed.
 mutants=$(mktemp -d)
 trap 'rm -rf "$mutants"' EXIT
 count=0 kinds=()
@@ -21,13 +27,13 @@ mutant() {
 	cp "$2" "$at/$file"
 	sed -E -i "$3" "$at/$file"
 	{
-		echo "$file: $3:"
+		echo "${mutant_is:-$file: $3}:"
 		diff "$2" "$at/$file" | grep '^[<>]' || true
 	} | tr -s '[:space:]' ' ' >"$at/change"
 	# a mistake in the list
 	echo "changes nothing" >"$at/verdict"
 	! cmp -s "$2" "$at/$file" || return 0
-	while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do
+	while [ "$(jobs -rp | wc -l)" -ge "${mutants_at_once:-$(nproc)}" ]; do
 		wait -n || true
 	done
 	judge "$at" "$file" "${@:4}" &
@@ -41,6 +47,10 @@ judge() {
 	1) echo survived ;;
 	*) echo "does not build: $(head -n 1 "$1/log")" ;;
 	esac >"$1/verdict"
+	[ -z "${mutants_tell:-}" ] || {
+		echo "# $(cat "$1/verdict"): $(cat "$1/change")"
+		sed 's/^/#   /' "$1/why" 2>/dev/null || true
+	}
 }
 
 # mutants_end SOURCE [ARGUMENT...]: a TAP line for each kind, those that were not
@@ -64,6 +74,7 @@ mutants_end() {
 	done
 	mkdir "$mutants/same"
 	cp "$1" "$mutants/same"
+	echo "${1##*/}: unchanged" >"$mutants/same/change"
 	judge "$mutants/same" "${1##*/}" "${@:2}"
 	ok=ok
 	[ "$(cat "$mutants/same/verdict")" = survived ] || ok="not ok"
