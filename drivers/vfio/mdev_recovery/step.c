@@ -244,6 +244,15 @@ bool mdr_group_step(struct mdr_group *group, enum mdr_event event,
 	return true;
 }
 
+static void mdr_group_end_hold(struct mdr_group *group)
+{
+	group->stats.hold_timeouts++;
+	dev_warn(&group->dev,
+		 "user did not reset the device after event %llu: evicting\n",
+		 group->event);
+	mdr_group_step(group, MDR_EVENT_HOLD_TIMEOUT, NULL);
+}
+
 /**
  * mdr_group_timer - the bound of the current state has passed
  * @work: &mdr_group.timer
@@ -269,11 +278,7 @@ void mdr_group_timer(struct work_struct *work)
 		queue_work(mdr_workqueue, &group->finish);
 		break;
 	case MDR_STATE_HOLDING:
-		group->stats.hold_timeouts++;
-		dev_warn(&group->dev,
-			 "user did not reset the device after event %llu: evicting\n",
-			 group->event);
-		mdr_group_step(group, MDR_EVENT_HOLD_TIMEOUT, NULL);
+		mdr_group_end_hold(group);
 		break;
 	case MDR_STATE_EVICTING:
 		mdr_group_request(group);
@@ -351,4 +356,8 @@ void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
 		event = mdr_group_acknowledged(group) ? MDR_EVENT_USER_RESET_OK :
 							MDR_EVENT_RESUME_HOLD;
 	mdr_group_step(group, event, function);
+	/* whose resets keep failing would always be faster than the timer */
+	if (group->machine.state == MDR_STATE_HOLDING &&
+	    !mdr_group_hold_left(group))
+		mdr_group_end_hold(group);
 }

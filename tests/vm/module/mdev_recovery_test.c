@@ -24,6 +24,9 @@
  *
  *	restores		how many restore hooks have begun
  *	slot_resets		how many slot_resets have begun
+ *	own_reset		what is bound from now on has a reset hook
+ *	prepares, own_resets	how often the hooks prepare and reset were called
+ *	reset_prepare_ms	like reset_done_ms, at its beginning
  *
  * Who writes MS to hold_mmap_ms hangs for so long with its mmap_lock held for
  * writing, and no signal ends that.
@@ -74,7 +77,7 @@ static int restore_error;
 module_param(restore_error, int, 0644);
 static unsigned int restore_ms;
 module_param(restore_ms, uint, 0644);
-static atomic_t restores, slot_resets;
+static atomic_t restores, slot_resets, prepares, own_resets;
 static atomic_t restore_fails;
 static bool unhealthy;
 module_param(unhealthy, bool, 0644);
@@ -90,6 +93,10 @@ static unsigned int resume_ms;
 module_param(resume_ms, uint, 0644);
 static unsigned int linger_ms;
 module_param(linger_ms, uint, 0644);
+static unsigned int reset_prepare_ms;
+module_param(reset_prepare_ms, uint, 0644);
+static bool own_reset;
+module_param(own_reset, bool, 0644);
 static unsigned int reset_done_ms;
 module_param(reset_done_ms, uint, 0644);
 static bool drop_resume;
@@ -97,6 +104,7 @@ module_param(drop_resume, bool, 0644);
 
 static void test_prepare(struct pci_dev *pdev)
 {
+	atomic_inc(&prepares);
 	msleep(prepare_ms);
 }
 
@@ -110,6 +118,8 @@ static const struct kernel_param_ops test_count_ops = {
 };
 module_param_cb(restores, &test_count_ops, &restores, 0444);
 module_param_cb(slot_resets, &test_count_ops, &slot_resets, 0444);
+module_param_cb(prepares, &test_count_ops, &prepares, 0444);
+module_param_cb(own_resets, &test_count_ops, &own_resets, 0444);
 
 static int test_restore_fails_set(const char *text,
 				  const struct kernel_param *param)
@@ -145,10 +155,17 @@ static bool test_healthy(struct pci_dev *pdev)
 	return !unhealthy && !test_is_ill(pdev);
 }
 
-static const struct mdr_parent_ops test_ops = {
-	.prepare	= test_prepare,
-	.restore	= test_restore,
-	.healthy	= test_healthy,
+static int test_reset(struct pci_dev *pdev)
+{
+	atomic_inc(&own_resets);
+	ill_resets -= test_is_ill(pdev);
+	return pcie_reset_flr(pdev, PCI_RESET_DO_RESET);
+}
+
+static const struct mdr_parent_ops test_ops[] = {
+	{ .prepare = test_prepare, .restore = test_restore, .healthy = test_healthy },
+	{ .prepare = test_prepare, .restore = test_restore, .healthy = test_healthy,
+	  .reset = test_reset },
 };
 
 static pci_ers_result_t test_error_detected(struct pci_dev *pdev,
@@ -179,14 +196,14 @@ static void test_resume(struct pci_dev *pdev)
 
 static void test_reset_prepare(struct pci_dev *pdev)
 {
+	msleep(reset_prepare_ms);
 	mdr_pci_error_handlers.reset_prepare(pdev);
 }
 
 static void test_reset_done(struct pci_dev *pdev)
 {
 	msleep(reset_done_ms);
-	if (test_is_ill(pdev))
-		ill_resets--;
+	ill_resets -= test_is_ill(pdev);
 	mdr_pci_error_handlers.reset_done(pdev);
 }
 
@@ -201,7 +218,7 @@ static const struct pci_error_handlers test_error_handlers = {
 
 static int test_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
-	return mdr_register_function(pdev, &test_ops);
+	return mdr_register_function(pdev, &test_ops[own_reset]);
 }
 
 static void test_remove(struct pci_dev *pdev)

@@ -21,6 +21,8 @@
 /* what a busy machine adds */
 #define SLOW_MS 1500
 #define MASTER 0x4
+/* how long a reset waits for the host (MDR_LET_GO_MS) */
+#define LET_GO_MS 500
 
 static struct vfio_user user;
 
@@ -168,4 +170,51 @@ SCENARIO(hold_timeout_evicts,
 	vfio_user_close(&user);
 	CHECK(shim_is(s.group, "open"), "not open after the close");
 	MEASURE_BOUND("evicted_after_ms", evicted_ms, HOLD_MS + SLOW_MS);
+}
+
+SCENARIO(hold_failing_resets,
+	 "resets that fail do not prolong a hold: it ends when hold_timeout_ms has passed")
+{
+	unsigned int refused = 0;
+	uint64_t held_at, ms;
+	struct shim s;
+	int ret;
+
+	REQUIRE_OK(shim_bind_test(&s, PORT, 0));
+	REQUIRE_OK(shim_create(&s, "hold"));
+	REQUIRE_OK(shim_set(&s, "hold_timeout_ms", "1200"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	/* meanwhile the host has the lock of the function */
+	REQUIRE_OK(shim_test_set("linger_ms", "6000"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
+	held_at = now_ns();
+	do {
+		ret = vfio_user_reset(&user);
+		refused += ret == -EAGAIN;
+		ms = (now_ns() - held_at) / NS_PER_MS;
+	} while (ret == -EAGAIN);
+	CHECK(ret == -EIO, "a reset gave %d", ret);
+	CHECK(refused > 1, "%u resets failed: nothing is shown", refused);
+	CHECK(shim_is(s.group, "evicting"), "not evicting");
+	MEASURE_BOUND("evicted_after_ms", ms, 1200 + LET_GO_MS + SLOW_MS);
+}
+
+SCENARIO(hold_stall_from_first_closing,
+	 "a second error while holding does not restart the stall time-out of its user")
+{
+	struct waiter w = { .u = &user, .kind = WAITER_PREAD, .region = BAR0, .off = NIC_STATUS };
+	uint64_t begin;
+	struct shim s;
+
+	start_igb(&s);
+	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "6000"));
+	REQUIRE_OK(shim_set(&s, "hold_timeout_ms", "30000"));
+	begin = now_ns();
+	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
+	sleep_ms(3500);
+	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
+	waiter_run(&w);
+	CHECK(!w.error && w.value == ~0u, "error %d, value %#x", w.error, w.value);
+	MEASURE_BOUND("ended_ms", (now_ns() - begin) / NS_PER_MS, 6000 + SLOW_MS);
+	REQUIRE_OK(vfio_user_reset(&user));
 }
