@@ -6,7 +6,7 @@
 #ifndef MDR_SLOW_H
 #define MDR_SLOW_H
 
-/* kind: "ones", or "rrs" */
+/* kind: "ones", or "rrs"; "now": also from now on */
 int slow_function(const char *addr, const char *kind, unsigned int ms);
 /* How many accesses to config space got no answer so far. */
 long slow_accesses(void);

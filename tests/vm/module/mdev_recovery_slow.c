@@ -5,7 +5,8 @@
  * example "0000:01:00.1 ones 500": for so many milliseconds after each reset its
  * config space reads as all-ones and what is written there is lost. Of KIND "rrs"
  * its Vendor ID reads as 0001h meanwhile, as with Configuration RRS Software
- * Visibility (PCI Express 6.0, 2.3.2). "none" ends it for all functions.
+ * Visibility (PCI Express 6.0, 2.3.2). One of KIND "now" is silent from now on, too.
+ * "none" ends it for all functions.
  *
  *	slow_accesses	how many accesses got no answer
  *	blocked		write a function: users of its config space wait, as they do
@@ -165,6 +166,8 @@ static int slow_begin(struct pci_dev *pdev, const char *kind, unsigned int ms)
 		.pdev = pdev,
 		.rrs = !strcmp(kind, "rrs"),
 		.ms = ms,
+		.silent = !strcmp(kind, "now"),
+		.until = jiffies + msecs_to_jiffies(ms),
 	};
 	slow_look(function);
 	raw_spin_unlock_irqrestore(&slow_lock, flags);

@@ -18,6 +18,7 @@
 #define PORT "rp_igb2"
 #define SETTLE_MS 3000
 #define QUIET_MS 50
+#define PERIOD_MS 10000
 
 static struct vfio_user user;
 
@@ -77,4 +78,21 @@ SCENARIO(evict_second_error, "an error while evicting is a new event, and REQ fi
 	CHECK(shim_is(s.group, "open"), "not open after the close");
 	MEASURE("ids", "%ju,%ju", first, second);
 	MEASURE_RECOVERY("recovery_ms", &s);
+}
+
+SCENARIO(evict_asks_again, "a user that stays is asked again, every ten seconds", .limit_s = 60)
+{
+	struct shim s;
+	int req;
+
+	REQUIRE_OK(shim_make(&s, PORT, 0, "evict"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	REQUIRE_OK(vfio_irq_enable(&user, VFIO_PCI_REQ_IRQ_INDEX, 1, &req));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "evicting"));
+	CHECK(vfio_irq_wait(req, SETTLE_MS, NULL), "REQ did not fire");
+	for (int i = 0; i < 2; i++)
+		CHECK(vfio_irq_wait(req, PERIOD_MS + SETTLE_MS, NULL), "REQ did not fire again");
+	CHECK(shim_is(s.group, "evicting"), "not evicting any more");
+	vfio_user_close(&user);
+	CHECK(shim_is(s.group, "open"), "not open after the close");
 }

@@ -7,9 +7,11 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "klog.h"
 #include "nic_user.h"
 #include "scenario.h"
 #include "strike.h"
+#include "sysfs.h"
 #include "vfio_irq.h"
 
 #define IRQ_MS 2000
@@ -181,5 +183,24 @@ SCENARIO(interrupts_intx_unmasked,
 	raise_line();
 	one_interrupt(before);
 	MEASURE("handled", "%lu", handled("vfio-intx") - before);
+	nic_user_stop(&nic);
+}
+
+SCENARIO(interrupts_intx_recover,
+	 "INTx unmasked when its group is given up fires once after recover")
+{
+	unsigned long before;
+
+	open_nic("rp_e1000e", NIC_E1000E, VFIO_PCI_INTX_IRQ_INDEX);
+	REQUIRE_OK(shim_set(&shim, "breaker_max", "1"));
+	REQUIRE_OK(strike(&shim, "rp_e1000e", "DLP", "open"));
+	REQUIRE_OK(strike(&shim, "rp_e1000e", "DLP", "failed"));
+	REQUIRE(WAIT_FOR(klog_count("device recovery successful") == 2, IRQ_MS),
+		"the host is not done");
+	REQUIRE_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", shim.group));
+	CHECK(shim_is(shim.group, "open"), "not open after recover");
+	before = handled("vfio-intx");
+	raise_line();
+	one_interrupt(before);
 	nic_user_stop(&nic);
 }

@@ -17,6 +17,7 @@
 /* far below the stall time-out */
 #define AT_ONCE_MS 2000
 #define SETTLE_MS 5000
+#define QUIET_MS 200
 
 static struct vfio_user user;
 
@@ -105,4 +106,49 @@ SCENARIO(killed_user_gives_back,
 	CHECK(shim_wait(s.group, "open", 1000), "not open after the last close");
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
 	nic_status(&user);
+}
+
+static atomic_uint caught;
+
+static void catch(int number)
+{
+	(void)number;
+	caught++;
+}
+
+SCENARIO(killed_not_by_other_signals,
+	 "a signal that kills nobody ends no wait: pread, pwrite and an ioctl go on after it")
+{
+	static struct waiter w[] = {
+		{ .kind = WAITER_PREAD, .region = BAR0, .off = NIC_STATUS },
+		{ .kind = WAITER_PWRITE, .region = BAR0, .off = NIC_SCRATCH, .value = 1 },
+		{ .kind = WAITER_IOCTL },
+	};
+	/* without SA_RESTART: a call that a signal ends is EINTR */
+	struct sigaction action = { .sa_handler = catch };
+	uint32_t status;
+	struct shim s;
+
+	REQUIRE_OK(shim_make(&s, PORT, 0, "hold"));
+	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "30000"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	status = nic_status(&user);
+	REQUIRE(!sigaction(SIGUSR1, &action, NULL), "sigaction");
+	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
+	for (int i = 0; i < 3; i++) {
+		w[i].u = &user;
+		REQUIRE_OK(waiter_start(&w[i]));
+		REQUIRE(waiter_waits(&w[i], SETTLE_MS), "waiter %d does not wait", i);
+		pthread_kill(w[i].thread, SIGUSR1);
+	}
+	sleep_ms(QUIET_MS);
+	for (int i = 0; i < 3; i++)
+		CHECK(!atomic_load(&w[i].done), "waiter %d ended: %d", i, w[i].error);
+	REQUIRE_OK(vfio_user_reset(&user));
+	for (int i = 0; i < 3; i++) {
+		CHECK(waiter_ended(&w[i], SETTLE_MS), "waiter %d does not end", i);
+		CHECK(!w[i].error, "waiter %d: error %d", i, w[i].error);
+	}
+	CHECK(atomic_load(&caught) == 3, "%u signals arrived", atomic_load(&caught));
+	CHECK(w[0].value == status, "STATUS is %#x, was %#x", w[0].value, status);
 }

@@ -5,12 +5,14 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "access_log.h"
 #include "background.h"
 #include "clock.h"
 #include "hot_reset.h"
 #include "klog.h"
+#include "module.h"
 #include "monitor.h"
 #include "nic_user.h"
 #include "scenario.h"
@@ -338,4 +340,24 @@ SCENARIO(neighbour_closed_silent,
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
 	MEASURE_BOUND("closed_ms", background_ms(&closing, 2 * SETTLE_MS), 2 * SETTLE_MS);
 	REQUIRE_OK(slow_end());
+}
+
+SCENARIO(neighbour_without_handlers,
+	 "a neighbour whose driver has no error handlers is a blocker like one without a driver")
+{
+	char addr[PCI_ADDR_LEN], expected[64], now[256];
+	struct shim s;
+
+	REQUIRE_OK(pci_below(PORT, 1, addr));
+	REQUIRE_OK(module_load("pci-stub"));
+	REQUIRE_OK(pci_bind(addr, "pci-stub"));
+	REQUIRE_OK(shim_make(&s, PORT, 0, "resume"));
+	snprintf(expected, sizeof(expected), "%s %s", addr, pci_port_addr(PORT));
+	shim_status(s.group, "blockers", now, sizeof(now));
+	CHECK(!strcmp(now, expected), "blockers are '%s', not '%s'", now, expected);
+	CHECK(klog_count("have no error handler") == 1, "%u warnings",
+	      klog_count("have no error handler"));
+	REQUIRE_OK(pci_bind(addr, "mdr-pci"));
+	shim_status(s.group, "blockers", now, sizeof(now));
+	CHECK(!now[0], "blockers are '%s'", now);
 }

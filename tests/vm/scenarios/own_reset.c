@@ -21,6 +21,8 @@
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb2"
+/* two functions, a group each */
+#define PAIR_PORT "rp_igb"
 #define SETTLE_MS 5000
 #define MEMORY 0x2
 #define MASTER 0x4
@@ -156,4 +158,64 @@ SCENARIO(own_reset_low_power,
 	REQUIRE_OK(low_power(VFIO_DEVICE_FEATURE_LOW_POWER_EXIT));
 	check_back();
 	REQUIRE_OK(resets_watch("none"));
+}
+
+SCENARIO(own_reset_hooks,
+	 "a parent driver's hooks: prepare at each error, reset in place of the PCI core's")
+{
+	long prepares, resets, flrs;
+
+	REQUIRE_OK(resets_load());
+	REQUIRE_OK(shim_bind_test(&shim, PORT, 0));
+	REQUIRE_OK(shim_test_set("own_reset", "1"));
+	REQUIRE_OK(pci_bind(shim.addr, "mdr-test"));
+	REQUIRE_OK(shim_create(&shim, "resume"));
+	REQUIRE_OK(shim_set(&shim, "recovery_timeout_ms", "1500"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	status = nic_status(&user);
+	prepares = shim_test_count("prepares");
+	resets = shim_test_count("own_resets");
+	flrs = resets_seen("flrs");
+	/* not well until the shim resets it */
+	REQUIRE_OK(shim_test_set("ill", shim.addr));
+	REQUIRE_OK(shim_test_set("ill_resets", "1"));
+	REQUIRE_OK(strike(&shim, PORT, "DLP", "open"));
+	CHECK(shim_test_count("prepares") == prepares + 1, "prepare was called %ld times",
+	      shim_test_count("prepares") - prepares);
+	CHECK(shim_test_count("own_resets") == resets + 1, "reset was called %ld times",
+	      shim_test_count("own_resets") - resets);
+	CHECK(resets_seen("flrs") == flrs + 1, "%ld resets were made",
+	      resets_seen("flrs") - flrs);
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+}
+
+SCENARIO(own_reset_spares_others,
+	 "recover resets no bus with a function on it that is not ours, but one of ours alone")
+{
+	char other[PCI_ADDR_LEN];
+	long buses;
+
+	REQUIRE_OK(resets_load());
+	REQUIRE_OK(shim_load());
+	REQUIRE_OK(shim_bind_test(&shim, PAIR_PORT, 0));
+	REQUIRE_OK(shim_create(&shim, "resume"));
+	REQUIRE_OK(shim_set(&shim, "recovery_timeout_ms", "1000"));
+	REQUIRE_OK(pci_below(PAIR_PORT, 1, other));
+	REQUIRE_OK(pci_bind(other, "mdr-pci"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	REQUIRE_OK(strike(&shim, PAIR_PORT, "DLP", "failed"));
+	REQUIRE(WAIT_FOR(klog_count("device recovery successful") == 1, SETTLE_MS),
+		"the host is not done");
+
+	buses = resets_seen("resets");
+	CHECK_ERRNO(recover(group_name()), ENODEV);
+	CHECK(resets_seen("resets") > buses, "no bus was reset: nothing is shown");
+	REQUIRE_OK(pci_bind(other, "vfio-pci"));
+	buses = resets_seen("resets");
+	CHECK_ERRNO(recover(group_name()), ENODEV);
+	CHECK(resets_seen("resets") == buses, "a bus with a function of vfio-pci was reset");
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+	CHECK_OK(recover(group_name()));
+	CHECK(shim_is(shim.group, "open"), "not open after recover");
 }

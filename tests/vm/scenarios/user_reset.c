@@ -16,6 +16,7 @@
 #include "shim.h"
 #include "slow.h"
 #include "strike.h"
+#include "sysfs.h"
 #include "uevent.h"
 #include "waiter.h"
 
@@ -298,5 +299,56 @@ SCENARIO(user_reset_host_lingers,
 	MEASURE_BOUND("refused_ms", ms, LET_GO_MS + SLOW_MS);
 	CHECK(shim_number(s.group, "stats/user_resets") == 1, "not one reset");
 	CHECK(shim_is(s.group, "open"), "not open any more");
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+}
+
+SCENARIO(user_config_in_host_reset,
+	 "who is in config space when a reset from outside begins does not hold it up")
+{
+	struct access_log log = {
+		.u = &user, .kind = ACCESS_PREAD, .region = VFIO_CONFIG, .off = 0x04,
+		.ignore = 0xffff0000,
+	};
+	struct shim s;
+
+	REQUIRE_OK(shim_bind_test(&s, PORT, 0));
+	REQUIRE_OK(shim_create(&s, "resume"));
+	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "20000"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	log.value = vfio_user_command(&user);
+	REQUIRE_OK(access_start(&log));
+	/* config space is blocked, and the gate still open */
+	REQUIRE_OK(shim_test_set("reset_prepare_ms", "200"));
+	CHECK_OK(pci_reset(s.addr));
+	access_stop(&log);
+	CHECK(!log.wrong && !log.ones && !log.errors, "%ju wrong (%#x), %ju all-ones, %ju errors",
+	      log.wrong, log.last_wrong, log.ones, log.errors);
+	CHECK(log.longest_ns > 200 * NS_PER_MS, "nobody was in config space: nothing is shown");
+	CHECK_NUMBER(s.group, "stats/drain_timeouts", 0);
+	CHECK(shim_is(s.group, "open"), "not open");
+}
+
+SCENARIO(user_reset_kills,
+	 "a device that dies in its user's reset: EIO, failed, nobody is let in; recover heals")
+{
+	struct waiter w = { .u = &user, .kind = WAITER_RESET };
+	uint32_t status;
+	struct shim s;
+
+	REQUIRE_OK(shim_bind_test(&s, PORT, 0));
+	REQUIRE_OK(shim_create(&s, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	status = nic_status(&user);
+	REQUIRE_OK(shim_test_set("reset_done_ms", DRAWN_OUT));
+	REQUIRE_OK(waiter_start(&w));
+	REQUIRE(waiter_in(&w, "test_reset_done", SETTLE_MS), "no reset is run");
+	REQUIRE_OK(slow_function(s.addr, "now", 60000));
+	REQUIRE(waiter_ended(&w, SETTLE_MS), "the reset does not end");
+	CHECK(w.error == EIO, "the reset gave %d", w.error);
+	CHECK(shim_is(s.group, "failed"), "not failed");
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == ~0u, "somebody was let in");
+	REQUIRE_OK(slow_end());
+	CHECK_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", s.group));
+	CHECK(shim_is(s.group, "open"), "not open after recover");
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
 }
