@@ -209,8 +209,8 @@ SCENARIO(hold_stall_from_first_closing,
 	start_igb(&s);
 	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "6000"));
 	REQUIRE_OK(shim_set(&s, "hold_timeout_ms", "30000"));
-	begin = now_ns();
 	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
+	begin = now_ns();
 	sleep_ms(3500);
 	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
 	waiter_run(&w);
