@@ -146,7 +146,7 @@ SCENARIO(switch_deep_one_event,
 }
 
 SCENARIO(switch_error_at_port,
-	 "an error at one port of a switch neither reaches nor delays the functions behind the others")
+	 "an error at one port of a switch does not reach or delay the functions behind others")
 {
 	struct shim driverless;
 
