@@ -495,7 +495,7 @@ static void mdr_group_resumed(struct mdr_group *group)
 	mdr_group_step(group, mdr_policy_resume_event(policy), NULL);
 }
 
-/* Open the group as mdr_group_finish() does. */
+/* Bring INTx of all open devices in line. */
 static void mdr_attempt_sync_interrupts(struct mdr_group *group)
 {
 	struct mdr_function *function;

@@ -130,7 +130,7 @@ static void mdr_group_bound(struct mdr_group *group)
 		mdr_group_arm(group, mdr_group_recovery_timeout(group));
 		break;
 	case MDR_STATE_RECOVERING:
-		break; /* the bound of closing goes on */
+		break; /* the timer armed in closing still runs */
 	case MDR_STATE_HOLDING:
 		mdr_group_arm(group, mdr_group_hold_left(group));
 		break;
@@ -356,7 +356,7 @@ void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
 		event = mdr_group_acknowledged(group) ? MDR_EVENT_USER_RESET_OK :
 							MDR_EVENT_RESUME_HOLD;
 	mdr_group_step(group, event, function);
-	/* whose resets keep failing would always be faster than the timer */
+	/* a user whose resets keep failing could keep the timer from ending the hold */
 	if (group->machine.state == MDR_STATE_HOLDING &&
 	    !mdr_group_hold_left(group))
 		mdr_group_end_hold(group);
