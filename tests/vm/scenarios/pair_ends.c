@@ -102,12 +102,18 @@ static void intx_check(void)
 	CHECK_OK(nic_user_raise(&nic, SETTLE_MS));
 }
 
-SCENARIO(pair_remove_failed_intx, "failed one removed: INTx of the other works")
+/* The first one is not well after an error: the group has failed, the second has INTx. */
+static void fail_with_intx(void)
 {
 	open2("resume", "resume", 1);
 	intx_start();
 	REQUIRE_OK(shim_test_set("unhealthy", "1"));
 	REQUIRE_OK(strike(&s[0], PORT, "DLP", "failed"));
+}
+
+SCENARIO(pair_remove_failed_intx, "failed one removed: INTx of the other works")
+{
+	fail_with_intx();
 	close(user[0].device);
 	user[0].device = -1;
 	REQUIRE_OK(pci_unbind(s[0].addr));
@@ -117,10 +123,7 @@ SCENARIO(pair_remove_failed_intx, "failed one removed: INTx of the other works")
 
 SCENARIO(pair_reset_failed_intx, "failed, then reset by one user: INTx of the other works")
 {
-	open2("resume", "resume", 1);
-	intx_start();
-	REQUIRE_OK(shim_test_set("unhealthy", "1"));
-	REQUIRE_OK(strike(&s[0], PORT, "DLP", "failed"));
+	fail_with_intx();
 	REQUIRE_OK(shim_test_set("unhealthy", "0"));
 	REQUIRE_OK(vfio_user_reset(&user[0]));
 	REQUIRE(shim_wait(s[1].group, "open", 1000), "not open");
@@ -129,10 +132,7 @@ SCENARIO(pair_reset_failed_intx, "failed, then reset by one user: INTx of the ot
 
 SCENARIO(pair_recover_failed_intx, "failed, then recover: INTx of the other works")
 {
-	open2("resume", "resume", 1);
-	intx_start();
-	REQUIRE_OK(shim_test_set("unhealthy", "1"));
-	REQUIRE_OK(strike(&s[0], PORT, "DLP", "failed"));
+	fail_with_intx();
 	REQUIRE_OK(shim_test_set("unhealthy", "0"));
 	REQUIRE_OK(recover());
 	REQUIRE(shim_wait(s[1].group, "open", 1000), "not open");
