@@ -88,8 +88,6 @@ static int mdr_device_enable_core(struct mdr_device *device)
 	ret = mdr_restore_if_blank(function->pdev);
 	if (ret)
 		return ret;
-	if (!mdr_function_answers(function->pdev))
-		return -EIO;
 	ret = device->parent->open_device(&device->core->vdev);
 	if (ret)
 		return ret;

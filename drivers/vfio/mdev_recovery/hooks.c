@@ -159,6 +159,9 @@ int mdr_hooks_call_all(struct mdr_group *group, struct mdr_function *only)
 	int worst, ret;
 	unsigned int i;
 
+	/* the usual case, and a user waits */
+	if (only && !READ_ONCE(only->restore.hooks_due))
+		return 0;
 	scoped_guard(mutex, &group->lock)
 		deadline = jiffies +
 			   msecs_to_jiffies(mdr_group_recovery_timeout(group));

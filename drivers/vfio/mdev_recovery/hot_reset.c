@@ -209,6 +209,7 @@ static void mdr_hot_reset_end(struct mdr_hot_reset *reset, bool alive)
 /*
  * The PCI core restores the config space that it found. If a function was blank
  * before, restore it here: otherwise its user would get access to a blank function.
+ * A neighbour that does not answer is not the business of this reset.
  */
 static int mdr_hot_reset_restore(struct mdr_group *group, struct pci_bus *bus)
 {
@@ -218,7 +219,8 @@ static int mdr_hot_reset_restore(struct mdr_group *group, struct pci_bus *bus)
 
 	worst = mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, &snapshot);
 	for (i = 0; i < snapshot.count; i++) {
-		if (snapshot.pdevs[i]->bus != bus)
+		if (snapshot.pdevs[i]->bus != bus ||
+		    !mdr_function_answers(snapshot.pdevs[i]))
 			continue;
 		ret = mdr_restore_if_blank(snapshot.pdevs[i]);
 		/* the host holds the function, its recovery comes next */

@@ -299,10 +299,10 @@ long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
 	/* the host holds the function, its recovery comes next */
 	if (ret == -EAGAIN && !failed)
 		return mdr_reset_hooks(group, device->function);
-	if (!ret && mdr_function_answers(device->core->pdev))
+	if (!ret)
 		return mdr_reset_hooks(group, device->function);
-	mdr_reset_fail(group, device->function, ret ?: -EIO);
-	return ret ?: -EIO;
+	mdr_reset_fail(group, device->function, ret);
+	return ret;
 }
 
 /**

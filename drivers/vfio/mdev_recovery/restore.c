@@ -237,29 +237,39 @@ bool mdr_function_answers(struct pci_dev *pdev)
 	return value == ((u32)pdev->device << 16 | pdev->vendor);
 }
 
-/* Read a BAR, and what the kernel assigned to it; false if it assigned nothing. */
-static bool mdr_bar_addresses(struct pci_dev *pdev, unsigned int bar,
-			      u64 *has, u64 *given)
+/* Has the kernel assigned an address to this BAR, that a reset takes away? */
+static bool mdr_bar_is_assigned(struct pci_dev *pdev, unsigned int bar)
 {
 	const unsigned long fixed = IORESOURCE_UNSET | IORESOURCE_PCI_FIXED |
 				    IORESOURCE_PCI_EA_BEI;
 	struct resource *res = &pdev->resource[bar];
-	struct pci_bus_region region;
+
+	return pci_resource_len(pdev, bar) && !(res->flags & fixed) &&
+	       (res->flags & (IORESOURCE_MEM | IORESOURCE_IO));
+}
+
+/* The address in an assigned BAR. */
+static u64 mdr_bar_address(struct pci_dev *pdev, unsigned int bar)
+{
+	unsigned long flags = pdev->resource[bar].flags;
 	u32 low, high = 0;
 
-	if (!pci_resource_len(pdev, bar) || (res->flags & fixed) ||
-	    !(res->flags & (IORESOURCE_MEM | IORESOURCE_IO)))
-		return false;
-	pcibios_resource_to_bus(pdev->bus, &region, res);
 	pci_read_config_dword(pdev, PCI_BASE_ADDRESS_0 + 4 * bar, &low);
-	low &= res->flags & IORESOURCE_IO ? PCI_BASE_ADDRESS_IO_MASK :
-					    PCI_BASE_ADDRESS_MEM_MASK;
-	if (res->flags & IORESOURCE_MEM_64)
+	low &= flags & IORESOURCE_IO ? PCI_BASE_ADDRESS_IO_MASK :
+				       PCI_BASE_ADDRESS_MEM_MASK;
+	if (flags & IORESOURCE_MEM_64)
 		pci_read_config_dword(pdev, PCI_BASE_ADDRESS_0 + 4 * bar + 4,
 				      &high);
-	*has = low | (u64)high << 32;
-	*given = region.start;
-	return true;
+	return low | (u64)high << 32;
+}
+
+/* The address that an assigned BAR should have. */
+static u64 mdr_bar_given(struct pci_dev *pdev, unsigned int bar)
+{
+	struct pci_bus_region region;
+
+	pcibios_resource_to_bus(pdev->bus, &region, &pdev->resource[bar]);
+	return region.start;
 }
 
 /*
@@ -268,19 +278,18 @@ static bool mdr_bar_addresses(struct pci_dev *pdev, unsigned int bar,
  */
 static bool mdr_bar_is_blank(struct pci_dev *pdev, unsigned int bar)
 {
-	u64 has, given;
-
-	return mdr_bar_addresses(pdev, bar, &has, &given) && given && !has;
+	return mdr_bar_is_assigned(pdev, bar) && !mdr_bar_address(pdev, bar) &&
+	       mdr_bar_given(pdev, bar);
 }
 
 /* Is a BAR elsewhere than the kernel believes? A VF has none of its own. */
 bool mdr_function_is_misplaced(struct pci_dev *pdev)
 {
 	unsigned int bar;
-	u64 has, given;
 
 	for (bar = 0; bar < PCI_STD_NUM_BARS && !pdev->is_virtfn; bar++)
-		if (mdr_bar_addresses(pdev, bar, &has, &given) && has != given)
+		if (mdr_bar_is_assigned(pdev, bar) &&
+		    mdr_bar_address(pdev, bar) != mdr_bar_given(pdev, bar))
 			return true;
 	return false;
 }
@@ -475,8 +484,8 @@ int mdr_restore(struct mdr_function *function)
  * bring INTx in line. A device that lost power and came back reports no error, so a
  * user's reset and an open check for it here, inside the gate.
  *
- * 0 if it is not blank any more, or no longer ours; -EAGAIN if the device lock is
- * taken; otherwise as mdr_restore().
+ * 0 if it is not blank any more, or no longer ours; -EIO if it does not answer;
+ * -EAGAIN if the device lock is taken; otherwise as mdr_restore().
  */
 int mdr_restore_if_blank(struct pci_dev *pdev)
 {
@@ -488,8 +497,9 @@ int mdr_restore_if_blank(struct pci_dev *pdev)
 	if (!device_trylock(&pdev->dev))
 		return -EAGAIN;
 	function = mdr_function_find(pdev);
-	if (function && mdr_function_answers(pdev) &&
-	    mdr_function_is_blank(function)) {
+	if (function && !mdr_function_answers(pdev)) {
+		ret = -EIO;
+	} else if (function && mdr_function_is_blank(function)) {
 		pci_notice(pdev, "has lost its config space without an error, restoring it\n");
 		ret = mdr_restore(function);
 		if (!ret && function->device)
