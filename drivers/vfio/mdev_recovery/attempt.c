@@ -495,26 +495,6 @@ static void mdr_group_resumed(struct mdr_group *group)
 	mdr_group_step(group, mdr_policy_resume_event(policy), NULL);
 }
 
-/* Bring INTx of all open devices in line. */
-static void mdr_attempt_sync_interrupts(struct mdr_group *group)
-{
-	struct mdr_function *function;
-	struct mdr_snapshot snapshot;
-	unsigned int i;
-
-	if (mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, &snapshot))
-		return;
-	for (i = 0; i < snapshot.count; i++) {
-		if (mdr_attempt_lock(group, snapshot.pdevs[i]))
-			continue;
-		function = mdr_function_find(snapshot.pdevs[i]);
-		if (function && function->device)
-			mdr_device_sync_interrupts(function->device);
-		device_unlock(&snapshot.pdevs[i]->dev);
-	}
-	mdr_snapshot_put(&snapshot);
-}
-
 /**
  * mdr_group_recover - recover a failed group for an administrator
  * @group: the group
@@ -542,7 +522,7 @@ int mdr_group_recover(struct mdr_group *group)
 	ret = mdr_group_drain_or_fail(group) ?
 	      mdr_group_reset_and_restore(group) : -EBUSY;
 	if (!ret)
-		mdr_attempt_sync_interrupts(group);
+		mdr_group_sync_interrupts(group);
 
 	guard(mutex)(&group->lock);
 	if (ret == -ECANCELED || group->resetter != current)

@@ -349,6 +349,7 @@ void mdr_device_enter_recovered(struct mdr_device *device,
 
 /* restore.c: the user's part of config space, and INTx */
 void mdr_device_sync_interrupts(struct mdr_device *device);
+void mdr_group_sync_interrupts(struct mdr_group *group);
 void mdr_user_registers_init(struct mdr_device *device);
 void mdr_user_registers_info(struct mdr_device *device);
 bool mdr_user_command_note(struct mdr_device *device, const char __user *buf);

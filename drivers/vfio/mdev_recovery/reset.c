@@ -127,26 +127,6 @@ int mdr_reset_enter(struct mdr_device *device, struct mdr_gate_entry *entry)
 	return -EAGAIN;
 }
 
-/* The reset takes the group out of failed: bring INTx of all its devices in line. */
-static void mdr_group_sync_others(struct mdr_group *group)
-{
-	struct mdr_function *function;
-	struct mdr_snapshot snapshot;
-	unsigned int i;
-
-	if (mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, &snapshot))
-		return;
-	for (i = 0; i < snapshot.count; i++) {
-		if (!device_trylock(&snapshot.pdevs[i]->dev))
-			continue;
-		function = mdr_function_find(snapshot.pdevs[i]);
-		if (function && function->device && !READ_ONCE(function->restore.blank))
-			mdr_device_sync_interrupts(function->device);
-		device_unlock(&snapshot.pdevs[i]->dev);
-	}
-	mdr_snapshot_put(&snapshot);
-}
-
 /*
  * vfio-pci-core's reset preserves config space, but in a failed group that may
  * have been lost already.
@@ -163,8 +143,8 @@ static int mdr_reset_revive(struct mdr_device *device)
 	if (ret)
 		return ret;
 
-	mdr_device_sync_interrupts(device);
-	mdr_group_sync_others(function->group);
+	/* the reset takes the group out of failed, with all its devices */
+	mdr_group_sync_interrupts(function->group);
 	return 0;
 }
 

@@ -543,3 +543,43 @@ void mdr_device_sync_interrupts(struct mdr_device *device)
 	pm->runtime_resume(dev);
 	pm_runtime_put(dev);
 }
+
+/* How long to wait for a device lock: its holder may be hung. */
+#define MDR_SYNC_LOCK_MS 5000
+
+/* The device lock, for a task that resets the group; false if an error came. */
+static bool mdr_sync_lock(struct mdr_group *group, struct pci_dev *pdev)
+{
+	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_SYNC_LOCK_MS);
+
+	while (!device_trylock(&pdev->dev))
+		if (READ_ONCE(group->resetter) != current ||
+		    !mdr_wait_host_lets_go(deadline))
+			return false;
+	return true;
+}
+
+/*
+ * Make INTx of all devices of a group match what vfio-pci-core believes: a reset by
+ * this task takes the group out of failed. Context as of
+ * mdr_device_sync_interrupts(), without a device lock.
+ */
+void mdr_group_sync_interrupts(struct mdr_group *group)
+{
+	struct mdr_function *function;
+	struct mdr_snapshot snapshot;
+	unsigned int i;
+
+	if (mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, &snapshot))
+		return;
+	for (i = 0; i < snapshot.count; i++) {
+		if (!mdr_sync_lock(group, snapshot.pdevs[i]))
+			continue;
+		function = mdr_function_find(snapshot.pdevs[i]);
+		if (function && function->device &&
+		    !READ_ONCE(function->restore.blank))
+			mdr_device_sync_interrupts(function->device);
+		device_unlock(&snapshot.pdevs[i]->dev);
+	}
+	mdr_snapshot_put(&snapshot);
+}
