@@ -188,7 +188,14 @@ static long mdr_reset_core(struct mdr_device *device, unsigned int cmd,
 	return ret;
 }
 
-/* Fail the group: the hooks of @only, or of any function, did not succeed. */
+/* Is a function not whole after a reset? Not if its restore or its hooks failed. */
+static bool mdr_reset_is_unfinished(struct mdr_function *function)
+{
+	return READ_ONCE(function->restore.hooks_due) ||
+	       READ_ONCE(function->restore.blank);
+}
+
+/* Fail the group for @only, or for all that is unfinished. */
 static bool mdr_reset_mark_failed(struct mdr_group *group,
 				  struct mdr_function *only, int ret)
 {
@@ -199,8 +206,8 @@ static bool mdr_reset_mark_failed(struct mdr_group *group,
 	if (group->resetter != current)
 		return false;
 	list_for_each_entry(function, &group->functions, group_item) {
-		if (!READ_ONCE(function->restore.hooks_due) ||
-		    (only && function != only))
+		if (only ? function != only :
+			   !mdr_reset_is_unfinished(function))
 			continue;
 		pci_err(function->pdev,
 			"not well after its user's reset (%d), failed: reset it again, or write 1 to recover\n",

@@ -501,6 +501,7 @@ int mdr_restore_if_blank(struct pci_dev *pdev)
 		ret = -EIO;
 	} else if (function && mdr_function_is_blank(function)) {
 		pci_notice(pdev, "has lost its config space without an error, restoring it\n");
+		WRITE_ONCE(function->restore.blank, true);
 		ret = mdr_restore(function);
 		if (!ret && function->device)
 			mdr_device_sync_interrupts(function->device);

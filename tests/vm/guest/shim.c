@@ -94,7 +94,7 @@ int shim_bind_test(struct shim *s, const char *port, unsigned int n)
 	static const char * const parameters[] = {
 		"restore_error", "restore_ms", "unhealthy", "prepare_ms",
 		"slot_reset_ms", "resume_ms", "linger_ms", "drop_resume",
-		"restore_fails", "reset_done_ms", "ill_resets", "own_reset",
+		"restore_fails", "reset_done_ms", "ill_resets", "hooks",
 		"reset_prepare_ms",
 	};
 	int ret = shim_test_load();

@@ -24,7 +24,7 @@
  *
  *	restores		how many restore hooks have begun
  *	slot_resets		how many slot_resets have begun
- *	own_reset		what is bound from now on has a reset hook
+ *	hooks			of what is bound from now on: 1 for a reset hook too, 2 for none
  *	prepares, own_resets	how often the hooks prepare and reset were called
  *	reset_prepare_ms	like reset_done_ms, at its beginning
  *
@@ -95,8 +95,8 @@ static unsigned int linger_ms;
 module_param(linger_ms, uint, 0644);
 static unsigned int reset_prepare_ms;
 module_param(reset_prepare_ms, uint, 0644);
-static bool own_reset;
-module_param(own_reset, bool, 0644);
+static unsigned int hooks;
+module_param(hooks, uint, 0644);
 static unsigned int reset_done_ms;
 module_param(reset_done_ms, uint, 0644);
 static bool drop_resume;
@@ -166,6 +166,7 @@ static const struct mdr_parent_ops test_ops[] = {
 	{ .prepare = test_prepare, .restore = test_restore, .healthy = test_healthy },
 	{ .prepare = test_prepare, .restore = test_restore, .healthy = test_healthy,
 	  .reset = test_reset },
+	{},
 };
 
 static pci_ers_result_t test_error_detected(struct pci_dev *pdev,
@@ -218,7 +219,7 @@ static const struct pci_error_handlers test_error_handlers = {
 
 static int test_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
-	return mdr_register_function(pdev, &test_ops[own_reset]);
+	return mdr_register_function(pdev, &test_ops[hooks]);
 }
 
 static void test_remove(struct pci_dev *pdev)
@@ -259,10 +260,7 @@ static struct pci_driver test_driver = {
 	.driver_managed_dma	= true,
 };
 
-/*
- * Linux 6.12 does not export these two. Where a probe can be placed the function can be
- * called; a probe at an entry is behind its ENDBR, which changes nothing.
- */
+/* 6.12 does not export these two. A probe at an entry is behind its ENDBR. */
 #ifdef MDR_TEST_HAVE_pcie_do_recovery
 static typeof(pcie_do_recovery) *test_do_recovery = pcie_do_recovery;
 static typeof(pci_bus_error_reset) *test_bus_reset = pci_bus_error_reset;

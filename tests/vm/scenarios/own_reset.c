@@ -167,7 +167,7 @@ SCENARIO(own_reset_hooks,
 
 	REQUIRE_OK(resets_load());
 	REQUIRE_OK(shim_bind_test(&shim, PORT, 0));
-	REQUIRE_OK(shim_test_set("own_reset", "1"));
+	REQUIRE_OK(shim_test_set("hooks", "1"));
 	REQUIRE_OK(pci_bind(shim.addr, "mdr-test"));
 	REQUIRE_OK(shim_create(&shim, "resume"));
 	REQUIRE_OK(shim_set(&shim, "recovery_timeout_ms", "1500"));
