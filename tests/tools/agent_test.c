@@ -43,6 +43,37 @@ static void evict_and_back(void **state)
 	assert_int_equal(libvirt.tells, 0);
 }
 
+/*
+ * A guest that was asked twice to let go may have the second request still before it,
+ * and would eject what is there by then.
+ */
+static void slow_guest(void **state)
+{
+	(void)state;
+	change("evicting");
+	now += ASKED_AGAIN_MS;
+	libvirt.mdev = NULL;
+	change("open");
+	assert_true(kept("detached"));
+	assert_int_equal(libvirt.attaches, 0);
+	now += ASKED_AGAIN_MS / 2 - 50;
+	step();
+	assert_int_equal(libvirt.attaches, 0);
+	now += 50;
+	step();
+	assert_int_equal(libvirt.attaches, 1);
+	assert_true(at_rest());
+
+	/* an hour is not followed by half an hour */
+	change("evicting");
+	now += 3600000;
+	libvirt.mdev = NULL;
+	change("open");
+	now += REST_MOST_MS;
+	step();
+	assert_int_equal(libvirt.attaches, 2);
+}
+
 /* The unplug has ended before the agent looks. */
 static void fast_guest(void **state)
 {
@@ -422,7 +453,7 @@ static void damaged_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(evict_and_back), TEST(fast_guest), TEST(attached_just_now), TEST(disk_full),
+		TEST(evict_and_back), TEST(slow_guest), TEST(fast_guest), TEST(attached_just_now), TEST(disk_full),
 		TEST(restarts), TEST(away), TEST(started_late), TEST(lost_uevents),
 		TEST(lost_last_uevent), TEST(looks_at_rest), TEST(administrator_detaches),
 		TEST(administrator_detaches_resume), TEST(other_group), TEST(domain_starts_anew),

@@ -106,6 +106,8 @@ static void tell(struct agent *agent, struct record *record, const struct group 
 
 static void settle(struct record *record, enum group_state state, int64_t now_ms)
 {
+	if (state == GROUP_EVICTING && !record->evicting_ms)
+		record->evicting_ms = now_ms;
 	if (record->late_ms && record->late_state == state)
 		return;
 	record->late_state = state;
@@ -125,6 +127,23 @@ static void evicts(struct agent *agent, struct record *record, const struct grou
 	    "%s is evicting (event %llu), %sdomain %s is asked to release it", group->name,
 	    group->event, told ? "the guest was told and has not reset it in time, " : "",
 	    record->name);
+	agent_save(agent);
+}
+
+static void detached(struct agent *agent, struct record *record, const struct group *group,
+		     int64_t now_ms)
+{
+	int64_t rest = decide_rest(record, now_ms);
+
+	if (rest)
+		say(LOG_LEVEL_INFO, record, group,
+		    "detached from domain %s; its guest took long and may still answer older requests, so it gets %lld s before it has the device again",
+		    record->name, (long long)rest / 1000);
+	else
+		say(LOG_LEVEL_INFO, record, group, "detached from domain %s", record->name);
+	catch_up(record, group);
+	set_phase(agent, record, PHASE_DETACHED);
+	/* write the file before the next step */
 	agent_save(agent);
 }
 
@@ -152,6 +171,7 @@ static const char *reason_of(struct agent *agent, const struct record *record,
 static void end(struct agent *agent, struct record *record, const struct group *group)
 {
 	catch_up(record, group);
+	record->evicting_ms = 0;
 	set_phase(agent, record, PHASE_ATTACHED);
 }
 
@@ -236,11 +256,7 @@ static bool act(struct agent *agent, struct record *record, const struct group *
 		evicts(agent, record, group);
 		return true;
 	case VERDICT_DETACHED:
-		say(LOG_LEVEL_INFO, record, group, "detached from domain %s", record->name);
-		catch_up(record, group);
-		set_phase(agent, record, PHASE_DETACHED);
-		/* write the file before the next step */
-		agent_save(agent);
+		detached(agent, record, group, now_ms);
 		return true;
 	case VERDICT_ATTACH:
 		attach(agent, record, group);

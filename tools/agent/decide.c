@@ -96,6 +96,18 @@ enum verdict decide(const struct situation *situation)
 	return VERDICT_WAIT;
 }
 
+int64_t decide_rest(struct record *record, int64_t now_ms)
+{
+	int64_t took = record->evicting_ms ? now_ms - record->evicting_ms : 0;
+	int64_t rest = took >= ASKED_AGAIN_MS ? took / 2 : 0;
+
+	if (rest > REST_MOST_MS)
+		rest = REST_MOST_MS;
+	record->evicting_ms = 0;
+	record->retry_ms = now_ms + rest;
+	return rest;
+}
+
 int64_t decide_retry(struct record *record, int64_t now_ms)
 {
 	int64_t wait = RETRY_FIRST_MS;

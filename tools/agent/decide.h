@@ -71,11 +71,22 @@ enum verdict {
 #define ASK_USED_MS	1000	/* how often to ask whether the guest uses the device */
 #define UNUSED_MS	30000	/* for its driver to do so */
 #define SLOW_MS		60000	/* for the guest to release the device */
+#define ASKED_AGAIN_MS	10000	/* an eviction of this length has asked the guest twice */
+#define REST_MOST_MS	30000
 #define RETRY_FIRST_MS	1000
 #define RETRY_MOST_MS	60000
 #define ATTEMPTS_MOST	20
 
 enum verdict decide(const struct situation *situation);
+
+/*
+ * The device has left the domain: sets the time of the first attempt to attach it. The
+ * kernel repeats its request every 10 s, and by ACPI QEMU passes each on. A guest whose
+ * driver takes long to let go answers the later ones afterwards, and ejects what is in
+ * the slot by then. Return: how long until that attempt, in ms; 0 unless the guest was
+ * that slow.
+ */
+int64_t decide_rest(struct record *record, int64_t now_ms);
 
 /*
  * An attempt failed: sets the time of the next one. Return: how long until then, in

@@ -46,6 +46,7 @@ struct record {
 	int64_t retry_ms;	/* no attempt before this time; monotonic clock */
 	int64_t late_ms;	/* the deadline of the state that it waits in; 0 is unset */
 	enum group_state late_state;	/* which that is */
+	int64_t evicting_ms;	/* when its eviction was seen first; 0 is unset */
 	int64_t since_ms;	/* when the event was taken note of */
 	int64_t reset_ms;	/* when the guest was seen to have reset it; 0 is unset */
 };
