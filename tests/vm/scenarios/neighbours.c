@@ -349,8 +349,8 @@ SCENARIO(neighbour_without_handlers,
 	struct shim s;
 
 	REQUIRE_OK(pci_below(PORT, 1, addr));
-	REQUIRE_OK(module_load("pci-stub"));
-	REQUIRE_OK(pci_bind(addr, "pci-stub"));
+	REQUIRE_OK(module_load("mdev_recovery_stub"));
+	REQUIRE_OK(pci_bind(addr, "mdr-stub"));
 	REQUIRE_OK(shim_make(&s, PORT, 0, "resume"));
 	snprintf(expected, sizeof(expected), "%s %s", addr, pci_port_addr(PORT));
 	shim_status(s.group, "blockers", now, sizeof(now));
