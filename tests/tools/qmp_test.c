@@ -320,6 +320,21 @@ static void used(void **state)
 	assert_true(eventually(record()->phase == PHASE_ATTACHED && record()->seen));
 }
 
+/* A line without an end fills no memory: the connection is closed. */
+static void endless(void **state)
+{
+	static char text[100000];
+	ssize_t sent = 0;
+
+	(void)state;
+	assert_true(eventually(agent.known && record()));
+	memset(text, ' ', sizeof(text));
+	for (int i = 0; i < 1000 && sent >= 0; i++)
+		sent = send(qemu.client, text, sizeof(text), MSG_NOSIGNAL);
+	assert_true(sent < 0);
+	assert_true(eventually(!agent.known));
+}
+
 /* QEMU ends, and another one comes. */
 static void ends(void **state)
 {
@@ -352,6 +367,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(obstacles, setup, teardown),
 		cmocka_unit_test_setup_teardown(ladder, setup, teardown),
 		cmocka_unit_test_setup_teardown(used, setup, teardown),
+		cmocka_unit_test_setup_teardown(endless, setup, teardown),
 		cmocka_unit_test_setup_teardown(ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(silent, setup, teardown),
 	};

@@ -377,6 +377,7 @@ static void failed_and_told(void **state)
 static void journal_fields(void **state)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct log_about about = { .domain = "a\nMDR_GROUP=b" };
 	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
 	char text[8192];
 	ssize_t got;
@@ -396,6 +397,12 @@ static void journal_fields(void **state)
 	assert_non_null(strstr(text, "MDR_DOMAIN_UUID=" DOMAIN_A "\n"));
 	assert_non_null(strstr(text, "PRIORITY=6\n"));
 	assert_non_null(strstr(text, "\nMESSAGE=mdev " MDEV_A ": "));
+	/* a domain of plain QEMU has the name that its owner gave it */
+	log_about(LOG_LEVEL_INFO, &about, "said");
+	got = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+	assert_true(got > 0);
+	text[got] = 0;
+	assert_non_null(strstr(text, "\nMDR_DOMAIN=a MDR_GROUP=b\n"));
 	close(fd);
 	/* and without the journal the message is not lost, but on stderr */
 	unlink(address.sun_path);

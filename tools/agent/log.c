@@ -44,8 +44,13 @@ static void one_line(char *text)
 
 static void add_field(FILE *entry, const char *name, const char *value)
 {
-	if (value)
-		fprintf(entry, "%s=%s\n", name, value);
+	if (!value)
+		return;
+	fprintf(entry, "%s=", name);
+	/* a newline would begin a field of its own: QEMU's name may be anything */
+	for (; *value; value++)
+		fputc(*value == '\n' ? ' ' : *value, entry);
+	fputc('\n', entry);
 }
 
 static int send_entry(enum log_level level, const struct log_about *about, const char *message)

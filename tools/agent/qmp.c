@@ -58,11 +58,11 @@ static void take_line(struct qmp *qmp, const char *line)
 static void *run_reader(void *arg)
 {
 	struct qmp *qmp = arg;
-	size_t size = 0;
-	char *line = NULL;
+	char *line = malloc(LINE_MOST);
 	FILE *stream = fdopen(qmp->reader_fd, "r");
 
-	while (stream && getline(&line, &size, stream) > 0 && size <= LINE_MOST)
+	/* what is longer, or has no end, is not QEMU's */
+	while (stream && line && fgets(line, LINE_MOST, stream) && strchr(line, '\n'))
 		take_line(qmp, line);
 	free(line);
 	if (stream)
