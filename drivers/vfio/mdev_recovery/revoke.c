@@ -3,8 +3,9 @@
  * Taking a device away from its user: ask first; with revoke=kill, then kill
  * the processes that still hold it.
  *
- * A holder has the device's file among its descriptors, or a mapping of it. If
- * there is no holder but the file is in use, it is in an io_uring or a socket,
+ * A holder has the device's file among its descriptors, or a mapping of it. Those
+ * that have used the device go first: another one may only have been sent the file,
+ * and may let it go when they are gone. If there is no holder but the file is in use, it is in an io_uring or a socket,
  * or KVM has it. Then the latest user of the device (users.c) is killed, and if
  * that did not help, the next.
  *
@@ -52,9 +53,14 @@ static bool mdr_task_has_file(struct task_struct *task,
 	return found;
 }
 
-/* @mms: referenced address spaces that map the device's file, by address. */
+/*
+ * @mapping: of the device's file
+ * @users: look among these only, and whoever maps the file; or NULL
+ * @mms: referenced address spaces that map the file, by address
+ */
 struct mdr_search {
 	struct address_space *mapping;
+	struct mdr_users *users;
 	struct xarray mms;
 };
 
@@ -98,7 +104,9 @@ static bool mdr_search_hits(struct mdr_search *search,
 {
 	if (task->flags & PF_KTHREAD)
 		return false;
-	return xa_load(&search->mms, (unsigned long)READ_ONCE(task->mm)) ||
+	if (xa_load(&search->mms, (unsigned long)READ_ONCE(task->mm)))
+		return true;
+	return (!search->users || mdr_users_have(search->users, task)) &&
 	       mdr_task_has_file(task, search->mapping);
 }
 
@@ -149,11 +157,28 @@ static void mdr_kill(struct mdr_device *device, struct task_struct *task)
 	kill_pid(task_tgid(task), SIGKILL, 1);
 }
 
+/* Kill all that the search hits; false if that is nobody. */
+static bool mdr_kill_hits(struct mdr_device *device, struct mdr_search *search,
+			  struct task_struct **tasks)
+{
+	bool found = false;
+
+	for (; *tasks; tasks++) {
+		if (mdr_search_hits(search, *tasks)) {
+			mdr_kill(device, *tasks);
+			found = true;
+		}
+		cond_resched();
+	}
+	return found;
+}
+
 /* False if no process has the device open or mapped; true if unknown. */
 static bool mdr_kill_holders(struct mdr_device *device)
 {
 	struct mdr_search search = {
 		.mapping = device->core->vdev.inode->i_mapping,
+		.users = &device->users,
 	};
 	struct task_struct **tasks, **task;
 	bool found;
@@ -164,14 +189,13 @@ static bool mdr_kill_holders(struct mdr_device *device)
 
 	xa_init(&search.mms);
 	found = mdr_search_mappings(&search) < 0; /* may have missed one */
-	for (task = tasks; *task; task++) {
-		if (mdr_search_hits(&search, *task)) {
-			mdr_kill(device, *task);
-			found = true;
-		}
-		put_task_struct(*task);
-		cond_resched();
+	found |= mdr_kill_hits(device, &search, tasks);
+	if (!found) {
+		search.users = NULL;
+		found = mdr_kill_hits(device, &search, tasks);
 	}
+	for (task = tasks; *task; task++)
+		put_task_struct(*task);
 	mdr_search_end(&search);
 	kvfree(tasks);
 	return found;

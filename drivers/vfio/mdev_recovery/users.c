@@ -45,6 +45,18 @@ void mdr_users_forget(struct mdr_users *users)
 	}
 }
 
+/* Is the process of @task among the users? */
+bool mdr_users_have(struct mdr_users *users, struct task_struct *task)
+{
+	unsigned int i;
+
+	guard(spinlock)(&users->lock);
+	for (i = 0; i < MDR_USERS; i++)
+		if (users->pids[i] && users->pids[i] == task_tgid(task))
+			return true;
+	return false;
+}
+
 /* All threads have exited, so none has a descriptor table any more. */
 static bool mdr_process_is_gone(struct task_struct *task)
 {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "sysfs.h"
@@ -21,4 +23,20 @@ bool task_in(pid_t task, const char *function, unsigned int ms)
 bool task_at_gate(pid_t task, unsigned int ms)
 {
 	return task_in(task, "mdr_gate_wait", ms);
+}
+
+int task_device(pid_t pid)
+{
+	char path[64], to[64];
+
+	for (int fd = 0; fd < 64; fd++) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+		n = readlink(path, to, sizeof(to) - 1);
+		to[n > 0 ? n : 0] = 0;
+		if (strstr(to, "[vfio-device]"))
+			return fd;
+	}
+	return -1;
 }

@@ -16,6 +16,7 @@
 #include "scenario.h"
 #include "shim.h"
 #include "sysfs.h"
+#include "task.h"
 
 #define PORT "rp_igb"
 #define PROGRAM "/usr/bin/mdr-loopback"
@@ -56,23 +57,6 @@ static pid_t start(const char *uuid, const char *output)
 		_exit(99);
 	execl(PROGRAM, PROGRAM, "--seconds=" RUN_S, uuid, NULL);
 	_exit(98);
-}
-
-/* Has the program opened its device? */
-static bool has_device(pid_t pid)
-{
-	char path[64], to[64];
-
-	for (int fd = 0; fd < 16; fd++) {
-		ssize_t n;
-
-		snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
-		n = readlink(path, to, sizeof(to) - 1);
-		to[n > 0 ? n : 0] = 0;
-		if (strstr(to, "[vfio-device]"))
-			return true;
-	}
-	return false;
 }
 
 /* The number behind "name=" in what it said last; -1: there is none. */
@@ -132,7 +116,7 @@ SCENARIO(example_random_errors,
 	for (unsigned int i = 0; i < USERS; i++)
 		pids[i] = start(shims[i].uuid, outputs[i]);
 	for (unsigned int i = 0; i < USERS; i++)
-		REQUIRE(WAIT_FOR(has_device(pids[i]), SETTLE_MS), "user %u opens no device", i);
+		REQUIRE(WAIT_FOR(task_device(pids[i]) >= 0, SETTLE_MS), "user %u opens no device", i);
 	begin_ms = now_ns() / NS_PER_MS;
 	usleep(1000000);
 	while (now_ns() / NS_PER_MS - begin_ms < RUN_MS - LAST_MS) {

@@ -3,10 +3,14 @@
  * revoke=kill and holders that are hard to find or to wait for: one that has the
  * device neither among its descriptors nor mapped, and processes that hang.
  */
+#include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -115,6 +119,42 @@ SCENARIO(revoke_spares_opener_of_hidden,
 	 "revoke=kill: the same if the new user has it in an io_uring only")
 {
 	kill_inherited(GRIP_RING);
+}
+
+/* Keeps a copy of a user's file until the user has gone, as a service might. */
+static pid_t keep_copy(pid_t user_pid, atomic_bool *ready)
+{
+	pid_t pid = fork();
+	struct pollfd gone;
+	int copy;
+
+	if (pid)
+		return pid;
+	gone = (struct pollfd){ .fd = syscall(SYS_pidfd_open, user_pid, 0), .events = POLLIN };
+	copy = syscall(SYS_pidfd_getfd, gone.fd, task_device(user_pid), 0);
+	REQUIRE(copy >= 0, "pidfd_getfd: %s", strerror(errno));
+	atomic_store(ready, true);
+	poll(&gone, 1, -1);
+	close(copy);
+	_exit(0);
+}
+
+SCENARIO(revoke_kills_users_first,
+	 "revoke=kill: who was only sent the file is spared, if it lets go once the user is gone")
+{
+	atomic_bool *ready = mmap(NULL, sizeof(*ready), PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid, keeper;
+	struct shim s;
+	int status;
+
+	make(&s);
+	pid = holder_fork(GRIP_FILE, s.uuid);
+	keeper = keep_copy(pid, ready);
+	REQUIRE(WAIT_FOR(atomic_load(ready), SETTLE_MS), "no copy");
+	remove_from(&s, pid);
+	REQUIRE(waitpid(keeper, &status, 0) == keeper, "waitpid");
+	CHECK(WIFEXITED(status) && !WEXITSTATUS(status), "its status is %#x", status);
 }
 
 /* A child that hangs with its mmap_lock held for writing, whoever it is. */
