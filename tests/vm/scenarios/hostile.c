@@ -19,7 +19,8 @@
 #include "uevent.h"
 
 #define PORT "rp_igb2"
-#define OPENS 20
+/* each takes long while another thread does not pause */
+#define OPENS (int)(20 / patience)
 #define OPEN_PAUSE_MS 10
 /* a reset of this machine takes a tenth of that */
 #define STALL_MS "2000"

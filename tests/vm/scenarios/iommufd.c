@@ -287,7 +287,7 @@ SCENARIO(iommufd_hot_reset,
 	/* vfio's rule: a device of another group that is not bound is not the caller's */
 	vfio_user_close(&other);
 	REQUIRE_OK(vfio_user_write(&user, BAR0, NIC_SCRATCH, 4, 0x66));
-	CHECK_ERRNO(hot_reset(&user), EINVAL);
+	CHECK_ERRNO(hot_reset(&user), EPERM);
 	CHECK(vfio_user_read(&user, BAR0, NIC_SCRATCH, 4) == 0x66, "refused, and yet reset");
 	CHECK(shim_is(s[0].group, "open") && shim_is(s[1].group, "open"), "not open");
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
