@@ -131,6 +131,12 @@ struct mdr_irqs_request {
 /* Processes remembered per device. */
 #define MDR_USERS 16
 
+/*
+ * Mappings of one device, in all processes. A host callback removes them one by one,
+ * about 1 us each; a user needs one for each BAR, or for each page of doorbells.
+ */
+#define MDR_MAX_VMAS 4096
+
 /**
  * struct mdr_users - the processes that use a device, latest first
  * @lock: protects @pids; innermost
@@ -178,6 +184,7 @@ struct mdr_users {
  * @substituted: @ones may be mapped
  * @status_page: shows the user the status, if it was mapped; group->lock
  * @changed: signalled when the status changes, or NULL; group->lock
+ * @vmas: how many mappings there are; more than MDR_MAX_VMAS only after a fork()
  * @core_vm_ops: vfio-pci-core's, called by ours
  * @mappings: tables of a parent driver with a vfio driver of its own
  * @mappings_lock: protects @mappings; innermost
@@ -210,6 +217,7 @@ struct mdr_device {
 	bool substituted;
 	struct page *status_page;
 	struct eventfd_ctx *changed;
+	atomic_t vmas;
 	const struct vm_operations_struct *core_vm_ops;
 	struct mdr_mapping *mappings;
 	struct mutex mappings_lock;
@@ -334,6 +342,9 @@ void mdr_intx_release(struct mdr_device *device);
 
 /* fault.c: BAR mappings */
 int mdr_device_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
+int mdr_device_add_vma(struct mdr_device *device);
+void mdr_device_copy_vma(struct mdr_device *device, struct vm_area_struct *vma);
+int mdr_device_may_split_vma(struct mdr_device *device);
 void mdr_device_zap(struct mdr_device *device);
 void mdr_device_unsubstitute(struct mdr_device *device);
 vm_fault_t mdr_device_fault(struct mdr_device *device,

@@ -17,9 +17,9 @@
 #include "function.h"
 #include "group.h"
 
-static struct mdr_device *mdr_device_of(struct vm_fault *vmf)
+static struct mdr_device *mdr_device_of(struct vm_area_struct *vma)
 {
-	struct vfio_pci_core_device *core = vmf->vma->vm_private_data;
+	struct vfio_pci_core_device *core = vma->vm_private_data;
 
 	return to_mdr_plain_device(&core->vdev);
 }
@@ -146,7 +146,7 @@ mdr_device_fault(struct mdr_device *device,
 static __always_inline vm_fault_t mdr_fault_any(struct vm_fault *vmf,
 						unsigned int order, bool huge)
 {
-	struct mdr_device *device = mdr_device_of(vmf);
+	struct mdr_device *device = mdr_device_of(vmf->vma);
 	struct mdr_gate_cpu *inside;
 	vm_fault_t ret;
 
@@ -164,20 +164,56 @@ static vm_fault_t mdr_fault(struct vm_fault *vmf)
 	return mdr_fault_any(vmf, 0, false);
 }
 
+/* Count a mapping that is being made; -ENOMEM if there are too many. */
+int mdr_device_add_vma(struct mdr_device *device)
+{
+	if (atomic_inc_return(&device->vmas) <= MDR_MAX_VMAS)
+		return 0;
+	atomic_dec(&device->vmas);
+	pci_notice_ratelimited(device->core->pdev,
+			       "%s: mmap refused: the device has %u mappings already\n",
+			       device->uuid, MDR_MAX_VMAS);
+	return -ENOMEM;
+}
+
 /*
  * A copied mapping starts out empty. fork() can copy the entry of a huge page
  * while a zap removes the original, and the zap misses the copy: a kernel bug,
  * see Documentation/upstream/fork-huge-pfnmap.md. With VM_WIPEONFORK, fork()
  * copies no entry. Set on every copy and not in mmap(), because
- * madvise(MADV_KEEPONFORK) can clear it.
+ * madvise(MADV_KEEPONFORK) can clear it. A fork() cannot be refused.
  */
+void mdr_device_copy_vma(struct mdr_device *device, struct vm_area_struct *vma)
+{
+	atomic_inc(&device->vmas);
+	vm_flags_set(vma, VM_WIPEONFORK);
+}
+
+/* May mprotect() or munmap() make two mappings of one? */
+int mdr_device_may_split_vma(struct mdr_device *device)
+{
+	return atomic_read(&device->vmas) < MDR_MAX_VMAS ? 0 : -ENOMEM;
+}
+
 static void mdr_vm_open(struct vm_area_struct *vma)
 {
-	vm_flags_set(vma, VM_WIPEONFORK);
+	mdr_device_copy_vma(mdr_device_of(vma), vma);
+}
+
+static void mdr_vm_close(struct vm_area_struct *vma)
+{
+	atomic_dec(&mdr_device_of(vma)->vmas);
+}
+
+static int mdr_vm_may_split(struct vm_area_struct *vma, unsigned long addr)
+{
+	return mdr_device_may_split_vma(mdr_device_of(vma));
 }
 
 static const struct vm_operations_struct mdr_vm_ops = {
 	.open = mdr_vm_open,
+	.close = mdr_vm_close,
+	.may_split = mdr_vm_may_split,
 	.fault = mdr_fault,
 };
 
@@ -188,6 +224,8 @@ static vm_fault_t mdr_huge_fault(struct vm_fault *vmf, unsigned int order)
 
 static const struct vm_operations_struct mdr_huge_vm_ops = {
 	.open = mdr_vm_open,
+	.close = mdr_vm_close,
+	.may_split = mdr_vm_may_split,
 	.fault = mdr_fault,
 	.huge_fault = mdr_huge_fault,
 };
@@ -209,8 +247,12 @@ int mdr_device_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 	core_vm_ops = vma->vm_ops;
 	/* an operation that is not wrapped here would be lost */
 	if (WARN_ON_ONCE(core_vm_ops->open || core_vm_ops->close ||
-			 core_vm_ops->map_pages || !core_vm_ops->fault))
+			 core_vm_ops->may_split || core_vm_ops->map_pages ||
+			 !core_vm_ops->fault))
 		return -EOPNOTSUPP;
+	ret = mdr_device_add_vma(device);
+	if (ret)
+		return ret;
 	/* vfio-pci-core has one table: every mapping stores the same pointer */
 	WRITE_ONCE(device->core_vm_ops, core_vm_ops);
 	vma->vm_ops = core_vm_ops->huge_fault ? &mdr_huge_vm_ops : &mdr_vm_ops;

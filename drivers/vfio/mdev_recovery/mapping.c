@@ -44,7 +44,26 @@ static void mdr_mapping_open(struct vm_area_struct *vma)
 
 	if (mapping->parent->open)
 		mapping->parent->open(vma);
-	vm_flags_set(vma, VM_WIPEONFORK);
+	mdr_device_copy_vma(mapping->device, vma);
+}
+
+static void mdr_mapping_close(struct vm_area_struct *vma)
+{
+	struct mdr_mapping *mapping = to_mdr_mapping(vma);
+
+	if (mapping->parent->close)
+		mapping->parent->close(vma);
+	atomic_dec(&mapping->device->vmas);
+}
+
+static int mdr_mapping_may_split(struct vm_area_struct *vma, unsigned long addr)
+{
+	struct mdr_mapping *mapping = to_mdr_mapping(vma);
+	int ret = 0;
+
+	if (mapping->parent->may_split)
+		ret = mapping->parent->may_split(vma, addr);
+	return ret ?: mdr_device_may_split_vma(mapping->device);
 }
 
 /* A page that is to be inserted after the gate cannot be taken back. */
@@ -124,6 +143,8 @@ mdr_mapping_get(struct mdr_device *device,
 
 	mapping->ops = *parent;
 	mapping->ops.open = mdr_mapping_open;
+	mapping->ops.close = mdr_mapping_close;
+	mapping->ops.may_split = mdr_mapping_may_split;
 	mapping->ops.fault = mdr_mapping_fault;
 	if (parent->huge_fault)
 		mapping->ops.huge_fault = mdr_mapping_huge_fault;
@@ -168,7 +189,7 @@ int mdr_mapping_wrap(struct mdr_device *device, struct vm_area_struct *vma)
 
 	if (mdr_mapping_is_sound(device, vma)) {
 		mapping = mdr_mapping_get(device, vma->vm_ops);
-		if (mapping) {
+		if (mapping && !mdr_device_add_vma(device)) {
 			zap_special_vma_range(vma, vma->vm_start,
 					      vma->vm_end - vma->vm_start);
 			vma->vm_ops = &mapping->ops;

@@ -4,9 +4,11 @@
  * the same when the kernel reads it again.
  */
 #include <errno.h>
+#include <linux/pci_regs.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <linux/pci_regs.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -16,6 +18,7 @@
 #include "scenario.h"
 #include "shim.h"
 #include "strike.h"
+#include "took.h"
 #include "uevent.h"
 
 #define PORT "rp_igb2"
@@ -32,6 +35,10 @@
 #define DECODING 0x6
 #define ICR 0xc0
 #define ICS 0xc8
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define PAGE 4096ul
+/* MDR_MAX_VMAS */
+#define MOST 4096
 
 static struct vfio_user user, other;
 
@@ -174,4 +181,46 @@ SCENARIO(hostile_command,
 	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
 	after = pci_command(s.addr);
 	CHECK(!((before ^ after) & DECODING), "COMMAND was %#x and is %#x", before, after);
+}
+
+/* One page of BAR 0, or two. */
+static volatile uint32_t *map_pages(unsigned int pages)
+{
+	void *at = mmap(NULL, pages * PAGE, PROT_READ, MAP_SHARED, user.device,
+			user.regions[BAR0].offset);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+SCENARIO(hostile_mappings,
+	 "a user cannot have more mappings than a host callback can remove in a moment")
+{
+	volatile uint32_t *pair, *at, *last = NULL;
+	unsigned int count = 1;
+	struct shim s;
+
+	REQUIRE_OK(shim_make(&s, PORT, 0, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	pair = map_pages(2);
+	REQUIRE(pair, "mmap: %s", strerror(errno));
+	while (count < 2 * MOST && (at = map_pages(1))) {
+		(void)at[NIC_STATUS / 4];
+		last = at;
+		count++;
+	}
+	CHECK(errno == ENOMEM, "%s", strerror(errno));
+	CHECK(count == MOST, "%u mappings", count);
+	/* nor by making two of one */
+	CHECK(mprotect((void *)pair, PAGE, PROT_NONE) && errno == ENOMEM, "it is split");
+	CHECK(munmap((void *)pair, PAGE) && errno == ENOMEM, "it is split by munmap");
+
+	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
+	MEASURE_RECOVERY("recovery_ms", &s);
+	CHECK_NUMBER(s.group, "stats/drain_timeouts", 0);
+	CHECK(pair[NIC_STATUS / 4] == last[NIC_STATUS / 4], "STATUS differs");
+
+	CHECK(!munmap((void *)last, PAGE), "munmap: %s", strerror(errno));
+	CHECK(!mprotect((void *)pair, PAGE, PROT_NONE), "mprotect: %s", strerror(errno));
+	CHECK(!map_pages(1) && errno == ENOMEM, "the other half was not counted");
+	vfio_user_close(&user);
 }
