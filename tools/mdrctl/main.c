@@ -34,13 +34,13 @@ static void choice_help(FILE *to, char letter, const char *name, const char *arg
 void help_all(FILE *to)
 {
 	fputs("Usage: mdrctl VERB [OPTION...] [ARGUMENT...]\n"
-	      "Looks after PCI functions, and mdevs of them, whose users survive error recovery.\n"
+	      "Manages PCI functions and their mdevs, whose users survive error recovery.\n"
 	      "\n", to);
 	for (const struct verb *verb = verbs; verb->name; verb++)
 		if (!verb->hidden)
 			fprintf(to, "  %-12s %s\n", verb->name, verb->summary);
 	fputs("\n", to);
-	choice_help(to, 'h', "help", NULL, "print this, or with VERB what it takes, and exit");
+	choice_help(to, 'h', "help", NULL, "print this text, or with VERB its options, and exit");
 	choice_help(to, 'V', "version", NULL, "print the version and exit");
 	fputs("\nSee mdrctl(8).\n", to);
 }

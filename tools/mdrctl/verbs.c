@@ -13,13 +13,13 @@ const struct verb verbs[] = {
 	{
 		.name = "list",
 		.arguments = "",
-		.summary = "Show all groups, their functions and mdevs, one a line",
+		.summary = "Show all groups, their functions and mdevs",
 		.reads = true,
 		.run = run_list,
 	}, {
 		.name = "status",
 		.arguments = OBJECT,
-		.summary = "Show all about groups, and what to do next",
+		.summary = "Show everything about groups, and what to do next",
 		.most = -1,
 		.word = WORD_OBJECT,
 		.reads = true,
@@ -27,14 +27,14 @@ const struct verb verbs[] = {
 	}, {
 		.name = "bind",
 		.arguments = "ADDRESS...",
-		.summary = "Give functions to the shim",
+		.summary = "Bind functions to the shim",
 		.most = -1,
 		.word = WORD_FUNCTION,
 		.choices = {
-			{ "persistent", 'p', NULL, WORD_NONE, "at each boot, too" },
+			{ "persistent", 'p', NULL, WORD_NONE, "also bind them at each boot" },
 			{ "driver", 'd', "NAME", WORD_NONE, "the parent driver (mdr-pci)" },
 			{ "saved", 's', NULL, WORD_NONE,
-			  "as at boot, those that are bound persistently" },
+			  "bind what was saved, as at boot" },
 		},
 		.run = run_bind,
 	}, {
@@ -45,7 +45,7 @@ const struct verb verbs[] = {
 		.most = -1,
 		.word = WORD_OBJECT,
 		.choices = {
-			{ "persistent", 'p', NULL, WORD_NONE, "and do not bind them at boot" },
+			{ "persistent", 'p', NULL, WORD_NONE, "also stop binding them at boot" },
 		},
 		.run = run_unbind,
 	}, {
@@ -59,13 +59,13 @@ const struct verb verbs[] = {
 			{ "profile", 'p', "NAME|FILE", WORD_PROFILE,
 			  "its type and settings (by the class of the device)" },
 			{ "uuid", 'u', "UUID", WORD_NONE, "its UUID (a new one)" },
-			{ "manual", 'm', NULL, WORD_NONE, "do not start it by itself later" },
+			{ "manual", 'm', NULL, WORD_NONE, "do not start it automatically later" },
 		},
 		.run = run_create,
 	}, {
 		.name = "remove",
 		.arguments = "UUID...",
-		.summary = "Stop mdevs and forget their definitions, through mdevctl",
+		.summary = "Stop mdevs and remove their definitions, through mdevctl",
 		.least = 1,
 		.most = -1,
 		.word = WORD_MDEV,
@@ -76,7 +76,7 @@ const struct verb verbs[] = {
 	}, {
 		.name = "settings",
 		.arguments = "[UUID]",
-		.summary = "Show what an mdev has to set, defaults and what is allowed",
+		.summary = "Show the settings of an mdev, their defaults and allowed values",
 		.most = 1,
 		.word = WORD_MDEV,
 		.reads = true,
@@ -100,12 +100,12 @@ const struct verb verbs[] = {
 	}, {
 		.name = "retry",
 		.arguments = "",
-		.summary = "Have mdr-agent attach again what it gave up",
+		.summary = "Make mdr-agent try again to attach devices",
 		.run = run_retry,
 	}, {
 		.name = "reset",
 		.arguments = "ADDRESS...",
-		.summary = "Reset functions under their users, as a rehearsal",
+		.summary = "Reset functions while they are in use, as a rehearsal",
 		.least = 1,
 		.most = -1,
 		.word = WORD_OBJECT,
@@ -113,16 +113,16 @@ const struct verb verbs[] = {
 	}, {
 		.name = "watch",
 		.arguments = "",
-		.summary = "Show changes of groups as they come",
+		.summary = "Show changes of groups as they happen",
 		.reads = true,
 		.choices = {
-			{ "count", 'n', "NUMBER", WORD_NONE, "end after so many" },
+			{ "count", 'n', "NUMBER", WORD_NONE, "exit after so many changes" },
 		},
 		.run = run_watch,
 	}, {
 		.name = "doctor",
 		.arguments = "[GROUP|UUID|ADDRESS|DOMAIN]...",
-		.summary = "Look for what stands in the way of a recovery, and say what to do",
+		.summary = "Look for obstacles to a recovery, and say what to do",
 		.most = -1,
 		.word = WORD_OBJECT,
 		.reads = true,
@@ -130,12 +130,12 @@ const struct verb verbs[] = {
 	}, {
 		.name = "history",
 		.arguments = "[GROUP|UUID|ADDRESS]",
-		.summary = "Show the events of the past, their causes, and how long they took",
+		.summary = "Show past events, their causes, and how long they took",
 		.most = 1,
 		.word = WORD_OBJECT,
 		.reads = true,
 		.choices = {
-			{ "last", 'n', "NUMBER", WORD_NONE, "the last ones only" },
+			{ "last", 'n', "NUMBER", WORD_NONE, "only the last ones" },
 		},
 		.run = run_history,
 	}, {
@@ -146,19 +146,20 @@ const struct verb verbs[] = {
 		.word = WORD_OBJECT,
 		.reads = true,
 		.choices = {
-			{ "last", 'n', "NUMBER", WORD_NONE, "so many of them (10)" },
+			{ "last", 'n', "NUMBER", WORD_NONE, "only the last ones (10)" },
 			{ "svg", 's', "FILE", WORD_FILE, "draw them into this file" },
 			{ "file", 'f', "FILE", WORD_FILE, "a copy of a trace, or - for stdin" },
-			{ "record", 'r', "on|off", WORD_SWITCH, "begin or end to record them" },
+			{ "record", 'r', "on|off", WORD_SWITCH, "start or stop recording" },
 		},
 		.run = run_timeline,
 	}, {
 		.name = "metrics",
 		.arguments = "",
-		.summary = "Print what Prometheus collects",
+		.summary = "Print metrics for Prometheus",
 		.reads = true,
 		.choices = {
-			{ "output", 'o', "FILE", WORD_FILE, "write it there, at once" },
+			{ "output", 'o', "FILE", WORD_FILE,
+			  "write to this file, replaced in one step" },
 		},
 		.run = run_metrics,
 	}, {
