@@ -50,12 +50,12 @@ static const char usage[] =
 	"\n"
 	"  -c, --connect=URI    the libvirt connection (qemu:///system)\n"
 	"  -q, --qmp=SOCKET     one QEMU without libvirt, by its monitor\n"
-	"  -s, --state=DIR      keeps what is going on (/var/lib/mdr-agent)\n"
-	"  -k, --check=DOMAIN   print what the guest of a domain needs to be told, as JSON\n"
+	"  -s, --state=DIR      directory of the state file (/var/lib/mdr-agent)\n"
+	"  -k, --check=DOMAIN   check whether a domain's guest can be told of errors, print JSON\n"
 	"  -h, --help           print this text and exit\n"
 	"  -V, --version        print the version and exit\n"
 	"\n"
-	"SIGHUP asks for more attempts to re-attach what was given up. See mdr-agent(8).\n";
+	"SIGHUP starts the attempts to re-attach devices anew. See mdr-agent(8).\n";
 
 static int parse(int argc, char **argv)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A device of ours, opened by its user through its group: status, changes, and the
- * answer to an error. VFIO's own calls go to the descriptors.
+ * A device that its user has opened through its group: status, changes, and the answer
+ * to an error.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -108,7 +108,7 @@ static int open_file(struct mdr *mdr, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The container with its group, and the device in it. */
+/* Opens the group, attaches it to a new container, and opens the device. */
 static int open_files(struct mdr *mdr, const char *uuid, struct mdr_device *device)
 {
 	char *group = mdr_read_link(mdr, MDR_MDEVS "/%s/iommu_group", uuid);
@@ -197,7 +197,7 @@ int mdr_device_wait(const struct mdr_device *device, int timeout_ms, struct mdr_
 	int ret;
 
 	for (;;) {
-		/* before the status: what comes after it wakes the poll */
+		/* before reading the status, so that any later change wakes the poll */
 		while (read(device->changes, &count, sizeof(count)) > 0)
 			;
 		ret = mdr_device_status(device, status);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files below the root, and lists of what is in them.
+ * Files below the root, and lists of strings.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 
 #include "private.h"
 
-#define FILE_MOST 65536	/* bytes; a file of sysfs has a page at most */
+#define FILE_MOST 65536	/* bytes; a sysfs file has at most one page */
 
 int mdr_list_add(struct mdr_list *list, const char *item)
 {
@@ -50,7 +50,7 @@ static int path_of(const struct mdr *mdr, char path[PATH_MAX], const char *forma
 	return len < 0 || len >= PATH_MAX - at ? -ENAMETOOLONG : 0;
 }
 
-/* Formats a path from the arguments after "format" of the function that has it. */
+/* Formats a path from the variable arguments after "format". */
 #define PATH_OF(ret, mdr, path, format)				\
 	do {							\
 		va_list args;					\
@@ -145,7 +145,7 @@ int mdr_write(const struct mdr *mdr, const char *value, const char *format, ...)
 	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	/* at once: sysfs takes each write for a value of its own */
+	/* in one piece: sysfs takes each write as a value */
 	done = write(fd, value, strlen(value));
 	ret = done < 0 ? -errno : 0;
 	close(fd);

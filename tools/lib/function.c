@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * PCI functions, and the drivers that they are bound to.
+ * PCI functions and their drivers.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ struct mdr_function {
 	unsigned int class, vendor, device;
 };
 
-/* The form that sysfs has. */
+/* The address as sysfs writes it. */
 static int full_address(const char *address, char full[ADDRESS_SIZE])
 {
 	size_t len = strlen(address);
@@ -31,9 +31,9 @@ static int full_address(const char *address, char full[ADDRESS_SIZE])
 }
 
 /*
- * The address at the beginning of the path, as the kernel lays it out:
- * .../pci0000:00/0000:00:14.0/0000:05:00.0. The last pciNNNN:NN counts: below VMD
- * there is a second one.
+ * The root port is what follows the root bus in the path of the device:
+ * .../pci0000:00/0000:00:14.0/0000:05:00.0. Below VMD there is a second pciNNNN:NN, so
+ * the last one counts.
  */
 char *mdr_find_port(const struct mdr *mdr, const char *address)
 {
@@ -86,7 +86,7 @@ int mdr_function_get(struct mdr *mdr, const char *address, struct mdr_function *
 	memcpy(function->address, full, sizeof(full));
 	function->driver = mdr_read_link(mdr, DEVICES "/%s/driver", full);
 	function->override = mdr_read(mdr, DEVICES "/%s/driver_override", full);
-	/* what the kernel prints for none */
+	/* the kernel prints an empty line or (null) for none */
 	if (function->override && (!*function->override ||
 				   !strcmp(function->override, "(null)"))) {
 		free(function->override);
@@ -151,7 +151,7 @@ unsigned int mdr_function_device(const struct mdr_function *function)
 	return function->device;
 }
 
-/* Sets or removes (NULL) the driver that alone may take the function. */
+/* Sets the only driver that may bind the function; NULL: any. */
 static int set_override(struct mdr *mdr, const char *address, const char *driver)
 {
 	char line[64];
@@ -167,7 +167,7 @@ static int detach(struct mdr *mdr, const struct mdr_function *function)
 	if (!function->driver)
 		return 0;
 	ret = mdr_write(mdr, function->address, DEVICES "/%s/driver/unbind", function->address);
-	/* it has none any more */
+	/* it lost its driver meanwhile */
 	return ret == -ENOENT || ret == -ENODEV ? 0 : ret;
 }
 
@@ -232,7 +232,7 @@ int mdr_function_unbind(struct mdr *mdr, const char *address)
 	ret = set_override(mdr, function->address, NULL);
 	if (!ret)
 		ret = detach(mdr, function);
-	/* no driver may want it, which is no failure */
+	/* not an error if no driver takes it */
 	if (!ret)
 		probe(mdr, function->address);
 	mdr_function_free(function);

@@ -64,7 +64,7 @@ const char *mdr_advice_name(enum mdr_advice advice)
 	return advice_names[advice];
 }
 
-/* Is it "group16"? Sets number. */
+/* Is it of the form "group16"? Sets number. */
 static bool name_valid(const char *name, unsigned int *number)
 {
 	size_t digits;
@@ -96,7 +96,7 @@ void mdr_group_free(struct mdr_group *group)
 	free(group);
 }
 
-/* A line is a function, a space, and a port. */
+/* Each line has a function and a port. */
 static int read_blockers(struct mdr *mdr, struct mdr_group *group)
 {
 	struct mdr_list lines = {};
@@ -116,7 +116,7 @@ static int read_blockers(struct mdr *mdr, struct mdr_group *group)
 	return ret;
 }
 
-/* Links with UUIDs for names; and functions, where the kernel has no such file. */
+/* The links to mdevs; also to functions, if the kernel has no file that lists them. */
 static int read_links(struct mdr *mdr, struct mdr_group *group)
 {
 	struct mdr_list names = {};
@@ -202,7 +202,7 @@ static int read_group(struct mdr *mdr, unsigned int number, struct mdr_group **r
 	return ret;
 }
 
-/* The names of all groups there are. */
+/* The names of all groups. */
 static int list_groups(struct mdr *mdr, struct mdr_list *names)
 {
 	int ret = mdr_read_dir(mdr, names, MDR_CLASS);
@@ -252,7 +252,7 @@ static int by_number(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The numbers of all groups, sorted, to be freed. */
+/* The numbers of all groups, sorted, allocated. */
 static int list_numbers(struct mdr *mdr, unsigned int **numbers, size_t *count)
 {
 	struct mdr_list names = {};
@@ -288,7 +288,7 @@ int mdr_group_each(struct mdr *mdr, int (*each)(const struct mdr_group *group, v
 			ret = each(group, arg);
 			mdr_group_free(group);
 		} else if (ret == -ENOENT) {
-			/* it has gone meanwhile */
+			/* it is gone by now */
 			ret = 0;
 		}
 	}

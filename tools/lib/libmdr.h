@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * libmdr: what mdev_recovery says about IOMMU groups, PCI functions and mdevs, and
- * what an administrator can do about them. See libmdr(3).
+ * libmdr: the IOMMU groups, PCI functions and mdevs of mdev_recovery, and what an
+ * administrator or the user of a device can do with them. See libmdr(3).
  *
- * An object is a snapshot: it says what was so when it was read, and is freed by its
- * own function. A function that can fail returns 0 or a negative errno.
+ * A group, a function or an mdev is a snapshot: it holds what was true when it was
+ * read. Each object has a function that frees it. A function that can fail returns 0
+ * or a negative errno.
  */
 #ifndef LIBMDR_H
 #define LIBMDR_H
@@ -20,10 +21,10 @@ extern "C" {
 #define MDR_UUID_SIZE 37	/* with the null byte */
 #define MDR_DRIVER "mdr-pci"	/* the generic parent driver */
 
-/* The root of the file system, as other programs' tests may want their own. */
+/* The root of the file system below which the library looks: tests have their own. */
 struct mdr;
 
-/* root: "" or NULL for the real one. Return: NULL if there is no memory. */
+/* root: "" or NULL for the real one. Returns NULL if there is no memory. */
 struct mdr *mdr_new(const char *root);
 void mdr_free(struct mdr *mdr);
 const char *mdr_root(const struct mdr *mdr);
@@ -32,19 +33,19 @@ const char *mdr_root(const struct mdr *mdr);
 const char *mdr_version(void);
 
 /*
- * The version of the module mdev_recovery that is loaded, "unknown" if it does not
- * say. -ENOENT if none is loaded.
+ * The version of the loaded module mdev_recovery, or "unknown" if it has none.
+ * -ENOENT if the module is not loaded.
  */
 int mdr_module_version(struct mdr *mdr, char *version, size_t size);
 
-/* Is it a UUID, an address of a PCI function, in the form that sysfs has? */
+/* Is it a valid UUID, or address of a PCI function, as sysfs writes it? */
 bool mdr_uuid_valid(const char *text);
 bool mdr_address_valid(const char *text);
 
 /* Groups */
 
 enum mdr_group_state {
-	MDR_GROUP_UNKNOWN,	/* one that this library does not know */
+	MDR_GROUP_UNKNOWN,	/* a state that this library does not know */
 	MDR_GROUP_OPEN,
 	MDR_GROUP_CLOSING,
 	MDR_GROUP_RECOVERING,
@@ -57,9 +58,9 @@ enum mdr_group_state {
 /* What an administrator should do about a group. */
 enum mdr_advice {
 	MDR_ADVICE_NONE,
-	MDR_ADVICE_WAIT,	/* it goes on by itself */
-	MDR_ADVICE_RELEASE,	/* the user has to give the device back */
-	MDR_ADVICE_RECOVER,	/* find the reason, then recover it */
+	MDR_ADVICE_WAIT,	/* the group continues by itself */
+	MDR_ADVICE_RELEASE,	/* the user has to release the device */
+	MDR_ADVICE_RECOVER,	/* find the reason, then recover the group */
 };
 
 struct mdr_group;
@@ -70,14 +71,14 @@ const char *mdr_advice_name(enum mdr_advice advice);
 /*
  * Finds a group by its name ("group16" or "16"), by an mdev's UUID, or by a function's
  * address. -EINVAL: name is none of these. -ENOENT: there is no such object, or it is
- * in no group of ours. -EUNATCH: the module is not loaded.
+ * not in a group of mdev_recovery. -EUNATCH: the module is not loaded.
  */
 int mdr_group_get(struct mdr *mdr, const char *name, struct mdr_group **group);
 
 /*
- * Calls each() for every group, by number, until it returns nonzero. Return: that
- * value, 0, -ENOMEM, or -EUNATCH as above. Each group is freed when each() has
- * returned.
+ * Calls each() for every group, in the order of their numbers, until it returns
+ * nonzero, and frees each group afterwards. Returns that value, 0, -ENOMEM, or
+ * -EUNATCH as above.
  */
 int mdr_group_each(struct mdr *mdr, int (*each)(const struct mdr_group *group, void *arg),
 		   void *arg);
@@ -92,23 +93,23 @@ uint64_t mdr_group_event(const struct mdr_group *group);
 const char *mdr_group_cause(const struct mdr_group *group);
 const char *mdr_group_type(const struct mdr_group *group);
 
-/* The entry at index, from 0 on; NULL after the last. */
+/* The entry at index, counted from 0; NULL after the last entry. */
 const char *mdr_group_function(const struct mdr_group *group, size_t index);
 const char *mdr_group_port(const struct mdr_group *group, size_t index);
 const char *mdr_group_mdev(const struct mdr_group *group, size_t index);
-/* The function that blocks, and the port from which on it does. */
+/* A function that blocks the kernel's recovery, and the lowest port at which it does. */
 const char *mdr_group_blocker(const struct mdr_group *group, size_t index, const char **port);
-/* The counter's name, and its value. */
+/* The name of a counter, and its value. */
 const char *mdr_group_counter(const struct mdr_group *group, size_t index, uint64_t *value);
 
-/* Resets and restores a group that has failed, and returns when that is decided. */
+/* Resets and restores a group that has failed; waits for the result. */
 int mdr_group_recover(struct mdr *mdr, const struct mdr_group *group);
 
 /* PCI functions */
 
 struct mdr_function;
 
-/* address: in sysfs's form, or without the domain 0000. -EINVAL, -ENOENT. */
+/* address: as in sysfs, or without the domain 0000. -EINVAL, -ENOENT. */
 int mdr_function_get(struct mdr *mdr, const char *address, struct mdr_function **function);
 void mdr_function_free(struct mdr_function *function);
 
@@ -122,16 +123,16 @@ unsigned int mdr_function_vendor(const struct mdr_function *function);
 unsigned int mdr_function_device(const struct mdr_function *function);
 
 /*
- * Takes the function from its driver and gives it to this one. If that fails, the
- * function goes back. -ENODEV: the driver did not take it; the kernel log says why.
- * Waits for the present driver to let go.
+ * Unbinds the function from its driver, which may take a while, and binds it to this
+ * one. If that fails, the function goes back to its old driver. -ENODEV: the driver did
+ * not take it; the kernel log says why.
  */
 int mdr_function_bind(struct mdr *mdr, const char *address, const char *driver);
 
-/* Takes the function from its driver, and leaves it to its usual one. */
+/* Unbinds the function, and gives it back to its usual driver. */
 int mdr_function_unbind(struct mdr *mdr, const char *address);
 
-/* As a user's or an administrator's reset: the gate is closed meanwhile. */
+/* Resets the function through sysfs, with the gate closed meanwhile. */
 int mdr_function_reset(struct mdr *mdr, const char *address);
 
 /* mdevs */
@@ -150,14 +151,14 @@ const char *mdr_mdev_setting(const struct mdr_mdev *mdev, size_t index, const ch
 /* -ENOENT: no such mdev or setting; -EINVAL: the kernel refuses the value. */
 int mdr_mdev_set(struct mdr *mdr, const char *uuid, const char *setting, const char *value);
 
-/* A device, for the program that drives it; see linux/mdev_recovery.h */
+/* An open device, for the program that drives it; see linux/mdev_recovery.h */
 
 struct mdr_device;
 struct mdr_status;
 
 /*
- * Opens an mdev by its group, with a container of its own. -ENOENT: no such mdev, or
- * not one of ours; others are VFIO's.
+ * Opens an mdev through its group, with a new container. -ENOENT: there is no such
+ * mdev, or it has another driver. Other errors come from VFIO.
  */
 int mdr_device_open(struct mdr *mdr, const char *uuid, struct mdr_device **device);
 void mdr_device_close(struct mdr_device *device);
@@ -166,31 +167,31 @@ void mdr_device_close(struct mdr_device *device);
 int mdr_device_fd(const struct mdr_device *device);
 int mdr_device_container(const struct mdr_device *device);
 
-/* Readable after a change of the state. mdr_device_wait() reads it. */
+/* An eventfd, readable after a change of state. mdr_device_wait() reads it. */
 int mdr_device_changes(const struct mdr_device *device);
 
-/* Is the event still the latest, and the device open to its user? One load. */
+/* Is this the latest event, and does the user have access? Costs one load. */
 bool mdr_device_alive(const struct mdr_device *device, uint64_t event);
 
 int mdr_device_status(const struct mdr_device *device, struct mdr_status *status);
 
 /*
- * Returns with the status when the host is not, or no longer, at work. -ETIMEDOUT: there
- * was no change for timeout_ms (-1: for ever).
+ * Waits until the status no longer says MDR_NEXT_WAIT, and returns it. -ETIMEDOUT: there
+ * was no change for timeout_ms; -1 waits for ever.
  */
 int mdr_device_wait(const struct mdr_device *device, int timeout_ms, struct mdr_status *status);
 
 /* Errors: see MDR_DEVICE_FEATURE_ACKNOWLEDGE. */
 int mdr_device_acknowledge(const struct mdr_device *device, uint64_t event);
 
-/* What an mdev of the loaded module has to set */
+/* The settings that mdevs of the loaded module have */
 
 struct mdr_settings;
 struct mdr_setting;
 
 /*
- * -EUNATCH: the module is not loaded. -ENOENT: it is an older one, which does not say.
- * What is found in the table is freed with it.
+ * -EUNATCH: the module is not loaded. -ENOENT: the module is too old to list them. A
+ * setting is valid until its table is freed.
  */
 int mdr_settings_get(struct mdr *mdr, struct mdr_settings **settings);
 void mdr_settings_free(struct mdr_settings *settings);
@@ -201,12 +202,12 @@ const struct mdr_setting *mdr_settings_find(const struct mdr_settings *settings,
 const char *mdr_setting_name(const struct mdr_setting *setting);
 const char *mdr_setting_default(const struct mdr_setting *setting);
 
-/* A setting is a number with bounds and a unit, or one of some words, or newer. */
+/* A setting is a number with bounds and a unit, one of several words, or of a newer kind. */
 bool mdr_setting_range(const struct mdr_setting *setting, uint64_t *low, uint64_t *high);
 const char *mdr_setting_unit(const struct mdr_setting *setting);	/* or NULL */
 const char *mdr_setting_word(const struct mdr_setting *setting, size_t index);
 
-/* Would the module take it? Of a newer kind of setting only the module knows: true. */
+/* Does the module accept this value? True for a newer kind: only the module knows. */
 bool mdr_setting_allows(const struct mdr_setting *setting, const char *value);
 
 /* Changes of groups, as the kernel reports them */
@@ -217,18 +218,18 @@ struct mdr_change;
 int mdr_monitor_new(struct mdr *mdr, struct mdr_monitor **monitor);
 void mdr_monitor_free(struct mdr_monitor *monitor);
 
-/* Readable when there is a change. */
+/* Readable while a change is pending. */
 int mdr_monitor_fd(const struct mdr_monitor *monitor);
 
 /*
- * The next change that is there, valid until the next call; NULL if there is none.
- * Does not wait. A change can be lost in a flood: read the groups again to be sure.
+ * The next pending change, valid until the next call, or NULL. Does not wait. Changes
+ * can get lost if there are too many at once: read the groups again to be sure.
  */
 const struct mdr_change *mdr_monitor_next(struct mdr_monitor *monitor);
 
 const char *mdr_change_action(const struct mdr_change *change);	/* add, change, remove */
 const char *mdr_change_group(const struct mdr_change *change);
-const char *mdr_change_state(const struct mdr_change *change);	/* NULL: of no state */
+const char *mdr_change_state(const struct mdr_change *change);	/* NULL: add or remove */
 uint64_t mdr_change_event(const struct mdr_change *change);
 const char *mdr_change_cause(const struct mdr_change *change);	/* or NULL */
 const char *mdr_change_function(const struct mdr_change *change);	/* or NULL */

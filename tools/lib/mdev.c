@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mdevs of ours, and their settings.
+ * mdevs of mdev_recovery, and their settings.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ void mdr_mdev_free(struct mdr_mdev *mdev)
 	free(mdev);
 }
 
-/* The directory above the mdev's own is that of its function. */
+/* The directory of the mdev is in that of its function. */
 static char *find_function(struct mdr *mdr, const char *uuid)
 {
 	char path[PATH_MAX], real[PATH_MAX], *last;
@@ -41,7 +41,7 @@ static char *find_function(struct mdr *mdr, const char *uuid)
 	return last ? strdup(last + 1) : NULL;
 }
 
-/* -ENOENT: it is an mdev of another driver. */
+/* -ENOENT: the mdev belongs to another driver. */
 static int read_settings(struct mdr *mdr, struct mdr_mdev *mdev)
 {
 	int ret = mdr_read_dir(mdr, &mdev->settings, MDR_MDEVS "/%s/recovery", mdev->uuid);
@@ -103,7 +103,7 @@ const char *mdr_mdev_setting(const struct mdr_mdev *mdev, size_t index, const ch
 
 int mdr_mdev_set(struct mdr *mdr, const char *uuid, const char *setting, const char *value)
 {
-	/* a setting is the name of a file, and no path */
+	/* the name of a file, not a path */
 	if (!mdr_uuid_valid(uuid) || !*setting || strchr(setting, '/') || setting[0] == '.')
 		return -ENOENT;
 	return mdr_write(mdr, value, MDR_MDEVS "/%s/recovery/%s", uuid, setting);

@@ -15,7 +15,7 @@ struct mdr *mdr_new(const char *root)
 	if (!mdr)
 		return NULL;
 	snprintf(mdr->root, sizeof(mdr->root), "%s", root ? root : "");
-	/* paths begin with a slash of their own */
+	/* a slash is put between root and path */
 	for (len = strlen(mdr->root); len && mdr->root[len - 1] == '/'; len--)
 		mdr->root[len - 1] = 0;
 	return mdr;
@@ -66,7 +66,7 @@ bool mdr_uuid_valid(const char *text)
 	return !text[MDR_UUID_SIZE - 1];
 }
 
-/* Four digits or more, as below VMD; then "05:00.0". */
+/* A domain of four digits, or more below VMD; then "05:00.0". */
 bool mdr_address_valid(const char *text)
 {
 	size_t domain = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * uevents of groups. They are the kernel's own: they need no udevd, and are not
+ * uevents of groups, received from the kernel itself. They need no udevd, and are not
  * delayed by it.
  */
 #include <errno.h>
@@ -10,7 +10,7 @@
 
 #include "private.h"
 
-/* Room for a burst, when a hundred functions recover at once. */
+/* Bytes, enough for a hundred functions that recover at once. */
 #define BUFFER (1024 * 1024)
 
 struct mdr_change {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the files of libmdr share: the root, and files below it. No name of these is
- * in the shared library's list of symbols.
+ * What the files of libmdr share: the root, and files below it. The shared library does
+ * not export these names.
  */
 #ifndef MDR_PRIVATE_H
 #define MDR_PRIVATE_H
@@ -16,7 +16,7 @@
 
 struct mdr {
 	char root[PATH_MAX / 2];
-	/* a test's kernel, which reacts to what was written */
+	/* called after a write; a test's kernel reacts to it */
 	void (*written)(const char *path, const char *value);
 };
 
@@ -32,28 +32,28 @@ void mdr_list_free(struct mdr_list *list);
 
 #define MDR_FORMAT(at) __attribute__((format(printf, at, at + 1)))
 
-/* A path below the root, without the first slash. -ENAMETOOLONG. */
+/* Puts the root before a path, which has no leading slash. -ENAMETOOLONG. */
 int mdr_path(const struct mdr *mdr, char path[PATH_MAX], const char *format, ...) MDR_FORMAT(3);
 
-/* A file's content without its last newline, to be freed; NULL if it cannot be read. */
+/* The content of a file without its last newline, allocated; NULL if it cannot be read. */
 char *mdr_read(const struct mdr *mdr, const char *format, ...) MDR_FORMAT(2);
 
-/* The lines of a file. Having none is no error, nor is having no file. */
+/* The lines of a file. An empty or missing file is not an error. */
 int mdr_read_lines(const struct mdr *mdr, struct mdr_list *lines, const char *format, ...)
 	MDR_FORMAT(3);
 
-/* The last part of where a link points to, to be freed; NULL if there is no link. */
+/* The last part of a link's target, allocated; NULL if there is no link. */
 char *mdr_read_link(const struct mdr *mdr, const char *format, ...) MDR_FORMAT(2);
 
 int mdr_write(const struct mdr *mdr, const char *value, const char *format, ...) MDR_FORMAT(3);
 
 bool mdr_exists(const struct mdr *mdr, const char *format, ...) MDR_FORMAT(2);
 
-/* The names in a directory, sorted; those without a dot at the beginning. */
+/* The names in a directory, sorted, without those that begin with a dot. */
 int mdr_read_dir(const struct mdr *mdr, struct mdr_list *names, const char *format, ...)
 	MDR_FORMAT(3);
 
-/* The root port above a function, to be freed; NULL if there is none. */
+/* The root port above a function, allocated; NULL if there is none. */
 char *mdr_find_port(const struct mdr *mdr, const char *address);
 
 #endif

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What an mdev of the loaded module has to set: the table that the module shows in
+ * The table of settings that the loaded module shows in
  * /sys/class/mdev_recovery/settings, one setting a line:
  *
  *   NAME number DEFAULT LOW HIGH UNIT
  *   NAME word DEFAULT WORD WORD...
  *
- * A kind that is not known here has a name and a default; the kernel knows the rest.
+ * Of an unknown kind only the name and the default are used; the kernel knows the rest.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -47,7 +47,7 @@ static bool parse_number(const char *text, uint64_t *number)
 	return true;
 }
 
-/* A line without a name, a kind and a default says nothing. */
+/* A line without a name, a kind and a default is ignored. */
 static int parse_line(struct mdr_settings *settings, char *line)
 {
 	struct mdr_setting *setting = &settings->all[settings->count];
