@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Parent driver API of mdev_recovery: a PCI driver offers its function as a
+ * Parent driver API of mdev_recovery. With it a PCI driver offers its function as a
  * mediated device whose user survives the host's error recovery.
  *
  * A parent driver
@@ -26,62 +26,62 @@ struct vfio_device_ops;
 
 /**
  * struct mdr_parent_ops - what a parent driver knows about its device
- * @prepare: an error was detected: the gate is closed and drained, the link may
- *	be frozen. For quiescing what the driver itself does with the function.
+ * @prepare: an error was detected. The gate is closed and drained, and the link
+ *	may be frozen. Stop what the driver itself does with the function.
  * @reset: reset the function, in place of the PCI core's function reset. Called
- *	when the shim resets by itself: after an abandoned recovery, where the
- *	host made no reset that was voted for, and for an administrator; not for
- *	a user's reset. Need not restore anything, since a restore follows.
+ *	when the shim resets by itself: after an abandoned recovery, when the host
+ *	did not make a reset that was voted for, and for an administrator; not for
+ *	a user's reset. Need not restore anything, because @restore follows.
  *	Returns 0 or -errno.
- * @restore: the function was reset and its config space is restored, with bus
- *	mastering off: restore what the device needs besides. Called once after
- *	each reset. Returns 0 or -errno. After -EINVAL, -EIO, -ENXIO or -ENOMEM
- *	a recovery resets the function once and begins anew, and a reset of the
- *	user fails; after other errors it is called again until the time is over.
- * @healthy: does the device work? Asked after @restore, once it answers config
- *	cycles with its own IDs, and asked again and again while it says no: every
- *	10 to 200 ms, until the time is over. So look, and do not wait. Bus
- *	mastering is off until it says yes.
- * @device_ops: operations of a vfio driver of the parent's own, in place of
- *	those of vfio-pci-core; or NULL. See "Operations of a parent driver".
- * @device_size: size of that driver's structure, MDR_DEVICE_SIZE(); 0 without
- * @region_size: size of a region that vfio-pci-core does not know, or that is not
- *	as large as the BAR; 0 for all others. Only looks at memory: it is called
- *	for a device that does not answer. With @device_ops only.
+ * @restore: the function was reset, and its config space is restored, with bus
+ *	mastering off. Restore what else the device needs. Called once after each
+ *	reset. Returns 0 or -errno. After -EINVAL, -EIO, -ENXIO or -ENOMEM a
+ *	recovery resets the function once and starts over, and a user's reset
+ *	fails. After other errors it is called again until the timeout.
+ * @healthy: does the device work? Called after @restore, once the device answers
+ *	config cycles with its own IDs, and again every 10 to 200 ms while it
+ *	returns false, until the timeout. So it must not wait itself. Bus mastering
+ *	is off until it returns true.
+ * @device_ops: the operations of the parent's own vfio driver, in place of those of
+ *	vfio-pci-core; or NULL. See "Operations of a parent driver".
+ * @device_size: size of that driver's structure, MDR_DEVICE_SIZE(); 0 without one
+ * @region_size: size of a region that vfio-pci-core does not know, or that is
+ *	smaller or larger than the BAR; 0 for all others. Must not access the
+ *	device: it is called when that does not answer. Only with @device_ops.
  *
- * All are optional. The first four are called with the device lock of the
- * function held, may sleep, and must be bounded in time: the host's recovery may
- * be waiting for them. None may wait for user space, or take a lock under which
- * vfio-pci-core or mdev core functions are called. Besides the device lock these
+ * All are optional. The first four are called with the device lock of the function
+ * held. They may sleep, but for a bounded time, because the host's recovery may be
+ * waiting for them. They must not wait for user space, nor take a lock under which
+ * functions of vfio-pci-core or mdev core are called. Besides the device lock these
  * may be held:
  *
  * - in a recovery by the host (@prepare; @restore, @healthy): pci_bus_sem for
  *   reading;
- * - in a reset from outside (@restore, @healthy): what the PCI core holds then,
- *   which is pci_cfg_access_lock() of the function, and device locks of what is
- *   reset with it; memory_lock of vfio-pci-core, if the user of the function
- *   resets it through config space;
+ * - in a reset from outside (@restore, @healthy): what the PCI core holds then, which
+ *   is pci_cfg_access_lock() of the function, and the device locks of everything that
+ *   is reset with it; also memory_lock of vfio-pci-core, if the user resets the
+ *   function through config space;
  * - at open (@restore, @healthy): dev_set->lock of vfio core, and its group_lock;
  * - where the shim restores the config space (@restore, @healthy): a lock of the
- *   shim's, under which it also calls @device_ops->close_device();
- * - otherwise, none.
+ *   shim, under which it also calls @device_ops->close_device();
+ * - otherwise none.
  *
- * @restore and @healthy are called after every reset, before anybody gets access.
+ * @restore and @healthy are called after every reset, before any user gets access.
  * The gate is closed then, or the device is not open yet:
  *
  * - in a recovery: by the host's slot_reset, and then by the shim's worker, until
  *   recovery_timeout_ms after the error;
  * - after a reset from outside: at its end. If they do not succeed at once, a
  *   recovery follows;
- * - after VFIO_DEVICE_RESET and a hot reset, for every function of the shim's that
- *   was reset: until recovery_timeout_ms. If they do not succeed, the ioctl fails,
- *   and the group is failed;
- * - at open, after @device_ops->open_device() with the reset in it: until
- *   recovery_timeout_ms. If they do not succeed, the open fails. Nothing is called
- *   after the reset at close; the next open does it.
+ * - after VFIO_DEVICE_RESET and a hot reset, for every function with a parent driver
+ *   that was reset: until recovery_timeout_ms. If they do not succeed, the ioctl
+ *   fails, and the state becomes failed;
+ * - at open, after @device_ops->open_device(), which includes a reset: until
+ *   recovery_timeout_ms. If they do not succeed, the open fails. They are not called
+ *   after the reset at close; the next open does that.
  *
- * A change of the power state that resets a device without No_Soft_Reset is not
- * seen: vfio-pci-core restores its config space, and no more.
+ * They are not called after a change of the power state that resets a device without
+ * No_Soft_Reset: vfio-pci-core restores its config space, and nothing else.
  *
  * The driver data of the function (dev_get_drvdata()) is the &struct
  * vfio_pci_core_device of its mdev. Under the device lock it does not change; it is
@@ -101,35 +101,36 @@ struct mdr_parent_ops {
 /**
  * DOC: Operations of a parent driver
  *
- * A parent driver with a vfio driver of its own passes its operations in
+ * A parent driver with its own vfio driver passes its operations in
  * &mdr_parent_ops.device_ops. Its structure begins with a struct
- * vfio_pci_core_device; the shim allocates it, with its own data behind it, and
- * calls the operations as vfio core would, but in the gate:
+ * vfio_pci_core_device. The shim allocates it, with its own data behind it, and calls
+ * these operations as vfio core would, but inside the gate:
  *
- * - read and write, in the pieces that a user asks for;
- * - ioctl: RESET and PCI_HOT_RESET with the gate closed, everything else inside
- *   it, IOEVENTFD never;
- * - get_region_info_caps, device_feature; migration and logging operations that
- *   init has put into the vfio_device;
- * - attach_ioas and detach_ioas, which wait for a recovery by the host only;
- * - the faults of a mapping. What mmap sets up must be shared (VM_SHARED), of page
- *   frames (VM_PFNMAP), filled by fault or huge_fault with vmf_insert_pfn*() and by
- *   nothing else. The table in vma->vm_ops is not the driver's own any more once
- *   mmap has returned.
+ * - read and write, cut into pieces: a read of up to 40 bytes, or a write of 8 bytes
+ *   to a BAR and of 4 bytes to other regions of vfio-pci; in the driver's own regions
+ *   up to a page;
+ * - ioctl: RESET and PCI_HOT_RESET with the gate closed, everything else inside the
+ *   gate, IOEVENTFD never;
+ * - get_region_info_caps, device_feature, and the migration and logging operations
+ *   that init has put into the vfio_device;
+ * - attach_ioas and detach_ioas, which wait only for a recovery by the host;
+ * - the faults of a mapping. A mapping must be shared (VM_SHARED) and of page frames
+ *   (VM_PFNMAP), and only fault or huge_fault may fill it, with vmf_insert_pfn*().
+ *   After mmap, the shim replaces the table in vma->vm_ops.
  *
- * They return what they return, or -EIO if the gate was closed for
+ * The result is that of the operation, or -EIO if the gate was closed for
  * stall_timeout_ms; read, write and faults then do what dead_access says.
  *
- * Inside the gate no operation may reset the function, wait for a recovery or for a
- * hook, or take longer than a small access does: the host waits for it, up to 1 s.
+ * Inside the gate an operation must not reset the function, wait for a recovery or a
+ * hook, or take longer than a small access: the host waits for it, up to 1 s.
  *
- * These pass as they are, so they must not reach the device: init and release,
- * mmap itself, request, match, match_token_uuid, bind_iommufd and unbind_iommufd,
- * dma_unmap. open_device and close_device have the device for
- * themselves; open_device calls vfio_pci_core_enable(), and close_device
- * vfio_pci_core_close_device(). close_device of a function that does not answer is
- * called with its device lock, so that nothing is reset. Operations that are not
- * named here are not called.
+ * These are called outside of the gate, so they must not touch the device: init and
+ * release, mmap itself, request, match, match_token_uuid, bind_iommufd and
+ * unbind_iommufd, dma_unmap. open_device and close_device have exclusive access to the
+ * device; open_device calls vfio_pci_core_enable(), and close_device
+ * vfio_pci_core_close_device(). If the function does not answer, close_device is
+ * called with its device lock held, so that vfio-pci-core does not reset it.
+ * Operations that are not named here are not called.
  */
 
 /* For &mdr_parent_ops.device_size: the structure, and its vfio_pci_core_device. */
@@ -137,8 +138,8 @@ struct mdr_parent_ops {
 	(sizeof(type_) + BUILD_BUG_ON_ZERO(offsetof(type_, core_)))
 
 /**
- * struct mdr_parent_entry - presence of a parent driver in a gate
- * @opaque: for the shim
+ * struct mdr_parent_entry - a parent driver's entry into a gate
+ * @opaque: private to the shim
  */
 struct mdr_parent_entry {
 	unsigned long opaque[8];

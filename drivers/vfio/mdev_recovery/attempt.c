@@ -5,13 +5,13 @@
  * that the host's reset did not bring back. mdr_group_finish() comes here when the
  * host is done with a group, and so does a write to recover.
  *
- * The host always wins. The task checks mdr_attempt_may() whenever it gets a
- * device lock, and during every wait. It only tries to take device locks. It is
- * inside the gate while it touches a function, so a new error waits for that; it
- * is outside while it waits.
+ * The host goes first. The task only tries to take device locks, and it checks
+ * mdr_attempt_may() whenever it gets one, and during every wait. It is inside the
+ * gate while it touches a function, so a new error waits for that access; it is
+ * outside while it waits.
  *
- * Every access to a device comes after a check that the bridges above it answer:
- * the PCI core waits a minute for a device that is gone, with locks held.
+ * Before each access to a device, the bridges above it are checked: if they do not
+ * answer, the PCI core would wait a minute for the device, with locks held.
  */
 #include <linux/pm_runtime.h>
 
@@ -22,13 +22,13 @@
 /* How long to wait for a device lock: its holder may be hung. */
 #define MDR_ATTEMPT_LOCK_MS 5000
 
-/* The pauses between two looks at a slow function. */
+/* The interval between checks of a slow function; doubles up to the maximum. */
 #define MDR_RESTORE_POLL_MS 10
 #define MDR_RESTORE_POLL_MAX_MS 200
 
 /*
- * After a reset the link is up within 1 s, or never (PCI Express 6.0, 6.6.1). The
- * host has waited for it already.
+ * After a reset the link is up within 1 s, or never (PCI Express 6.0, 6.6.1), and
+ * the host has already waited for it.
  */
 #define MDR_LINK_DOWN_MS 2000
 
@@ -43,7 +43,6 @@ static bool mdr_attempt_gone(struct mdr_group *group, struct pci_dev *pdev)
 	return true;
 }
 
-/* What ends the wait for a device lock. */
 struct mdr_attempt_lock {
 	struct mdr_group *group;
 	struct pci_dev *pdev;
@@ -62,8 +61,8 @@ static int mdr_attempt_lock_stop(void *context)
 }
 
 /*
- * Take the device lock of a function that may be going away: the task that
- * unbinds it holds that lock and waits, in the end, for the write to recover.
+ * Take the device lock of a function that may be going away. The task that unbinds
+ * it holds that lock, and waits for the write to recover to end.
  */
 static int mdr_attempt_lock(struct mdr_group *group, struct pci_dev *pdev)
 {
@@ -81,7 +80,7 @@ static int mdr_attempt_lock(struct mdr_group *group, struct pci_dev *pdev)
 	return -ECANCELED;
 }
 
-/* The function is whole again; the host has nothing more to do with it. */
+/* The function is whole again, so the host need not come back to it. */
 static void mdr_attempt_proven(struct mdr_function *function)
 {
 	guard(mutex)(&function->group->lock);
@@ -113,11 +112,11 @@ static int mdr_restore_look(struct mdr_function *function, bool reset_is_sure)
 	ret = mdr_restore_again(function);
 	if (!ret)
 		mdr_attempt_proven(function);
-	/* a hook's -ECANCELED must not pass for the host being at work */
+	/* -ECANCELED from a hook does not mean that the host is at work */
 	return ret == -ECANCELED ? -EIO : ret;
 }
 
-/* Is another look worthwhile? The link is up, or a lock is taken for a moment. */
+/* May the function still come back after this error, without a reset? */
 bool mdr_restore_may_come(int error, bool link_down_for_long)
 {
 	switch (error) {
@@ -135,7 +134,7 @@ bool mdr_restore_may_come(int error, bool link_down_for_long)
 	}
 }
 
-/* The same, unless somebody has the function: then it is asked again. */
+/* Look, or return -EBUSY while another task has the function. */
 static int mdr_restore_try(struct mdr_group *group, struct pci_dev *pdev,
 			   bool reset_is_sure)
 {
@@ -157,7 +156,10 @@ static int mdr_restore_try(struct mdr_group *group, struct pci_dev *pdev,
 	return ret;
 }
 
-/* Look at all functions of the group that are not whole: the worst of them. */
+/*
+ * Look at all functions of the group that are not whole. Returns an error that
+ * waiting does not mend, if there is one.
+ */
 static int mdr_restore_round(struct mdr_group *group, bool reset_is_sure)
 {
 	struct mdr_snapshot snapshot;
@@ -182,7 +184,7 @@ static int mdr_restore_round(struct mdr_group *group, bool reset_is_sure)
 	return mdr_attempt_may(group) ? worst : -ECANCELED;
 }
 
-/* A bridge above a function that is whole may have lost bus mastering, too. */
+/* Also above functions that are whole: bridges may have lost bus mastering. */
 static void mdr_group_restore_bridges(struct mdr_group *group)
 {
 	struct mdr_snapshot snapshot;
@@ -201,7 +203,7 @@ static void mdr_group_restore_bridges(struct mdr_group *group)
  * @deadline_ns: when to stop waiting for slow functions, as of ktime_get_ns()
  * @reset_is_sure: the host has reset the functions, even if that does not show
  *
- * Looks at all of them in each round, so the wait is that of the slowest.
+ * Each round looks at all of them, so the wait is that of the slowest function.
  *
  * Context: process context, not inside the gate, may sleep.
  * Return: 0; -ECANCELED if the host is at work again; -EUCLEAN if a function shows
@@ -231,8 +233,8 @@ int mdr_group_restore(struct mdr_group *group, u64 deadline_ns,
 }
 
 /*
- * Lock the bridge as pci_reset_function() does: some methods reset through it. The
- * order is that of the PCI core, from the top down.
+ * Lock the bridge as pci_reset_function() does, because some methods reset through
+ * it: from the top down, which is the order of the PCI core.
  */
 static bool mdr_bridge_trylock(struct pci_dev *bridge)
 {
@@ -255,8 +257,8 @@ static void mdr_bridge_unlock(struct pci_dev *bridge)
 }
 
 /*
- * Reset with DMA off and config access blocked, as the PCI core does. The bridge is
- * locked after the function, against the usual order: it is only tried.
+ * Reset with DMA off and config access blocked, as the PCI core does. Here the
+ * function is already locked, so the bridge above it can only be tried.
  */
 static int mdr_reset_by_pci_core(struct pci_dev *pdev)
 {
@@ -294,9 +296,9 @@ static int mdr_attempt_reset_locked(struct pci_dev *pdev)
 }
 
 /*
- * Try to reset a function; -EAGAIN or -EBUSY while a lock is taken. The check and
- * the reset are under one hold of the device lock: otherwise the function might get
- * another driver in between.
+ * Try to reset a function; -EAGAIN or -EBUSY while a lock is taken. The device lock
+ * is held from the check to the reset, so the function does not get another driver
+ * in between.
  */
 static int mdr_attempt_reset_try(struct mdr_group *group, struct pci_dev *pdev)
 {
@@ -326,7 +328,7 @@ static int mdr_attempt_reset_one(struct mdr_group *group, struct pci_dev *pdev)
 	} while ((ret == -EAGAIN || ret == -EBUSY) &&
 		 mdr_wait_host_lets_go(deadline));
 	pm_runtime_put(&pdev->dev);
-	/* is leaving the group */
+	/* it is leaving the group */
 	return ret == -ENODEV ? 0 : ret;
 }
 
@@ -364,7 +366,7 @@ static int mdr_attempt_restore(struct mdr_group *group)
 }
 
 /**
- * mdr_group_reset_due - make the resets that functions voted for and did not get
+ * mdr_group_reset_due - make the resets that functions voted for but did not get
  * @group: a group whose functions have all resumed, after mdr_attempt_start()
  *
  * Context: process context, not inside the gate, may sleep.
@@ -379,7 +381,7 @@ int mdr_group_reset_due(struct mdr_group *group)
 	if (ret)
 		return ret;
 	guard(mutex)(&group->lock);
-	/* by an error that came meanwhile they may be due again */
+	/* a new error may have made them due again */
 	if (!mdr_attempt_may(group))
 		return -ECANCELED;
 	list_for_each_entry(function, &group->functions, group_item)
@@ -392,7 +394,7 @@ static bool mdr_attempt_owns(struct mdr_group *group, struct pci_dev *pdev)
 	struct mdr_function *function;
 
 	if (pdev->subordinate)
-		return true; /* what lies below it counts */
+		return true; /* a bridge: only functions count */
 	guard(rcu)();
 	function = mdr_function_find(pdev);
 	return function && (function->group == group ||
@@ -400,11 +402,11 @@ static bool mdr_attempt_owns(struct mdr_group *group, struct pci_dev *pdev)
 }
 
 /*
- * Does a reset below this bridge hit only functions of this group, or parked and
- * unused ones of ours? A task that unbinds a function holds its device lock and
- * mdr_registry_lock while it waits for this task, so neither is taken here. Nor is
- * pci_bus_sem (for_each_pci_dev() does not need it): the AER thread holds it while
- * it waits for device locks.
+ * Does a reset below this bridge hit only functions of this group, or of groups
+ * without a user? This must not take mdr_registry_lock or device locks: a task that
+ * unbinds a function holds them while it waits for this one. Nor pci_bus_sem, which
+ * for_each_pci_dev() does not take: the AER thread holds it while it waits for
+ * device locks.
  */
 static bool mdr_attempt_owns_below(struct mdr_group *group,
 				   struct pci_dev *bridge)
@@ -419,8 +421,8 @@ static bool mdr_attempt_owns_below(struct mdr_group *group,
 }
 
 /*
- * Reset the bus of a function, if that hits no foreign function and every bridge
- * above answers.
+ * Reset the bus of a function, if that hits no foreign function and all bridges
+ * above it answer.
  */
 static int mdr_attempt_reset_bus(struct mdr_group *group, struct pci_dev *pdev)
 {
@@ -468,7 +470,7 @@ static int mdr_attempt_reset_buses(struct mdr_group *group)
  * mdr_group_reset_and_restore - reset all functions of a group, and restore them
  * @group: the group, after mdr_attempt_start()
  *
- * Resets each function by itself, and then the buses if that was not enough.
+ * Resets each function, and then the buses if that was not enough.
  *
  * Context: process context, not inside the gate, may sleep.
  * Return: 0; -ECANCELED if the host is at work again; or what failed.
@@ -501,10 +503,10 @@ static void mdr_group_resumed(struct mdr_group *group)
  *
  * Context: process context, may sleep.
  * Return: 0 with the group open, holding or evicting as its type says; -EINVAL
- * if the group is not failed; -EBUSY if an access does not end, or somebody
+ * if the group is not failed; -EBUSY if an access does not end, or another task
  * holds a function; -EAGAIN if an error came meanwhile; -ENODEV if a function
- * does not answer, -ENOLINK if the link to it is down; -ENOMEM; or what the reset
- * of a function says.
+ * does not answer, -ENOLINK if the link to it is down; -ENOMEM; or the error of a
+ * function's reset.
  */
 int mdr_group_recover(struct mdr_group *group)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Devices: functions that are assigned to a user.
+ * Devices: functions that are assigned as mdevs.
  */
 #ifndef MDR_DEVICE_H
 #define MDR_DEVICE_H
@@ -55,17 +55,18 @@ enum mdr_revoke {
  * struct mdr_tunables - attributes of an mdev, see Documentation/ABI
  * @stall_timeout_ms: how long an access waits at the closed gate
  * @hold_timeout_ms: how long state holding waits for the user
- * @recovery_timeout_ms: how long the host may take
- * @dead_access: what an access meets after that (enum mdr_dead_access)
+ * @recovery_timeout_ms: how long the host, and then the device, may take
+ * @dead_access: result of an access after @stall_timeout_ms (enum
+ *	mdr_dead_access)
  * @nonfatal_action: whether a non-fatal error asks for a reset
  *	(enum mdr_nonfatal_action)
  * @reset_elision: whether to skip a user's reset if the device is provably as
  *	the host's reset left it (enum mdr_reset_elision)
  * @breaker_max: recovered errors per @breaker_window_ms; 0 for no limit
  * @breaker_window_ms: see @breaker_max
- * @revoke: what happens to a user that keeps a function that goes away
- *	(enum mdr_revoke)
- * @revoke_timeout_ms: when it happens, counted from the first request
+ * @revoke: whether to kill a user that does not release a device that is being
+ *	removed (enum mdr_revoke)
+ * @revoke_timeout_ms: when to kill it, counted from the first request
  *
  * Times are in milliseconds. Each field is one word: sysfs writes it,
  * READ_ONCE() reads it.
@@ -87,16 +88,16 @@ struct mdr_tunables {
 #define MDR_USER_REGISTERS 8
 
 /**
- * struct mdr_user_registers - registers the user writes through to the device
+ * struct mdr_user_registers - registers that the user writes through to the device
  * @value: indexed like the table in restore.c
  * @at: their offsets in config space, same index; 0 if there is none
  * @near: one bit per dword of config space: a write of up to eight bytes that
  *	starts there may reach one of them
  *
- * These are all the registers that vfio-pci-core passes through and that
- * restoring the state saved at open would lose. They are noted after each
- * write, since the config space of a frozen device cannot be read. Written
- * inside the gate, under registers_lock; read with the gate drained.
+ * These are the registers that vfio-pci-core passes through, and that restoring the
+ * state saved at open would lose. They are recorded after each write, because the
+ * config space of a frozen device cannot be read. Written inside the gate, under
+ * registers_lock; read with the gate drained.
  */
 struct mdr_user_registers {
 	u32 value[MDR_USER_REGISTERS];
@@ -108,7 +109,7 @@ struct mdr_user_registers {
  * struct mdr_intx - the eventfd by which the user unmasks INTx, see intx.c
  * @eventfd: NULL if there is none; group->lock
  * @watch: NULL when the user has closed it; changed by vfio core, under its lock
- * @withheld: vfio-pci-core takes no notice of it; group->lock
+ * @withheld: vfio-pci-core does not listen to it; group->lock
  */
 struct mdr_intx {
 	struct eventfd_ctx *eventfd;
@@ -118,7 +119,7 @@ struct mdr_intx {
 
 /**
  * struct mdr_irqs_request - what the shim has to know of a SET_IRQS
- * @turns_off: it takes all interrupts of an index away
+ * @turns_off: it removes all interrupts of an index
  * @changes: it changes the eventfd that unmasks INTx
  * @fd: the new eventfd, or -1 for none
  */
@@ -128,7 +129,7 @@ struct mdr_irqs_request {
 	s32 fd;
 };
 
-/* Processes remembered per device. */
+/* Processes recorded for each device. */
 #define MDR_USERS 16
 
 /*
@@ -149,44 +150,44 @@ struct mdr_users {
 
 /**
  * struct mdr_device - an assigned function
- * @ops: the operations that vfio core calls; a copy, and so the way back from the
- *	vfio device to here
- * @parent: what ours call in the gate: vfio-pci-core's, or the parent driver's own
- * @mig_ops: the parent driver's migration operations, or NULL; ours are in front
+ * @ops: the operations that vfio core calls. A copy for each device, so that they
+ *	lead from the vfio device to this structure.
+ * @parent: the operations that ours call inside the gate: those of vfio-pci-core,
+ *	or of the parent driver
+ * @mig_ops: the parent driver's migration operations, wrapped by ours; or NULL
  * @log_ops: the same for the logging of DMA
- * @core: vfio-pci-core's part; in the same memory, before this one, at the start
- *	of the parent driver's structure
- * @function: the function, outlives the device
+ * @core: vfio-pci-core's part, at the start of the parent driver's structure and
+ *	of this allocation
+ * @function: the function; outlives the device
  * @gate: the group's gate; copied here because every access reads it
- * @gate_cpus: the gate's
+ * @gate_cpus: copy of &mdr_gate.cpus
  * @uuid: name of the mdev
  * @policy: its type
  * @tunables: its attributes
  * @registers: the user's registers in config space
- * @saved: config space when the user opened the device. Our own copy, since
- *	vfio-pci-core frees its one while a host callback may restore.
- *	group->lock
- * @acknowledged: latest event that the user's reset acknowledged; group->lock
+ * @saved: config space when the user opened the device. vfio-pci-core may free its
+ *	own copy while a host callback restores. group->lock
+ * @acknowledged: latest event that the user has answered; group->lock
  * @opened: between open_device() and close_device(); group->lock
  * @in_use: from before open_device() touches the function until close_device()
  *	is done with it; group->lock
  * @removing: no more opens; group->lock
  * @released: woken when @in_use becomes false
  * @users: its processes, from open_device() until close_device() begins
- * @synced: INTx was synchronized since the latest error; group->lock
- * @registers_lock: makes a write to one of @registers, and the note of it, one
- *	step; taken inside the gate
+ * @synced: INTx was brought in line since the latest error; group->lock
+ * @registers_lock: makes a write to one of @registers and its record atomic; taken
+ *	inside the gate
  * @intx: the eventfd that unmasks INTx
- * @core_lock: keeps workers and close_device() apart in vfio-pci-core. Host
+ * @core_lock: serializes workers and close_device() in vfio-pci-core. Host
  *	callbacks do not take it.
- * @ones: the page that mappings show while the function does not answer. One
- *	for each device, since its user can write to it.
+ * @ones: the page that mappings show while the function does not answer. Each
+ *	device has one, because its user can write to it.
  * @substituted: @ones may be mapped
- * @status_page: shows the user the status, if it was mapped; group->lock
+ * @status_page: the status page, once it was mapped; group->lock
  * @changed: signalled when the status changes, or NULL; group->lock
- * @vmas: how many mappings there are; more than MDR_MAX_VMAS only after a fork()
- * @core_vm_ops: vfio-pci-core's, called by ours
- * @mappings: tables of a parent driver with a vfio driver of its own
+ * @vmas: number of mappings; more than MDR_MAX_VMAS only after a fork()
+ * @core_vm_ops: those of vfio-pci-core, called by ours
+ * @mappings: vm_ops of a parent driver with a vfio driver of its own, wrapped
  * @mappings_lock: protects @mappings; innermost
  */
 struct mdr_device {
@@ -228,7 +229,7 @@ struct mdr_device {
  * @core: first, as vfio_alloc_device() requires
  * @device: our part
  *
- * The distance between both is known here, which saves a load on every access.
+ * The constant offset between both saves a load on every access.
  */
 struct mdr_plain_device {
 	struct vfio_pci_core_device core;
@@ -240,7 +241,7 @@ static inline struct mdr_device *to_mdr_plain_device(struct vfio_device *vdev)
 	return &container_of(vdev, struct mdr_plain_device, core.vdev)->device;
 }
 
-/* Of any device, once mdr_device_init() has run. */
+/* For any device, once mdr_device_init() has run. */
 static inline struct mdr_device *to_mdr_device(struct vfio_device *vdev)
 {
 	return container_of(vdev->ops, struct mdr_device, ops);
@@ -253,7 +254,7 @@ static inline void mdr_device_set_gate(struct mdr_device *device,
 	device->gate_cpus = gate->cpus;
 }
 
-/* The parent's operations, in the gate. Most have vfio-pci-core's. */
+/* The parent's operations, called inside the gate; mostly vfio-pci-core's. */
 static inline ssize_t mdr_parent_read(struct mdr_device *device,
 				      char __user *buf, size_t count,
 				      loff_t *ppos)
@@ -279,7 +280,7 @@ static inline long mdr_parent_ioctl(struct mdr_device *device,
 
 /*
  * May a write of up to eight bytes to config space reach a tracked register? Runs
- * on every such write, so it is allowed to say yes too often.
+ * on every such write, so it may say yes too often.
  */
 static inline bool mdr_user_registers_tracked(struct mdr_device *device,
 					      loff_t ppos)
@@ -304,7 +305,7 @@ int mdr_call_enter(struct mdr_device *device, struct mdr_gate_entry *entry);
 bool mdr_device_call_again(unsigned int *retries, const void __user *buf,
 			   size_t size, bool write);
 
-/* The value of @call_, evaluated inside the gate; or the error of entering. */
+/* The value of @call_, evaluated inside the gate, or an error from entering. */
 #define mdr_call_inside(device_, call_)					\
 ({									\
 	struct mdr_device *inside_ = (device_);				\
@@ -398,7 +399,7 @@ int mdr_device_region_info(struct vfio_device *vdev,
 			   struct vfio_region_info *info,
 			   struct vfio_info_cap *caps);
 
-/* dead.c: the answers of a device that gives none */
+/* dead.c: accesses to a device that does not answer */
 ssize_t mdr_region_count(struct mdr_device *device, loff_t ppos, size_t count,
 			 bool write);
 ssize_t mdr_dead_access(struct mdr_device *device, char __user *buf,
@@ -430,7 +431,7 @@ int mdr_vendor_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
 int mdr_device_attach_ioas(struct vfio_device *vdev, u32 *pt_id);
 void mdr_device_detach_ioas(struct vfio_device *vdev);
 
-/* revoke.c: takes a device away from its user */
+/* revoke.c: taking a device away from its user */
 void mdr_device_revoke(struct mdr_device *device);
 void mdr_device_request(struct vfio_device *vdev, unsigned int count);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Functions and the domains they are in.
+ * Functions, and the domains that they belong to.
  */
 #ifndef MDR_FUNCTION_H
 #define MDR_FUNCTION_H
@@ -24,8 +24,8 @@ struct mdr_group;
  *	Referenced.
  * @functions: functions that hold this domain; mdr_registry_lock
  * @lock: protects @told, and &mdr_function.walk of the functions in here
- * @told: &mdr_walk.item of the functions that a walk has told of an error and
- *	not come back to yet
+ * @told: &mdr_walk.item of the functions that a walk has told of an error, and
+ *	to which it has not come back yet
  */
 struct mdr_domain {
 	struct list_head item;
@@ -59,10 +59,10 @@ struct mdr_walk {
  * struct mdr_function_error - what the latest error means to a function
  * @frozen: the link was frozen; device lock
  * @needs_reset: the function voted for a reset; device lock
- * @was_blank: it was blank before: a reset does not show; device lock
+ * @was_blank: blank before the error, so a reset would not show; device lock
  * @was_reset: the host provably reset the function; group->lock
- * @reset_due: the function voted for a reset and the host made none, so the end
- *	of the recovery must; group->lock
+ * @reset_due: the function voted for a reset and the host made none, so the
+ *	worker has to make it; group->lock
  *
  * Zeroed by every error_detected(), with both locks held.
  */
@@ -75,8 +75,8 @@ struct mdr_function_error {
 };
 
 /*
- * Walks that may be in one function at a time: from the root port, and from each
- * port below it that finds errors by itself (DPC).
+ * The most walks that one function can be in: from the root port, and from each
+ * port below it that detects errors by itself (DPC).
  */
 #define MDR_WALKERS 4
 
@@ -90,8 +90,8 @@ struct mdr_function_error {
  * @was_master: bus mastering was on when that reset ended; close clears it
  *	with @hooks_due
  *
- * Readers without the lock use READ_ONCE(): a stale answer only costs them
- * another look.
+ * Readers without the lock use READ_ONCE(); a stale value only costs them another
+ * look.
  */
 struct mdr_function_restore {
 	bool blank;
@@ -124,10 +124,10 @@ struct mdr_function_host_reset {
  * @pristine: config space when the parent driver was bound
  * @walk: the latest walk that told this function of an error; domain->lock
  * @error: the latest error
- * @recovering: told of an error, not yet of its end; group->lock
- * @walkers: the tasks that told it, and are not done with it; without gaps.
- *	Compared, never dereferenced. group->lock
- * @failed: the host gave it up for lost; group->lock
+ * @recovering: a walk has told it of an error, but not yet of the end; group->lock
+ * @walkers: the tasks of these walks, without gaps; compared, never
+ *	dereferenced; group->lock
+ * @failed: the host, or a user's reset, has left it lost; group->lock
  * @restore: what it still needs
  * @host_reset: a reset from outside
  * @removing: the parent driver is being unbound
@@ -158,7 +158,7 @@ struct mdr_function {
 	struct mdev_type *type_pointers[MDR_POLICY_COUNT - 1];
 };
 
-/* A walk does this itself; after a reset outside of a walk nobody else does. */
+/* A walk does this itself. After a reset outside of a walk, we have to do it. */
 static inline void mdr_pci_unfreeze(struct pci_dev *pdev)
 {
 	/* perm_failure stays: that device is gone */

@@ -4,7 +4,7 @@
  *
  * A task enters the gate to use a device and leaves it when it is done. A task
  * that needs the device for itself closes the gate and then drains it: it
- * waits, with a bound, until everyone inside has left.
+ * waits, with a bound, until all tasks inside have left.
  *
  * Each CPU counts the tasks that entered on it, for each gate. To close a gate is
  * to add a large number to these counts. A task that enters later sees it, in the
@@ -74,8 +74,8 @@ enum mdr_gate_closed {
  * @count: its size
  * @ppos: where
  *
- * A call that meets an absent page is made again, so its arguments have to
- * outlive it. Keeping them in registers would cost twice as much.
+ * A call that meets an absent page is repeated, so its arguments have to outlive it.
+ * Keeping them in registers would cost twice as much.
  */
 struct mdr_gate_call {
 	struct vfio_device *vdev;
@@ -85,10 +85,10 @@ struct mdr_gate_call {
 };
 
 /**
- * struct mdr_gate_cpu - a gate, on one CPU
+ * struct mdr_gate_cpu - one CPU's part of a gate
  * @inside: MDR_GATE_EMPTY, plus the entries that were made on this CPU, plus
  *	MDR_GATE_SHUT; by kind
- * @call: belongs to the task that entered by the fast path for config space
+ * @call: owned by the task that entered by the fast path for config space
  */
 struct mdr_gate_cpu {
 	atomic_t inside[MDR_ENTRY_COUNTED];
@@ -100,8 +100,8 @@ struct mdr_gate_cpu {
  * @closed: an enum mdr_gate_closed
  * @dead: nonzero if the device is lost and waiting is pointless
  * @closed_at: ktime_get_ns() when the gate closed. Stall timeouts count from
- *	here: a user suffers one per recovery, not one per access. Belongs to
- *	@closed: written before it, read after it.
+ *	here: a user suffers one per recovery, not one per access. Written before
+ *	@closed, read after it.
  * @wait: tasks that wait for the gate to open or to die
  * @cpus: the tasks inside, counted
  * @lock: protects @exclusive, and keeps @closed and @cpus in step; innermost
@@ -120,9 +120,9 @@ struct mdr_gate {
 	struct list_head exclusive;
 } ____cacheline_aligned_in_smp;
 
-/* An entry, on the stack of its task. */
+/* An entry, on the stack of the task. */
 struct mdr_gate_entry {
-	atomic_t *inside;		/* NULL: exclusive, which the rest is for */
+	atomic_t *inside;		/* NULL: exclusive; only then the rest is used */
 	struct mdr_gate *gate;
 	struct task_struct *owner;
 	struct list_head item;		/* in mdr_gate.exclusive */
@@ -230,7 +230,7 @@ static __always_inline void mdr_gate_faults_on(void)
 	pagefault_enable();
 }
 
-/* Is this task inside a gate, in such a call? */
+/* Is this task inside a gate, with page faults off? */
 static inline bool mdr_gate_current_calls(void)
 {
 	return pagefault_disabled();

@@ -2,10 +2,11 @@
 /*
  * The objects of the shim, from the outside in:
  *
- * group	an IOMMU group with at least one function: owns gate and state
+ * group	an IOMMU group with at least one function; owns gate and state
  * function	a PCI function bound to a parent driver; the mdev parent
- * device	a function while it is assigned: from mdev create to remove
- * domain	the functions below one root port: tells which errors are one
+ * device	an assigned function, from mdev create to remove
+ * domain	the functions below one root port; knows which of them report the
+ *		same error
  *
  * Lock order, outermost first; Documentation/locking.rst has the whole table:
  *
@@ -32,10 +33,10 @@ struct pci_dev;
 
 /* A host callback waits this long for users to leave the gate. */
 #define MDR_DRAIN_TIMEOUT_MS 1000
-/* Bound on waiting for a host callback: shorter, its drain may wait for us. */
+/* How long to wait for a host callback: less than its drain waits for us. */
 #define MDR_LET_GO_MS 500
 
-/* One hour: more is surely a typo, and sums of timeouts must not overflow. */
+/* One hour: more is a typo, and sums of timeouts must not overflow. */
 #define MDR_MAX_TIMEOUT_MS 3600000
 
 /* enum mdr_cause is part of the user API. */
@@ -48,13 +49,13 @@ struct pci_dev;
  * @drain_timeouts: drains that timed out
  * @own_resets: recoveries the kernel abandoned and the own attempt completed
  * @elided_resets: user resets skipped, see reset_elision
- * @user_resets: resets run for users
+ * @user_resets: resets made for users
  * @host_resets: resets from outside
- * @hold_timeouts: users of type hold that did not react in time
+ * @hold_timeouts: times hold_timeout_ms passed in state holding
  * @harmless_errors: non-fatal errors that needed no reset
- * @acknowledgements: events that users acknowledged without a reset
- * @recovery_ns_last: last recovery, from the first error_detected() to the
- *	opening of the gate, in nanoseconds
+ * @acknowledgements: events acknowledged by users, instead of a reset
+ * @recovery_ns_last: last recovery, from the first error_detected() to its end
+ *	(open, holding or evicting), in nanoseconds
  * @correctable_errors: reported by the kernel
  * @stalls: accesses that waited at the closed gate
  * @dead_accesses: accesses answered with all-ones, an error or a signal
@@ -83,10 +84,10 @@ struct mdr_stats {
 };
 
 /**
- * struct mdr_told - what the host told of the latest event, for users
+ * struct mdr_told - how the host reported the latest event, for the status
  * @channel: an enum mdr_channel
  * @segment: PCI segment
- * @function: bus and devfn of the first function of the group that was told
+ * @function: bus and devfn of the group's first function in the walk
  * @port: bus and devfn of the port where the walk started
  */
 struct mdr_told {
@@ -98,13 +99,13 @@ struct mdr_told {
 
 /**
  * struct mdr_attempt - the own attempt; group->lock
- * @event: id of the last event with an own reset: each gets at most one
- * @host_is_done: the host has provably finished with the latest event, but
- *	sent no resume
+ * @event: id of the last event with an own reset; there is at most one for each
+ * @host_is_done: the host is provably done with the latest event, but did not
+ *	call resume
  * @overdue: recovery_timeout_ms has passed
- * @visits: times the host has come to a function of the group
- * @task: may reset and restore functions; cleared when the host is at work
- *	again. Compared, never dereferenced.
+ * @visits: number of the host's callbacks in the group
+ * @task: the task that may reset and restore functions; NULL once the host is at
+ *	work again. Compared, never dereferenced.
  */
 struct mdr_attempt {
 	u64 event;
@@ -115,7 +116,7 @@ struct mdr_attempt {
 };
 
 /**
- * enum mdr_snapshot_of - which functions of a group a snapshot has
+ * enum mdr_snapshot_of - which functions of a group to take
  * @MDR_SNAPSHOT_ALL: all of them
  * @MDR_SNAPSHOT_LOST: those that are not whole
  * @MDR_SNAPSHOT_DUE: those that wait for a reset
@@ -129,9 +130,9 @@ enum mdr_snapshot_of {
 };
 
 /**
- * struct mdr_snapshot - some functions of a group, at one moment
- * @pdevs: referenced; their device locks cannot be taken under group->lock, so
- *	the group's own list is of no use to work on them
+ * struct mdr_snapshot - functions that were in a group at one moment
+ * @pdevs: referenced. To work on a function one takes its device lock, which
+ *	cannot be taken under group->lock, which protects the group's own list.
  * @count: number of @pdevs
  */
 struct mdr_snapshot {
@@ -140,19 +141,18 @@ struct mdr_snapshot {
 };
 
 /**
- * struct mdr_group - an IOMMU group with functions of ours
+ * struct mdr_group - an IOMMU group with functions bound to a parent driver
  * @gate: shared by all functions; first, for its alignment
  * @dev: in class mdev_recovery
  * @iommu_group: the group; referenced
  * @item: in the registry; mdr_registry_lock
  * @registered: functions that hold this group; mdr_registry_lock
- * @lock: protects everything below except @stats, which has its own rules. Host
- *	callbacks take it, so it is never held across a drain, a reset, or a
- *	wait for user space.
+ * @lock: protects everything below except @stats. Host callbacks take it, so it
+ *	is never held across a drain, a reset, or a wait for user space.
  * @machine: the state
  * @state_changed: woken at every step of @machine
  * @event: id of the latest event, 0 before the first
- * @cause: why it last left open
+ * @cause: why the group last left open
  * @functions: &mdr_function.group_item
  * @users: number of open devices
  * @resets: resets in progress, by users, administrators or from outside
@@ -162,21 +162,21 @@ struct mdr_snapshot {
  * @opened_at: ktime_get_ns() when the gate last opened
  * @held_at: ktime_get_ns() when a recovery last ended in holding
  * @breaker: times of the latest errors with a reset
- * @breaker_event: id of the latest event counted in @breaker
+ * @breaker_event: id of the latest event in @breaker
  * @harmless: times of the latest errors without a reset
  * @warned_at: ktime_get_ns() of the latest warning about @harmless, 0 before
  *	the first
- * @drained: nobody was inside the gate at the end of the latest drain
- * @untouched: the host reset all functions, and nobody has been inside since;
+ * @drained: the gate was empty at the end of the latest drain
+ * @untouched: no user has been inside since the host reset all functions;
  *	updated when the gate opens or closes
- * @resetting_read: somebody has read the state since it became resetting
- * @requests: times the users were asked to leave in this state
+ * @resetting_read: the file state was read since the state became resetting
+ * @requests: how often the users were asked to release, in this state
  * @resetter: task that runs the reset of state resetting; compared, never
  *	dereferenced
- * @dying: the last function left; timers and announcements are off
+ * @dying: the last function has left; there are no more timers and uevents
  * @timer: bounds the present state; armed by mdr_group_step()
  * @attempt: the own attempt
- * @finish: runs once the host is done
+ * @finish: the end of a recovery, once the host is done or late
  * @rcu: for freeing
  * @state_node: sysfs node of the state attribute, for poll(); only while not
  *	@dying

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
- * User API of mdev_recovery: what the user of a device can ask and answer beyond
- * VFIO's own calls.
+ * User API of mdev_recovery: what it adds to VFIO's own calls.
  */
 #ifndef _UAPI_LINUX_MDEV_RECOVERY_H
 #define _UAPI_LINUX_MDEV_RECOVERY_H
@@ -11,17 +10,17 @@
 /**
  * DOC: user API of mdev_recovery
  *
- * A device of mdev_recovery is a vfio-pci device. Besides VFIO's calls it has
+ * A device of mdev_recovery is a vfio-pci device. In addition to VFIO's calls it has
  *
- * - three features for the ioctl VFIO_DEVICE_FEATURE, to ask for the status, to
- *   be told of changes, and to answer an error by its id;
- * - a device-specific region with one page, for a look without a system call.
+ * - three features for the ioctl VFIO_DEVICE_FEATURE: to get the status, to be
+ *   notified of changes, and to answer an error by its id;
+ * - a device-specific region of one page, to check the status without a system call.
  *
- * The features are numbered from %MDR_DEVICE_FEATURE_BASE, far above those of
- * VFIO. They follow its rules: VFIO_DEVICE_FEATURE_PROBE with GET or SET tells
- * whether the call exists; argsz is at least the size of
- * struct vfio_device_feature and of the data; what is longer is ignored. None of
- * them touches the device, so they answer at once, also while the gate is closed.
+ * The features are numbered from %MDR_DEVICE_FEATURE_BASE, far above those of VFIO,
+ * and follow its rules: VFIO_DEVICE_FEATURE_PROBE with GET or SET tells whether the
+ * call exists; argsz is at least the size of struct vfio_device_feature and of the
+ * data, and the rest is ignored. None of them touches the device, so they return at
+ * once, also while the gate is closed.
  *
  * Errors of all features:
  *
@@ -32,20 +31,20 @@
  *          GET of a feature that has only SET, and the other way round)
  * ======== ===================================================================
  *
- * All structures have the same layout for programs of 32 and of 64 bits. Times
- * are in nanoseconds of CLOCK_MONOTONIC; 0 is never.
+ * All structures have the same layout for 32-bit and 64-bit programs. Times are in
+ * nanoseconds of CLOCK_MONOTONIC; 0 means never.
  */
 
 /**
  * enum mdr_state - state of a group, as in its attribute state
  * @MDR_STATE_INVALID: never reported
  * @MDR_STATE_OPEN: users have access
- * @MDR_STATE_CLOSING: an error: the host keeps users out
+ * @MDR_STATE_CLOSING: an error was detected; accesses in flight end
  * @MDR_STATE_RECOVERING: the host resets and restores the device
- * @MDR_STATE_HOLDING: the host is done, and waits for the answer of a user
- * @MDR_STATE_EVICTING: the host is done, and waits for the users to leave
+ * @MDR_STATE_HOLDING: the host is done; a user has to answer
+ * @MDR_STATE_EVICTING: the host is done; the users have to release the device
  * @MDR_STATE_FAILED: the device is lost, unless an administrator recovers it
- * @MDR_STATE_RESETTING: a reset for a user or an administrator
+ * @MDR_STATE_RESETTING: a reset that no error asked for is running
  */
 enum mdr_state {
 	MDR_STATE_INVALID = 0,
@@ -61,8 +60,8 @@ enum mdr_state {
 /**
  * enum mdr_policy - type of an mdev: what follows the host's recovery
  * @MDR_POLICY_NONE: never reported
- * @MDR_POLICY_RESUME: access goes on by itself
- * @MDR_POLICY_HOLD: access goes on when the user has reset the device, or has
+ * @MDR_POLICY_RESUME: the user has access again
+ * @MDR_POLICY_HOLD: the user has access again when it has reset the device, or
  *	acknowledged the event
  * @MDR_POLICY_EVICT: the user is asked to release the device
  *
@@ -77,14 +76,14 @@ enum mdr_policy {
 
 /**
  * enum mdr_cause - why a group last left state open
- * @MDR_CAUSE_NONE: it never did, or an administrator has recovered it
+ * @MDR_CAUSE_NONE: it never has, or an administrator has recovered it
  * @MDR_CAUSE_NONFATAL: a non-fatal error
  * @MDR_CAUSE_FATAL: a fatal error
  * @MDR_CAUSE_PERMANENT: the host has given the device up
  * @MDR_CAUSE_USER_RESET: a user asked for a reset
  * @MDR_CAUSE_HOST_RESET: a reset from outside
- * @MDR_CAUSE_WATCHDOG: the host's recovery did not end in time
- * @MDR_CAUSE_BREAKER: too many errors
+ * @MDR_CAUSE_WATCHDOG: the recovery did not end in time
+ * @MDR_CAUSE_BREAKER: too many errors in too short a time
  */
 enum mdr_cause {
 	MDR_CAUSE_NONE = 0,
@@ -113,10 +112,10 @@ enum mdr_channel {
 
 /**
  * enum mdr_next - what the user of a device should do next
- * @MDR_NEXT_NOTHING: go on
- * @MDR_NEXT_WAIT: the host, or another user, is at work
+ * @MDR_NEXT_NOTHING: continue
+ * @MDR_NEXT_WAIT: wait for the host, or for another user
  * @MDR_NEXT_RESET: reset the device (VFIO_DEVICE_RESET), or acknowledge the event
- *	if %MDR_STATUS_MAY_ACKNOWLEDGE is set; then go on
+ *	if %MDR_STATUS_MAY_ACKNOWLEDGE is set
  * @MDR_NEXT_RELEASE: close the device; it can be opened again afterwards
  * @MDR_NEXT_GIVE_UP: the device is lost, close it
  */
@@ -128,26 +127,26 @@ enum mdr_next {
 	MDR_NEXT_GIVE_UP = 4,
 };
 
-/* The host has reset the device in this event, and nobody had access since. */
+/* The host has reset the device in this event, and no user has had access since. */
 #define MDR_STATUS_PRISTINE		0x1
 /* MDR_DEVICE_FEATURE_ACKNOWLEDGE of this event would be accepted. */
 #define MDR_STATUS_MAY_ACKNOWLEDGE	0x2
 /* The device is being taken away from its user. */
 #define MDR_STATUS_REMOVING		0x4
-/* The device was closed: this status does not change any more. */
+/* The device was closed; this status does not change any more. */
 #define MDR_STATUS_CLOSED		0x8
 
 /**
  * struct mdr_status - status of a device and of its group
  * @event: id of the group's latest event; 0 before the first
  * @error_ns: when the host first reported the event
- * @closed_ns: when the users were last kept out
- * @reset_ns: when the last function of the group was found reset and restored
+ * @closed_ns: when the users last lost access
+ * @reset_ns: when a function of the group was last found reset and restored
  * @opened_ns: when the users last got access again
- * @recoveries: number of recoveries of the group that ended well
- * @failures: how often the group was lost
+ * @recoveries: number of successful recoveries of the group
+ * @failures: number of times the group became failed
  * @stalls: number of accesses that waited
- * @dead_accesses: number of accesses that the device did not answer
+ * @dead_accesses: number of accesses that were answered without the device
  * @state: enum mdr_state
  * @policy: the device's type, enum mdr_policy
  * @cause: enum mdr_cause
@@ -156,9 +155,9 @@ enum mdr_next {
  * @flags: MDR_STATUS_*
  * @segment: PCI segment of @function and @port
  * @function: bus << 8 | device << 3 | function of the first function of the group
- *	that the host told of the event. The host does not tell which one sent the
- *	error message: see its log. 0 before the first event.
- * @port: the same, for the port at which the host recovers; 0 if not known
+ *	that the host told of the event. Only the host's log tells which function
+ *	sent the error message. 0 before the first event.
+ * @port: the same for the port where the host's recovery starts; 0 if unknown
  */
 struct mdr_status {
 	__aligned_u64 event;
@@ -193,12 +192,12 @@ struct mdr_status {
  * @fd: an eventfd, or -1
  * @flags: 0
  *
- * SET: the eventfd is signalled whenever the state of the group changes: an error,
- * its end, the loss of the device, a reset. It replaces the one before; -1 removes
- * it, and so does closing the device. Then read the status: several changes may
- * have come together.
+ * SET: signal the eventfd whenever the state of the group changes: an error, its end,
+ * the loss of the device, a reset. It replaces the previous eventfd; -1 removes it, and
+ * so does closing the device. One signal may stand for several changes, so read the
+ * status afterwards.
  *
- * EBADF if @fd is no open file, EINVAL if it is no eventfd.
+ * EBADF if @fd is not an open file, EINVAL if it is not an eventfd.
  */
 struct mdr_device_feature_eventfd {
 	__s32 fd;
@@ -213,17 +212,17 @@ struct mdr_device_feature_eventfd {
  * @flags: 0
  * @reserved: 0
  *
- * SET, for type hold in state holding: the user knows of this event and has brought
- * its own side in line. Like VFIO_DEVICE_RESET, but without another reset of the
- * device. The last of the users that have to answer gets access for all.
+ * SET, for type hold in state holding: the user knows of this event, and is ready for
+ * a device that was reset. Like VFIO_DEVICE_RESET, but without another reset of the
+ * device. If several users have to answer, the last answer opens the gate for all.
  *
  * ======== ===================================================================
- * ESTALE   there is a newer event (or the id was never given): read the status
+ * ESTALE   this is not the latest event: read the status
  * EINVAL   the type is not hold, or the group is not holding
- * EAGAIN   a reset of the group is under way: ask again when the state has changed
- * EALREADY this device has acknowledged the event; another one has not
- * EPERM    it is not proven that the host has reset the device in this event and
- *          that nobody touched it since: use VFIO_DEVICE_RESET
+ * EAGAIN   a reset of the group is running: try again when the state has changed
+ * EALREADY this device has already answered the event; another one has not
+ * EPERM    there is no proof that the host has reset the device in this event and
+ *          that nothing has touched it since: use VFIO_DEVICE_RESET
  * ======== ===================================================================
  */
 struct mdr_device_feature_acknowledge {
@@ -235,9 +234,9 @@ struct mdr_device_feature_acknowledge {
 #define MDR_DEVICE_FEATURE_ACKNOWLEDGE	(MDR_DEVICE_FEATURE_BASE + 2)
 
 /*
- * The status page: a region with the capability VFIO_REGION_INFO_CAP_TYPE of this
- * type and subtype. It can be read, and mapped for reading. Its mapping outlives
- * the file of the device.
+ * The status page is a region with the capability VFIO_REGION_INFO_CAP_TYPE of this
+ * type and subtype. It can be read, and mapped for reading. The mapping stays valid
+ * after the device is closed.
  */
 #define MDR_REGION_TYPE			0x6d6472
 #define MDR_REGION_SUBTYPE_STATUS	1
@@ -249,11 +248,11 @@ struct mdr_device_feature_acknowledge {
  * struct mdr_status_page - the status page
  * @sequence: odd while @status changes; read it before and after
  * @reserved: 0
- * @alive: the latest event while the users have access, otherwise %MDR_NOT_ALIVE.
- *	A program that compares it with the id it has seen last learns in one load
- *	whether all is as it was.
- * @status: as MDR_DEVICE_FEATURE_STATUS gives it at the latest change of the state;
- *	the counters are as of then
+ * @alive: the latest event while the users have access, otherwise %MDR_NOT_ALIVE. A
+ *	program compares it with the last id that it has seen: if they are equal,
+ *	there was no error since, and the program has access.
+ * @status: as MDR_DEVICE_FEATURE_STATUS, at the latest change of the state; the
+ *	counters are as of then, too
  */
 struct mdr_status_page {
 	__u32 sequence;
