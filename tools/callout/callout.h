@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * callout: what mdevctl asks about mdevs of ours, and tells of them. mdevctl runs it
- * as
+ * callout: answers mdevctl's questions about mdevs of mdev_recovery. mdevctl runs it as
  *
  *   mdev-recovery -t TYPE -e EVENT -a ACTION -s STATE -u UUID -p PARENT
  *
@@ -15,7 +14,7 @@
  *   live modify        applies the profile to a running mdev
  *   notify ACTION      writes a line to the system log, as a notifier
  *
- * Exit codes: 0 done, 2 not our type, else refused; the reason is on stderr, which
+ * Exit codes: 0 done, 2 not our type, all others refused; the reason is on stderr, which
  * mdevctl shows. Like mdevctl, it works below $MDEVCTL_ENV_ROOT if that is set.
  */
 #ifndef CALLOUT_H
@@ -32,17 +31,17 @@ struct call {
 	const char *type, *event, *action, *state, *uuid, *parent;
 	/* the configuration, and its list of attributes, which may be NULL */
 	struct json_object *config, *attrs;
-	/* what there is to set; NULL: no module is loaded that says so */
+	/* the settings of the loaded module; NULL if they are not known */
 	struct mdr_settings *settings;
 };
 
-/* The name of an attribute "recovery/NAME"; NULL: it is no setting. */
+/* NAME of an attribute "recovery/NAME"; NULL if it is not a setting. */
 const char *setting_name(const char *attribute);
 
-/* A line on stderr; in what is not ours, control characters become "?". */
+/* A line on stderr; control characters in the user's text become "?". */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Prints the reason, logs it unless the notifier will, and ends the program. */
+/* Prints the reason, logs it unless the notifier will, and exits. */
 void refuse(const struct call *call, const char *format, ...)
 	__attribute__((format(printf, 2, 3), noreturn));
 
@@ -58,7 +57,7 @@ bool profile_attribute(const struct call *call, size_t index, const char **name,
 /* Refuses what cannot be set. */
 void profile_check(const struct call *call);
 
-/* Can the parent have an mdev of this type, now? What to know about it. */
+/* Refuses an mdev that the parent cannot have now; warns of obstacles to its recovery. */
 void host_check(const struct call *call);
 void host_check_autostart(const struct call *call);
 

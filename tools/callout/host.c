@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The host: can the parent have the mdev, and what could stop its recovery?
+ * Checks of the host: can the parent have the mdev, and what prevents its recovery?
  */
 #include <dirent.h>
 #include <glob.h>
@@ -136,7 +136,7 @@ static bool starts_by_itself(struct json_object *config)
 	return start && !strcmp(start, "auto");
 }
 
-/* A function has at most one mdev: of two that start automatically, one cannot. */
+/* A function has at most one mdev, so only one of two can start automatically. */
 void host_check_autostart(const struct call *call)
 {
 	char path[PATH_MAX + 256];

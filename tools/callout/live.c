@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A running mdev: its settings, as they are, and changed.
+ * Reads and changes the settings of a running mdev.
  */
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +24,7 @@ static const char *value_of(const struct mdr_mdev *mdev, const char *setting)
 	return NULL;
 }
 
-/* What the profile says, its last word. */
+/* The value in the profile; the last one counts. */
 static const char *value_wanted(const struct call *call, const char *setting, const char *normal)
 {
 	const char *name, *value, *wanted = normal;
@@ -65,8 +65,8 @@ static void change_one(const struct call *call, const struct mdr_mdev *mdev, con
 }
 
 /*
- * The result is that of a stop and a start: settings that the profile does not name get
- * their defaults, if the module says what these are. All or nothing.
+ * Same result as a stop and a start: settings that the profile does not name get their
+ * defaults, if the module lists them. Changes all settings or none.
  */
 void live_change(const struct call *call)
 {
@@ -82,7 +82,7 @@ void live_change(const struct call *call)
 		change_one(call, mdev, name,
 			   value_wanted(call, name, mdr_setting_default(setting)), &changes);
 	}
-	/* without the defaults, what the profile does not name stays */
+	/* the defaults are not known: change only what the profile names */
 	for (size_t i = 0; !call->settings && profile_attribute(call, i, &name, &value); i++) {
 		name = setting_name(name);
 		change_one(call, mdev, name, value_wanted(call, name, value), &changes);
@@ -105,7 +105,7 @@ static void print_one(const char *name, const char *value, bool *first)
 	*first = false;
 }
 
-/* In the order of the table; then what it does not have. */
+/* In the order of the table, then those that are not in it. */
 void live_read_back(const struct call *call)
 {
 	const struct mdr_setting *setting;

@@ -25,7 +25,7 @@ static void parse(struct call *call, int argc, char **argv)
 	}
 }
 
-/* Does the type end in one of the shim's words? */
+/* Does the type end in one of the shim's suffixes? */
 static bool has_word(const char *type)
 {
 	static const char * const words[] = { "-resume", "-hold", "-evict" };
@@ -39,7 +39,7 @@ static bool has_word(const char *type)
 	return false;
 }
 
-/* Ours are those of mdr-pci, and of any function that the shim knows. */
+/* Is it a type of mdr-pci, or of a function that is bound to another parent driver? */
 static bool is_ours(const struct call *call)
 {
 	struct mdr_group *group;
@@ -54,8 +54,8 @@ static bool is_ours(const struct call *call)
 }
 
 /*
- * As a notifier: state is success, failure, or none: refused before it began. For a
- * modification none can also mean a live change, so that is logged where it is made.
+ * As a notifier: state is success, failure, or none if it was refused before it began.
+ * For a modification none can also mean a live change, which is logged where it is made.
  */
 static void notify(const struct call *call)
 {
@@ -78,7 +78,7 @@ static void get(const struct call *call)
 		      "\"events\":[\"pre\",\"post\",\"notify\",\"get\",\"live\"]}}\n", stdout);
 }
 
-/* Is it one of those that a profile is given with? */
+/* Does mdevctl pass a profile with this call? */
 static bool has_profile(const struct call *call)
 {
 	if (!strcmp(call->event, "live"))

@@ -12,7 +12,7 @@
 
 #define PAGE "/usr/share/doc/mdev-recovery/Documentation/ABI/testing/sysfs-bus-mdev-recovery"
 
-/* One pair of strings, without a null character that would hide what follows it. */
+/* A pair of strings; a null character in the value would hide the rest. */
 static bool is_pair(struct json_object *object)
 {
 	if (!json_object_is_type(object, json_type_object) ||
@@ -81,7 +81,7 @@ const char *setting_name(const char *attribute)
 		attribute + sizeof(prefix) - 1;
 }
 
-/* Without the module's table: has a running mdev a file of that name? */
+/* Without the module's table: does the running mdev have such a file? */
 static bool kernel_has(const struct call *call, const char *wanted)
 {
 	const char *name;
@@ -115,7 +115,7 @@ static void say_allowed(const struct mdr_setting *setting, const char *name, con
 	say("%s: '%s' is not %s", name, value, words);
 }
 
-/* Says what is wrong with it. Return: whether it can be set. */
+/* Says what is wrong. Returns whether the attribute can be set. */
 static bool check_one(const struct call *call, const char *attribute, const char *value)
 {
 	const char *name = setting_name(attribute);

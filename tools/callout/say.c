@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is told to whoever called mdevctl, and to the system log.
+ * Messages to the caller of mdevctl, and to the system log.
  */
 #include <ctype.h>
 #include <spawn.h>
@@ -16,7 +16,7 @@
 
 extern char **environ;
 
-/* Names and values of a profile may have anything in them. */
+/* Names and values of a profile may contain any character. */
 static void say_line(const char *before, const char *format, va_list args)
 {
 	char line[LINE];
@@ -54,8 +54,8 @@ void refuse(const struct call *call, const char *format, ...)
 	say_line("", format, args);
 	va_end(args);
 	/*
-	 * The notifier writes all other lines; mdevctl tells it the same of a live
-	 * change that was done, of one that was refused, and of a definition that was.
+	 * The notifier writes all other lines. It cannot tell a live change that was made
+	 * from one that was refused, nor from a modification that was refused.
 	 */
 	if (!strcmp(call->action, "modify"))
 		log_line(call, "warning", strcmp(call->event, "pre") ? "live modify" : "modify",
@@ -63,7 +63,7 @@ void refuse(const struct call *call, const char *format, ...)
 	exit(1);
 }
 
-/* The state of the parent's group, if it is one of ours. */
+/* The state of the parent's group, if the shim knows it. */
 static void describe_group(const struct call *call, char *text, size_t size)
 {
 	struct mdr_function *function;
@@ -93,7 +93,7 @@ void log_line(const struct call *call, const char *priority, const char *what,
 	snprintf(facility, sizeof(facility), "daemon.%s", priority);
 	snprintf(line, sizeof(line), "%s of mdev %s (%s on %s): %s%s", what, call->uuid,
 		 call->type, call->parent, outcome, now);
-	/* what was done is done, whether it can be logged or not */
+	/* a failure to log does not matter */
 	if (!posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ))
 		waitpid(pid, NULL, 0);
 }

@@ -36,7 +36,7 @@
 #define DESCRIPTOR	16		/* bytes */
 #define IOVA		0x100000
 
-/* In the memory: the rings, then frames to send and to receive. */
+/* Layout of the memory: the rings, then frames to send and to receive. */
 #define TX_RING		0
 #define RX_RING		0x1000
 #define TX_FRAMES	0x2000
@@ -44,11 +44,11 @@
 #define RX_FRAME_SIZE	2048
 #define MEMORY_SIZE	(RX_FRAMES + RING * RX_FRAME_SIZE)
 
-/* Advanced data: a whole frame, with CRC, and to be reported. */
+/* Advanced data descriptor: whole frame, insert CRC, report status. */
 #define TX_COMMAND	0x2b300000
 #define RX_DONE		0x3		/* and the end of a frame */
 
-/* What is in the last two words depends on the ring, and on who wrote it last. */
+/* The last two words depend on the ring, and on whether driver or device wrote them. */
 struct descriptor {
 	uint64_t address;
 	uint32_t low, high;

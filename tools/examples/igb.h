@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * igb: as much of a driver for Intel's 82576 as it takes to send frames to itself,
- * through its MAC's loopback and by DMA. It knows nothing of errors and recoveries:
- * igb_start() makes the device work whatever state it is in.
+ * igb: enough of a driver for Intel's 82576 to send frames to itself, by DMA and through
+ * the loopback of its MAC. It knows nothing of errors and recoveries: igb_start() makes
+ * the device work from any state.
  */
 #ifndef MDR_EXAMPLE_IGB_H
 #define MDR_EXAMPLE_IGB_H
@@ -30,16 +30,16 @@ void igb_close(struct igb *igb);
 /* Resets the device's queues and starts them. */
 int igb_start(struct igb *igb);
 
-/* The frame with this index in the next lot. */
+/* The frame with this index in the next batch. */
 uint8_t *igb_frame_out(struct igb *igb, unsigned int index);
 
 /* Sends count frames. */
 void igb_send(struct igb *igb, unsigned int count);
 
-/* The frame with this index that came back; NULL: it has not. */
+/* The received frame with this index, or NULL if it has not come back. */
 const uint8_t *igb_frame_in(struct igb *igb, unsigned int index);
 
-/* This lot is done. */
+/* This batch is done. */
 void igb_next(struct igb *igb, unsigned int count);
 
 #endif

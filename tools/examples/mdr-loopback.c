@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * mdr-loopback: a driver that loses nothing across errors of its device. It sends
- * numbered frames to itself through an igb, and looks at each one that comes back.
+ * numbered frames to itself through an igb, and checks each frame that comes back.
  *
  *   mdr-loopback [--seconds=N] UUID
  *
  * UUID is an mdev of type mdr-pci-hold; the profile recovery-aware has the settings
  * for it. What a driver needs is in this file:
  *
- * - before and after each lot of work, one load from the status page tells whether the
- *   device is as it was (mdr_device_alive());
- * - if it is not, stop, wait for the host (mdr_device_wait()), and do what the status
- *   says: acknowledge the error by its id, or reset;
- * - start the device anew, and do again what was not seen to be done.
+ * - before and after each batch, one load from the status page tells whether there was
+ *   an error (mdr_device_alive());
+ * - if so, stop, wait for the host (mdr_device_wait()), and do what the status says:
+ *   acknowledge the error by its id, or reset;
+ * - initialise the device again, and repeat what has not been confirmed.
  *
- * The last line on stdout sums it up. Exit codes: 0 all frames came back right; 1 some
+ * The last line on stdout is a summary. Exit codes: 0 all frames came back intact; 1 some
  * did not, or something else failed; 3 the device is lost, or has to be released.
  */
 #include <errno.h>
@@ -30,19 +30,19 @@
 
 #include "igb.h"
 
-#define HOST_MS		100000	/* without any news of the host */
-#define FRAME_MS	2000	/* for a lot to come back from a device that works */
+#define HOST_MS		100000	/* without a change of state */
+#define FRAME_MS	2000	/* for a batch to come back from a working device */
 #define HEADER		14	/* of Ethernet */
 #define ETHERTYPE	0x88b5	/* for experiments */
-#define STARTS_MOST	10	/* of a device that does not start, without an error */
+#define STARTS_MOST	10	/* attempts to start a device that reports no error */
 
 struct work {
 	struct mdr_device *device;
 	struct igb igb;
-	uint64_t event;			/* the latest that was dealt with */
-	uint64_t done;			/* frames that came back right */
+	uint64_t event;			/* the latest one handled */
+	uint64_t done;			/* frames that came back intact */
 	uint64_t retried, wrong, recoveries, acknowledged, resets;
-	uint32_t sum;			/* of all of them */
+	uint32_t sum;			/* of their checksums */
 };
 
 static int64_t now_ms(void)
@@ -65,7 +65,7 @@ static uint32_t crc32(const uint8_t *data, size_t size)
 	return ~crc;
 }
 
-/* What frame number n has to be; its last four bytes are the checksum of the others. */
+/* Frame number n; its last four bytes are the checksum of the others. */
 static uint32_t make_frame(uint8_t *frame, uint64_t number)
 {
 	uint32_t noise = 2463534242u ^ (uint32_t)number * 2654435761u, crc;
@@ -91,7 +91,7 @@ static bool alive(const struct work *work)
 	return mdr_device_alive(work->device, work->event);
 }
 
-/* Does what the status says. Return: 0: look at the status again. */
+/* Does what the status says. Returns 0 if the status has to be read again. */
 static int answer(struct work *work, const struct mdr_status *status)
 {
 	int ret;
@@ -101,7 +101,7 @@ static int answer(struct work *work, const struct mdr_status *status)
 	if (status->flags & MDR_STATUS_MAY_ACKNOWLEDGE) {
 		ret = mdr_device_acknowledge(work->device, status->event);
 		work->acknowledged += !ret;
-		/* a newer error, a reset under way, or another device has to answer, too */
+		/* a newer error, a running reset, or another device has yet to answer */
 		if (!ret || ret == -ESTALE || ret == -EAGAIN || ret == -EALREADY ||
 		    ret == -EINVAL)
 			return 0;
@@ -114,7 +114,7 @@ static int answer(struct work *work, const struct mdr_status *status)
 	return 0;
 }
 
-/* Waits for the host, and starts the device. Return: 0, and the device works. */
+/* Waits for the host, and starts the device. Returns 0 when the device works. */
 static int recover(struct work *work)
 {
 	struct mdr_status status;
@@ -132,7 +132,7 @@ static int recover(struct work *work)
 		work->recoveries += status.event != work->event;
 		work->event = status.event;
 		ret = igb_start(&work->igb);
-		/* an error meanwhile is one more reason to begin again */
+		/* start over if there was another error meanwhile */
 		if (!ret && alive(work))
 			return 0;
 		if (alive(work) && ++starts == STARTS_MOST)
@@ -140,7 +140,7 @@ static int recover(struct work *work)
 	}
 }
 
-/* Return: how many frames of the lot came back, in their order, until the device died. */
+/* Returns how many frames of the batch came back, in order, before the device died. */
 static unsigned int collect(struct work *work, unsigned int count)
 {
 	uint8_t expected[IGB_FRAME_SIZE];
@@ -168,7 +168,7 @@ static unsigned int collect(struct work *work, unsigned int count)
 	return got;
 }
 
-/* One lot. What did not come back is sent again by the next one. */
+/* One batch. The next one sends again what did not come back. */
 static int do_lot(struct work *work)
 {
 	unsigned int got;
@@ -185,7 +185,7 @@ static int do_lot(struct work *work)
 	}
 	work->retried += IGB_FRAMES - got;
 	if (alive(work))
-		return -EIO;	/* the device lost a frame, and no error explains that */
+		return -EIO;	/* a frame is lost, and no error explains it */
 	return recover(work);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Requests to mdr-agent, the only one of the tools that talks to libvirt: new attempts to
- * attach devices that were given up, and the checks of a domain.
+ * Requests to mdr-agent, the only tool that talks to libvirt: try again to attach devices
+ * that it gave up, and check a domain.
  */
 #include <errno.h>
 #include <limits.h>

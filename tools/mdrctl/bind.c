@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mdrctl bind, mdrctl unbind: gives functions to the shim, and takes them back.
+ * mdrctl bind, mdrctl unbind: binds functions to the shim, and gives them back.
  */
 #include <errno.h>
 #include <limits.h>
@@ -22,7 +22,7 @@ static int fail_function(int error, const char *address)
 	return fail_errno(error, address, NULL);
 }
 
-/* The driver has to be there; the package's modprobe.d finds it by its name. */
+/* Load the driver if necessary; the package's modprobe.d finds it by its name. */
 static int need_driver(struct cli *cli, const char *driver)
 {
 	const char *const modprobe[] = { "modprobe", "-q", driver, NULL };
@@ -116,7 +116,7 @@ static int bind_one(struct cli *cli, const char *address)
 	return ret;
 }
 
-/* As at boot: what was saved for this function. */
+/* As at boot: bind as saved for this function. */
 static int bind_saved(const char *address, void *arg)
 {
 	struct mdr_function *function;
@@ -165,7 +165,7 @@ int run_bind(struct cli *cli)
 	return end;
 }
 
-/* A function with an mdev may have a user, and unbind would wait for that user. */
+/* An mdev may have a user, and unbind would wait for it. */
 static int may_be_unbound(struct cli *cli, const struct mdr_function *function)
 {
 	const char *address = mdr_function_address(function), *uuid;

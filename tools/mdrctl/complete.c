@@ -61,7 +61,7 @@ static void words_of_table(void)
 			puts(verb->name);
 }
 
-/* Completion does not complain: no word is an answer, too. */
+/* Completion reports no errors; no words is a valid answer. */
 int run_words(struct cli *cli)
 {
 	char *kind = cli->argv[0];

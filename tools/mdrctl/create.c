@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mdrctl create, mdrctl remove: mdevs, which mdevctl defines and starts.
+ * mdrctl create, mdrctl remove: defines, starts and removes mdevs through mdevctl.
  */
 #include <errno.h>
 #include <limits.h>
@@ -67,7 +67,7 @@ static int choose_uuid(struct cli *cli, char uuid[MDR_UUID_SIZE])
 				   "cannot make a UUID");
 }
 
-/* The mdev of the function, in uuid; false if it has none. */
+/* Puts the function's mdev into uuid; false if it has none. */
 static bool has_mdev(struct cli *cli, const char *address, char uuid[MDR_UUID_SIZE])
 {
 	struct mdr_group *group;

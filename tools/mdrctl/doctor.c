@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mdrctl doctor: runs the checks of the host, then those of each group, or of what was
- * named.
+ * mdrctl doctor: checks the host, then each group, or the objects that were named.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -49,7 +48,7 @@ static int each_group(const struct mdr_group *group, void *arg)
 	return 0;
 }
 
-/* A group, an mdev, a function, which need not be one of ours yet, or a domain. */
+/* A group, an mdev, a domain, or a function, which need not be bound yet. */
 static int exam_named(struct exam *exam, const char *name)
 {
 	struct mdr_function *function;

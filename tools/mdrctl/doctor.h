@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * doctor: checks, each of which says PASS, WARN or FAIL of one object, and what to do.
+ * doctor: each check says PASS, WARN or FAIL about one object, and what to do.
  */
 #ifndef MDRCTL_DOCTOR_H
 #define MDRCTL_DOCTOR_H
@@ -15,15 +15,15 @@ struct exam {
 	enum level worst;
 };
 
-enum level level_parse(const char *name);	/* LEVEL_FAIL, if it is none */
+enum level level_parse(const char *name);	/* LEVEL_FAIL if unknown */
 
-/* next: the next command, or what else to do; NULL: nothing. */
+/* next: the next command, or what else to do, or NULL. */
 void find(struct exam *exam, enum level level, const char *check, const char *object,
 	  const char *next, const char *format, ...) __attribute__((format(printf, 6, 7)));
 
 void exam_host(struct exam *exam);
 void exam_function(struct exam *exam, const char *address);
-/* Also says what is wrong with a name that is nothing. Return: END_OK, or another end. */
+/* Reports an unknown name, too. Returns END_OK, or another end. */
 int exam_domain(struct exam *exam, const char *name);
 void exam_group(struct exam *exam, const struct mdr_group *group);
 

@@ -26,7 +26,7 @@ static void check_driver(struct exam *exam, const struct mdr_function *function)
 	     driver ? driver : "nothing");
 }
 
-/* Who hears of its errors: the kernel at the root port, or the firmware. */
+/* Are its errors reported to the kernel at the root port, or to the firmware? */
 static void check_aer(struct exam *exam, const struct mdr_function *function)
 {
 	const char *address = mdr_function_address(function), *port = mdr_function_port(function);
@@ -63,7 +63,7 @@ static void check_reset(struct exam *exam, const struct mdr_function *function)
 	free(methods);
 }
 
-/* May it be in a group that a user has? */
+/* May it be in the IOMMU group of a user? */
 static bool harmless(const struct mdr *mdr, const struct mdr_function *other)
 {
 	const char *driver = mdr_function_driver(other);
@@ -92,7 +92,7 @@ static bool check_member(struct exam *exam, const char *address, const char *nam
 	return good;
 }
 
-/* Who else is in the IOMMU group. */
+/* The other functions in the IOMMU group. */
 static void check_shape(struct exam *exam, const struct mdr_function *function)
 {
 	const char *address = mdr_function_address(function);
@@ -126,7 +126,7 @@ static void check_shape(struct exam *exam, const struct mdr_function *function)
 		find(exam, LEVEL_PASS, "shape", address, NULL, "is alone in IOMMU group %d", group);
 }
 
-/* Without the devices' files nobody can open it. */
+/* Without this file no user can open the device. */
 static void check_node(struct exam *exam, const struct mdr_function *function)
 {
 	const char *address = mdr_function_address(function);
@@ -231,7 +231,7 @@ static void check_counters(struct exam *exam, const struct mdr_group *group)
 	}
 }
 
-/* A user that waits less than a recovery takes sees a dead device in each. */
+/* If stall_timeout_ms is shorter than a recovery, the user sees a dead device. */
 static void check_patience(struct exam *exam, const struct mdr_group *group)
 {
 	uint64_t took_ms = counter(group, "recovery_ns_last") / 1000000, stall_ms;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Checks of the host: what holds for every function.
+ * Checks of the host.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,7 @@ static void check_iommu(struct exam *exam)
 		     "there is no IOMMU, or it is off");
 }
 
-/* An option of the kernel's command line, whole. */
+/* Is it an option of the kernel's command line, as a whole word? */
 static bool has_option(const char *cmdline, const char *option)
 {
 	size_t len = strlen(option);
@@ -66,7 +66,7 @@ static void check_options(struct exam *exam)
 	free(cmdline);
 }
 
-/* The fifth byte of the variable, behind its attributes. */
+/* The value of the variable follows four bytes of attributes. */
 static bool secure_boot(const struct mdr *mdr)
 {
 	char *text = read_text(mdr, "sys/firmware/efi/efivars/SecureBoot-" EFI_GLOBAL);
@@ -145,7 +145,7 @@ static void check_mdevctl(struct exam *exam)
 		     "mdevctl has no callout of ours: settings are not checked");
 }
 
-/* The limit of this process; a VM of an ordinary user has at most as much. */
+/* The limit of this process, which also applies to a VM that its user starts. */
 static void check_memlock(struct exam *exam)
 {
 	struct rlimit limit;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files below the root that libmdr has been given.
+ * Files below libmdr's root.
  */
 #include <fcntl.h>
 #include <glob.h>

@@ -6,10 +6,10 @@
 
 #include "libmdr.h"
 
-/* A file below the root, without its newline, to be freed; NULL if it cannot be read. */
+/* The content of a file below the root, without its newline, allocated; or NULL. */
 char *read_text(const struct mdr *mdr, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* Is there a file of that pattern below the root? */
+/* Does a file below the root match this pattern? */
 bool has_file(const struct mdr *mdr, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mdrctl history, mdrctl record: the events of the past.
+ * mdrctl history, mdrctl record: past events.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +39,7 @@ static void path_of(struct cli *cli, char path[PATH_MAX], const char *suffix)
 	snprintf(path, PATH_MAX, "%s" HISTORY_FILE "%s", mdr_root(cli->mdr), suffix);
 }
 
-/* One write for each line, so that lines do not mix; the lock is for the file change. */
+/* One write for each line, so that lines do not mix; the lock covers the rename. */
 static int append(struct cli *cli, const char *line)
 {
 	char path[PATH_MAX], before[PATH_MAX];
@@ -62,7 +62,7 @@ static int append(struct cli *cli, const char *line)
 	return ret;
 }
 
-/* What udevd has in the environment of a uevent's program. */
+/* Takes the uevent from the environment, where udevd puts it. */
 int run_record(struct cli *cli)
 {
 	const char *path = getenv("DEVPATH"), *state = getenv("MDR_STATE");
@@ -89,7 +89,7 @@ int run_record(struct cli *cli)
 	return ret ? fail_errno(ret, HISTORY_FILE, NULL) : END_OK;
 }
 
-/* A state in which an event is over. */
+/* Is an event over in this state? */
 static bool is_end(const char *state)
 {
 	enum mdr_group_state known = mdr_group_state_parse(state);
@@ -97,7 +97,7 @@ static bool is_end(const char *state)
 	return known == MDR_GROUP_OPEN || known == MDR_GROUP_FAILED;
 }
 
-/* The last entry of the group, unless that is over. */
+/* The last entry of the group, unless it is over. */
 static struct json_object *find_entry(struct json_object *entries, struct json_object *change)
 {
 	for (size_t i = json_object_array_length(entries); i--;) {
@@ -147,7 +147,7 @@ static bool is_change(struct json_object *change)
 	       *get_text(change, "state") && get_number(change, "time_us") > 0;
 }
 
-/* A line that was cut short by a crash is left out. */
+/* Skips a line that a crash has cut short. */
 static int read_file(const char *path, const char *group, struct json_object *entries)
 {
 	char line[1024];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mdrctl list, status, recover, reset: groups, and what to do about them.
+ * mdrctl list, status, recover, reset.
  */
 #include <errno.h>
 #include <string.h>
@@ -28,7 +28,7 @@ int run_list(struct cli *cli)
 	return END_OK;
 }
 
-/* Adds the group of that name, once. */
+/* Adds the group, unless it is there already. */
 static int add_named(struct cli *cli, struct json_object *groups, const char *name)
 {
 	struct mdr_group *group;
@@ -134,7 +134,7 @@ static int recover_one(struct cli *cli, const char *name)
 	return ret;
 }
 
-/* All of them are tried; the first failure is the end. */
+/* Tries all of them; returns the first failure. */
 int run_recover(struct cli *cli)
 {
 	int end = END_OK;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mdrctl: looks after functions and mdevs of mdev_recovery. Takes the command line
- * apart, by the table of verbs.
+ * mdrctl: manages functions and mdevs of mdev_recovery. Parses the command line by the
+ * table of verbs.
  */
 #include <getopt.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 #include "mdrctl.h"
 
-/* Beyond all letters: options that have none. */
+/* Values above all letters, for options without one. */
 enum { LONG_ONLY = 256, OPTION_ROOT = 512 };
 
 const char *cli_value(const struct cli *cli, const char *name)
@@ -75,7 +75,7 @@ static int usage(const struct verb *verb)
 	return END_USAGE;
 }
 
-/* The verb's choices in getopt's form; val is the letter, or the index above it. */
+/* The verb's choices as getopt's options; val is the letter, or LONG_ONLY plus the index. */
 static void make_options(const struct verb *verb, struct option *options, char *letters)
 {
 	int n = 0;
@@ -114,7 +114,7 @@ static bool take_choice(struct cli *cli, int val)
 	return false;
 }
 
-/* Return: -1 to go on, else the end. argv[0] is the verb. */
+/* Returns -1 to continue, otherwise the exit code. argv[0] is the verb. */
 static int parse_verb(struct cli *cli, int argc, char **argv)
 {
 	struct option options[CHOICES_MOST + 3];
@@ -124,7 +124,7 @@ static int parse_verb(struct cli *cli, int argc, char **argv)
 	int val;
 
 	make_options(verb, options, letters);
-	/* getopt's messages begin with it */
+	/* getopt's messages begin with argv[0] */
 	snprintf(name, sizeof(name), "mdrctl %s", verb->name);
 	argv[0] = name;
 	optind = 0;
@@ -153,7 +153,7 @@ static int parse_verb(struct cli *cli, int argc, char **argv)
 	return -1;
 }
 
-/* Options before the verb. Return: the index of the verb, or -1 with the end. */
+/* Options before the verb. Returns the index of the verb, or -1 with the exit code. */
 static int parse_first(int argc, char **argv, const char **root, int *end)
 {
 	static const struct option options[] = {
@@ -165,7 +165,7 @@ static int parse_first(int argc, char **argv, const char **root, int *end)
 	int val;
 
 	*end = END_OK;
-	/* "+": up to the verb */
+	/* "+": stop at the verb */
 	while ((val = getopt_long(argc, argv, "+hV", options, NULL)) >= 0) {
 		if (val == OPTION_ROOT) {
 			*root = optarg;

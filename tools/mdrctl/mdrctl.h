@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * mdrctl: what the files share. A verb is a line of the table in verbs.c, and a
- * function. What it shows is one tree of JSON; text is a view of that tree.
+ * mdrctl: what the files share. A verb is an entry of the table in verbs.c, and a
+ * function. It builds one JSON tree; text output is a view of that tree.
  */
 #ifndef MDRCTL_H
 #define MDRCTL_H
@@ -16,17 +16,17 @@
 /* Documented in mdrctl(8). */
 enum end {
 	END_OK = 0,
-	END_FAILED = 1,		/* it was tried, and did not work */
+	END_FAILED = 1,		/* it failed, or was refused */
 	END_USAGE = 2,
 	END_NOT_FOUND = 3,	/* no such group, function, mdev, file */
-	END_DENIED = 4,		/* not permitted to this user */
-	END_UNWELL = 5,		/* the answer is there, and it is bad */
+	END_DENIED = 4,		/* the user lacks the permission */
+	END_UNWELL = 5,		/* the command worked, and what it found is bad */
 };
 
-/* What a word of the command line may be, for completion. */
+/* Kinds of words on the command line, for completion. */
 enum word {
 	WORD_NONE,
-	WORD_OBJECT,		/* a group, an mdev or a function of ours */
+	WORD_OBJECT,		/* a group, an mdev or a bound function */
 	WORD_FUNCTION,		/* any PCI function */
 	WORD_MDEV,
 	WORD_FILE,
@@ -35,7 +35,7 @@ enum word {
 	WORD_SWITCH,		/* on, off */
 };
 
-/* An option of a verb; without an argument if that is NULL. */
+/* An option of a verb; argument is NULL if it has none. */
 struct choice {
 	const char *name;
 	char letter;		/* or 0 */
@@ -52,8 +52,8 @@ struct verb {
 	const char *name, *arguments, *summary;
 	int least, most;	/* arguments; most < 0: any number */
 	enum word word;
-	bool reads;		/* and so has --json */
-	bool hidden;		/* for machines */
+	bool reads;		/* has --json */
+	bool hidden;		/* for programs */
 	struct choice choices[CHOICES_MOST];
 	int (*run)(struct cli *cli);
 };
@@ -63,43 +63,43 @@ struct cli {
 	struct mdr *mdr;
 	const struct verb *verb;
 	bool json, colour, screen;
-	const char *values[CHOICES_MOST];	/* of the choices; NULL: not given */
+	const char *values[CHOICES_MOST];	/* of the options; NULL: not given */
 	int argc;
 	char **argv;
 };
 
 extern const struct verb verbs[];	/* ends with a name of NULL */
 
-/* The value of a choice of the verb, "" for one without argument; NULL: not given. */
+/* The value of an option of the verb, "" if it has no argument; NULL: not given. */
 const char *cli_value(const struct cli *cli, const char *name);
 
 void help_all(FILE *to);
 void help_verb(const struct verb *verb, FILE *to);
 
-/* Says on stderr what is wrong with the object, and what to do next (or NULL). */
+/* Prints the object, what is wrong, and what to do next (or NULL) to stderr. */
 int fail(enum end end, const char *object, const char *next, const char *cause, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* The end for an errno, and fail() with its text. */
+/* fail() with the text of an errno, and its exit code. */
 int fail_errno(int error, const char *object, const char *next);
 
-/* For a name that is no group's: what mdr_group_get() returned. */
+/* fail() for an error of mdr_group_get(). */
 int fail_group(int error, const char *name);
 
 /*
- * The name of the group that has it. One that is gone has a past still; other names
- * need what there is now. Return: END_OK, or what was told.
+ * The name of the group that has this name, mdev or function. "groupN" need not exist
+ * any more, because it still has a history. Returns END_OK, or the exit code of fail().
  */
 int group_named(struct cli *cli, const char *name, char group[32]);
 
-/* A number from text, within bounds; false if it is none. */
+/* Parses a number within bounds; false if it is not one. */
 bool number_parse(const char *text, uint64_t most, uint64_t *number);
 
-/* Prints the tree, in lines that a reader finds pleasant, and frees it. */
+/* Prints the tree with line breaks, and frees it. */
 void json_print(struct json_object *tree);
 void json_print_line(struct json_object *tree);
 
-/* Members of trees that are known to have them; "" and NULL where they are null. */
+/* Members of trees that have them; "" or NULL if they are null. */
 const char *get_text(struct json_object *tree, const char *key);
 int64_t get_number(struct json_object *tree, const char *key);
 struct json_object *get_list(struct json_object *tree, const char *key);
@@ -108,25 +108,25 @@ void add_number(struct json_object *tree, const char *key, uint64_t number);
 struct json_object *tree_new(const char *key, struct json_object *list);
 
 enum colour { PLAIN, GOOD, BUSY, BAD };
-/* The beginning and the end of text in that colour; "" if there are to be none. */
+/* Start and end of text in this colour; "" if colours are off. */
 const char *colour_on(const struct cli *cli, enum colour colour);
 const char *colour_off(const struct cli *cli);
 enum colour state_colour(const char *state);
 
-/* The tree of a group, of all groups. */
+/* The tree of a group, and the trees of all groups. */
 struct json_object *view_group(struct mdr *mdr, const struct mdr_group *group);
 int view_groups(struct mdr *mdr, struct json_object *list);
 void print_table(const struct cli *cli, struct json_object *groups);
 void print_group(const struct cli *cli, struct json_object *group);
 
-/* A reader sees the old file or the new one. Return: 0 or -errno. */
+/* A reader sees the old file or the new one. Returns 0 or -errno. */
 int file_replace(const char *path, const char *text);
-/* Those above the file, if they are missing. */
+/* Makes the directories above the file, if they are missing. */
 void directories_make(const char *path);
 
-/* Runs a program of the path and waits; its exit code, or a negative errno. */
+/* Runs a program and waits; returns its exit code, or a negative errno. */
 int run_program(const struct mdr *mdr, const char *const *argv);
-/* The same, with the tree that it prints, to be put; NULL: it prints none. */
+/* The same, with the JSON tree that it prints, to be put; NULL if it prints none. */
 int run_program_json(const struct mdr *mdr, const char *const *argv, struct json_object **tree);
 
 int run_list(struct cli *cli);

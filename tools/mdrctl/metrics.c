@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mdrctl metrics: what Prometheus collects, through the textfile collector of its
- * node_exporter. Times are in seconds, as its conventions want them.
+ * mdrctl metrics: prints metrics for Prometheus, for the textfile collector of
+ * node_exporter. Times are in seconds, as is the convention there.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@ enum kind { COUNTER, GAUGE };
 
 static const char * const kinds[] = { [COUNTER] = "counter", [GAUGE] = "gauge" };
 
-/* A counter of the kernel and its metric. */
+/* Counters of the kernel, and their metrics. */
 static const struct {
 	const char *counter, *name;
 	enum kind kind;
@@ -70,7 +70,7 @@ static struct json_object *metric_new(struct json_object *metrics, const char *n
 	return metric;
 }
 
-/* Up to two labels; the value as it is to be written. */
+/* With up to two labels; the value is text. */
 static void add_sample(struct json_object *metric, const char *label, const char *of,
 		       const char *label2, const char *of2, const char *value)
 {
@@ -215,7 +215,7 @@ static int print_metrics(struct cli *cli, struct json_object *metrics)
 	return ret < 0 ? fail_errno(ret, output, "make its directory first") : END_OK;
 }
 
-/* A module that is not loaded is a fact, too. */
+/* Metrics exist even if the module is not loaded. */
 int run_metrics(struct cli *cli)
 {
 	struct json_object *groups = json_object_new_array(), *metrics = json_object_new_array();

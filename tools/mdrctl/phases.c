@@ -58,7 +58,7 @@ static struct json_object *last_of(struct json_object *array)
 	return count ? json_object_array_get_idx(array, count - 1) : NULL;
 }
 
-/* The last recovery of the group, ended or not, unless the clock began anew. */
+/* The last recovery of the group, over or not, unless the clock has restarted. */
 static struct json_object *find_recovery(struct json_object *recoveries,
 					 const struct point *point)
 {
@@ -76,7 +76,7 @@ static bool has_ended(struct json_object *recovery)
 	return *get_text(recovery, "end");
 }
 
-/* The last phase lasts until here, at least. */
+/* The last phase lasts at least until here. */
 static void phase_extend(struct json_object *recovery, int64_t after_us)
 {
 	struct json_object *phase = last_of(get_list(recovery, "phases"));
@@ -87,7 +87,7 @@ static void phase_extend(struct json_object *recovery, int64_t after_us)
 		add_number(recovery, "took_us", after_us);
 }
 
-/* End the phase there; drop it if it took no time. */
+/* End the phase here; drop it if it took no time. */
 static void phase_end(struct json_object *recovery, int64_t after_us)
 {
 	struct json_object *phases = get_list(recovery, "phases"), *phase = last_of(phases);
@@ -104,7 +104,7 @@ static void phase_begin(struct json_object *recovery, const char *name, int64_t 
 
 	if (phase && !strcmp(get_text(phase, "name"), name))
 		return;
-	/* it is told at its end, so that may lie before what was told already */
+	/* a duration is reported at its end, so it may begin before the last phase does */
 	if (phase && after_us < get_number(phase, "after_us"))
 		after_us = get_number(phase, "after_us");
 	phase_end(recovery, after_us);
@@ -157,7 +157,7 @@ static void add_step(struct json_object *recovery, const struct point *point, in
 	json_object_array_add(get_list(recovery, "steps"), step);
 }
 
-/* From the last error on, as the driver's recovery_ns_last. */
+/* Measured from the last error, like the driver's recovery_ns_last. */
 static void add_host_time(struct json_object *recovery, int64_t after_us)
 {
 	struct json_object *steps = get_list(recovery, "steps");
@@ -181,11 +181,11 @@ static const char *phase_of(const struct point *point, struct json_object *recov
 		return "finishing";
 	if (strcmp(point->to, "recovering"))
 		return point->to;
-	/* the drain has begun it; or the trace has no drain */
+	/* begun by the drain already, unless the trace has no drain */
 	return phase_is(recovery, "closing") || phase_is(recovery, "draining") ? "host" : NULL;
 }
 
-/* A late resume takes up what had failed. */
+/* A late resume continues a recovery that had failed. */
 static bool goes_on(struct json_object *recovery, const struct point *point)
 {
 	return recovery && (!has_ended(recovery) || (!strcmp(get_text(recovery, "end"), "failed") &&
@@ -200,7 +200,7 @@ static void see_state(struct json_object *recoveries, const struct point *point)
 	int64_t after_us;
 
 	if (!goes_on(recovery, point)) {
-		/* what failed has left the group, or its beginning is not in the trace */
+		/* a failed function has left the group, or the trace begins later */
 		if (!strcmp(point->to, "open"))
 			return;
 		recovery = recovery_new(point);
@@ -225,7 +225,7 @@ static void see_state(struct json_object *recoveries, const struct point *point)
 	phase_extend(recovery, after_us);
 }
 
-/* What it was before a drain goes on after it, unless the gate was to be closed. */
+/* After a drain the phase before it continues, except for closing. */
 static void see_drain(struct json_object *recovery, const struct point *point, int64_t after_us)
 {
 	bool closes = phase_is(recovery, "closing");
@@ -236,7 +236,7 @@ static void see_drain(struct json_object *recovery, const struct point *point, i
 	phase_begin(recovery, closes ? "host" : "resetting", after_us);
 }
 
-/* The function answers, or the device takes its time still. */
+/* The function is whole, or the device is still slow. */
 static void see_restore(struct json_object *recovery, const struct point *point, int64_t after_us)
 {
 	bool resets = phase_is(recovery, "resetting");
@@ -249,7 +249,7 @@ static void see_restore(struct json_object *recovery, const struct point *point,
 		    after_us);
 }
 
-/* A user that waited is told of when it goes on: after the end, as a rule. */
+/* A wait is reported when the user continues, which usually is after the end. */
 static void see_stall(struct json_object *recovery, const struct point *point, int64_t after_us)
 {
 	int64_t took_us = point->ns / 1000;
@@ -269,7 +269,7 @@ struct reading {
 	struct json_object *recoveries;
 };
 
-/* What is going on has a hole. */
+/* Recoveries that are not over have a hole. */
 static void see_lost(struct json_object *recoveries)
 {
 	for (size_t i = 0; i < json_object_array_length(recoveries); i++) {
@@ -310,7 +310,7 @@ static void see(const struct point *point, void *arg)
 		see_restore(recovery, point, after_us);
 }
 
-/* A user's own reset: a driver may reset as often as it likes. */
+/* Is it a reset by a user? Drivers may reset very often. */
 static bool is_routine(struct json_object *recovery)
 {
 	struct json_object *steps = get_list(recovery, "steps");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Recoveries, out of the points of a trace. Each is a tree; schema/timeline.json
- * says what it has.
+ * Recoveries, built from the points of a trace. Each is a tree; see
+ * schema/timeline.json.
  */
 #ifndef MDRCTL_PHASES_H
 #define MDRCTL_PHASES_H
@@ -10,21 +10,21 @@
 
 #include <json-c/json.h>
 
-/* What a group does, or waits for, for some time. */
+/* A phase: what a group does or waits for. */
 struct phase_kind {
 	const char *name, *text;
-	const char *colour;	/* of a picture; white text can be read on it */
+	const char *colour;	/* in a picture; white text is readable on it */
 };
 
-/* Never NULL: of a name that is not known it is the last one. */
+/* Never NULL: the last kind for an unknown name. */
 const struct phase_kind *phase_kind(const char *name);
 
-/* What began it, in words. */
+/* The cause in words. */
 const char *cause_text(const char *why);
 
 /*
  * Adds the recoveries of the group (NULL: of all groups) to the array, in the order in
- * which they began. A user's own resets, in an open group, are no recoveries.
+ * which they began. A reset by a user in an open group is not a recovery.
  */
 void phases_read(FILE *trace, const char *group, struct json_object *recoveries);
 

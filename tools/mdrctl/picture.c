@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Recoveries as a picture for a report, in SVG. Each has a panel: a row of its phases,
- * a row for each user that waited, an axis, and what the colours mean, with the
- * durations: most phases are too short to be seen beside the host's reset.
+ * Recoveries as a picture for a report, in SVG. Each has a panel: a row of its phases, a
+ * row for each user that waited, an axis, and a legend with the durations, because most
+ * phases are too short to be seen beside the host's reset.
  *
- * Each element is a line, and no text but numbers, dates and known words gets in.
+ * Each element is a line. All text consists of numbers, dates and known words.
  */
 #include <math.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 #include "picture.h"
 
 #define WIDTH 960.0
-#define LEFT 112.0		/* of what has a scale */
+#define LEFT 112.0		/* left end of the scale */
 #define RIGHT 928.0
 #define MARGIN 24.0
 #define ROW 30.0		/* of phases */
@@ -22,9 +22,9 @@
 #define USERS_MOST 6
 #define LEGEND 20.0
 #define COLUMNS 3
-#define LEAST 3.0		/* that can be seen */
+#define LEAST 3.0		/* the smallest visible width */
 #define LETTER 0.62		/* width of a letter, in font sizes, at most */
-/* Where the scale is cut, and goes on, as parts of the whole. */
+/* Where the scale is cut and continues, as fractions of the width. */
 #define CUT 0.84
 #define GOES_ON 0.87
 
@@ -36,7 +36,7 @@ struct panel {
 	struct json_object *recovery, *phases, *stalls;
 	size_t users;		/* rows */
 	int64_t whole_us;
-	int64_t cut_us;		/* behind it the scale is another one; 0: nowhere */
+	int64_t cut_us;		/* the scale changes here; 0: nowhere */
 	double y;
 };
 
@@ -69,7 +69,7 @@ static void draw_line(const struct panel *panel, double x1, double y1, double x2
 	fprintf(panel->to, "x2=\"%.1f\" y2=\"%.1f\" stroke=\"#aab4bd\"/>\n", x2, y2);
 }
 
-/* From the scale's two pieces, with room for the cut between them. */
+/* The scale has two pieces, with room for the cut between them. */
 static double scale(const struct panel *panel, int64_t us)
 {
 	double whole = RIGHT - LEFT;
@@ -86,7 +86,7 @@ static double scale(const struct panel *panel, int64_t us)
 					 (panel->whole_us - panel->cut_us));
 }
 
-/* A user may be long in releasing its device: the host's part shall be seen still. */
+/* A user may take long to release its device; keep the host's part visible. */
 static void find_scale(struct panel *panel)
 {
 	size_t count = json_object_array_length(panel->phases);
@@ -138,7 +138,7 @@ static void draw_head(struct panel *panel,
 	panel->y += 60;
 }
 
-/* In the box, if there is room; before the cut. */
+/* Inside the box if there is room, and before the cut. */
 static void draw_inside(const struct panel *panel, double x, double y, double width, int size,
 			const char *colour, const char *text)
 {
@@ -160,7 +160,7 @@ static void draw_phases(struct panel *panel)
 		struct json_object *phase = json_object_array_get_idx(panel->phases, i);
 		const struct phase_kind *kind = phase_kind(get_text(phase, "name"));
 		int64_t after_us = get_number(phase, "after_us");
-		/* short ones move others a little */
+		/* short phases move others a little */
 		double last = RIGHT - LEAST * (count - i - 1);
 		double x = fmin(fmax(end, scale(panel, after_us)), last - LEAST);
 
@@ -200,7 +200,7 @@ static void draw_users(struct panel *panel)
 	}
 }
 
-/* 1, 2 or 5 of a power of ten. */
+/* 1, 2 or 5 times a power of ten. */
 static int64_t tick_of(int64_t most_us)
 {
 	for (int64_t tick = 1;; tick *= 10)
@@ -263,7 +263,7 @@ static void draw_legend(struct panel *panel)
 	panel->y += 16;
 }
 
-/* What all the steps below take. */
+/* The height of a panel. */
 static double height_of(const struct panel *panel)
 {
 	size_t rows = (json_object_array_length(panel->phases) + COLUMNS - 1) / COLUMNS;
@@ -316,7 +316,7 @@ void picture_draw(FILE *to, struct json_object *recoveries,
 			draw_line(&panel, MARGIN, y, RIGHT, y);
 		draw_head(&panel, when);
 		top = panel.y;
-		/* one that failed at once has none */
+		/* a recovery that failed at once has no phases */
 		if (json_object_array_length(panel.phases)) {
 			draw_phases(&panel);
 			draw_users(&panel);

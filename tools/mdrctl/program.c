@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Other programs: mdevctl, modprobe.
+ * Runs other programs, like mdevctl and modprobe.
  */
 #include <errno.h>
 #include <spawn.h>
@@ -15,7 +15,7 @@ extern char **environ;
 static int start(const struct mdr *mdr, const char *const *argv,
 		 const posix_spawn_file_actions_t *actions, pid_t *pid)
 {
-	/* mdevctl's own name of a root */
+	/* mdevctl takes its root from here */
 	if (*mdr_root(mdr))
 		setenv("MDEVCTL_ENV_ROOT", mdr_root(mdr), 1);
 	fflush(stdout);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What every verb needs to say something: errors, colours, JSON.
+ * Output of all verbs: errors, colours, JSON.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -101,7 +101,7 @@ void add_number(struct json_object *tree, const char *key, uint64_t number)
 	json_object_object_add(tree, key, json_object_new_int64(number));
 }
 
-/* Every tree that is printed says which version of its form it has. */
+/* Every tree that is printed has the version of its schema. */
 struct json_object *tree_new(const char *key, struct json_object *list)
 {
 	struct json_object *tree = json_object_new_object();

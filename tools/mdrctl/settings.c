@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mdrctl settings and set: what an mdev has to set, as the loaded module says.
+ * mdrctl settings and set: the settings that the loaded module has.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -121,7 +121,7 @@ int run_settings(struct cli *cli)
 	return ret;
 }
 
-/* "NAME=VALUE" in two, the second part in *value. */
+/* Splits "NAME=VALUE"; the second part goes to *value. */
 static char *split(const char *argument, const char **value)
 {
 	size_t len = strcspn(argument, "=");
@@ -165,7 +165,7 @@ static int set_one(struct cli *cli, const char *uuid, const char *argument)
 	return ret;
 }
 
-/* All that can be known before is looked at before the first one is set. */
+/* Checks all arguments before it sets the first one. */
 int run_set(struct cli *cli)
 {
 	struct mdr_settings *settings = NULL;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mdrctl timeline: the last recoveries, cut into phases.
+ * mdrctl timeline: the last recoveries and their phases.
  */
 #include <errno.h>
 #include <limits.h>
@@ -31,7 +31,7 @@ static void when_text(struct json_object *recovery, char *text, size_t size)
 	}
 }
 
-/* Where the phase lies in the whole; however short it is, it is there. */
+/* The phase's share of the recovery, at least one character wide. */
 static void bar_text(struct json_object *phase, int64_t whole_us, char bar[BAR + 1])
 {
 	int64_t from = get_number(phase, "after_us") * BAR / whole_us, to;
@@ -103,7 +103,7 @@ static void print_recovery(const struct cli *cli, struct json_object *recovery)
 	print_users(recovery);
 }
 
-/* The ring tells by CLOCK_MONOTONIC when it was. */
+/* The ring's times are those of CLOCK_MONOTONIC. */
 static void add_times(struct json_object *recoveries)
 {
 	struct timespec now;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reads a trace in the form of tracefs' file "trace", which can be read any number
- * of times, sent by mail, and read on another machine. The raw ring cannot: a
- * reader takes out what it reads.
+ * Reads a trace in the format of tracefs' file "trace". This can be read any number of
+ * times, and on another machine. The raw ring cannot: reading consumes it.
  *
- * The file may be anybody's: what is not as trace.h of the driver has it is left out.
+ * The file may contain anything. Lines that are not as in the driver's trace.h are
+ * skipped.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 
 #include "trace.h"
 
-/* A line has far more text before an entry than an entry has. */
+/* Bytes; a line has much text before the entry. */
 #define LINE_SIZE 1024
 
 static bool is_group(const char *name)

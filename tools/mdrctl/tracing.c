@@ -14,7 +14,7 @@
 #define STRING_(x) #x
 #define STRING(x) STRING_(x)
 
-/* Is there what can be recorded? */
+/* Are tracefs and our tracepoints there? */
 static int check_events(const struct mdr *mdr)
 {
 	if (!has_file(mdr, TRACING_DIR "/instances"))
@@ -48,7 +48,7 @@ int tracing_on(const struct mdr *mdr)
 	static const struct {
 		const char *file, *value;
 	} settings[] = {
-		/* one clock for all CPUs, which can be told as a time of day */
+		/* the same on all CPUs, and convertible to the time of day */
 		{ "trace_clock", "mono" },
 		{ "buffer_size_kb", STRING(TRACING_KB) },
 		{ "events/mdev_recovery/enable", "1" },
@@ -64,7 +64,7 @@ int tracing_on(const struct mdr *mdr)
 	if (mkdir(path, 0750) && errno != EEXIST)
 		return fail_errno(errno, TRACING_INSTANCE, NULL);
 	for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++) {
-		/* another clock would empty the ring, also if it is the same one */
+		/* writing the clock empties the ring, even if it does not change */
 		char *now = i ? NULL : read_text(mdr, TRACING_INSTANCE "/trace_clock");
 		bool is = now && strstr(now, "[mono]");
 
@@ -107,7 +107,7 @@ int tracing_open(const struct mdr *mdr, FILE **trace, bool *is_monotonic)
 		return fail_errno(errno, TRACING_INSTANCE, NULL);
 	text = read_text(mdr, TRACING_INSTANCE "/events/mdev_recovery/enable");
 	if (!text || strcmp(text, "1"))
-		/* what was recorded is shown all the same */
+		/* show what was recorded */
 		fail(END_OK, "timeline", "mdrctl timeline --record=on",
 		     "new recoveries are not recorded: the module was loaded anew");
 	free(text);

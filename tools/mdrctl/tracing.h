@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The instance of tracefs in which mdev_recovery's tracepoints are recorded: a ring
- * of its own, so that it is in nobody's way, and nobody is in its.
+ * The tracefs instance that records mdev_recovery's tracepoints. Its own ring keeps it
+ * apart from all other tracing.
  */
 #ifndef MDRCTL_TRACING_H
 #define MDRCTL_TRACING_H
@@ -13,14 +13,14 @@
 
 #define TRACING_DIR "/sys/kernel/tracing"
 #define TRACING_INSTANCE TRACING_DIR "/instances/mdev_recovery"
-/* Of each CPU: a recovery takes 1 KiB. */
+/* For each CPU; a recovery takes 1 KiB. */
 #define TRACING_KB 64
 
-/* Return: an enum end, which was told already. */
+/* Returns an enum end; errors are already printed. */
 int tracing_on(const struct mdr *mdr);
 int tracing_off(const struct mdr *mdr);
 
-/* What was recorded, and whether its times are those of CLOCK_MONOTONIC. */
+/* Opens what was recorded; is_monotonic: its times are those of CLOCK_MONOTONIC. */
 int tracing_open(const struct mdr *mdr, FILE **trace, bool *is_monotonic);
 
 #endif
