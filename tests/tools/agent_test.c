@@ -453,8 +453,9 @@ static void damaged_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(evict_and_back), TEST(slow_guest), TEST(fast_guest), TEST(attached_just_now), TEST(disk_full),
-		TEST(restarts), TEST(away), TEST(started_late), TEST(lost_uevents),
+		TEST(evict_and_back), TEST(slow_guest), TEST(fast_guest),
+		TEST(attached_just_now), TEST(disk_full), TEST(restarts), TEST(away),
+		TEST(started_late), TEST(lost_uevents),
 		TEST(lost_last_uevent), TEST(looks_at_rest), TEST(administrator_detaches),
 		TEST(administrator_detaches_resume), TEST(other_group), TEST(domain_starts_anew),
 		TEST(domain_starts_anew_unseen), TEST(libvirt_restarts), TEST(libvirt_hangs),
