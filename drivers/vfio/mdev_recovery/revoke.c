@@ -3,11 +3,11 @@
  * Taking a device away from its user: ask first; with revoke=kill, then kill
  * the processes that still hold it.
  *
- * A holder has the device's file among its descriptors, or a mapping of it. Those
- * that have used the device go first: another one may only have been sent the file,
- * and may let it go when they are gone. If there is no holder but the file is in use, it is in an io_uring or a socket,
- * or KVM has it. Then the latest user of the device (users.c) is killed, and if
- * that did not help, the next.
+ * A holder has the device's file among its descriptors, or a mapping of it. Holders
+ * that have used the device are killed first: others may only have been sent the
+ * file, and may close it when those are gone. If there is no holder but the file is
+ * in use, it is in an io_uring or a socket, or KVM has it. Then the latest user of
+ * the device (users.c) is killed, and if that did not help, the one before.
  *
  * Nothing here waits for another process. The mappings are found from the
  * device's side, without its mmap_lock, and no reference keeps its files or its
@@ -55,7 +55,7 @@ static bool mdr_task_has_file(struct task_struct *task,
 
 /*
  * @mapping: of the device's file
- * @users: look among these only, and whoever maps the file; or NULL
+ * @users: hit only these, and processes that map the file; NULL: all
  * @mms: referenced address spaces that map the file, by address
  */
 struct mdr_search {
@@ -157,7 +157,7 @@ static void mdr_kill(struct mdr_device *device, struct task_struct *task)
 	kill_pid(task_tgid(task), SIGKILL, 1);
 }
 
-/* Kill all that the search hits; false if that is nobody. */
+/* Kill all processes that the search hits; false if there are none. */
 static bool mdr_kill_hits(struct mdr_device *device, struct mdr_search *search,
 			  struct task_struct **tasks)
 {

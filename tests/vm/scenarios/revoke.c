@@ -110,7 +110,7 @@ static void kill_inherited(enum grip grip)
 }
 
 SCENARIO(revoke_spares_opener,
-	 "revoke=kill: who opened the device and passed it on is spared, its new user is not")
+	 "revoke=kill: a process that opened the device for another one is spared, its user is not")
 {
 	kill_inherited(GRIP_FILE);
 }
@@ -140,7 +140,7 @@ static pid_t keep_copy(pid_t user_pid, atomic_bool *ready)
 }
 
 SCENARIO(revoke_kills_users_first,
-	 "revoke=kill: who was only sent the file is spared, if it lets go once the user is gone")
+	 "revoke=kill: a process that was only sent the file, and closes it in time, is spared")
 {
 	atomic_bool *ready = mmap(NULL, sizeof(*ready), PROT_READ | PROT_WRITE,
 				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
