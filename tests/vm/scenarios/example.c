@@ -116,7 +116,8 @@ SCENARIO(example_random_errors,
 	for (unsigned int i = 0; i < USERS; i++)
 		pids[i] = start(shims[i].uuid, outputs[i]);
 	for (unsigned int i = 0; i < USERS; i++)
-		REQUIRE(WAIT_FOR(task_device(pids[i]) >= 0, SETTLE_MS), "user %u opens no device", i);
+		REQUIRE(WAIT_FOR(task_device(pids[i]) >= 0, SETTLE_MS),
+			"user %u opens no device", i);
 	begin_ms = now_ns() / NS_PER_MS;
 	usleep(1000000);
 	while (now_ns() / NS_PER_MS - begin_ms < RUN_MS - LAST_MS) {

@@ -23,7 +23,7 @@
 
 #define PORT "rp_igb2"
 /* each takes long while another thread does not pause */
-#define OPENS (int)(20 / patience)
+#define OPENS ((int)(20 / patience))
 #define OPEN_PAUSE_MS 10
 /* a reset of this machine takes a tenth of that */
 #define STALL_MS "2000"
