@@ -223,7 +223,7 @@ remove() {
 	is said "$said" "$uuid: removed"
 }
 
-declare_case remove_refused "what is no mdev of ours is not removed"
+declare_case remove_refused "what is not an mdev of mdev_recovery is not removed"
 remove_refused() {
 	host_two
 	golden remove-name remove group16

@@ -106,7 +106,7 @@ doctor_mdevctl() {
 		"install the package mdevctl"
 	has_mdevctl 1.10.1
 	rm -r "$host/usr/lib/mdevctl"
-	finds WARN host "mdevctl has no callout of ours: settings are not checked" \
+	finds WARN host "mdevctl does not have our callout: settings are not checked" \
 		"install the package mdev-recovery-tools"
 }
 
@@ -166,7 +166,7 @@ declare_case doctor_function "errors that nobody hears, no reset, and no file to
 doctor_function() {
 	host_well
 	rm "$sys/bus/pci_express/drivers/aer/$port2:pcie002"
-	finds WARN "$dev2" "root port $port2 has no AER: of errors the kernel hears only what the firmware reports" \
+	finds WARN "$dev2" "root port $port2 has no AER: the kernel learns only of errors that the firmware reports" \
 		"see the operators' guide, If the firmware keeps AER"
 	mkdir "$sys/bus/pci_express/drivers/dpc"
 	touch "$sys/bus/pci_express/drivers/dpc/$port2:pcie010"

@@ -79,15 +79,15 @@ static void check_reports(const struct call *call, const struct mdr_function *fu
 	char aer[PATH_MAX], dpc[PATH_MAX];
 
 	if (!port) {
-		warn("%s sits below no port: the kernel may hear of none of its errors",
+		warn("%s sits below no port: its errors may not reach the kernel",
 		     call->parent);
 		return;
 	}
 	snprintf(aer, sizeof(aer), "/sys/bus/pci_express/drivers/aer/%s:*", port);
 	snprintf(dpc, sizeof(dpc), "/sys/bus/pci_express/drivers/dpc/%s:*", port);
 	if (!exists(call, aer) && !exists(call, dpc))
-		warn("root port %s has no AER service: of errors of %s the kernel hears only %s",
-		     port, call->parent, "what the firmware reports, if anything: mdrctl doctor");
+		warn("root port %s has no AER service: the kernel learns of errors of %s only %s",
+		     port, call->parent, "if the firmware reports them: mdrctl doctor");
 }
 
 static void check_group(const struct call *call, const struct mdr_function *function)

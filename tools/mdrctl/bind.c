@@ -175,7 +175,7 @@ static int may_be_unbound(struct cli *cli, const struct mdr_function *function)
 
 	if (mdr_group_get(cli->mdr, address, &group))
 		return fail(END_FAILED, address, "mdrctl list shows what there is",
-			    "is bound to %s, which is none of ours: nothing was done",
+			    "is bound to %s, which is not a driver of mdev_recovery: nothing was done",
 			    mdr_function_driver(function) ? mdr_function_driver(function) :
 			    "nothing");
 	for (size_t i = 0; !ret && (uuid = mdr_group_mdev(group, i)); i++) {

@@ -97,7 +97,7 @@ static int may_have_mdev(struct cli *cli, const char *address)
 
 	if (mdr_group_get(cli->mdr, address, &group)) {
 		snprintf(next, sizeof(next), "mdrctl bind %s", address);
-		return fail(END_FAILED, address, next, "is not bound to a driver of ours");
+		return fail(END_FAILED, address, next, "is not bound to a driver of mdev_recovery");
 	}
 	mdr_group_free(group);
 	if (!has_mdev(cli, address, uuid))
@@ -176,7 +176,7 @@ static int remove_one(struct cli *cli, const char *uuid)
 	is_defined = has_file(cli->mdr, "etc/mdevctl.d/*/%s", uuid);
 	if (!mdev && !is_defined)
 		return fail(END_NOT_FOUND, uuid, "mdrctl list shows what there is",
-			    "there is no such mdev of ours");
+			    "mdev_recovery has no such mdev");
 	ret = mdev ? mdevctl(cli, stop) : END_OK;
 	if (!ret && is_defined && !cli_value(cli, "keep"))
 		ret = mdevctl(cli, undefine);

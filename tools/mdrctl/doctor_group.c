@@ -22,7 +22,8 @@ static void check_driver(struct exam *exam, const struct mdr_function *function)
 		return;
 	}
 	snprintf(next, sizeof(next), "mdrctl bind %s", address);
-	find(exam, LEVEL_FAIL, "driver", address, next, "is bound to %s, which is none of ours",
+	find(exam, LEVEL_FAIL, "driver", address, next,
+	     "is bound to %s, which is not a driver of mdev_recovery",
 	     driver ? driver : "nothing");
 }
 
@@ -33,7 +34,7 @@ static void check_aer(struct exam *exam, const struct mdr_function *function)
 
 	if (!port)
 		find(exam, LEVEL_WARN, "aer", address, NULL,
-		     "sits below no port: the kernel may hear of none of its errors");
+		     "sits below no port: its errors may not reach the kernel");
 	else if (has_file(exam->cli->mdr, "sys/bus/pci_express/drivers/aer/%s:*", port))
 		find(exam, LEVEL_PASS, "aer", address, NULL, "the kernel has AER at root port %s",
 		     port);
@@ -43,7 +44,7 @@ static void check_aer(struct exam *exam, const struct mdr_function *function)
 	else
 		find(exam, LEVEL_WARN, "aer", address,
 		     "see the operators' guide, If the firmware keeps AER",
-		     "root port %s has no AER: of errors the kernel hears only what the firmware reports",
+		     "root port %s has no AER: the kernel learns only of errors that the firmware reports",
 		     port);
 }
 

@@ -142,7 +142,7 @@ static void check_mdevctl(struct exam *exam)
 	if (!has_file(exam->cli->mdr, "usr/lib/mdevctl/scripts.d/callouts/mdev-recovery*") &&
 	    !has_file(exam->cli->mdr, "etc/mdevctl.d/scripts.d/callouts/mdev-recovery*"))
 		find(exam, LEVEL_WARN, "callout", HOST, "install the package mdev-recovery-tools",
-		     "mdevctl has no callout of ours: settings are not checked");
+		     "mdevctl does not have our callout: settings are not checked");
 }
 
 /* The limit of this process, which also applies to a VM that its user starts. */

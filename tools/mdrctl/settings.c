@@ -28,7 +28,7 @@ static int get_mdev(struct cli *cli, const char *uuid, struct mdr_mdev **mdev)
 		return fail(END_USAGE, uuid, "mdrctl list shows what there is", "is not a UUID");
 	if (ret == -ENOENT)
 		return fail(END_NOT_FOUND, uuid, "mdrctl list shows what there is",
-			    "there is no such mdev of ours");
+			    "mdev_recovery has no such mdev");
 	return ret ? fail_errno(ret, uuid, NULL) : END_OK;
 }
 
