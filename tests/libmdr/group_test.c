@@ -144,17 +144,19 @@ static void other_kernel(void **state)
 static void advice(void **state)
 {
 	static const struct {
-		const char *state, *advice;
+		const char *state, *cause, *advice;
 	} all[] = {
-		{ "open", "none" }, { "closing", "wait" }, { "recovering", "wait" },
-		{ "holding", "wait" }, { "evicting", "release" }, { "failed", "recover" },
-		{ "resetting", "wait" },
+		{ "open", "permanent\n", "none" }, { "closing", "fatal\n", "wait" },
+		{ "recovering", "fatal\n", "wait" }, { "holding", "fatal\n", "wait" },
+		{ "evicting", "fatal\n", "release" }, { "failed", "watchdog\n", "recover" },
+		{ "failed", "permanent\n", "replace" }, { "resetting", "none\n", "wait" },
 	};
 	struct mdr_group *group;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
 		kernel_group("group1", all[i].state);
+		fake_write("sys/class/mdev_recovery/group1/cause", all[i].cause);
 		assert_int_equal(mdr_group_get(mdr, "1", &group), 0);
 		assert_string_equal(mdr_advice_name(mdr_group_advice(group)), all[i].advice);
 		mdr_group_free(group);

@@ -113,6 +113,9 @@ doctor_mdevctl() {
 declare_case doctor_state "a group that has failed, or waits for its user"
 doctor_state() {
 	host_well
+	group_files 16 failed 4 permanent hold
+	finds FAIL group16 "is failed: the host has given the device up" \
+		"mdrctl recover group16, or replace the device"
 	group_files 16 failed 4 watchdog hold
 	finds FAIL group16 "is failed (cause watchdog)" \
 		"mdrctl recover group16, when the cause is found"

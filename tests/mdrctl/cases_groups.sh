@@ -62,6 +62,9 @@ status_states() {
 	done
 	group_files 16 failed 4 watchdog hold
 	json status status-failed 16
+	group_files 16 failed 4 permanent hold
+	golden status-given-up status 16
+	json status status-given-up 16
 }
 
 declare_case status_blockers "a blocker is shown with its port and driver, and what to do"
@@ -170,6 +173,8 @@ reset() {
 	ctl reset "$dev"
 	is said "$said" "$dev: reset; it is in group16"
 	is written "$(cat "$sys/bus/pci/devices/$dev/reset")" 1
+	ctl reset "${dev#0000:}"
+	is said "$said" "$dev: reset; it is in group16"
 	golden reset-name reset group16
 	golden reset-no-function reset 0000:99:00.0
 }

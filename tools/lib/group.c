@@ -49,6 +49,7 @@ static const char * const advice_names[] = {
 	[MDR_ADVICE_WAIT] = "wait",
 	[MDR_ADVICE_RELEASE] = "release",
 	[MDR_ADVICE_RECOVER] = "recover",
+	[MDR_ADVICE_REPLACE] = "replace",
 };
 
 enum mdr_group_state mdr_group_state_parse(const char *name)
@@ -318,7 +319,12 @@ const char *mdr_group_state_name(const struct mdr_group *group)
 
 enum mdr_advice mdr_group_advice(const struct mdr_group *group)
 {
-	return advices[mdr_group_state(group)];
+	enum mdr_advice advice = advices[mdr_group_state(group)];
+
+	/* as the kernel's uevents say it */
+	if (advice == MDR_ADVICE_RECOVER && !strcmp(mdr_group_cause(group), "permanent"))
+		return MDR_ADVICE_REPLACE;
+	return advice;
 }
 
 uint64_t mdr_group_event(const struct mdr_group *group)

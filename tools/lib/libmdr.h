@@ -61,6 +61,7 @@ enum mdr_advice {
 	MDR_ADVICE_WAIT,	/* the group continues by itself */
 	MDR_ADVICE_RELEASE,	/* the user has to release the device */
 	MDR_ADVICE_RECOVER,	/* find the reason, then recover the group */
+	MDR_ADVICE_REPLACE,	/* the host has given the device up */
 };
 
 struct mdr_group;

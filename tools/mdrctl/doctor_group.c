@@ -188,6 +188,11 @@ static void check_state(struct exam *exam, const struct mdr_group *group)
 		find(exam, LEVEL_FAIL, "state", name, next, "is %s (cause %s)", state,
 		     mdr_group_cause(group));
 		break;
+	case MDR_ADVICE_REPLACE:
+		snprintf(next, sizeof(next), "mdrctl recover %s, or replace the device", name);
+		find(exam, LEVEL_FAIL, "state", name, next,
+		     "is %s: the host has given the device up", state);
+		break;
 	case MDR_ADVICE_RELEASE:
 		find(exam, LEVEL_WARN, "state", name, "detach it from the VM, or stop the VM",
 		     "is %s: its user has to release it", state);

@@ -147,14 +147,11 @@ int run_recover(struct cli *cli)
 	return end;
 }
 
-static int reset_one(struct cli *cli, const char *name)
+static int reset_function(struct cli *cli, const char *name)
 {
 	struct mdr_group *group;
 	int ret;
 
-	if (!mdr_address_valid(name))
-		return fail(END_USAGE, name, "mdrctl list shows what there is",
-			    "is not the address of a PCI function, like 0000:05:00.0");
 	ret = mdr_group_get(cli->mdr, name, &group);
 	if (ret)
 		return fail_group(ret, name);
@@ -167,6 +164,23 @@ static int reset_one(struct cli *cli, const char *name)
 	else
 		printf("%s: reset; it is in %s\n", name, mdr_group_name(group));
 	mdr_group_free(group);
+	return ret;
+}
+
+static int reset_one(struct cli *cli, const char *name)
+{
+	struct mdr_function *function;
+	int ret;
+
+	ret = mdr_function_get(cli->mdr, name, &function);
+	if (ret == -EINVAL)
+		return fail(END_USAGE, name, "mdrctl list shows what there is",
+			    "is not the address of a PCI function, like 0000:05:00.0");
+	if (ret)
+		return fail_group(ret, name);
+	/* the address as sysfs has it */
+	ret = reset_function(cli, mdr_function_address(function));
+	mdr_function_free(function);
 	return ret;
 }
 

@@ -172,6 +172,8 @@ static void print_next(struct json_object *group)
 	case MDR_GROUP_FAILED:
 		printf("  next      find the reason: mdrctl doctor %s; then: mdrctl recover %s\n",
 		       name, name);
+		if (!strcmp(get_text(group, "advice"), "replace"))
+			printf("  next      or replace the device: the host has given it up\n");
 		return;
 	default:
 		printf("  next      upgrade mdrctl: it does not know this state\n");
