@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "fake_root.h"
+#include "route.h"
 #include "test.h"
 
 #define MDEV(uuid_, bus_) \
@@ -55,14 +56,14 @@ static int teardown(void **state)
 	return fake_root_teardown(state);
 }
 
-static int look(const char *xml, bool paused)
+static int look(const char *xml, const char *halted)
 {
 	char sysfs[96];
 
 	json_object_put(findings);
 	findings = json_object_new_array();
 	snprintf(sysfs, sizeof(sysfs), "%s/sys", fake_root);
-	return check_domain(sysfs, "vm", xml, paused, findings);
+	return check_domain(sysfs, "vm", xml, halted, findings);
 }
 
 static const char *get(size_t index, const char *key)
@@ -88,7 +89,7 @@ static void finds(size_t index, const char *level, const char *check, const char
 static void all_is_well(void **state)
 {
 	(void)state;
-	assert_int_equal(look(ONE, false), 0);
+	assert_int_equal(look(ONE, NULL), 0);
 	finds(0, "PASS", "guest-type", MDEV_A, "is of type hold: the guest is told", NULL);
 	finds(1, "PASS", "guest-port", MDEV_A, "its errors can be reported at port pci.1",
 	      NULL);
@@ -100,11 +101,11 @@ static void types(void **state)
 {
 	(void)state;
 	type(MDEV_A, "mdr-pci-evict");
-	assert_int_equal(look(ONE, false), 0);
+	assert_int_equal(look(ONE, NULL), 0);
 	assert_string_equal(get(0, "level"), "WARN");
 	assert_non_null(strstr(get(0, "text"), "type evict"));
 	type(MDEV_A, "mdr-pci-resume");
-	assert_int_equal(look(ONE, false), 0);
+	assert_int_equal(look(ONE, NULL), 0);
 	assert_non_null(strstr(get(0, "text"), "type resume: the guest is not told, but has to"));
 }
 
@@ -113,19 +114,19 @@ static void ports(void **state)
 	(void)state;
 	assert_int_equal(look(DOMAIN(PORT("1") MDEV(MDEV_A, "0x01")
 				     "<interface><address type='pci' bus='0x01'/></interface>"),
-			      false), 0);
+			      NULL), 0);
 	finds(1, "FAIL", "guest-port", MDEV_A,
 	      "another device is below the guest's port (interface)",
 	      "give it a pcie-root-port of its own");
-	assert_int_equal(look(DOMAIN(MDEV(MDEV_A, "0x00")), false), 0);
+	assert_int_equal(look(DOMAIN(MDEV(MDEV_A, "0x00")), NULL), 0);
 	finds(1, "FAIL", "guest-port", MDEV_A, "it is below no port of the guest",
 	      "give it a pcie-root-port of its own");
 	assert_int_equal(look("<domain><devices>" PORT("1") MDEV(MDEV_A, "0x01")
-			      "</devices></domain>", false), 0);
+			      "</devices></domain>", NULL), 0);
 	finds(1, "FAIL", "guest-port", MDEV_A,
 	      "the guest's port cannot report an active link",
 	      "set its x-speed to 5, see mdr-agent(8)");
-	assert_int_equal(look(ONE, true), 0);
+	assert_int_equal(look(ONE, route_paused), 0);
 	finds(1, "FAIL", "guest-port", MDEV_A, "the domain is paused", "resume it");
 }
 
@@ -136,20 +137,20 @@ static void two(void **state)
 		DOMAIN(PORT("1") MDEV(MDEV_A, "0x01") MDEV(MDEV_B, "0x01"));
 
 	(void)state;
-	assert_int_equal(look(same, false), 0);
+	assert_int_equal(look(same, NULL), 0);
 	assert_int_equal(json_object_array_length(findings), 5);
 	finds(3, "PASS", "guest-port", MDEV_B, "its errors can be reported at port pci.1",
 	      NULL);
 	fake_group("group2", "open", "hold", 4, MDEV_B);
-	assert_int_equal(look(same, false), 0);
+	assert_int_equal(look(same, NULL), 0);
 	finds(1, "FAIL", "guest-port", MDEV_A, "an mdev below the same port has no error",
 	      "give each its own pcie-root-port");
 	assert_int_equal(look(DOMAIN(PORT("1") PORT("2") MDEV(MDEV_A, "0x01")
-				     MDEV(MDEV_B, "0x02")), false), 0);
+				     MDEV(MDEV_B, "0x02")), NULL), 0);
 	assert_string_equal(get(1, "level"), "PASS");
 	assert_string_equal(get(3, "level"), "PASS");
 	fake_group_remove("group2");
-	assert_int_equal(look(same, false), 0);
+	assert_int_equal(look(same, NULL), 0);
 	assert_int_equal(json_object_array_length(findings), 3);
 	assert_non_null(strstr(get(1, "text"), "a foreign mdev is below the same port"));
 }
@@ -157,7 +158,7 @@ static void two(void **state)
 static void none(void **state)
 {
 	(void)state;
-	assert_int_equal(look(DOMAIN(""), false), 0);
+	assert_int_equal(look(DOMAIN(""), NULL), 0);
 	assert_int_equal(json_object_array_length(findings), 1);
 	finds(0, "WARN", "guest", "vm", "has no mdev of mdev_recovery",
 	      "see libvirt.md, Give it to the domain");

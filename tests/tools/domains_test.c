@@ -26,6 +26,7 @@
 #include "eventually.h"
 #include "fake_root.h"
 #include "machine.h"
+#include "route.h"
 
 #define DOMAIN_B "aaaaaaaa-0000-4000-8000-000000000002"
 #define XML_OF(name_, uuid_, mdev_) \
@@ -131,9 +132,9 @@ static void news(void **state)
 	assert_string_equal(record_of(DOMAIN_A)->name, "guest");
 	assert_true(record_of(DOMAIN_A)->running && record_of(DOMAIN_A)->seen);
 	assert_int_equal(virDomainSuspend(domain), 0);
-	assert_true(eventually(record_of(DOMAIN_A)->paused));
+	assert_true(eventually(record_of(DOMAIN_A)->halted == route_paused));
 	assert_int_equal(virDomainResume(domain), 0);
-	assert_true(eventually(!record_of(DOMAIN_A)->paused));
+	assert_true(eventually(!record_of(DOMAIN_A)->halted));
 	assert_int_equal(virDomainDestroy(domain), 0);
 	virDomainFree(domain);
 	assert_true(eventually(!record_of(DOMAIN_A)));

@@ -94,7 +94,7 @@ void news(void)
 	char xml[4096] = DOMAIN_HEAD;
 	struct domain_view view = {
 		.uuid = DOMAIN_A, .name = "guest", .id = libvirt.id, .xml = xml,
-		.paused = libvirt.paused,
+		.halted = libvirt.halted,
 	};
 
 	if (!libvirt.up) {

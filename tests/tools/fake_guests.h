@@ -17,7 +17,7 @@ struct fake_libvirt {
 	const char *refuses_to_tell, *refuses_to_say;
 	bool used;		/* by the guest, when it is asked */
 	int id;			/* 0: not running */
-	bool paused;
+	const char *halted;	/* of route.h */
 	const char *mdev, *second;
 	int bus, second_bus;
 	int attaches, detaches, asks, tells, looks;

@@ -24,6 +24,7 @@
 #include "eventually.h"
 #include "fake_root.h"
 #include "qmp.h"
+#include "route.h"
 
 static struct qmp qmp;
 static struct agent agent;
@@ -35,7 +36,7 @@ static struct {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	bool silent;		/* answers nothing but the greeting */
-	bool has_device, running, acpi;
+	bool has_device, running, panicked, acpi;
 	bool neighbour;
 	bool unused;		/* the guest has given the device no addresses */
 	const char *speed;
@@ -97,7 +98,9 @@ static const char *returned(const char *command, struct json_object *request)
 	if (!strcmp(command, "query-name"))
 		return "{\"name\":\"guest\"}";
 	if (!strcmp(command, "query-status"))
-		return qemu.running ? "{\"running\":true}" : "{\"running\":false}";
+		return qemu.running ? "{\"running\":true,\"status\":\"running\"}" :
+		       qemu.panicked ? "{\"running\":false,\"status\":\"guest-panicked\"}" :
+		       "{\"running\":false,\"status\":\"paused\"}";
 	if (!strcmp(command, "query-pci")) {
 		qemu.looks++;
 		if (!qemu.has_device)
@@ -202,6 +205,7 @@ static int setup(void **state)
 	fake_group("group16", "open", "hold", 7, MDEV_A);
 	qemu.has_device = true;
 	qemu.running = true;
+	qemu.panicked = false;
 	qemu.acpi = true;
 	qemu.silent = false;
 	qemu.neighbour = false;
@@ -253,7 +257,10 @@ static void described(void **state)
 	assert_int_equal(record()->place.mdevs, 1);
 	qemu.running = false;
 	event("STOP");
-	assert_true(eventually(record()->paused));
+	assert_true(eventually(record()->halted == route_paused));
+	qemu.panicked = true;
+	event("GUEST_PANICKED");
+	assert_true(eventually(record()->halted == route_crashed));
 }
 
 static void obstacles(void **state)

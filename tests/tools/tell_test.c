@@ -262,14 +262,33 @@ static void told_by_a_late_agent(void **state)
 static void paused(void **state)
 {
 	(void)state;
-	libvirt.paused = true;
+	libvirt.halted = route_paused;
 	step();
 	change("closing");
 	change("holding");
 	assert_int_equal(libvirt.tells, 0);
-	libvirt.paused = false;
+	libvirt.halted = NULL;
 	step();
 	assert_int_equal(libvirt.tells, 1);
+}
+
+/* A guest that has crashed is not told, and keeps the device until it is destroyed. */
+static void crashed(void **state)
+{
+	(void)state;
+	change("closing");
+	libvirt.halted = route_crashed;
+	step();
+	change("holding");
+	assert_int_equal(libvirt.tells, 0);
+	assert_ptr_equal(agent.records.first->said, route_crashed);
+	change("evicting");
+	assert_true(kept("evicting"));
+	libvirt.id = 0;
+	step();
+	assert_true(forgotten());
+	change("open");
+	assert_int_equal(libvirt.attaches, 0);
 }
 
 /* On the guest's root bus there is no port to tell it at. */
@@ -307,6 +326,27 @@ static void two_with_the_error(void **state)
 	assert_int_equal(libvirt.tells, 1);
 	for (struct record *record = agent.records.first; record; record = record->next)
 		assert_int_equal(record->phase, PHASE_ATTACHED);
+}
+
+#define MDEV_OF_16 "22222222-2222-4333-8444-55555555dddd"
+
+/* Two functions of one device, of one group, in one slot of the guest: told once. */
+static void two_of_one_group(void **state)
+{
+	(void)state;
+	libvirt.second = MDEV_OF_16;
+	libvirt.second_bus = 1;
+	fake_group("group16", "open", "hold", 7, MDEV_OF_16);
+	step();
+	change("closing");
+	change("holding");
+	assert_int_equal(libvirt.tells, 1);
+	for (struct record *record = agent.records.first; record; record = record->next)
+		assert_int_equal(record->phase, PHASE_TOLD);
+	change("open");
+	assert_int_equal(libvirt.tells, 1);
+	for (struct record *record = agent.records.first; record; record = record->next)
+		assert_true(record->phase == PHASE_RESET || record->phase == PHASE_ATTACHED);
 }
 
 /* One of two has no error: the guest's reset would hit it, so it is not told. */
@@ -419,8 +459,9 @@ int main(void)
 		HOLD(nobody_knows), HOLD(driver_does_not_let_go),
 		HOLD(error_before_it_is_used), HOLD(told_in_vain),
 		HOLD(told_in_vain_unseen), HOLD(told_and_detached), HOLD(cannot_be_told),
-		HOLD(told_without_uevents), HOLD(told_by_a_late_agent), HOLD(paused),
-		HOLD(no_port), HOLD(two_with_the_error), HOLD(one_of_two), HOLD(two_ports),
+		HOLD(told_without_uevents), HOLD(told_by_a_late_agent), HOLD(paused), HOLD(crashed),
+		HOLD(no_port), HOLD(two_with_the_error), HOLD(two_of_one_group),
+		HOLD(one_of_two), HOLD(two_ports),
 		HOLD(foreign_mdev), HOLD(told_and_failed), HOLD(failed_and_told),
 		HOLD(journal_fields),
 	};

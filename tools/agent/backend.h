@@ -12,7 +12,7 @@
 struct domain_view {
 	const char *uuid, *name, *xml;
 	int id;
-	bool paused;		/* its CPUs do not run */
+	const char *halted;	/* why its CPUs do not run, as route.h says it; or NULL */
 };
 
 struct backend {

@@ -19,7 +19,7 @@
 
 struct check {
 	const char *sysfs, *name;
-	bool paused;
+	const char *halted;
 	struct records records;
 	struct json_object *findings;
 };
@@ -55,7 +55,7 @@ static void take(const struct hostdev *hostdev, void *arg)
 	if (!record)
 		return;
 	record->place = *hostdev;
-	record->paused = check->paused;
+	record->halted = check->halted;
 	record->seen = true;
 	record->told = NOT_TOLD;
 }
@@ -115,11 +115,11 @@ static void check_route(const struct check *check, const struct record *record)
 	find(check, "FAIL", "guest-port", record->mdev, text, next ? next + 2 : NULL);
 }
 
-int check_domain(const char *sysfs, const char *name, const char *xml, bool paused,
+int check_domain(const char *sysfs, const char *name, const char *xml, const char *halted,
 		 struct json_object *findings)
 {
 	struct check check = {
-		.sysfs = sysfs, .name = name, .paused = paused, .findings = findings,
+		.sysfs = sysfs, .name = name, .halted = halted, .findings = findings,
 	};
 	int ret = hostdev_each(xml, take, &check);
 
@@ -157,7 +157,7 @@ static int check_it(const char *sysfs, virDomainPtr domain, struct json_object *
 		free(xml);
 		return 1;
 	}
-	ret = check_domain(sysfs, name, xml, state == VIR_DOMAIN_PAUSED, findings);
+	ret = check_domain(sysfs, name, xml, route_halted(state), findings);
 	free(xml);
 	if (ret)
 		log_error("domain %s: cannot read its XML", name);

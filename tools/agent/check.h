@@ -14,7 +14,7 @@ struct json_object;
  * Adds a finding for each check to the list, in the form of mdrctl doctor --json. xml:
  * of the domain, which is running. Return: 0; -EINVAL if it is not the XML of a domain.
  */
-int check_domain(const char *sysfs, const char *name, const char *xml, bool paused,
+int check_domain(const char *sysfs, const char *name, const char *xml, const char *halted,
 		 struct json_object *findings);
 
 /* Prints the findings of a domain of libvirt's. Return: the exit code of mdr-agent. */

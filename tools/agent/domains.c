@@ -10,6 +10,7 @@
 
 #include "domains.h"
 #include "log.h"
+#include "route.h"
 
 #define KEEPALIVE_S	5
 #define KEEPALIVE_COUNT	3
@@ -158,7 +159,7 @@ static void view(struct domains *domains, virDomainPtr domain, const char *uuid)
 	answer->name = copy(name);
 	answer->xml = xml;
 	if (!virDomainGetState(domain, &state, NULL, 0))
-		answer->paused = state != VIR_DOMAIN_RUNNING && state != VIR_DOMAIN_BLOCKED;
+		answer->halted = route_halted(state);
 	mailbox_answer(&domains->mailbox, answer);
 }
 

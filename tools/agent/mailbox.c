@@ -357,7 +357,7 @@ void mailbox_dispatch(struct mailbox *mailbox, struct agent *agent, int64_t now)
 		case ANSWER_DOMAIN:
 			seen = (struct domain_view){
 				.uuid = answer->domain, .name = answer->name, .xml = answer->xml,
-				.id = answer->id, .paused = answer->paused,
+				.id = answer->id, .halted = answer->halted,
 			};
 			agent_domain(agent, &seen);
 			break;

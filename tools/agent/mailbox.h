@@ -48,7 +48,7 @@ struct answer {
 	struct answer *next;
 	enum answer_type type;
 	int id;
-	bool paused;
+	const char *halted;
 	bool used;
 	char domain[UUID_SIZE];
 	char mdev[UUID_SIZE];

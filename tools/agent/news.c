@@ -75,7 +75,7 @@ void agent_domain(struct agent *agent, const struct domain_view *view)
 			continue;
 		record->running = true;
 		record->listed = true;
-		record->paused = view->paused;
+		record->halted = view->halted;
 	}
 	agent->due = true;
 }

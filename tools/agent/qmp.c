@@ -13,6 +13,7 @@
 #include "log.h"
 #include "machine.h"
 #include "qmp.h"
+#include "route.h"
 
 #define RECONNECT_MS	5000
 #define LOOK_MS		10000
@@ -144,6 +145,15 @@ static struct json_object *ask_property(void *arg, const char *path, const char 
 	return ask(arg, "qom-get", arguments);
 }
 
+static const char *halted_in(struct json_object *status)
+{
+	const char *why = string(status, "status");
+
+	if (json_object_get_boolean(field(status, "running")))
+		return NULL;
+	return why && !strcmp(why, "guest-panicked") ? route_crashed : route_paused;
+}
+
 /*
  * Describes the machine now. Some things QEMU does not announce: a device that is added,
  * and that the firmware has numbered the buses, before which it does not list them.
@@ -158,7 +168,7 @@ static void view(struct qmp *qmp)
 		answer = answer_new(ANSWER_DOMAIN, qmp->domain);
 		answer->id = qmp->pid;
 		answer->name = copy(qmp->name);
-		answer->paused = !json_object_get_boolean(field(status, "running"));
+		answer->halted = halted_in(status);
 		answer->xml = machine_describe(buses, ask_property, qmp);
 		mailbox_answer(&qmp->mailbox, answer);
 	}

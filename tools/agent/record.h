@@ -37,7 +37,7 @@ struct record {
 	/* the rest is not kept across a restart */
 	struct hostdev place;	/* at the last look; its xml is not used */
 	bool running;		/* the domain, in the same run, at the last look */
-	bool paused;		/* and its CPUs do not run */
+	const char *halted;	/* and why its CPUs do not run; NULL: they do */
 	bool seen;		/* the mdev was in its XML at the last look */
 	bool listed;		/* the domain, in the list that is being made */
 	bool busy;		/* libvirt is at work for it */

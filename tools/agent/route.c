@@ -1,10 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <string.h>
 
+#include <libvirt/libvirt.h>
+
 #include "route.h"
 
 const char * const route_told_before = "it was told of this event before";
+const char * const route_paused = "the domain is paused; resume it";
+const char * const route_crashed = "the domain has crashed; destroy it or reset it";
 const char * const route_not_yet = "the host is not done with another mdev below the same port";
+
+const char *route_halted(int state)
+{
+	switch (state) {
+	case VIR_DOMAIN_RUNNING:
+	case VIR_DOMAIN_BLOCKED:
+		return NULL;
+	case VIR_DOMAIN_CRASHED:
+		return route_crashed;
+	default:
+		return route_paused;
+	}
+}
 
 static const char * const obstacles[] = {
 	[OBSTACLE_NO_PORT] =
@@ -48,8 +65,8 @@ const char *route_reason(const struct records *records, const struct record *rec
 
 	if (record->told == group->event)
 		return route_told_before;
-	if (record->paused)
-		return "the domain is paused; resume it";
+	if (record->halted)
+		return record->halted;
 	if (record->place.obstacle != OBSTACLE_NONE)
 		return obstacles[record->place.obstacle];
 	for (const struct record *other = records->first; other; other = other->next) {

@@ -12,6 +12,13 @@
 /* The guest was told of this event before; no event is told twice. */
 extern const char * const route_told_before;
 
+/* Why a domain's CPUs do not run. */
+extern const char * const route_paused;
+extern const char * const route_crashed;
+
+/* Which of them holds in a state (virDomainState); NULL if they run. */
+const char *route_halted(int state);
+
 /* The host is not done with all that is below the port; it will be. */
 extern const char * const route_not_yet;
 
