@@ -11,17 +11,6 @@
 
 #define CLASS_BRIDGE 0x0604	/* PCI to PCI */
 
-static int fail_function(int error, const char *address)
-{
-	if (error == -EINVAL)
-		return fail(END_USAGE, address, "lspci -D lists them",
-			    "is not the address of a PCI function, like 0000:05:00.0");
-	if (error == -ENOENT)
-		return fail(END_NOT_FOUND, address, "lspci -D lists them",
-			    "this host has no such PCI function");
-	return fail_errno(error, address, NULL);
-}
-
 /* Load the driver if necessary; the package's modprobe.d finds it by its name. */
 static int need_driver(struct cli *cli, const char *driver)
 {

@@ -173,11 +173,8 @@ static int reset_one(struct cli *cli, const char *name)
 	int ret;
 
 	ret = mdr_function_get(cli->mdr, name, &function);
-	if (ret == -EINVAL)
-		return fail(END_USAGE, name, "mdrctl list shows what there is",
-			    "is not the address of a PCI function, like 0000:05:00.0");
 	if (ret)
-		return fail_group(ret, name);
+		return fail_function(ret, name);
 	/* the address as sysfs has it */
 	ret = reset_function(cli, mdr_function_address(function));
 	mdr_function_free(function);

@@ -85,6 +85,7 @@ int fail_errno(int error, const char *object, const char *next);
 
 /* fail() for an error of mdr_group_get(). */
 int fail_group(int error, const char *name);
+int fail_function(int error, const char *address);
 
 /*
  * The name of the group that has this name, mdev or function. "groupN" need not exist

@@ -50,6 +50,17 @@ int fail_group(int error, const char *name)
 	}
 }
 
+int fail_function(int error, const char *address)
+{
+	if (error == -EINVAL)
+		return fail(END_USAGE, address, "lspci -D lists them",
+			    "is not the address of a PCI function, like 0000:05:00.0");
+	if (error == -ENOENT)
+		return fail(END_NOT_FOUND, address, "lspci -D lists them",
+			    "this host has no such PCI function");
+	return fail_errno(error, address, NULL);
+}
+
 bool number_parse(const char *text, uint64_t most, uint64_t *number)
 {
 	size_t digits = strspn(text, "0123456789");

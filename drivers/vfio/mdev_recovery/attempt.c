@@ -19,9 +19,6 @@
 #include "function.h"
 #include "group.h"
 
-/* How long to wait for a device lock: its holder may be hung. */
-#define MDR_ATTEMPT_LOCK_MS 5000
-
 /* The interval between checks of a slow function; doubles up to the maximum. */
 #define MDR_RESTORE_POLL_MS 10
 #define MDR_RESTORE_POLL_MAX_MS 200
@@ -69,7 +66,7 @@ static int mdr_attempt_lock(struct mdr_group *group, struct pci_dev *pdev)
 	struct mdr_attempt_lock lock = {
 		.group = group,
 		.pdev = pdev,
-		.deadline = jiffies + msecs_to_jiffies(MDR_ATTEMPT_LOCK_MS),
+		.deadline = jiffies + msecs_to_jiffies(MDR_DEVICE_LOCK_MS),
 	};
 	int ret;
 
@@ -318,7 +315,7 @@ static int mdr_attempt_reset_try(struct mdr_group *group, struct pci_dev *pdev)
 /* Reset one function without restoring it. -ENOTTY if it has no reset method. */
 static int mdr_attempt_reset_one(struct mdr_group *group, struct pci_dev *pdev)
 {
-	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_ATTEMPT_LOCK_MS);
+	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_DEVICE_LOCK_MS);
 	int ret;
 
 	/* its user may have put it, and the ports above, into low power */

@@ -36,6 +36,9 @@ struct pci_dev;
 /* How long to wait for a host callback: less than its drain waits for us. */
 #define MDR_LET_GO_MS 500
 
+/* How long a worker or a reset waits for a device lock: its holder may be hung. */
+#define MDR_DEVICE_LOCK_MS 5000
+
 /* One hour: more is a typo, and sums of timeouts must not overflow. */
 #define MDR_MAX_TIMEOUT_MS 3600000
 

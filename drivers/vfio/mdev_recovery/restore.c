@@ -545,13 +545,10 @@ void mdr_device_sync_interrupts(struct mdr_device *device)
 	pm_runtime_put(dev);
 }
 
-/* How long to wait for a device lock: its holder may be hung. */
-#define MDR_SYNC_LOCK_MS 5000
-
 /* The device lock, for a task that resets the group; false if an error came. */
 static bool mdr_sync_lock(struct mdr_group *group, struct pci_dev *pdev)
 {
-	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_SYNC_LOCK_MS);
+	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_DEVICE_LOCK_MS);
 
 	while (!device_trylock(&pdev->dev))
 		if (READ_ONCE(group->resetter) != current ||
