@@ -157,6 +157,32 @@ SCENARIO(revoke_kills_users_first,
 	CHECK(WIFEXITED(status) && !WEXITSTATUS(status), "its status is %#x", status);
 }
 
+SCENARIO(revoke_finds_inherited_mapping,
+	 "revoke=kill: a process that never used the device, but has a mapping by fork(), is found")
+{
+	atomic_bool *ready = mmap(NULL, sizeof(*ready), PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct shim s;
+	pid_t pid;
+
+	make(&s);
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	REQUIRE(vfio_user_map(&user, BAR0), "mmap");
+	pid = fork();
+	if (!pid) {
+		close(user.device);
+		close(user.own.groups[0].fd);
+		close(user.own.container);
+		atomic_store(ready, true);
+		for (;;)
+			pause();
+	}
+	REQUIRE(WAIT_FOR(atomic_load(ready), SETTLE_MS), "no child");
+	vfio_user_unmap(&user, BAR0);
+	vfio_user_close(&user);
+	remove_from(&s, pid);
+}
+
 /* A child that hangs with its mmap_lock held for writing, whoever it is. */
 static pid_t hang_fork(void)
 {
