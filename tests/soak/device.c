@@ -15,6 +15,9 @@
 #define STATUS_MAY_VARY 0x402u
 /* The gate does not open in one moment, and the kernel may be delayed there. */
 #define OPENS_NS (20 * NS_PER_MS)
+/* For so long a user waits for a gate to close. */
+#define LOOKS 100
+#define LOOK_US 2000
 /* What a user may change; memory decoding stays on, for the BARs. */
 #define COMMAND_MINE (PCI_COMMAND_MASTER | PCI_COMMAND_SERR)
 
@@ -66,6 +69,37 @@ void device_check_register(struct soak_device *d, enum access_kind kind)
 		soak_fail("%s: STATUS reads %#x, not %#jx, by %s", who(d), value,
 			  (uintmax_t)reference,
 			  kind == ACCESS_PREAD ? "pread" : "its mapping");
+}
+
+/* No access has to come through: the gate is closed, and what was under way is over. */
+static bool is_shut(const struct mdr_status *s)
+{
+	return (s->state == MDR_STATE_RECOVERING || s->state == MDR_STATE_HOLDING ||
+		s->state == MDR_STATE_EVICTING || s->state == MDR_STATE_FAILED) &&
+	       s->opened_ns < s->closed_ns;
+}
+
+void device_check_shut(struct soak_device *d, enum access_kind kind)
+{
+	struct mdr_status before, after;
+	unsigned int looks = LOOKS;
+	uint32_t value = 0;
+
+	if (access_prepare(&d->u, kind, 0))
+		return;
+	do {
+		if (!looks-- || vfio_status(&d->u, &before))
+			return;
+		usleep(LOOK_US);
+	} while (!is_shut(&before));
+	atomic_fetch_add(&soak->tries, 1);
+	if (access_once(&d->u, kind, 0, NIC_STATUS, &value) || value == ~0u ||
+	    vfio_status(&d->u, &after))
+		return;
+	if (is_shut(&after) && after.closed_ns == before.closed_ns &&
+	    after.opened_ns == before.opened_ns)
+		soak_fail("%s: %s reads %#x from a device in state %u", who(d),
+			  kind == ACCESS_PREAD ? "pread" : "a mapping", value, after.state);
 }
 
 /*
@@ -243,8 +277,9 @@ void device_acknowledge_stale(struct soak_device *d, struct soak_random *r)
 	event = random_one_in(r, 3) ? s.event + 1000000 :
 		s.event - 1 - random_below(r, 3);
 	ret = vfio_acknowledge(&d->u, event);
-	if (!ret || ret == -EALREADY)
-		soak_fail("%s: the acknowledgement of event %ju is accepted, after %ju (%d)",
+	/* a device that goes away refuses whatever it is asked */
+	if (ret != -ESTALE && !device_is_asked_to_leave(d))
+		soak_fail("%s: the acknowledgement of event %ju, after %ju, gives %d",
 			  who(d), (uintmax_t)event, (uintmax_t)s.event, ret);
 }
 

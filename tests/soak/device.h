@@ -43,6 +43,8 @@ void device_close(struct soak_device *d);
 void device_close_irqs(struct soak_device *d);
 
 void device_check_register(struct soak_device *d, enum access_kind kind);
+/* Waits a moment for the gate to close. Nothing comes through then. */
+void device_check_shut(struct soak_device *d, enum access_kind kind);
 void device_check_config(struct soak_device *d);
 void device_write_config(struct soak_device *d, struct soak_random *r);
 

@@ -97,8 +97,8 @@ struct soak {
 	/* held while errors are injected, and while there must be none */
 	pthread_mutex_t strike_lock;
 	char why[256];
-	/* errors that were injected */
-	atomic_uint strikes;
+	/* errors that were injected; accesses that were tried with the gate closed */
+	atomic_uint strikes, tries;
 	/* what the observer in the kernel saw and did */
 	uint64_t accesses, shuts, delays;
 	long points_missing;

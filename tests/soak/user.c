@@ -79,6 +79,11 @@ USE(read_bar)
 	device_check_register(d, ACCESS_PREAD);
 }
 
+USE(intrude)
+{
+	device_check_shut(d, random_one_in(&a->random, 4) ? ACCESS_PREAD : ACCESS_MAP_READ);
+}
+
 USE(store)
 {
 	uint32_t value = random_next(&a->random);
@@ -332,6 +337,7 @@ static const struct soak_operation operations[] = {
 	{ "load", 30, 8 * ACCESS_MS, load },
 	{ "load slowly", 20, 8 * ACCESS_MS, load_slowly },
 	{ "pread", 15, ACCESS_MS, read_bar },
+	{ "intrude", 20, 2 * ACCESS_MS, intrude },
 	{ "store", 5, ACCESS_MS, store },
 	{ "pwrite", 5, ACCESS_MS, write_bar },
 	{ "munmap", 3, ACCESS_MS, unmap },
