@@ -30,6 +30,13 @@ find_kernels() {
 	done | sort -V
 }
 
+# host_cpus: the processors of this host that we may use, one a line
+host_cpus() {
+	local ranges range
+	IFS=, read -ra ranges < <(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status)
+	for range in "${ranges[@]}"; do seq "${range%-*}" "${range#*-}"; done
+}
+
 # begin FOLDER PROGRAMS [TARGET...]: builds the guest's PROGRAMS in FOLDER, and
 # makes $work there, which is gone when the run ends. Each machine is ended then.
 begin() {
