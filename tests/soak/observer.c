@@ -40,6 +40,8 @@ void observer_check(void)
 
 void observer_end(void)
 {
+	char arcs[256];
+
 	observer_check();
 	if (!atomic_load(&soak->failed_step)) {
 		CHECK(number("shuts") > 0, "no gate was ever seen shut");
@@ -48,6 +50,8 @@ void observer_end(void)
 	soak->accesses += number("accesses");
 	soak->shuts += number("shuts");
 	soak->delays += number("delays");
+	if (sysfs_read(arcs, sizeof(arcs), PARAMETER, "arcs") > 0)
+		arcs_add(arcs);
 	soak->points_missing = number("soak_missing");
 	CHECK_OK(module_unload(MODULE));
 }

@@ -169,6 +169,7 @@ static void report(void)
 	note("soak observer: %ju accesses, %u at closed gates, gates shut %ju times, %ju delays, %ld points missing",
 	     (uintmax_t)soak->accesses, atomic_load(&soak->tries), (uintmax_t)soak->shuts, (uintmax_t)soak->delays,
 	     soak->points_missing);
+	arcs_report();
 	if (atomic_load(&soak->failed_step))
 		note("soak failed at step %u", atomic_load(&soak->failed_step));
 }

@@ -102,6 +102,8 @@ struct soak {
 	/* what the observer in the kernel saw and did */
 	uint64_t accesses, shuts, delays;
 	long points_missing;
+	/* of the state machine: for each state, a bit for each event */
+	unsigned int arcs[8];
 	atomic_ullong recoveries, failures;
 };
 
@@ -175,6 +177,10 @@ void operator_behave(void);
 void observer_start(struct soak_random *r);
 void observer_check(void);
 void observer_end(void);
+
+/* arcs.c: those that the observer saw, and all of them */
+void arcs_add(const char *numbers);
+void arcs_report(void);
 
 /* rest.c: all come to rest, and what must hold then */
 void rest_and_check(void);

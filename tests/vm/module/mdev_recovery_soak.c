@@ -11,6 +11,8 @@
  *	accesses	accesses through gates that are not shut
  *	trespasses	accesses through those that are; the first one warns
  *	shuts		gates that were closed and drained
+ *	arcs		steps of the state machine that were made: a number for each state,
+ *			with a bit for each event
  *
  * The delays move the shim's tasks against each other. One call in delay_one_in of each
  * function in the list takes up to delay_us longer; 0 is none. The random numbers begin
@@ -36,6 +38,9 @@ module_param(accesses, ulong, 0444);
 module_param(trespasses, ulong, 0444);
 module_param(shuts, ulong, 0444);
 module_param(delays, ulong, 0444);
+
+static unsigned int arcs[MDR_STATE_COUNT];
+module_param_array(arcs, uint, NULL, 0444);
 
 /**
  * struct soak_gate - what is known of a gate
@@ -211,6 +216,44 @@ static int soak_bar(struct kprobe *probe, struct pt_regs *regs)
 	return 0;
 }
 
+struct soak_step {
+	enum mdr_state state;
+	enum mdr_event event;
+};
+
+static int soak_step_begins(struct kretprobe_instance *instance,
+			    struct pt_regs *regs)
+{
+	struct mdr_machine *machine = (void *)regs_get_kernel_argument(regs, 0);
+	struct soak_step *step = (void *)instance->data;
+
+	step->state = machine->state;
+	step->event = regs_get_kernel_argument(regs, 1);
+	return 0;
+}
+
+static int soak_step_ends(struct kretprobe_instance *instance,
+			  struct pt_regs *regs)
+{
+	struct soak_step *step = (void *)instance->data;
+	unsigned long flags;
+
+	if (!(regs_return_value(regs) & 0xff))
+		return 0;
+	raw_spin_lock_irqsave(&soak_lock, flags);
+	arcs[step->state] |= BIT(step->event);
+	raw_spin_unlock_irqrestore(&soak_lock, flags);
+	return 0;
+}
+
+static struct kretprobe soak_step_probe = {
+	.kp.symbol_name = "mdr_machine_step",
+	.entry_handler = soak_step_begins,
+	.handler = soak_step_ends,
+	.data_size = sizeof(struct soak_step),
+	.maxactive = 64,
+};
+
 #define POINT(name_) { .symbol_name = name_, .pre_handler = soak_point }
 
 /* Those that a kernel does not have are left out, but for the first ones. */
@@ -292,12 +335,22 @@ static int __init soak_init(void)
 	}
 	ret = register_kretprobe(&soak_drain_probe);
 	if (ret)
-		soak_unregister(i);
+		goto err_probes;
+	ret = register_kretprobe(&soak_step_probe);
+	if (ret)
+		goto err_drain;
+	return 0;
+
+err_drain:
+	unregister_kretprobe(&soak_drain_probe);
+err_probes:
+	soak_unregister(i);
 	return ret;
 }
 
 static void __exit soak_exit(void)
 {
+	unregister_kretprobe(&soak_step_probe);
 	unregister_kretprobe(&soak_drain_probe);
 	soak_unregister(ARRAY_SIZE(soak_probes));
 }
