@@ -344,7 +344,7 @@ static int mdr_attempt_reset_each(struct mdr_group *group,
 		if (ret)
 			err = ret;
 		if (ret && ret != -ECANCELED)
-			pci_err(snapshot.pdevs[i], "cannot be reset: %d\n", ret);
+			pci_err(snapshot.pdevs[i], "cannot reset the function: %d\n", ret);
 	}
 	mdr_snapshot_put(&snapshot);
 	mdr_gate_exit(&entry);

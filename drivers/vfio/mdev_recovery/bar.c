@@ -105,7 +105,7 @@ static int mdr_power_get(struct vfio_pci_core_device *core)
 
 	if (likely(!ret))
 		return 0;
-	pci_info_ratelimited(core->pdev, "runtime resume failed %d\n", ret);
+	pci_info_ratelimited(core->pdev, "cannot resume the function: %d\n", ret);
 	return -EIO;
 }
 

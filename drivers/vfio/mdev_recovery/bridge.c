@@ -384,7 +384,7 @@ static int mdr_bridge_restore(struct pci_dev *bridge)
 {
 	if (!mdr_bridge_is_blank(bridge)) {
 		if (mdr_bridge_is_stale(bridge, true)) {
-			pci_notice(bridge, "bridge was restored with windows from before the kernel moved them, corrected them\n");
+			pci_notice(bridge, "the kernel restored old windows of this bridge; corrected them\n");
 			mdr_bridge_copy(bridge);
 		}
 		if (mdr_bridge_lost_master(bridge))
@@ -394,14 +394,14 @@ static int mdr_bridge_restore(struct pci_dev *bridge)
 	mdr_bridge_load(bridge);
 	pci_restore_state(bridge);
 	if (mdr_bridge_is_blank(bridge)) {
-		pci_err(bridge, "bridge does not take its bus numbers back: remove and rescan it\n");
+		pci_err(bridge, "cannot restore the bus numbers of this bridge: remove it and rescan\n");
 		return -EIO;
 	}
 	if (bridge->is_busmaster)
 		pci_set_master(bridge);
 	/* the restore used up the kernel's copy: give it a new one */
 	mdr_bridge_copy(bridge);
-	pci_notice(bridge, "bridge was reset and not restored, restored it\n");
+	pci_notice(bridge, "the kernel left this bridge blank after a reset; restored it\n");
 	return 0;
 }
 

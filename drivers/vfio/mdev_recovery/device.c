@@ -109,7 +109,7 @@ static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 	ret = mdr_device_open_gate(device, deadline, &entry);
 	if (ret) {
 		dev_warn_ratelimited(&device->function->pdev->dev,
-				     "open of %s: group is %s: %d\n",
+				     "cannot open %s: group is %s (%d)\n",
 				     device->uuid,
 				     mdr_state_name(READ_ONCE(group->machine.state)),
 				     ret);
@@ -523,7 +523,7 @@ static int mdr_mdev_probe(struct mdev_device *mdev)
 	ret = function->device ? -EBUSY : mdr_device_register(function, mdev);
 	mdr_function_unlock(function);
 	if (ret) {
-		pci_err(function->pdev, "cannot make mdev %s: %d\n",
+		pci_err(function->pdev, "cannot create mdev %s: %d\n",
 			dev_name(&mdev->dev), ret);
 		return ret;
 	}

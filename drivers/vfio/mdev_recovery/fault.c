@@ -171,7 +171,7 @@ int mdr_device_add_vma(struct mdr_device *device)
 		return 0;
 	atomic_dec(&device->vmas);
 	pci_notice_ratelimited(device->core->pdev,
-			       "%s: mmap refused: the device has %u mappings already\n",
+			       "%s: mmap refused: the device already has %u mappings\n",
 			       device->uuid, MDR_MAX_VMAS);
 	return -ENOMEM;
 }

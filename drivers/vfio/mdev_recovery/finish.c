@@ -204,7 +204,7 @@ static int mdr_finish_run(struct mdr_finish *finish)
 	if (!ret || ret == -ECANCELED || !mdr_finish_may_reset(finish))
 		return ret;
 	dev_notice(&group->dev,
-		   "event %llu: not restored after the host's reset (%d), resetting\n",
+		   "event %llu: not restored after the host's reset (%d), resetting it again\n",
 		   finish->event, ret);
 	return mdr_group_reset_and_restore(group);
 }
@@ -215,7 +215,7 @@ static void mdr_finish_resumed(struct mdr_finish *finish)
 
 	if (finish->abandoned) {
 		dev_notice(&group->dev,
-			   "the kernel abandoned the recovery of event %llu, own recovery succeeded\n",
+			   "the kernel abandoned the recovery of event %llu; recovered without it\n",
 			   finish->event);
 		group->stats.own_resets++;
 		group->attempt.host_is_done = false;
@@ -235,7 +235,7 @@ static void mdr_finish_failed(struct mdr_finish *finish, int ret)
 	if (!mdr_group_is_recovering(group))
 		return;
 	dev_err(&group->dev,
-		"event %llu: not recovered (%d), failed: see state and blockers, then write 1 to recover\n",
+		"event %llu: recovery failed (%d): see state and blockers, then write 1 to recover\n",
 		finish->event, ret);
 	if (finish->failure == MDR_EVENT_WATCHDOG)
 		group->cause = MDR_CAUSE_WATCHDOG;

@@ -204,7 +204,7 @@ err_free_pristine:
 	kfree(function->pristine);
 err_free:
 	kfree_rcu(function, rcu);
-	pci_err(pdev, "cannot be offered as an mdev parent: %d\n", ret);
+	pci_err(pdev, "cannot register as an mdev parent: %d\n", ret);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(mdr_register_function);

@@ -139,7 +139,7 @@ static int mdr_hot_reset_collect(struct mdr_hot_reset *reset)
 			continue;
 		if (!mdr_hot_reset_may(reset, other->group)) {
 			pci_notice_ratelimited(function->pdev,
-					       "%s: hot reset refused: it would hit a group that is not shown to be the caller's\n",
+					       "%s: hot reset refused: it would reset a group that the caller has not proven to own\n",
 					       reset->device->uuid);
 			return -EPERM;
 		}

@@ -76,7 +76,7 @@ static vm_fault_t mdr_mapping_refuse_page(struct mdr_device *device,
 	if (likely(ret & without_page))
 		return ret;
 	pci_notice_ratelimited(device->core->pdev,
-			       "%s: a fault gave a page, which would bypass the access gate\n",
+			       "%s: fault refused: its page would bypass the access gate\n",
 			       device->uuid);
 	if (!vmf->page)
 		return VM_FAULT_SIGBUS;

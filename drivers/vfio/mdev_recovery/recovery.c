@@ -57,7 +57,7 @@ static void mdr_group_count_harmless(struct mdr_group *group)
 		return;
 	group->warned_at = group->error_at;
 	dev_warn(&group->dev,
-		 "more than %u non-fatal errors in %llu ms; none needed a reset, the device goes on\n",
+		 "more than %u non-fatal errors in %llu ms, none of which needed a reset\n",
 		 max, div_u64(window, NSEC_PER_MSEC));
 }
 
@@ -75,7 +75,7 @@ static void mdr_group_count_reset(struct mdr_group *group,
 	if (!mdr_breaker_trips(&group->breaker, group->error_at, max, window))
 		return;
 	dev_err(&group->dev,
-		"too many errors in too short a time, giving up at event %llu: write 1 to recover when the cause is found\n",
+		"too many errors, giving up at event %llu: find the cause, then write 1 to recover\n",
 		group->event);
 	group->cause = MDR_CAUSE_BREAKER;
 	mdr_group_step(group, MDR_EVENT_BREAKER, function);
@@ -215,7 +215,7 @@ static bool mdr_permanent_failure(struct mdr_function *function)
 	}
 	if (whole) {
 		pci_warn(function->pdev,
-			 "the host gives it up, but it is whole: going on\n");
+			 "the host gave up on this function, but it works: going on\n");
 		return false;
 	}
 	function->failed = true;
@@ -352,7 +352,7 @@ static pci_ers_result_t mdr_slot_reset(struct pci_dev *pdev)
 	 * The device is slow, and the host must not wait for it. DISCONNECT would
 	 * make the host give up on the other functions as well.
 	 */
-	pci_info(pdev, "not ready after the reset (%d), waiting with the gate closed\n",
+	pci_info(pdev, "not ready after reset (%d), waiting with the gate closed\n",
 		 ret);
 	return PCI_ERS_RESULT_NONE;
 }
@@ -429,7 +429,7 @@ static void mdr_group_recover_lost(struct mdr_function *function)
 	    group->machine.origin == MDR_STATE_FAILED)
 		return;
 	pci_notice(function->pdev,
-		   "is not whole after a reset from outside, recovering it\n");
+		   "not usable after a reset from outside, recovering it\n");
 	function->error = (struct mdr_function_error) {};
 	if (function->device)
 		function->device->synced = false;

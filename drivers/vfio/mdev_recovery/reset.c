@@ -210,7 +210,7 @@ static bool mdr_reset_mark_failed(struct mdr_group *group,
 			   !mdr_reset_is_unfinished(function))
 			continue;
 		pci_err(function->pdev,
-			"not well after its user's reset (%d), failed: reset it again, or write 1 to recover\n",
+			"not usable after its user's reset (%d): reset it again, or write 1 to recover\n",
 			ret);
 		function->failed = true;
 		lost = true;

@@ -500,7 +500,7 @@ int mdr_restore_if_blank(struct pci_dev *pdev)
 	if (function && !mdr_function_answers(pdev)) {
 		ret = -EIO;
 	} else if (function && mdr_function_is_blank(function)) {
-		pci_notice(pdev, "has lost its config space without an error, restoring it\n");
+		pci_notice(pdev, "config space was lost without an error, restoring it\n");
 		WRITE_ONCE(function->restore.blank, true);
 		ret = mdr_restore(function);
 		if (!ret && function->device)

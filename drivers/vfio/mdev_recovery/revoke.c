@@ -142,7 +142,7 @@ static void mdr_kill(struct mdr_device *device, struct task_struct *task)
 {
 	if (is_global_init(task)) {
 		dev_warn_ratelimited(&device->core->pdev->dev,
-				     "mdev %s: %s (%d) holds it and cannot be killed\n",
+				     "mdev %s is held by %s (%d), which cannot be killed\n",
 				     device->uuid, task->comm,
 				     task_tgid_nr(task));
 		return;
@@ -247,7 +247,7 @@ static void mdr_revoke_kill(struct mdr_revocation *revocation)
 		return;
 	revocation->helpless = true;
 	pci_warn(device->core->pdev,
-		 "mdev %s is in use, but by no process that is known: %s (%d) waits\n",
+		 "mdev %s is in use, but no process is known to use it: %s (%d) keeps waiting\n",
 		 device->uuid, current->comm, task_pid_nr(current));
 }
 
@@ -285,7 +285,7 @@ static void mdr_revoke_wait_slice(struct mdr_revocation *revocation, long slice)
 		return;
 	revocation->interrupted = true;
 	pci_warn(device->core->pdev,
-		 "mdev %s is in use: %s (%d) waits until its user releases it\n",
+		 "mdev %s is in use: %s (%d) keeps waiting for its user\n",
 		 device->uuid, current->comm, task_pid_nr(current));
 }
 

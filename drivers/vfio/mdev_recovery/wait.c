@@ -34,7 +34,7 @@ void mdr_group_drain(struct mdr_group *group, bool config_is_blocked)
 	if (!drained) {
 		group->stats.drain_timeouts++;
 		dev_warn_ratelimited(&group->dev,
-				     "a user is still inside after %u ms, going on without it\n",
+				     "an access did not end within %u ms, going on without it\n",
 				     MDR_DRAIN_TIMEOUT_MS);
 	}
 	if (group->machine.state == MDR_STATE_CLOSING)

@@ -182,7 +182,7 @@ SCENARIO(power_back_host_reset,
 	CHECK(shim_number(alone.s.group, "event"), "no event");
 	shim_status(alone.s.group, "cause", cause, sizeof(cause));
 	CHECK(!strcmp(cause, "host_reset"), "cause is %s", cause);
-	CHECK(klog_count("is not whole after a reset from outside") == 1, "nobody said so");
+	CHECK(klog_count("not usable after a reset from outside") == 1, "nobody said so");
 }
 
 SCENARIO(power_back_reopened,
