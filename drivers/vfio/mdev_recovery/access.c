@@ -87,7 +87,7 @@ static ssize_t mdr_piece_run(struct mdr_device *device, char __user *buf,
 	unsigned int retries = 0;
 	ssize_t ret;
 
-	/* what is read elsewhere may be gone when the piece is made again */
+	/* elsewhere a read may have an effect, so it should not be repeated */
 	if (!mdr_is_config(*ppos))
 		mdr_device_call_again(&retries, buf, count, !write);
 	do {
@@ -135,7 +135,7 @@ static noinline ssize_t mdr_access_slowly(struct mdr_device *device,
 	return done;
 }
 
-/* Everything but the fast path, which hands on its arguments as they are. */
+/* Whatever the fast path does not handle; it passes its arguments unchanged. */
 static noinline ssize_t mdr_read_elsewhere(struct vfio_device *vdev,
 					   char __user *buf, size_t count,
 					   loff_t *ppos)
@@ -272,7 +272,7 @@ ssize_t mdr_device_write(struct vfio_device *vdev, const char __user *buf,
 	return ret;
 }
 
-/* The same for a parent driver with operations of its own. */
+/* For a parent driver with its own vfio driver. */
 ssize_t mdr_vendor_read(struct vfio_device *vdev, char __user *buf,
 			size_t count, loff_t *ppos)
 {

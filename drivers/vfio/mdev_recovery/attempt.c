@@ -194,17 +194,14 @@ static void mdr_group_restore_bridges(struct mdr_group *group)
 	mdr_snapshot_put(&snapshot);
 }
 
-/**
- * mdr_group_restore - restore all functions of a group that are not whole
- * @group: the group, after mdr_attempt_start()
- * @deadline_ns: when to stop waiting for slow functions, as of ktime_get_ns()
- * @reset_is_sure: the host has reset the functions, even if that does not show
+/*
+ * Restore all functions of a group that are not whole, after mdr_attempt_start() and
+ * outside the gate. Each round looks at all of them, so the wait is that of the slowest
+ * function, until @deadline_ns of ktime_get_ns(). @reset_is_sure: the host has reset the
+ * functions, even if that does not show.
  *
- * Each round looks at all of them, so the wait is that of the slowest function.
- *
- * Context: process context, not inside the gate, may sleep.
- * Return: 0; -ECANCELED if the host is at work again; -EUCLEAN if a function shows
- * no trace of a reset; otherwise why a function did not come back in time.
+ * Returns 0; -ECANCELED if the host is at work again; -EUCLEAN if a function shows no
+ * trace of a reset; otherwise why a function did not come back in time.
  */
 int mdr_group_restore(struct mdr_group *group, u64 deadline_ns,
 		      bool reset_is_sure)
@@ -273,8 +270,8 @@ static int mdr_reset_by_pci_core(struct pci_dev *pdev)
 }
 
 /*
- * Reset a function that answers, by its parent driver or by the PCI core. -ENODEV
- * if it is going away.
+ * Reset a function, by its parent driver or by the PCI core. -ENODEV if it is going away,
+ * -EIO if it does not answer.
  */
 static int mdr_attempt_reset_locked(struct pci_dev *pdev)
 {
@@ -362,12 +359,9 @@ static int mdr_attempt_restore(struct mdr_group *group)
 	return mdr_group_restore(group, ktime_get_ns() + timeout_ns, true);
 }
 
-/**
- * mdr_group_reset_due - make the resets that functions voted for but did not get
- * @group: a group whose functions have all resumed, after mdr_attempt_start()
- *
- * Context: process context, not inside the gate, may sleep.
- * Return: 0; -ECANCELED if the host is at work again; or what failed.
+/*
+ * Make the resets that functions voted for but did not get, once all have resumed.
+ * Otherwise as mdr_group_restore().
  */
 int mdr_group_reset_due(struct mdr_group *group)
 {
@@ -463,14 +457,9 @@ static int mdr_attempt_reset_buses(struct mdr_group *group)
 	return ret;
 }
 
-/**
- * mdr_group_reset_and_restore - reset all functions of a group, and restore them
- * @group: the group, after mdr_attempt_start()
- *
- * Resets each function, and then the buses if that was not enough.
- *
- * Context: process context, not inside the gate, may sleep.
- * Return: 0; -ECANCELED if the host is at work again; or what failed.
+/*
+ * Reset and restore all functions of a group, and then the buses if that was not enough.
+ * Otherwise as mdr_group_restore().
  */
 int mdr_group_reset_and_restore(struct mdr_group *group)
 {
@@ -494,16 +483,12 @@ static void mdr_group_resumed(struct mdr_group *group)
 	mdr_group_step(group, mdr_policy_resume_event(policy), NULL);
 }
 
-/**
- * mdr_group_recover - recover a failed group for an administrator
- * @group: the group
- *
- * Context: process context, may sleep.
- * Return: 0 with the group open, holding or evicting as its type says; -EINVAL
- * if the group is not failed; -EBUSY if an access does not end, or another task
- * holds a function; -EAGAIN if an error came meanwhile; -ENODEV if a function
- * does not answer, -ENOLINK if the link to it is down; -ENOMEM; or the error of a
- * function's reset.
+/*
+ * Recover a failed group for an administrator. Returns 0 with the group open, holding or
+ * evicting as its type says; -EINVAL if it is not failed; -EBUSY if an access does not
+ * end, or another task holds a function; -EAGAIN if an error came meanwhile; -ENODEV if a
+ * function does not answer, -ENOLINK if the link to it is down; -ENOMEM; or the error of
+ * a function's reset.
  */
 int mdr_group_recover(struct mdr_group *group)
 {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Blockers: functions that make the kernel abandon a recovery, because they
- * have no driver or one without error_detected(). One of them stops a walk for
- * all functions. So a blocker blocks the walks that start at, or above, the
- * lowest port that it shares with a function of ours.
+ * Blockers: functions that make the kernel abandon a recovery, because they have no
+ * driver or one without error_detected(). One blocker stops a walk for all functions,
+ * if the walk starts at or above the lowest port that it shares with one of ours.
  */
 #include <linux/rcupdate.h>
 
@@ -20,10 +19,9 @@ static bool mdr_is_beside_walks(struct pci_dev *pdev)
 }
 
 /*
- * Without the device lock: vfio-pci-core only tries to take it when it resets
- * somebody else's function, and would fail. RCU is enough: a driver clears
- * pdev->driver before its module goes, and the module's memory goes a grace
- * period later (free_module()).
+ * Without the device lock: vfio-pci-core only tries to take it when it resets another
+ * user's function, and would fail. RCU is enough: a driver clears pdev->driver before its
+ * module goes, and the module's memory goes a grace period later (free_module()).
  */
 static bool mdr_is_blocker(struct pci_dev *pdev)
 {
@@ -128,7 +126,6 @@ bool mdr_port_has_blockers(struct pci_dev *port)
 	return blocked;
 }
 
-/* Warn the administrator who makes an mdev of this function. */
 void mdr_blockers_warn(struct mdr_function *function)
 {
 	int count = mdr_blockers_walk(function->group, NULL, NULL);

@@ -7,14 +7,9 @@ void mdr_breaker_reset(struct mdr_breaker *breaker)
 	breaker->count = 0;
 }
 
-/**
- * mdr_breaker_trips - record an error and judge the rate
- * @breaker: the breaker
- * @now: the time of the error, in nanoseconds
- * @max: errors allowed in a window, below MDR_BREAKER_MAX; 0 for no limit
- * @window: length of the window that ends at @now, in nanoseconds
- *
- * Return: true if the window holds more than @max errors, including this one.
+/*
+ * Record an error at @now, in ns. True if the window of @window ns that ends there
+ * holds more than @max errors; @max is below MDR_BREAKER_MAX, or 0 for no limit.
  */
 bool mdr_breaker_trips(struct mdr_breaker *breaker, u64 now, unsigned int max,
 		       u64 window)

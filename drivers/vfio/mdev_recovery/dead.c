@@ -77,16 +77,9 @@ static u64 mdr_region_end(struct mdr_device *device, unsigned int index,
 	}
 }
 
-/**
- * mdr_region_count - how much of an access lies within its region
- * @device: the device
- * @ppos: where it begins, region included
- * @count: its size
- * @write: or a read
- *
- * Follows vfio-pci-core, which treats config space and BARs differently.
- *
- * Return: the bytes within the region, or the error of an access beyond it.
+/*
+ * How many bytes of an access lie within its region, or the error with which vfio-pci-core
+ * refuses it; config space and BARs differ in that.
  */
 ssize_t mdr_region_count(struct mdr_device *device, loff_t ppos, size_t count,
 			 bool write)
@@ -102,19 +95,10 @@ ssize_t mdr_region_count(struct mdr_device *device, loff_t ppos, size_t count,
 	return min_t(u64, count, end - pos);
 }
 
-/**
- * mdr_dead_access - an access that the device does not answer
- * @device: the device
- * @buf: the user's buffer
- * @count: its size
- * @ppos: where, region included
- * @write: or a read
- *
- * dead_access selects between an error and what an undriven bus gives: reads
- * return all-ones, writes are dropped.
- *
- * Return: the bytes within the region; -EIO if dead_access is fault; or an error as
- * of mdr_region_count(), or of the copy.
+/*
+ * Answer an access to a dead device. dead_access selects between -EIO and what an
+ * undriven bus gives: reads return all-ones, writes are dropped. Otherwise as
+ * mdr_region_count(), or -EFAULT.
  */
 ssize_t mdr_dead_access(struct mdr_device *device, char __user *buf,
 			size_t count, loff_t ppos, bool write)

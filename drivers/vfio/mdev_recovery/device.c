@@ -65,7 +65,7 @@ static bool mdr_device_lock_gone(struct mdr_device *device)
 	return locked;
 }
 
-/* vfio-pci-core resets the function in it. */
+/* Disable the device. vfio-pci-core resets the function meanwhile. */
 static void mdr_device_disable(struct mdr_device *device)
 {
 	bool locked = mdr_device_lock_gone(device);
@@ -78,7 +78,7 @@ static void mdr_device_disable(struct mdr_device *device)
 		device_unlock(&device->function->pdev->dev);
 }
 
-/* Enable, and do what the parent driver has to after the reset in it. */
+/* Enable the device, and call the parent driver's hooks for the reset in it. */
 static int mdr_device_enable_core(struct mdr_device *device)
 {
 	unsigned int timeout_ms = READ_ONCE(device->tunables.recovery_timeout_ms);
@@ -219,7 +219,7 @@ static void mdr_device_close(struct vfio_device *vdev)
 			mdr_group_step(group, MDR_EVENT_LAST_USER_GONE,
 				       device->function);
 		else if (mdr_group_acknowledged(group))
-			/* of those that are left */
+			/* by all remaining users */
 			mdr_group_step(group, MDR_EVENT_ACKNOWLEDGED,
 				       device->function);
 	}
@@ -262,7 +262,7 @@ static int mdr_plain_open(struct vfio_device *vdev)
 	return ret;
 }
 
-/* In the gate, for a parent driver without operations of its own. */
+/* Inside the gate, for a parent driver without a vfio driver of its own. */
 static const struct vfio_device_ops mdr_plain_ops = {
 	.init		= vfio_pci_core_init_dev,
 	.release	= vfio_pci_core_release_dev,
@@ -281,8 +281,7 @@ static const struct vfio_device_ops mdr_plain_ops = {
 
 /*
  * Operations that need no gate: they are called while the device is closed, or do not
- * reach it (see struct mdr_parent_ops). An operation that is not known here might reach
- * the device, so it is left out.
+ * reach it (see struct mdr_parent_ops). An unknown operation might, so it is left out.
  */
 static void mdr_device_copy_ops(struct mdr_device *device)
 {
@@ -398,7 +397,7 @@ static const struct vfio_device_ops mdr_device_ops = {
 	.detach_ioas	= mdr_device_detach_ioas,
 };
 
-/* For a parent driver with operations of its own; see also mdr_device_copy_ops(). */
+/* For a parent driver with a vfio driver of its own; see mdr_device_copy_ops(). */
 static const struct vfio_device_ops mdr_vendor_ops = {
 	.init		= mdr_device_init,
 	.release	= mdr_device_release,
@@ -533,9 +532,8 @@ static int mdr_mdev_probe(struct mdev_device *mdev)
 }
 
 /*
- * Unregister a device from vfio and free it, under the function's device lock.
- * The users have left and cannot come back, so this waits for no task that wants
- * that lock.
+ * Free a device under the function's device lock. The users have left and cannot come
+ * back, so this waits for no task that wants that lock.
  */
 void mdr_device_unregister(struct mdr_device *device)
 {

@@ -51,25 +51,10 @@ enum mdr_revoke {
 	MDR_REVOKE_KILL,
 };
 
-/**
- * struct mdr_tunables - attributes of an mdev, see Documentation/ABI
- * @stall_timeout_ms: how long an access waits at the closed gate
- * @hold_timeout_ms: how long state holding waits for the user
- * @recovery_timeout_ms: how long the host, and then the device, may take
- * @dead_access: result of an access after @stall_timeout_ms (enum
- *	mdr_dead_access)
- * @nonfatal_action: whether a non-fatal error asks for a reset
- *	(enum mdr_nonfatal_action)
- * @reset_elision: whether to skip a user's reset if the device is provably as
- *	the host's reset left it (enum mdr_reset_elision)
- * @breaker_max: recovered errors per @breaker_window_ms; 0 for no limit
- * @breaker_window_ms: see @breaker_max
- * @revoke: whether to kill a user that does not release a device that is being
- *	removed (enum mdr_revoke)
- * @revoke_timeout_ms: when to kill it, counted from the first request
- *
- * Times are in milliseconds. Each field is one word: sysfs writes it,
- * READ_ONCE() reads it.
+/*
+ * The settings of an mdev; Documentation/ABI/testing/sysfs-bus-mdev-recovery describes
+ * them. Each is one word, a number or one of the enums above: sysfs writes it, READ_ONCE()
+ * reads it.
  */
 struct mdr_tunables {
 	unsigned int stall_timeout_ms;
@@ -174,7 +159,7 @@ struct mdr_users {
  * @removing: no more opens; group->lock
  * @released: woken when @in_use becomes false
  * @users: its processes, from open_device() until close_device() begins
- * @synced: INTx was brought in line since the latest error; group->lock
+ * @synced: INTx matches since the latest error; group->lock
  * @registers_lock: makes a write to one of @registers and its record atomic; taken
  *	inside the gate
  * @intx: the eventfd that unmasks INTx
@@ -352,7 +337,7 @@ vm_fault_t mdr_device_fault(struct mdr_device *device,
 			    const struct vm_operations_struct *core_vm_ops,
 			    struct vm_fault *vmf, unsigned int order);
 
-/* mapping.c: mappings that a parent driver makes by itself */
+/* mapping.c: mappings that a parent driver makes itself */
 int mdr_mapping_wrap(struct mdr_device *device, struct vm_area_struct *vma);
 void mdr_mapping_free(struct mdr_device *device);
 

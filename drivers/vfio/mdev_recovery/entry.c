@@ -21,14 +21,9 @@ static void mdr_group_account_stall(struct mdr_group *group, u64 ns)
 		;
 }
 
-/**
- * mdr_device_stall - wait at the device's closed gate
- * @device: the device
- * @interruptible: any signal ends the wait, not just a fatal one
- *
- * Context: not inside any gate.
- * Return: 0 if the gate is open again, -ETIMEDOUT if stall_timeout_ms passed or
- * the device is lost, -ERESTARTSYS on a signal.
+/*
+ * Wait at the device's closed gate, see mdr_gate_wait(): 0 if it is open again,
+ * -ETIMEDOUT if stall_timeout_ms passed or the device is lost, -ERESTARTSYS.
  */
 int mdr_device_stall(struct mdr_device *device, bool interruptible)
 {
@@ -67,18 +62,10 @@ int mdr_device_enter(struct mdr_device *device, enum mdr_entry_kind kind,
 /* How often a call that met an absent page inside the gate is made again. */
 #define MDR_CALL_RETRIES 16
 
-/**
- * mdr_device_call_again - a call with page faults off gave -EFAULT
- * @retries: 0 at first, counted here
- * @buf: the user memory that it copies from or to
- * @size: of @buf
- * @write: it copies to @buf
- *
- * Faults the page in, for as long as that takes. The page may be gone again when
- * the call is made.
- *
- * Context: not inside any gate. Sleeps.
- * Return: true to make the call again; false if -EFAULT is its result.
+/*
+ * A call with page faults off gave -EFAULT: fault in the @size bytes at @buf, for as long
+ * as that takes, outside any gate. @write: the call copies to @buf. True to make the call
+ * again, when the page may be gone once more; false if -EFAULT is its result.
  */
 bool mdr_device_call_again(unsigned int *retries, const void __user *buf,
 			   size_t size, bool write)

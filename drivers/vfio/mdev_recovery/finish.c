@@ -2,8 +2,8 @@
 /*
  * The end of a recovery, in the one worker of a group. The worker runs when the
  * host is done with all functions of the group, has given up, or is late. It waits
- * for slow functions, resets those that did not come back, brings INTx in line, and
- * then opens the gate as the type says, or fails the group.
+ * for slow functions, resets those that did not come back, makes INTx match, and then
+ * opens the gate as the type says, or fails the group.
  *
  * A new error may come at any time, and takes over.
  */
@@ -49,7 +49,7 @@ static bool mdr_group_has_resumed(struct mdr_group *group)
 		!mdr_group_has_given_up(group));
 }
 
-/* The next open device whose INTx is out of line, with a reference. */
+/* The next open device whose INTx may not match, with a reference. */
 static struct mdr_device *mdr_group_next_unsynced(struct mdr_group *group)
 {
 	struct mdr_function *function;
@@ -255,8 +255,8 @@ static bool mdr_finish_is_current(struct mdr_finish *finish, int ret)
 }
 
 /*
- * Step to the end of the recovery and return NULL; or return a referenced device
- * whose INTx has to be brought in line first.
+ * Step to the end of the recovery and return NULL; or return a referenced device whose
+ * INTx has to match first.
  */
 static struct mdr_device *mdr_finish_end(struct mdr_finish *finish, int ret)
 {
@@ -291,14 +291,10 @@ static struct mdr_device *mdr_finish_end(struct mdr_finish *finish, int ret)
 	return NULL;
 }
 
-/**
- * mdr_group_finish - the host is done, or late: bring the group to its end
- * @work: &mdr_group.finish
- *
- * A host callback cannot do this: a device may be slow, a function may have to be
- * reset, and bringing INTx in line takes locks of vfio-pci-core.
- *
- * Context: mdr_workqueue.
+/*
+ * The host is done, or late: end the recovery. A host callback cannot do this: a device
+ * may be slow, a function may have to be reset, and making INTx match takes locks of
+ * vfio-pci-core.
  */
 void mdr_group_finish(struct work_struct *work)
 {

@@ -75,8 +75,8 @@ struct mdr_function_error {
 };
 
 /*
- * The most walks that one function can be in: from the root port, and from each
- * port below it that detects errors by itself (DPC).
+ * The most walks that can reach one function at a time: from the root port, and from
+ * each port below it that detects errors itself (DPC).
  */
 #define MDR_WALKERS 4
 

@@ -16,7 +16,6 @@
  */
 #define MDR_GATE_POLL_US 50
 
-/* Returns 0 or -ENOMEM. */
 int mdr_gate_init(struct mdr_gate *gate)
 {
 	int cpu, kind;
@@ -65,9 +64,9 @@ static void mdr_gate_set(struct mdr_gate *gate, enum mdr_gate_closed closed)
 }
 
 /*
- * Close the gate. Tasks that are inside stay inside: see mdr_gate_drain().
- * Closing a closed gate again does not restart the stall timeouts. Returns true
- * if the gate was MDR_GATE_UNTOUCHED. The caller holds the group's lock.
+ * Close the gate. Tasks inside stay inside: see mdr_gate_drain(). Closing it again does
+ * not restart the stall timeouts. True if it was MDR_GATE_UNTOUCHED. The caller holds
+ * the group's lock.
  */
 bool mdr_gate_close(struct mdr_gate *gate)
 {
@@ -83,9 +82,8 @@ bool mdr_gate_close(struct mdr_gate *gate)
 }
 
 /*
- * Open the gate. @untouched: the host has reset the device and no task has been
- * inside since; the next mdr_gate_close() tells whether that still holds. The
- * caller holds the group's lock.
+ * Open the gate, with the group's lock held. @untouched: the host has reset the device
+ * and no task has been inside since; the next mdr_gate_close() tells if that still holds.
  */
 void mdr_gate_open(struct mdr_gate *gate, bool untouched)
 {
@@ -194,19 +192,14 @@ static bool mdr_gate_is_drained(struct mdr_gate *gate, bool config_is_blocked)
 	return true;
 }
 
-/**
- * mdr_gate_drain - wait until no other task is inside
- * @gate: a closed gate
- * @timeout_ms: the bound, in milliseconds
- * @config_is_blocked: the caller runs under pci_cfg_access_lock() of the
- *	function, so a task inside for config space cannot reach the device and
- *	cannot leave before the caller is done; do not wait for it
+/*
+ * Wait until no other task is inside a closed gate, for @timeout_ms at most; false if
+ * one still is. The caller's own exclusive entries do not count. Tasks inside may need
+ * memory_lock, igate and mmap_lock, so the caller holds none of them.
  *
- * The caller's own exclusive entries do not count.
- *
- * Context: memory_lock, igate and mmap_lock must not be held, since tasks
- * inside may need them.
- * Return: true if no other task is inside, false if the bound passed.
+ * @config_is_blocked: the caller runs under pci_cfg_access_lock() of the function. Tasks
+ * inside for config space cannot reach the device, nor leave before the caller is done, so
+ * they are not waited for.
  */
 bool mdr_gate_drain(struct mdr_gate *gate, unsigned int timeout_ms,
 		    bool config_is_blocked)
@@ -241,16 +234,12 @@ static bool mdr_gate_wait_ends(struct mdr_gate *gate)
 	       READ_ONCE(gate->dead);
 }
 
-/**
- * mdr_gate_wait - wait for a closed gate
- * @gate: the gate
- * @stall_timeout_ms: the bound, in milliseconds since the gate closed
- * @interruptible: any signal ends the wait, not just a fatal one
+/*
+ * Wait for a closed gate to open, for @stall_timeout_ms since it closed. If
+ * @interruptible, any signal ends the wait, not just a fatal one. The caller is inside no
+ * gate, and holds no lock that a host callback or a task inside needs.
  *
- * Context: not inside any gate, and no lock held that a host callback or a task
- * inside needs.
- * Return: 0 if the gate is open again, -ETIMEDOUT if the bound passed or the
- * device is lost, -ERESTARTSYS on a signal.
+ * Returns 0, -ETIMEDOUT if the bound passed or the device is lost, or -ERESTARTSYS.
  */
 int mdr_gate_wait(struct mdr_gate *gate, unsigned int stall_timeout_ms,
 		  bool interruptible)
@@ -282,7 +271,7 @@ int mdr_gate_wait(struct mdr_gate *gate, unsigned int stall_timeout_ms,
 		return 0;
 	if (left < 0)
 		return left;
-	/* and so it may have done while this task slept on, or was not run */
+	/* or it did so after the bound, before this task ran */
 	return mdr_gate_expired(gate, stall_timeout_ms) ? -ETIMEDOUT : 0;
 }
 

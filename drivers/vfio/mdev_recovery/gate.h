@@ -145,15 +145,10 @@ void mdr_gate_enter_exclusive(struct mdr_gate *gate,
 			      struct mdr_gate_entry *entry);
 void mdr_gate_exit_exclusive(struct mdr_gate_entry *entry);
 
-/**
- * mdr_gate_enter - enter an open gate
- * @gate: the gate
- * @kind: purpose
- * @entry: on the caller's stack, for mdr_gate_exit()
- *
- * Context: may be nested. Inside, the caller may sleep and take memory_lock and
- * igate, but must not wait for any gate, nor for user memory.
- * Return: true if inside; false if the gate is closed, with nothing to leave.
+/*
+ * Enter an open gate; false if it is closed. @entry is on the caller's stack. May be
+ * nested. Inside, a task may sleep and take memory_lock and igate, but must not wait for
+ * any gate, nor for user memory.
  */
 static inline bool mdr_gate_enter(struct mdr_gate *gate,
 				  enum mdr_entry_kind kind,
@@ -181,16 +176,9 @@ static inline void mdr_gate_exit(struct mdr_gate_entry *entry)
 	atomic_dec(entry->inside);
 }
 
-/**
- * mdr_gate_try_enter - the fast path of mdr_gate_enter()
- * @cpus: the gate's
- * @kind: purpose; not MDR_ENTRY_EXCLUSIVE
- * @inside: for mdr_gate_leave()
- *
- * Succeeds if the gate is MDR_GATE_OPEN, and no other task that entered on this CPU
- * is inside for the same purpose.
- *
- * Return: true if inside; false with nothing to leave.
+/*
+ * The fast path of mdr_gate_enter(), for a counted @kind: succeeds if the gate is
+ * MDR_GATE_OPEN and no other task that entered on this CPU is inside for that purpose.
  */
 static __always_inline bool
 mdr_gate_try_enter(struct mdr_gate_cpu __percpu *cpus, enum mdr_entry_kind kind,

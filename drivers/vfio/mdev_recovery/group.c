@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Questions about a group: sums over its functions, and what is going on.
- * Nothing here changes the state; step.c does.
+ * Queries about a group: sums over its functions, and what it is doing. Nothing here
+ * changes the state; step.c does.
  */
 #include <linux/slab.h>
 
@@ -218,16 +218,10 @@ struct pci_dev *mdr_group_port(struct mdr_group *group, unsigned int index)
 	return NULL;
 }
 
-/**
- * mdr_snapshot_take - take a snapshot of the functions of a group
- * @group: the group
- * @of: which functions
- * @snapshot: filled in; mdr_snapshot_put() releases it, even after an error
- *
- * Allocates without I/O under group->lock: the host waits for that lock, and
+/*
+ * Take a snapshot of the functions of a group; mdr_snapshot_put() releases it, even after
+ * -ENOMEM. Allocates without I/O under group->lock: the host waits for that lock, and
  * the swap disk may be what the host recovers.
- *
- * Return: 0, or -ENOMEM with an empty snapshot.
  */
 int mdr_snapshot_take(struct mdr_group *group, enum mdr_snapshot_of of,
 		      struct mdr_snapshot *snapshot)

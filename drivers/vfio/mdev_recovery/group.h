@@ -45,27 +45,9 @@ struct pci_dev;
 /* enum mdr_cause is part of the user API. */
 #define MDR_CAUSE_COUNT (MDR_CAUSE_BREAKER + 1)
 
-/**
- * struct mdr_stats - counters since the group was created
- * @recoveries: recoveries that ended in open, holding or evicting
- * @failures: entries into failed
- * @drain_timeouts: drains that timed out
- * @own_resets: recoveries the kernel abandoned and the own attempt completed
- * @elided_resets: user resets skipped, see reset_elision
- * @user_resets: resets made for users
- * @host_resets: resets from outside
- * @hold_timeouts: times hold_timeout_ms passed in state holding
- * @harmless_errors: non-fatal errors that needed no reset
- * @acknowledgements: events acknowledged by users, instead of a reset
- * @recovery_ns_last: last recovery, from the first error_detected() to its end
- *	(open, holding or evicting), in nanoseconds
- * @correctable_errors: reported by the kernel
- * @stalls: accesses that waited at the closed gate
- * @dead_accesses: accesses answered with all-ones, an error or a signal
- * @stall_ns_total: sum of the waits, in nanoseconds
- * @stall_ns_max: the longest wait, in nanoseconds
- *
- * Atomic counters are updated without a lock, the others under group->lock.
+/*
+ * Counters since the group was created; Documentation/ABI/testing/sysfs-class-mdev_recovery
+ * describes them. Atomic counters are updated without a lock, the others under group->lock.
  */
 struct mdr_stats {
 	u64 recoveries;
@@ -227,7 +209,7 @@ static inline struct mdr_group *to_mdr_group(struct device *dev)
 	return container_of(dev, struct mdr_group, dev);
 }
 
-/* group.c: questions about a group */
+/* group.c: queries about a group */
 void mdr_function_told(struct mdr_function *function);
 void mdr_function_resumed(struct mdr_function *function);
 void mdr_function_settled(struct mdr_function *function);

@@ -119,7 +119,7 @@ void mdr_group_add(struct mdr_group *group, struct mdr_function *function)
 	list_add_tail(&function->group_item, &group->functions);
 }
 
-/* A function leaves for good. A group that waited only for it goes on. */
+/* A function leaves for good. If the group waited only for it, the recovery ends. */
 void mdr_group_remove(struct mdr_group *group, struct mdr_function *function)
 {
 	guard(mutex)(&group->lock);

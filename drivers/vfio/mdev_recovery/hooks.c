@@ -100,8 +100,8 @@ static int mdr_hooks_try(struct pci_dev *pdev)
 }
 
 /*
- * No error has come: a reset goes on at the gate that it closed, an open at an open
- * one. A kill ends an open, which has done no harm. A reset has to have its hooks.
+ * Has no error come? A reset goes on at the gate that it closed, an open at an open one. A
+ * kill ends an open, which has done no harm; a reset needs its hooks.
  */
 static bool mdr_hooks_may(struct mdr_group *group)
 {
@@ -111,17 +111,14 @@ static bool mdr_hooks_may(struct mdr_group *group)
 	       !fatal_signal_pending(current);
 }
 
-/**
- * mdr_hooks_call - call the hooks of a function that was reset, if they are due
- * @group: its group
- * @pdev: the function, referenced
- * @deadline: until when to ask a device that takes its time, in jiffies
+/*
+ * Call the hooks of a function that was reset, if they are due, until @deadline (jiffies)
+ * if the device is slow. This task has closed the gate and is inside, or the device is
+ * not open yet.
  *
- * Context: inside the gate, which is closed by this task, or the device is not
- * open yet. Sleeps; ends at once when an error closes the gate.
- * Return: 0; -ECANCELED if an error took over, or for a kill at open; -EBUSY if somebody has the
- * function for longer than MDR_LET_GO_MS; -ENODEV if it does not answer or is
- * not healthy in time; or what the restore hook says.
+ * Returns 0; -ECANCELED if an error took over, or for a kill at open; -EBUSY if another
+ * task has the function for longer than MDR_LET_GO_MS; -ENODEV if it does not answer or is
+ * not healthy in time; or the error of the restore hook.
  */
 int mdr_hooks_call(struct mdr_group *group, struct pci_dev *pdev,
 		   unsigned long deadline)
@@ -143,14 +140,9 @@ int mdr_hooks_call(struct mdr_group *group, struct pci_dev *pdev,
 	}
 }
 
-/**
- * mdr_hooks_call_all - the same for a group
- * @group: the group, reset by this task
- * @only: just this function of it, or NULL for all
- *
- * Waits for as long as the host may take for a recovery.
- *
- * Return: 0, or the last error of mdr_hooks_call(); -ENOMEM.
+/*
+ * The same for @only, or for all functions of a group that this task has reset. Waits for
+ * as long as the host may take for a recovery. Returns 0, or the last error.
  */
 int mdr_hooks_call_all(struct mdr_group *group, struct mdr_function *only)
 {

@@ -3,12 +3,12 @@
  * VFIO_DEVICE_PCI_HOT_RESET: a bus or slot reset that a user asks for. It hits
  * functions of other groups too, so the gates of all of them close first.
  *
- * vfio-pci-core decides whether the reset is allowed. But strangers must not
- * even close a gate, so the user first has to show that each group is its own, by
- * group file or iommufd context. vfio-pci-core asks for the same proof later, and
- * reads the arguments again. If their page is absent by then, the reset ends and the
- * gates open. It starts over once the page is present, so a user cannot keep the
- * gates of others closed by withholding a page.
+ * vfio-pci-core decides whether the reset is allowed. But a user must not even close
+ * the gate of another one, so it first has to prove that it owns each group, by group
+ * file or iommufd context. vfio-pci-core asks for the same proof later, and reads the
+ * arguments again. If their page is absent by then, the reset ends and the gates open.
+ * It starts over once the page is present, so a user cannot keep the gates of others
+ * closed by withholding a page.
  */
 #include <linux/file.h>
 #include <linux/slab.h>
@@ -62,9 +62,10 @@ static bool mdr_hot_reset_has_file(struct mdr_hot_reset *reset,
 }
 
 /*
- * Is the group shown to be the caller's? Also one that nobody uses has to be: else a
- * stranger could keep its gate closed, and its owner from opening it, with resets that
- * vfio-pci-core refuses. A context has a group through the devices that are open in it.
+ * Has the caller proven that it owns the group? A group without a user needs a proof as
+ * well: otherwise anyone could keep its gate closed, and its owner from opening it, with
+ * resets that vfio-pci-core refuses. A context owns a group through the devices that are
+ * open in it.
  */
 static bool mdr_hot_reset_may(struct mdr_hot_reset *reset,
 			      struct mdr_group *group)
@@ -119,7 +120,6 @@ static unsigned int mdr_functions_on(struct pci_bus *bus)
 	return count;
 }
 
-/* All groups with a function of ours on this bus. */
 static int mdr_hot_reset_collect(struct mdr_hot_reset *reset)
 {
 	struct mdr_function *function = reset->device->function, *other;
@@ -163,9 +163,8 @@ static bool mdr_hot_reset_is_mine(struct mdr_hot_reset *reset)
 }
 
 /*
- * Close, drain and enter all gates. This may wait for the device's own group.
- * The other groups must be ready: otherwise two such resets could wait for each
- * other.
+ * Close, drain and enter all gates. This may wait for the device's own group. The other
+ * groups must be ready: otherwise two such resets could wait for each other.
  */
 static int mdr_hot_reset_begin(struct mdr_hot_reset *reset)
 {
@@ -207,9 +206,9 @@ static void mdr_hot_reset_end(struct mdr_hot_reset *reset, bool alive)
 }
 
 /*
- * The PCI core restores the config space that it found. If a function was blank
- * before, restore it here: otherwise its user would get access to a blank function.
- * A neighbour that does not answer is not the business of this reset.
+ * The PCI core restores the config space that it found. If a function was blank before,
+ * restore it here, before its user gets access. A neighbour that does not answer is not
+ * the business of this reset.
  */
 static int mdr_hot_reset_restore(struct mdr_group *group, struct pci_bus *bus)
 {
@@ -232,7 +231,7 @@ static int mdr_hot_reset_restore(struct mdr_group *group, struct pci_bus *bus)
 }
 
 /*
- * Bring back all that the reset hit. Each group has its own end: if one is not well
+ * Restore all functions that were reset. Each group ends separately: if one is not usable
  * it fails, and so does the reset. The first group may have failed already.
  */
 static long mdr_hot_reset_mend(struct mdr_hot_reset *reset, long worst)
@@ -287,7 +286,6 @@ static long mdr_hot_reset_run(struct mdr_hot_reset *reset, unsigned int cmd,
 	return ret;
 }
 
-/* Get one group file that the user passed. */
 static int mdr_get_file(s32 __user *descriptor, struct file **file)
 {
 	s32 fd;
@@ -342,19 +340,10 @@ static void mdr_hot_reset_put_files(struct mdr_hot_reset *reset)
 	kfree(reset->files);
 }
 
-/**
- * mdr_device_hot_reset - VFIO_DEVICE_PCI_HOT_RESET
- * @device: the device
- * @cmd: the command
- * @arg: its argument
- *
- * Allowed only if every function that the reset hits is in a group of the caller's.
- *
- * Context: not inside any gate. Sleeps, killable.
- * Return: as mdr_device_reset(); -EPERM if it would hit a group that is not
- * shown to be the caller's; -EAGAIN if another group is in a recovery
- * or reset; -EFAULT, -EBADF or -EINVAL for a bad argument; -ENOMEM; otherwise
- * as vfio_pci_core_ioctl().
+/*
+ * VFIO_DEVICE_PCI_HOT_RESET: as mdr_device_reset(); -EPERM if it would reset a group that
+ * the caller has not proven to own; -EAGAIN if another group is in a recovery or reset;
+ * -EFAULT, -EBADF or -EINVAL for a bad argument; -ENOMEM.
  */
 long mdr_device_hot_reset(struct mdr_device *device, unsigned int cmd,
 			  unsigned long arg)

@@ -20,11 +20,7 @@
 #include "function.h"
 #include "group.h"
 
-/**
- * mdr_intx_parse - what a SET_IRQS asks for
- * @user: the argument
- * @request: filled in; if the call cannot succeed, with nothing
- */
+/* What the SET_IRQS at @user asks for. Nothing, if the call cannot succeed. */
 void mdr_intx_parse(const void __user *user, struct mdr_irqs_request *request)
 {
 	size_t size = offsetofend(struct vfio_irq_set, count);
@@ -78,15 +74,10 @@ void mdr_intx_forget(struct mdr_device *device)
 	vfio_virqfd_disable(&device->intx.watch);
 }
 
-/**
- * mdr_intx_note - a SET_IRQS has succeeded
- * @device: the device
- * @request: of mdr_intx_parse()
- *
- * If the user changes its argument, or the file behind a descriptor, during the call,
- * the shim does not know the eventfd and does not withhold it.
- *
- * Context: inside the gate, so that no drain ends in between.
+/*
+ * A SET_IRQS has succeeded; inside the gate, so that no drain ends in between. If the user
+ * changes its argument, or the file behind a descriptor, during the call, the shim does
+ * not know the eventfd and does not withhold it.
  */
 void mdr_intx_note(struct mdr_device *device,
 		   const struct mdr_irqs_request *request)
@@ -111,8 +102,8 @@ void mdr_intx_note(struct mdr_device *device,
 }
 
 /*
- * The gate is closed, and nobody is inside: a write to COMMAND, by which the user
- * sets INTx Disable, would tell vfio-pci-core something else.
+ * The gate is closed, and no user is inside: a write to COMMAND by which a user sets INTx
+ * Disable would undo this.
  */
 void mdr_intx_withhold(struct mdr_group *group)
 {

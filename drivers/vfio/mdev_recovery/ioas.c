@@ -49,7 +49,7 @@ int mdr_device_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
 	return ret;
 }
 
-/* .detach_ioas; cannot fail, so it goes on where the group is held or has failed. */
+/* .detach_ioas; cannot fail, so it also runs while the group is held or has failed. */
 void mdr_device_detach_ioas(struct vfio_device *vdev)
 {
 	struct mdr_device *device = to_mdr_device(vdev);

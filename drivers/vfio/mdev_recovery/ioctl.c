@@ -90,24 +90,16 @@ static void mdr_irqs_touched(struct mdr_device *device)
 	function->error.was_reset = false;
 }
 
-/**
- * mdr_irqs_turn_off - a SET_IRQS that takes interrupts away from a held device
- * @device: the device
- * @cmd: the command
- * @arg: its argument
- * @request: of mdr_intx_parse()
- * @ret: its result, if it was made
+/*
+ * A SET_IRQS that removes interrupts from a held device, with its result in @ret. False
+ * if the group is not holding: the call still has to be made then.
  *
- * A VMM turns the interrupts of a device off, and then resets it. In holding that
- * reset opens the gate. If SET_IRQS waited for the gate it would fail, and the device
- * would still have its old interrupts after the reset: INTx could not be turned on
- * while vfio-pci-core has MSI-X in use. The host is done with the device, and a close
- * does the same. The call counts as no access, so reset_elision can still skip the
- * reset.
- *
- * A new error finds the exclusive entry, and waits for it.
- *
- * Return: true if the group was holding.
+ * A VMM turns the interrupts of a device off, and then resets it; in holding that reset
+ * opens the gate. If SET_IRQS waited for the gate it would fail, and the device would keep
+ * its old interrupts: INTx could not be turned on while vfio-pci-core has MSI-X in use.
+ * The host is done with the device, and a close does the same. The call counts as no
+ * access, so reset_elision can still skip the reset. A new error finds the exclusive
+ * entry, and waits for it.
  */
 static bool mdr_irqs_turn_off(struct mdr_device *device, unsigned int cmd,
 			      unsigned long arg,

@@ -145,13 +145,9 @@ void mdr_machine_init(struct mdr_machine *machine)
 	machine->origin = MDR_STATE_INVALID;
 }
 
-/**
- * mdr_machine_step - apply an event; nothing else changes the state
- * @machine: the machine; the caller serialises its steps
- * @event: what happened
- * @action: out: what the caller has to do; MDR_ACTION_NONE on refusal
- *
- * Return: true if the table has the arc; false if nothing changed.
+/*
+ * Apply an event; nothing else changes the state. False if the table has no such arc:
+ * nothing changed, and @action is MDR_ACTION_NONE.
  */
 bool mdr_machine_step(struct mdr_machine *machine, enum mdr_event event,
 		      enum mdr_action *action)

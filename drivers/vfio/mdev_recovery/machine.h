@@ -43,7 +43,7 @@ enum mdr_event {
 	MDR_EVENT_HOLD_TIMEOUT,		/* hold_timeout_ms, and no user reset */
 	MDR_EVENT_LAST_USER_GONE,	/* no device of the group is open */
 	MDR_EVENT_ADMIN_RECOVER,	/* reset and restore a failed group */
-	MDR_EVENT_ACKNOWLEDGED,		/* without a reset, by all who have to */
+	MDR_EVENT_ACKNOWLEDGED,		/* by all users of type hold, without a reset */
 	MDR_EVENT_COUNT,
 };
 

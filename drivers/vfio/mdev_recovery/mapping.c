@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mappings that a parent driver makes by itself: each of its tables of operations
- * gets one of ours in front, which sends its faults through the gate.
+ * Mappings that a parent driver makes itself: a table of ours in front of each of its
+ * vm_operations sends the faults through the gate.
  *
- * Such a mapping must be one that the shim can take away and give back: shared,
- * of raw page frames, and filled by faults alone. Everything else is refused when
- * it is made.
+ * The shim has to be able to take such a mapping away and give it back, so it must be
+ * shared, of raw page frames, and filled by faults alone. Others are refused.
  */
 #include <linux/fs.h>
 #include <linux/mm.h>
@@ -171,16 +170,11 @@ static bool mdr_mapping_is_sound(struct mdr_device *device,
 	       vma->vm_file->f_mapping == device->core->vdev.inode->i_mapping;
 }
 
-/**
- * mdr_mapping_wrap - put the gate in front of a mapping of the parent driver
- * @device: the device
- * @vma: as the parent driver's mmap() has left it
- *
- * What the parent has filled in already is taken away again: the gate may have
- * closed meanwhile, and no zap finds a mapping that is not linked yet.
- *
- * Context: mmap_lock held for writing.
- * Return: 0; -EOPNOTSUPP for a mapping that could not be taken away; -ENOMEM.
+/*
+ * Put the gate in front of a mapping that the parent driver's mmap() has made, under
+ * mmap_lock. What the parent has filled in already is removed: the gate may have closed
+ * meanwhile, and no zap finds a mapping that is not linked yet. -EOPNOTSUPP for a mapping
+ * that could not be taken away; -ENOMEM.
  */
 int mdr_mapping_wrap(struct mdr_device *device, struct vm_area_struct *vma)
 {
@@ -208,7 +202,7 @@ int mdr_mapping_wrap(struct mdr_device *device, struct vm_area_struct *vma)
 	return ret;
 }
 
-/* The device is being freed, and with it its last mapping is gone. */
+/* The device is being freed, so its last mapping is gone. */
 void mdr_mapping_free(struct mdr_device *device)
 {
 	struct mdr_mapping *mapping;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Recovery policies: names, and the events they lead to.
+ * The types of an mdev, enum mdr_policy: their names, and what follows a recovery.
  */
 #include "policy.h"
 
@@ -25,8 +25,8 @@ enum mdr_policy mdr_policy_stricter(enum mdr_policy a, enum mdr_policy b)
 }
 
 /*
- * The event at the end of the host's recovery. @policy is the strictest among
- * the open devices of the group, MDR_POLICY_NONE if none is open.
+ * The event at the end of the host's recovery, for the strictest type among the open
+ * devices of the group; MDR_POLICY_NONE if none is open.
  */
 enum mdr_event mdr_policy_resume_event(enum mdr_policy policy)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Recovery policies. Pure functions: no locks, no I/O, no allocation.
+ * The types of an mdev. Pure functions: no locks, no I/O, no allocation.
  */
 #ifndef MDR_POLICY_H
 #define MDR_POLICY_H

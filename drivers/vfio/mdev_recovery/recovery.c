@@ -40,8 +40,8 @@ static unsigned int mdr_group_breaker(struct mdr_group *group, u64 *window)
 }
 
 /*
- * The breaker does not count errors that need no reset: a device that goes on by
- * itself is healthy. The administrator is warned.
+ * The breaker does not count errors that need no reset: the device keeps working. The
+ * administrator is warned.
  */
 static void mdr_group_count_harmless(struct mdr_group *group)
 {
@@ -61,7 +61,7 @@ static void mdr_group_count_harmless(struct mdr_group *group)
 		 max, div_u64(window, NSEC_PER_MSEC));
 }
 
-/* Count an event with a reset, once. True if it is one too many. */
+/* Count an event with a reset, once, and give up if there were too many. */
 static void mdr_group_count_reset(struct mdr_group *group,
 				  struct mdr_function *function)
 {
@@ -82,9 +82,9 @@ static void mdr_group_count_reset(struct mdr_group *group,
 }
 
 /*
- * The group of this function meets this event for the first time. A reset of an
- * earlier event proves nothing any more, even for a function that this event does
- * not reach: a user may have touched it since.
+ * The first callback of this event in the group. A reset of an earlier event proves
+ * nothing any more, even for a function that this event does not reach: a user may have
+ * touched it since.
  */
 static void mdr_group_new_event(struct mdr_function *function, u64 event,
 				enum mdr_channel channel)
@@ -135,7 +135,7 @@ static void mdr_group_error(struct mdr_function *function, u64 event,
 						   MDR_CHANNEL_NORMAL);
 	mdr_function_told(function);
 	if (group->machine.state == MDR_STATE_FAILED) {
-		/* the host takes up again what it gave up on */
+		/* the host resumes a recovery that it had given up */
 		mdr_status_publish(group);
 		return;
 	}
@@ -154,10 +154,10 @@ static void mdr_group_error(struct mdr_function *function, u64 event,
 }
 
 /*
- * The host goes on with a recovery that an administrator has ended, or is ending, by
- * a write to recover. Keep users out again until the host is done. That write has
- * decided about the breaker. An acknowledgement of the old event must not count for
- * this one, so it is an event of its own. True if users had access.
+ * The host continues a recovery that an administrator has ended, or is ending, by a write
+ * to recover. Keep users out again until the host is done. That write has decided about
+ * the breaker. This is a new event: an acknowledgement of the old one must not count. True
+ * if users had access.
  */
 static bool mdr_group_close_again(struct mdr_function *function)
 {
@@ -184,11 +184,11 @@ static bool mdr_group_close_again(struct mdr_function *function)
 }
 
 /*
- * The host gives the function up, at the end of a recovery or without one. Without
- * one, this is an event of its own. True if the gate had to be closed for it.
+ * The host gives up on the function, at the end of a recovery or without one; without one,
+ * this is a new event. True if the gate had to be closed for it.
  *
- * A host that is late may give up what the own attempt, or an administrator, has
- * brought back meanwhile. The function is not lost then.
+ * A host that is late may give up on a function that the own attempt, or an administrator,
+ * has brought back meanwhile. The function is not lost then.
  */
 static bool mdr_permanent_failure(struct mdr_function *function)
 {
@@ -252,7 +252,7 @@ static pci_ers_result_t mdr_error_detected(struct pci_dev *pdev,
 	struct mdr_function_error error = {};
 	u64 event;
 
-	if (!function) /* being bound or unbound: nobody has access */
+	if (!function) /* being bound or unbound: no user has access */
 		return PCI_ERS_RESULT_CAN_RECOVER;
 	if (state == pci_channel_io_perm_failure) {
 		/* the worker may be inside the gate and wait for the device lock */
@@ -437,7 +437,7 @@ static void mdr_group_recover_lost(struct mdr_function *function)
 			    MDR_CHANNEL_NORMAL);
 	group->cause = MDR_CAUSE_HOST_RESET;
 	mdr_group_step(group, MDR_EVENT_ERROR_FATAL, function);
-	/* the user who made this reset may be inside: the worker drains */
+	/* the user that made this reset may be inside: the worker drains */
 	queue_work(mdr_workqueue, &group->finish);
 }
 
@@ -453,7 +453,7 @@ static void mdr_reset_done(struct pci_dev *pdev)
 	mdr_hooks_note(function);
 	function->restore.configured = false;
 	if (mdr_gate_current_exclusive(&group->gate)) {
-		/* the own attempt restores all that it hits, others call the hooks */
+		/* the own attempt restores what it resets; users' resets call the hooks */
 		if (mdr_attempt_may(group))
 			WRITE_ONCE(function->restore.blank, true);
 		return;

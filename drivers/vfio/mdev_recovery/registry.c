@@ -2,11 +2,10 @@
 /*
  * Which functions and domains exist, and the ids of errors.
  *
- * The host walks once per error: one task tells everything below a port. All
- * functions told by one walk get the same event id, whatever their group and
- * the port above them. Another task, port or severity means another walk. So
- * does telling a function twice, or anything told after the walk went on to its
- * next step.
+ * The host walks once per error: one task tells everything below a port. All functions
+ * told by one walk get the same event id, in whatever group. Another task, port or
+ * severity means another walk. So does telling a function twice, or after the walk has
+ * begun its next step.
  */
 #include <linux/aer.h>
 #include <linux/delay.h>
@@ -17,14 +16,12 @@
 #include "function.h"
 #include "group.h"
 
-/* Protects which functions, groups and domains exist. */
 DEFINE_MUTEX(mdr_registry_lock);
 
 /*
- * struct pci_dev * -> struct mdr_function *. An entry changes with both the
- * device lock of its function and mdr_registry_lock held: host callbacks look
- * up their function under the device lock, loops over all of them run under
- * mdr_registry_lock.
+ * struct pci_dev * -> struct mdr_function *. An entry changes with both the device lock of
+ * its function and mdr_registry_lock held: host callbacks look it up under the former,
+ * loops over all of them run under the latter.
  */
 DEFINE_XARRAY(mdr_functions);
 
@@ -42,9 +39,9 @@ struct mdr_function *mdr_function_find(struct pci_dev *pdev)
 }
 
 /*
- * Take the device lock of a function, for tasks that hold locks which the
- * parent driver's remove takes below it. To wait would be a deadlock, so this
- * only tries, until @stop returns an error.
+ * Take the device lock of a function, for tasks that hold locks which the parent driver's
+ * remove takes below it. Waiting would be a deadlock, so only try, until @stop returns an
+ * error.
  */
 int mdr_trylock_until(struct pci_dev *pdev, int (*stop)(void *context),
 		      void *context)
@@ -160,9 +157,8 @@ void mdr_domain_forget(struct mdr_function *function)
 }
 
 /*
- * The port at which the walk started that has just told @pdev. A walk that
- * froze the link has frozen every bridge on its way down, except the port where
- * it started. Other walks leave no trace: NULL.
+ * The port where the current walk started. A walk that froze the link has frozen every
+ * bridge on its way down, except that port. Other walks leave no trace: NULL.
  */
 static struct pci_dev *mdr_walk_port(struct pci_dev *pdev,
 				     pci_channel_state_t state)
@@ -190,7 +186,7 @@ static struct mdr_walk *mdr_walk_find(struct mdr_domain *domain,
 	return NULL;
 }
 
-/* The walk of @task has ended or goes on to its next step: forget it. */
+/* The walk of @task has ended or begins its next step: forget it. */
 static void mdr_walk_told_all(struct mdr_domain *domain,
 			      struct task_struct *task)
 {
@@ -232,7 +228,7 @@ u64 mdr_walk_error(struct mdr_function *function, pci_channel_state_t state)
 	return walk.event;
 }
 
-/* Make what the function was told an event of its own; returns its id. */
+/* Give the error that the function was told of a new event id; returns it. */
 u64 mdr_walk_renew(struct mdr_function *function)
 {
 	guard(mutex)(&function->domain->lock);
@@ -248,10 +244,10 @@ struct pci_dev *mdr_walk_port_of(struct mdr_function *function)
 }
 
 /*
- * An abandoned walk leaves the AER status of its port set, and the kernel may blame
- * the next error on that port. Clear the status as pcie_do_recovery() does at its end,
- * in all ports above: the port of a non-fatal walk is not known. Without such a walk
- * leave the status alone: it belongs to an error that the kernel has yet to see.
+ * An abandoned walk leaves the AER status of its port set, and the kernel may blame the
+ * next error on that port. Clear the status as pcie_do_recovery() does at its end, in all
+ * ports above: the port of a non-fatal walk is not known. Without such a walk the status
+ * belongs to an error that the kernel has yet to see.
  */
 static void mdr_walk_clear_status(struct mdr_function *function)
 {

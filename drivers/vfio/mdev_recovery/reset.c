@@ -4,10 +4,9 @@
  * before they take any lock of vfio-pci-core or the PCI core: a user inside may wait
  * for vfio-pci-core's locks, and a host callback drains with the PCI core's held.
  *
- * Resets are never merged: a user's reset that meets a recovery waits for its
- * end, then runs. Only reset_elision=pristine allows skipping one, if the gate
- * has been closed ever since the host reset the function: then nobody can have
- * touched it.
+ * Resets are never merged: a user's reset during a recovery waits for its end, then
+ * runs. Only reset_elision=pristine allows skipping one, if the gate has been closed
+ * ever since the host reset the function: then no user can have touched it.
  */
 #include "device.h"
 #include "function.h"
@@ -127,10 +126,7 @@ int mdr_reset_enter(struct mdr_device *device, struct mdr_gate_entry *entry)
 	return -EAGAIN;
 }
 
-/*
- * vfio-pci-core's reset preserves config space, but in a failed group that may
- * have been lost already.
- */
+/* vfio-pci-core's reset preserves config space, but in a failed group it may be lost. */
 static int mdr_reset_revive(struct mdr_device *device)
 {
 	struct mdr_function *function = device->function;
@@ -148,10 +144,7 @@ static int mdr_reset_revive(struct mdr_device *device)
 	return 0;
 }
 
-/*
- * Is the device still as the host's reset left it? A user's reset that does run
- * clears the mark.
- */
+/* Is the device still as the host's reset left it? A user's reset that does run ends that. */
 static bool mdr_reset_is_elided(struct mdr_device *device)
 {
 	struct mdr_group *group = device->function->group;
@@ -195,7 +188,7 @@ static bool mdr_reset_is_unfinished(struct mdr_function *function)
 	       READ_ONCE(function->restore.blank);
 }
 
-/* Fail the group for @only, or for all that is unfinished. */
+/* Fail the group for @only, or for each function that is not whole. */
 static bool mdr_reset_mark_failed(struct mdr_group *group,
 				  struct mdr_function *only, int ret)
 {
@@ -292,27 +285,19 @@ long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
 	return ret;
 }
 
-/**
- * mdr_device_reset - VFIO_DEVICE_RESET
- * @device: the device
- * @cmd: the command
- * @arg: its argument
+/*
+ * VFIO_DEVICE_RESET. For a device of type hold this acknowledges the latest event. With
+ * reset_elision=pristine it does only that, if nothing has passed the gate since the host
+ * reset the device.
  *
- * For a device of type hold this acknowledges the latest event. With
- * reset_elision=pristine it does only that, if nothing has passed the gate
- * since the host reset the device.
- *
- * Context: not inside any gate. Sleeps, killable.
- * Return: 0;
- * -EAGAIN if a recovery does not end within stall_timeout_ms, if one began
- * meanwhile, or if the device lock is taken for longer than MDR_LET_GO_MS;
- * -EBUSY if another access does not end;
- * -EIO if the user has been asked to give the device back, if the group is
- * failed and the host may still be at work or the breaker gave up on it, or if
- * the device does not answer after the reset;
- * what the parent driver's restore hook says, or -ENODEV if the device is not
- * healthy within recovery_timeout_ms; the group is failed then;
- * otherwise as vfio_pci_core_ioctl().
+ * -EAGAIN: a recovery does not end within stall_timeout_ms, or began meanwhile; or the
+ * device lock is taken for longer than MDR_LET_GO_MS.
+ * -EBUSY: another access does not end.
+ * -EIO: the user has been asked to release the device; the group is failed, and the host
+ * may still be at work or the breaker has tripped; or the device does not answer.
+ * -ENODEV: not healthy within recovery_timeout_ms. This, and an error of the parent
+ * driver's restore hook, fails the group.
+ * Otherwise as vfio_pci_core_ioctl().
  */
 long mdr_device_reset(struct mdr_device *device, unsigned int cmd,
 		      unsigned long arg)

@@ -480,12 +480,12 @@ int mdr_restore(struct mdr_function *function)
 }
 
 /*
- * Restore a function that has lost its config space, and the bridges above it, and
- * bring INTx in line. A device that lost power and came back reports no error, so a
- * user's reset and an open check for it here, inside the gate.
+ * Restore a function that has lost its config space, and the bridges above it, and make
+ * INTx match. A device that lost power and came back reports no error, so a user's reset
+ * and an open check for it here, inside the gate.
  *
- * 0 if it is not blank any more, or no longer ours; -EIO if it does not answer;
- * -EAGAIN if the device lock is taken; otherwise as mdr_restore().
+ * 0 if it is not blank any more, or no longer ours; -EIO if it does not answer; -EAGAIN if
+ * the device lock is taken; otherwise as mdr_restore().
  */
 int mdr_restore_if_blank(struct pci_dev *pdev)
 {
@@ -510,18 +510,15 @@ int mdr_restore_if_blank(struct pci_dev *pdev)
 	return ret;
 }
 
-/**
- * mdr_device_sync_interrupts - make INTx match what vfio-pci-core believes
- * @device: a device just restored, with INTx disabled in COMMAND
+/*
+ * Make INTx of a restored device match what vfio-pci-core believes; the gate is closed.
+ * Resumes the device, and takes its core_lock, memory_lock and igate, so host callbacks
+ * must not call this.
  *
- * vfio-pci-core masks INTx in COMMAND at every interrupt until the user unmasks
- * it, and keeps a private flag. If COMMAND says unmasked and the flag masked,
- * there is an interrupt storm; the reverse is silence. Its runtime PM callbacks
- * bring both together: suspend masks if the flag says unmasked, resume unmasks
- * if suspend has masked.
- *
- * Context: gate closed. Takes core_lock, memory_lock and igate of the device, and
- * resumes it, so host callbacks must not call it.
+ * vfio-pci-core masks INTx in COMMAND at every interrupt until the user unmasks it, and
+ * keeps a private flag. If COMMAND says unmasked and the flag masked, there is an
+ * interrupt storm; the reverse is silence. Its runtime PM callbacks bring both together:
+ * suspend masks if the flag says unmasked, resume unmasks if suspend has masked.
  */
 void mdr_device_sync_interrupts(struct mdr_device *device)
 {

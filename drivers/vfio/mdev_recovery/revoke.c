@@ -315,14 +315,11 @@ void mdr_device_request(struct vfio_device *vdev, unsigned int count)
 		device->parent->request(vdev, count);
 }
 
-/**
- * mdr_device_revoke - take a device away from its user
- * @device: the device; nobody can open it any more
- *
- * Sleeps until the user has left, without a bound unless revoke=kill is set. So
- * the device lock of the function must not be held (except while the parent
- * driver is unbound): a user that stays must not keep the host from recovering
- * the neighbours.
+/*
+ * Take a device away from its user; nobody can open it any more. Sleeps until the user
+ * has left, without a bound unless revoke=kill is set. So the device lock of the function
+ * must not be held, except while the parent driver is unbound: a user that stays must not
+ * keep the host from recovering the neighbours.
  */
 void mdr_device_revoke(struct mdr_device *device)
 {

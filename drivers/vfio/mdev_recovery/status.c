@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the users of a device are told of its group: the status, the page that
- * shows it, and the eventfd for changes. None of it touches the device, so none of
- * it waits at the gate. The structures are in include/uapi/linux/mdev_recovery.h.
+ * What users are told about the group of their device: the status, the page that shows
+ * it, and the eventfd for changes. None of it touches the device, so none of it waits at
+ * the gate. The structures are in include/uapi/linux/mdev_recovery.h.
  *
  * The page has a file of its own, so a mapping of it does not keep the device in use.
  * The page no longer changes once the device is closed.
@@ -19,7 +19,7 @@
 #include "function.h"
 #include "group.h"
 
-/* Did the host reset the device in this event, with nobody inside since? */
+/* Did the host reset the device in this event, with no user inside since? */
 static bool mdr_status_is_pristine(struct mdr_device *device)
 {
 	struct mdr_group *group = device->function->group;
@@ -29,13 +29,9 @@ static bool mdr_status_is_pristine(struct mdr_device *device)
 	       device->function->error.was_reset;
 }
 
-/**
- * mdr_status_may_acknowledge - may the user of a device acknowledge an event?
- * @device: the device
- * @event: id of the event
- *
- * Context: group->lock.
- * Return: 0, or the errno that MDR_DEVICE_FEATURE_ACKNOWLEDGE documents.
+/*
+ * May the user of a device acknowledge an event? 0, or the errno that
+ * MDR_DEVICE_FEATURE_ACKNOWLEDGE documents.
  */
 int mdr_status_may_acknowledge(struct mdr_device *device, u64 event)
 {
@@ -95,7 +91,6 @@ static u32 mdr_status_flags(struct mdr_device *device)
 	return flags;
 }
 
-/* Fill in the status of a device; group->lock is held. */
 void mdr_status_fill(struct mdr_device *device, struct mdr_status *status)
 {
 	struct mdr_group *group = device->function->group;
@@ -141,7 +136,7 @@ static void mdr_status_show(struct mdr_device *device,
 	WRITE_ONCE(page->sequence, page->sequence + 1);
 }
 
-/* Bring a device's page up to date; group->lock is held. */
+/* Bring a device's page up to date. */
 void mdr_status_update(struct mdr_device *device)
 {
 	lockdep_assert_held(&device->function->group->lock);
@@ -150,7 +145,7 @@ void mdr_status_update(struct mdr_device *device)
 		mdr_status_show(device, page_address(device->status_page));
 }
 
-/* The state of a group has changed: tell its users. group->lock is held. */
+/* The state of a group has changed: tell its users. */
 void mdr_status_publish(struct mdr_group *group)
 {
 	struct mdr_function *function;
@@ -187,7 +182,7 @@ void mdr_status_close(struct mdr_device *device)
 		eventfd_ctx_put(changed);
 }
 
-/* The eventfd for changes, in place of the one before; NULL for none. */
+/* Replace the eventfd for changes; NULL for none. */
 void mdr_status_set_eventfd(struct mdr_device *device,
 			    struct eventfd_ctx *changed)
 {
@@ -318,7 +313,7 @@ int mdr_status_add_region(struct mdr_device *device)
 						 NULL);
 }
 
-/* Is this offset in the file of the device one of the status page? */
+/* Does this offset in the file of the device belong to the status page? */
 bool mdr_status_has(struct mdr_device *device, loff_t pos)
 {
 	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(pos);

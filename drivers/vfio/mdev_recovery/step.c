@@ -103,14 +103,9 @@ static void mdr_group_arm(struct mdr_group *group, unsigned int ms)
 				 msecs_to_jiffies(ms));
 }
 
-/**
- * mdr_group_host_at_work - a host callback for a function of the group
- * @group: the group
- *
- * Stops the own attempt. Restarts the host's timeout: a group that is recovering
- * always has an armed timer or queued work.
- *
- * Context: a host callback.
+/*
+ * A host callback for a function of the group: stop the own attempt, and restart the
+ * host's timeout. A group that is recovering always has an armed timer or queued work.
  */
 void mdr_group_host_at_work(struct mdr_group *group)
 {
@@ -205,15 +200,9 @@ static void mdr_group_announce(struct mdr_group *group, enum mdr_event event,
 	kobject_uevent_env(&group->dev.kobj, KOBJ_CHANGE, envp);
 }
 
-/**
- * mdr_group_step - something happened to a group
- * @group: the group
- * @event: what
- * @function: the function it happened to, or NULL
- *
- * Context: process context, group->lock held, may sleep.
- * Return: true if the state machine accepted the event; false if it has no such
- * transition, and nothing changed.
+/*
+ * Something happened to a group, to @function if that is not NULL. False if the state
+ * machine has no such transition; nothing changed then.
  */
 bool mdr_group_step(struct mdr_group *group, enum mdr_event event,
 		    struct mdr_function *function)
@@ -253,12 +242,7 @@ static void mdr_group_end_hold(struct mdr_group *group)
 	mdr_group_step(group, MDR_EVENT_HOLD_TIMEOUT, NULL);
 }
 
-/**
- * mdr_group_timer - the bound of the current state has passed
- * @work: &mdr_group.timer
- *
- * Context: mdr_workqueue.
- */
+/* The bound of the current state has passed. */
 void mdr_group_timer(struct work_struct *work)
 {
 	struct mdr_group *group = container_of(to_delayed_work(work),
@@ -289,19 +273,13 @@ void mdr_group_timer(struct work_struct *work)
 	}
 }
 
-/**
- * mdr_group_reset_begin - a reset begins that is not part of a recovery
- * @group: the group
- * @event: MDR_EVENT_USER_RESET_BEGIN, MDR_EVENT_HOST_RESET_BEGIN or
- *	MDR_EVENT_ADMIN_RECOVER
- * @function: the function to be reset, or NULL
+/*
+ * A reset begins that is not part of a recovery; @function is the one to be reset, or
+ * NULL. A reset from outside cannot be refused, so several may run in one group: the first
+ * one closes the gate.
  *
- * A reset from outside cannot be refused, so several may run in one group. The
- * first one closes the gate.
- *
- * Context: process context, group->lock held.
- * Return: true if the caller must call mdr_group_reset_end(); false if the state
- * does not allow the reset, or if a recovery has closed the gate already.
+ * True if the caller must call mdr_group_reset_end(); false if the state does not allow
+ * the reset, or if a recovery has closed the gate already.
  */
 bool mdr_group_reset_begin(struct mdr_group *group, enum mdr_event event,
 			   struct mdr_function *function)
@@ -326,17 +304,10 @@ bool mdr_group_reset_begin(struct mdr_group *group, enum mdr_event event,
 	return true;
 }
 
-/**
- * mdr_group_reset_end - end what mdr_group_reset_begin() accepted
- * @group: the group
- * @event: the transition to make, unless the state in which the reset began
- *	calls for another one
- * @function: the function that was reset, or NULL
- *
- * The end of the last reset makes the transition. After an error the state is no
- * longer resetting, and the recovery decides instead.
- *
- * Context: process context, group->lock held.
+/*
+ * End what mdr_group_reset_begin() accepted. The end of the last reset steps by @event,
+ * unless the state in which the reset began calls for another one. After an error the
+ * state is no longer resetting, and the recovery decides instead.
  */
 void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
 			 struct mdr_function *function)

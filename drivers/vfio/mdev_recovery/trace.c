@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The one object that has the tracepoints of trace.h.
- */
+/* Defines the tracepoints of trace.h. */
 #define CREATE_TRACE_POINTS
 #include "trace.h"

@@ -80,8 +80,7 @@ static struct task_struct *mdr_users_get(struct mdr_users *users,
 
 /*
  * The latest user that still exists, as a referenced task; or NULL. Skips the
- * current process, since it is the one waiting, and PID 1, which cannot be
- * killed.
+ * current process, which is waiting, and PID 1, which cannot be killed.
  */
 struct task_struct *mdr_users_latest(struct mdr_users *users)
 {

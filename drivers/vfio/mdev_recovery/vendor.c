@@ -3,8 +3,8 @@
  * Parent drivers with a vfio driver of their own: the gate around each of their
  * operations.
  *
- * vfio core calls their migration and logging operations directly, so those get
- * tables of ours in front. Other ways to the device, for example the file with the
+ * vfio core calls their migration and logging operations directly, so tables of ours
+ * stand in front of those. Other ways to the device, for example the file with the
  * migration data, have to enter the gate by mdr_parent_enter().
  */
 #include <linux/err.h>
@@ -22,10 +22,10 @@ static_assert(sizeof(struct mdr_gate_entry) <=
  * @entry: for mdr_parent_exit()
  *
  * For what a parent driver does for a user outside of its operations, in a file
- * or a work of its own. Waits at a closed gate like any access.
+ * or a work item. Waits at a closed gate like any access.
  *
  * Inside, do not wait for user memory, and be quick: the host's recovery waits up
- * to 1 s for whoever is inside, and then goes on without.
+ * to 1 s for tasks that are inside, and then goes on without them.
  *
  * Context: process context, in no operation and no hook. May sleep, killable.
  * Holds no lock that a hook takes.
@@ -141,12 +141,7 @@ static bool mdr_vendor_is_complete(struct vfio_device *vdev)
 			log->log_read_and_clear);
 }
 
-/**
- * mdr_vendor_init - put our tables in front of the parent driver's
- * @device: a device that the parent driver's init() has set up
- *
- * Return: 0; -EINVAL if a table is not complete.
- */
+/* Put our tables in front of the parent driver's. -EINVAL if one is incomplete. */
 int mdr_vendor_init(struct mdr_device *device)
 {
 	struct vfio_device *vdev = &device->core->vdev;

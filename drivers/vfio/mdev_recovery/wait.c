@@ -12,8 +12,8 @@
 #include "trace.h"
 
 /*
- * Drain the gate of a group in state closing or resetting, see mdr_gate_drain().
- * After the bound the host goes on. The caller holds no lock of ours.
+ * Drain the gate of a group in state closing or resetting, see mdr_gate_drain(). After
+ * the bound the host goes on. The caller holds no lock of the shim.
  */
 void mdr_group_drain(struct mdr_group *group, bool config_is_blocked)
 {
@@ -43,8 +43,8 @@ void mdr_group_drain(struct mdr_group *group, bool config_is_blocked)
 }
 
 /*
- * Drain the gate for a reset that fails if a user stays inside. The caller holds
- * no lock of ours. Returns true if the gate is empty.
+ * Drain the gate for a reset that fails if a user stays inside: false then. The caller
+ * holds no lock of the shim.
  */
 bool mdr_group_drain_or_fail(struct mdr_group *group)
 {
@@ -77,10 +77,9 @@ static int mdr_group_waited(long left)
 }
 
 /*
- * Wait for the end of the host's recovery, outside any gate. Returns 0, -EAGAIN
- * if @timeout_ms passed, or -ERESTARTSYS if killed. Does not wait for resets by
- * users: a hot reset needs the device set's lock, which vfio core holds when it
- * calls open_device().
+ * Wait for the end of the host's recovery, outside any gate: 0, -EAGAIN if @timeout_ms
+ * passed, or -ERESTARTSYS if killed. Does not wait for resets by users: a hot reset needs
+ * the device set's lock, which vfio core holds when it calls open_device().
  */
 int mdr_group_wait_recovered(struct mdr_group *group, unsigned int timeout_ms)
 {
@@ -102,10 +101,9 @@ int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms)
 }
 
 /*
- * Wait for the end of the recovery in close. Close cannot fail, so a signal does
- * not end the wait; the group's timer bounds it. During an unbind there is no
- * wait: the unbind holds the device lock until close is done, and the recovery
- * needs that lock. The caller is not inside any gate.
+ * Wait for the end of the recovery in close, outside any gate. Close cannot fail, so a
+ * signal does not end the wait; the group's timer bounds it. During an unbind there is no
+ * wait: the unbind holds the device lock until close is done, and the recovery needs it.
  */
 static void mdr_group_wait_close(struct mdr_function *function)
 {
@@ -121,11 +119,10 @@ static void mdr_group_wait_close(struct mdr_function *function)
 }
 
 /*
- * Enter the gate for close and for detaching an address space: both touch the
- * function, must not run during the host's recovery, and cannot fail. Either this
- * task sees the recovery, or the drain of the recovery waits for this task. Each
- * new error prolongs the loop; the timer bounds each recovery, and the breaker
- * their number.
+ * Enter the gate for close and for detaching an address space. Both touch the function,
+ * must not run during the host's recovery, and cannot fail. Either this task sees the
+ * recovery, or the drain of the recovery waits for this task. Each new error prolongs the
+ * loop; the timer bounds each recovery, and the breaker their number.
  */
 void mdr_device_enter_recovered(struct mdr_device *device,
 				struct mdr_gate_entry *entry)
@@ -144,9 +141,9 @@ void mdr_device_enter_recovered(struct mdr_device *device,
 }
 
 /*
- * Pause before the next try at the function's device_lock; false after @deadline
- * (in jiffies) or a fatal signal. The host holds that lock until the last callback
- * of a recovery has returned, and vfio-pci-core only tries to take it.
+ * Pause before the next try at a device lock; false after @deadline (jiffies) or a fatal
+ * signal. The host holds that lock until the last callback of a recovery has returned, and
+ * vfio-pci-core only tries to take it.
  */
 bool mdr_wait_host_lets_go(unsigned long deadline)
 {
