@@ -40,21 +40,14 @@ static bool mdr_attempt_gone(struct mdr_group *group, struct pci_dev *pdev)
 	return true;
 }
 
-struct mdr_attempt_lock {
-	struct mdr_group *group;
-	struct pci_dev *pdev;
-	unsigned long deadline;
-};
-
-static int mdr_attempt_lock_stop(void *context)
+static int mdr_attempt_stops(struct mdr_group *group, struct pci_dev *pdev,
+			     unsigned long deadline)
 {
-	struct mdr_attempt_lock *lock = context;
-
-	if (mdr_attempt_gone(lock->group, lock->pdev))
+	if (mdr_attempt_gone(group, pdev))
 		return -ENODEV;
-	if (!mdr_attempt_may(lock->group))
+	if (!mdr_attempt_may(group))
 		return -ECANCELED;
-	return time_after(jiffies, lock->deadline) ? -EBUSY : 0;
+	return time_after(jiffies, deadline) ? -EBUSY : 0;
 }
 
 /*
@@ -63,16 +56,16 @@ static int mdr_attempt_lock_stop(void *context)
  */
 static int mdr_attempt_lock(struct mdr_group *group, struct pci_dev *pdev)
 {
-	struct mdr_attempt_lock lock = {
-		.group = group,
-		.pdev = pdev,
-		.deadline = jiffies + msecs_to_jiffies(MDR_DEVICE_LOCK_MS),
-	};
-	int ret;
+	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_DEVICE_LOCK_MS);
+	bool locked;
+	int stop;
 
-	ret = mdr_trylock_until(pdev, mdr_attempt_lock_stop, &lock);
-	if (ret || mdr_attempt_may(group))
-		return ret;
+	locked = mdr_trylock_until(pdev, (stop = mdr_attempt_stops(group, pdev,
+								   deadline)));
+	if (!locked)
+		return stop;
+	if (mdr_attempt_may(group))
+		return 0;
 	device_unlock(&pdev->dev);
 	return -ECANCELED;
 }

@@ -332,7 +332,6 @@ int mdr_bridges_keep(struct pci_dev *pdev)
 {
 	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
 	struct pci_dev *bridge = mdr_bridge_above(pdev);
-	bool locked;
 	int ret;
 
 	for (; bridge; bridge = mdr_bridge_above(bridge)) {
@@ -341,10 +340,7 @@ int mdr_bridges_keep(struct pci_dev *pdev)
 			mdr_bridges_drop_until(pdev, bridge);
 			return ret;
 		}
-		do {
-			locked = device_trylock(&bridge->dev);
-		} while (!locked && mdr_wait_host_lets_go(deadline));
-		if (!locked)
+		if (!mdr_trylock_until(bridge, mdr_wait_is_over(deadline)))
 			continue;
 		mdr_bridge_copy(bridge);
 		device_unlock(&bridge->dev);

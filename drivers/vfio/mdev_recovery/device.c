@@ -54,15 +54,12 @@ static bool mdr_device_lock_gone(struct mdr_device *device)
 {
 	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
 	struct mdr_function *function = device->function;
-	bool locked;
 
 	if (mdr_function_answers(function->pdev))
 		return false;
-	do {
-		locked = device_trylock(&function->pdev->dev);
-	} while (!locked && !READ_ONCE(function->removing) &&
-		 mdr_wait_host_lets_go(deadline));
-	return locked;
+	return mdr_trylock_until(function->pdev,
+				 READ_ONCE(function->removing) ||
+				 mdr_wait_is_over(deadline));
 }
 
 /* Disable the device. vfio-pci-core resets the function meanwhile. */

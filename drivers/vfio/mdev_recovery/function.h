@@ -199,8 +199,6 @@ void mdr_blockers_warn(struct mdr_function *function);
 extern struct mutex mdr_registry_lock;
 extern struct xarray mdr_functions;
 struct mdr_function *mdr_function_find(struct pci_dev *pdev);
-int mdr_trylock_until(struct pci_dev *pdev, int (*stop)(void *context),
-		      void *context);
 int mdr_function_lock(struct mdr_function *function);
 void mdr_function_unlock(struct mdr_function *function);
 struct mdr_domain *mdr_domain_get(struct pci_dev *pdev);

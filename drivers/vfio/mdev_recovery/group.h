@@ -18,6 +18,7 @@
 #ifndef MDR_GROUP_H
 #define MDR_GROUP_H
 
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/mutex.h>
 #include <linux/wait.h>
@@ -249,7 +250,22 @@ bool mdr_group_drain_or_fail(struct mdr_group *group);
 void mdr_group_zap(struct mdr_group *group);
 int mdr_group_wait_recovered(struct mdr_group *group, unsigned int timeout_ms);
 int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms);
+bool mdr_wait_is_over(unsigned long deadline);
 bool mdr_wait_host_lets_go(unsigned long deadline);
+
+/*
+ * Take the device lock of a function or a bridge, without waiting for it: the holder may
+ * wait for this task. Evaluates @stop_ between two tries; false if that came true.
+ */
+#define mdr_trylock_until(pdev_, stop_)					\
+({									\
+	struct device *trylock_ = &(pdev_)->dev;			\
+	bool locked_;							\
+									\
+	while (!(locked_ = device_trylock(trylock_)) && !(stop_))	\
+		usleep_range(500, 1000);				\
+	locked_;							\
+})
 
 /* attempt.c: the own attempt */
 int mdr_group_restore(struct mdr_group *group, u64 deadline_ns,

@@ -8,7 +8,6 @@
  * begun its next step.
  */
 #include <linux/aer.h>
-#include <linux/delay.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
@@ -39,46 +38,17 @@ struct mdr_function *mdr_function_find(struct pci_dev *pdev)
 }
 
 /*
- * Take the device lock of a function, for tasks that hold locks which the parent driver's
- * remove takes below it. Waiting would be a deadlock, so only try, until @stop returns an
- * error.
- */
-int mdr_trylock_until(struct pci_dev *pdev, int (*stop)(void *context),
-		      void *context)
-{
-	int ret;
-
-	while (!device_trylock(&pdev->dev)) {
-		ret = stop(context);
-		if (ret)
-			return ret;
-		usleep_range(500, 1000);
-	}
-	return 0;
-}
-
-static int mdr_function_removing(void *context)
-{
-	struct mdr_function *function = context;
-
-	return READ_ONCE(function->removing) ? -ENODEV : 0;
-}
-
-/*
- * For mdev create and remove, which run below mdev core's locks. -ENODEV if the
- * function is going away.
+ * For mdev create and remove, which hold locks that the parent driver's remove takes
+ * below the device lock. -ENODEV if the function is going away.
  */
 int mdr_function_lock(struct mdr_function *function)
 {
-	int ret;
-
-	ret = mdr_trylock_until(function->pdev, mdr_function_removing, function);
-	if (ret)
-		return ret;
-	ret = mdr_function_removing(function);
-	if (ret)
-		device_unlock(&function->pdev->dev);
-	return ret;
+	if (!mdr_trylock_until(function->pdev, READ_ONCE(function->removing)))
+		return -ENODEV;
+	if (!READ_ONCE(function->removing))
+		return 0;
+	device_unlock(&function->pdev->dev);
+	return -ENODEV;
 }
 
 void mdr_function_unlock(struct mdr_function *function)

@@ -547,11 +547,8 @@ static bool mdr_sync_lock(struct mdr_group *group, struct pci_dev *pdev)
 {
 	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_DEVICE_LOCK_MS);
 
-	while (!device_trylock(&pdev->dev))
-		if (READ_ONCE(group->resetter) != current ||
-		    !mdr_wait_host_lets_go(deadline))
-			return false;
-	return true;
+	return mdr_trylock_until(pdev, READ_ONCE(group->resetter) != current ||
+				       mdr_wait_is_over(deadline));
 }
 
 /*

@@ -140,14 +140,20 @@ void mdr_device_enter_recovered(struct mdr_device *device,
 	}
 }
 
+/* For mdr_trylock_until(): after @deadline (jiffies), or with a fatal signal. */
+bool mdr_wait_is_over(unsigned long deadline)
+{
+	return time_after(jiffies, deadline) || fatal_signal_pending(current);
+}
+
 /*
- * Pause before the next try at a device lock; false after @deadline (jiffies) or a fatal
- * signal. The host holds that lock until the last callback of a recovery has returned, and
+ * Pause before the next try of a call that needs a device lock; false if the wait is
+ * over. The host holds that lock until the last callback of a recovery has returned, and
  * vfio-pci-core only tries to take it.
  */
 bool mdr_wait_host_lets_go(unsigned long deadline)
 {
-	if (time_after(jiffies, deadline) || fatal_signal_pending(current))
+	if (mdr_wait_is_over(deadline))
 		return false;
 	usleep_range(500, 1000);
 	return true;
