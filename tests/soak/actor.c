@@ -51,7 +51,6 @@ void actor_start(struct soak_actor *a)
 		_exit(0);
 	}
 	a->pid = pid;
-	a->lives++;
 }
 
 void actor_begin(struct soak_actor *a, const char *name, unsigned int bound_ms)

@@ -39,7 +39,6 @@ struct soak_random {
  * @test: bound to the tests' own parent driver, whose recoveries may go wrong
  * @vf: a virtual function; it comes and goes with its PF
  * @there: it is bound and has an mdev
- * @generation: changes whenever it gets another mdev
  * @reference: what its STATUS reads, once known
  * @event: the latest id that was seen
  */
@@ -52,7 +51,6 @@ struct soak_function {
 	bool vf;
 	const char *type;
 	atomic_bool there;
-	atomic_uint generation;
 	atomic_ullong reference;
 	atomic_ullong event;
 };
@@ -69,7 +67,6 @@ struct soak_actor {
 	char name[16];
 	struct soak_random random;
 	pid_t pid;
-	unsigned int lives;
 	unsigned int drawn;
 	atomic_uintptr_t doing;
 	atomic_ullong since;

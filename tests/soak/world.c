@@ -76,7 +76,6 @@ int world_create(struct soak_function *f, const char *type)
 	ret = ret ?: set_bounds(&f->s);
 	if (ret)
 		return ret;
-	atomic_fetch_add(&f->generation, 1);
 	atomic_store(&f->there, true);
 	return 0;
 }

@@ -156,7 +156,6 @@ int nvme_user_identify(struct nvme_user *n, struct nvme_identity *id, unsigned i
 	if (ret)
 		return ret;
 	copy_text(id->serial, data + 4, 20);
-	copy_text(id->model, data + 24, 40);
 	return 0;
 }
 

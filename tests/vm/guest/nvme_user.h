@@ -22,7 +22,6 @@ struct nvme_user {
 
 struct nvme_identity {
 	char serial[21];
-	char model[41];
 };
 
 /* Turns on bus mastering and the interrupt, sets up the admin queue. Also after a reset. */

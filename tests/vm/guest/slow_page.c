@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -33,23 +32,6 @@ int slow_page_init(struct slow_page *p)
 	    ioctl(p->uffd, UFFDIO_REGISTER, &reg))
 		return -errno;
 	return 0;
-}
-
-static void *read_slowly(void *arg)
-{
-	struct slow_page *p = arg;
-
-	vfio_user_pread(p->reader, VFIO_CONFIG, p->page, 4, 0);
-	return NULL;
-}
-
-int slow_page_read(struct slow_page *p, struct vfio_user *u)
-{
-	int ret = slow_page_init(p);
-	pthread_t thread;
-
-	p->reader = u;
-	return ret ? ret : -pthread_create(&thread, NULL, read_slowly, p);
 }
 
 bool slow_page_touched(struct slow_page *p, unsigned int ms)

@@ -11,21 +11,15 @@
 
 #define SLOW_PAGE_SIZE 4096ul
 
-#include "vfio_user.h"
-
 struct slow_page {
 	void *page;
 	/* an ordinary page, just before it */
 	void *before;
 	int uffd;
-	struct vfio_user *reader;
 };
 
 /* Return 0 or -errno. */
 int slow_page_init(struct slow_page *p);
-
-/* The same, and a thread reads the device's config space into it. */
-int slow_page_read(struct slow_page *p, struct vfio_user *u);
 
 /* Does a thread touch the page within ms, and so wait? */
 bool slow_page_touched(struct slow_page *p, unsigned int ms);

@@ -61,7 +61,7 @@ static int space_init(struct vfio_space *s)
 	return 0;
 }
 
-int vfio_cdev_bind(int device, int iommufd)
+static int vfio_cdev_bind(int device, int iommufd)
 {
 	struct vfio_device_bind_iommufd bind = {
 		.argsz = sizeof(bind), .iommufd = iommufd,

@@ -22,7 +22,6 @@ int vfio_cdev_open(const char *name);
 int vfio_cdev_user_open_in(struct vfio_user *u, const char *name, struct vfio_space *space);
 int vfio_cdev_user_open(struct vfio_user *u, const char *name);
 
-int vfio_cdev_bind(int device, int iommufd);
 int vfio_cdev_attach(int device, uint32_t ioas);
 int vfio_cdev_detach(int device);
 

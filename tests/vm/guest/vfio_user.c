@@ -13,7 +13,8 @@
 #include "vfio_cdev.h"
 #include "vfio_user.h"
 
-int vfio_group_number(const char *name)
+/* The IOMMU group number of a PCI function or mdev. */
+static int vfio_group_number(const char *name)
 {
 	const char *bus = strchr(name, ':') ? "pci" : "mdev";
 	char group[16];

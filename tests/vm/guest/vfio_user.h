@@ -71,9 +71,6 @@ int vfio_user_learn(struct vfio_user *u);
 /* Unmaps and closes it, and its space if that is not shared. */
 void vfio_user_close(struct vfio_user *u);
 
-/* The IOMMU group number of a PCI function or mdev. */
-int vfio_group_number(const char *name);
-
 /* Maps a whole BAR; NULL and errno if that fails. */
 void *vfio_user_map(struct vfio_user *u, unsigned int region);
 void vfio_user_unmap(struct vfio_user *u, unsigned int region);
