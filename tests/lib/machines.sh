@@ -2,9 +2,8 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # part and limit are the runner's
 #
-# What tests/vm/run, tests/bench/run, tests/libvirt/run and tests/packages/run
-# have in common: machines of the lab, from their start to a verdict. Sourced by
-# a runner that sets
+# What the runners of tests/vm, bench, soak, libvirt and packages share: machines of the
+# lab, from their start to a verdict. Sourced by a runner that sets
 #
 #   part   its name, in messages
 #   limit  how many seconds a machine has
@@ -20,7 +19,7 @@ die() {
 	exit 2
 }
 
-# find_kernels PREFIX [ROOT]: the versions that begin so, oldest first
+# find_kernels PREFIX [ROOT]: the versions that begin with PREFIX, oldest first
 find_kernels() {
 	local v
 	for v in "${2:-}"/boot/vmlinuz-*; do
@@ -37,8 +36,8 @@ host_cpus() {
 	for range in "${ranges[@]}"; do seq "${range%-*}" "${range#*-}"; done
 }
 
-# begin FOLDER PROGRAMS [TARGET...]: builds the guest's PROGRAMS in FOLDER, and
-# makes $work there, which is gone when the run ends. Each machine is ended then.
+# begin FOLDER PROGRAMS [TARGET...]: builds the guest's PROGRAMS in FOLDER, and makes
+# $work there. When the run ends it ends all machines and removes $work.
 begin() {
 	local folder=$PWD/$1 programs=$2
 	shift 2
@@ -61,8 +60,7 @@ finish() {
 	rm -rf "$work"
 }
 
-# queue MOST COMMAND...: runs COMMAND, which has one machine, beside less than
-# MOST others
+# queue MOST COMMAND...: runs COMMAND, for one machine, once less than MOST others run
 queue() {
 	while [ "$(jobs -pr | wc -l)" -ge "$1" ]; do
 		wait -n || true
@@ -71,7 +69,7 @@ queue() {
 	"${@:2}" &
 }
 
-# all_ended: waits for what was queued; that each of it came to a verdict
+# all_ended: waits for all that was queued, and fails if a machine has no verdict
 all_ended() {
 	local judged
 	wait
@@ -86,9 +84,9 @@ all_ended() {
 # emulate DIR KERNEL INITRD CMDLINE ARGUMENT...: becomes the machine in DIR, with
 # more of QEMU's ARGUMENTs. The exit code is timeout's.
 #
-# Nothing but the guest's own doing ends a machine: the watchdog of the chipset,
-# which an emulator starved of time would not feed, is off. QEMU ends with 0 also
-# when the machine was reset; the trace of the request to power off tells.
+# Only the guest ends a machine. The watchdog of the chipset is off: a starved emulator
+# would not feed it in time. QEMU also ends with 0 if the machine was reset; the trace of
+# the request to power off shows the difference.
 emulate() {
 	local dir=$1 kernel=$2 initrd=$3 cmdline=$4
 	shift 4
@@ -110,8 +108,8 @@ emulate() {
 		>"$dir/qemu.log" 2>&1 </dev/null
 }
 
-# cpu_ticks PID: for how many ticks of the clock the virtual CPUs of the emulator have run
-# that timeout, PID, watches over; nothing while there are none
+# cpu_ticks PID: how many clock ticks the virtual CPUs have run of the emulator below the
+# timeout with this PID; nothing while there are none
 cpu_ticks() {
 	local qemu
 	qemu=$(pgrep -P "$1") || return 0
@@ -122,13 +120,13 @@ cpu_ticks() {
 # ask_monitor DIR COMMAND...: what the monitor of the machine in DIR answers
 ask_monitor() {
 	printf '%s\n' "${@:2}" | timeout 5 tee "$1/ask.in" >/dev/null || true
-	# it shows each letter of a command as if somebody typed it
+	# it echoes each letter of a command as if it were typed
 	timeout 5 cat "$1/ask.out" | tr -d '\r\033' | sed 's/^(qemu) .*\[K/(qemu) /' || true
 }
 
 # end_if_still PID DIR: ends the machine in DIR once its virtual CPUs have slept for
-# still_after seconds, and leaves in DIR/still where they are. A kernel that lives takes
-# ticks, also when it has nothing to do. One that does not is rare, and the emulator's fault.
+# still_after seconds, and records their state in DIR/still. A running kernel takes ticks
+# even when it is idle. A kernel that does not is rare, and the emulator's fault.
 end_if_still() {
 	local pid=$1 dir=$2 last='' now slept=0
 	while sleep 5 && kill -0 "$pid" 2>/dev/null; do
@@ -146,9 +144,9 @@ end_if_still() {
 	done
 }
 
-# run_machine NAME DIR COMMAND...: runs COMMAND, which becomes the machine in DIR, to
-# its end and to a verdict. DIR/tap passes through "show NAME" of the runner as it
-# comes; what the machine could not say is added to it, and stands in DIR/trouble.
+# run_machine NAME DIR COMMAND...: runs COMMAND, which becomes the machine in DIR, to its
+# end, and judges it. DIR/tap passes through "show NAME" of the runner as it is written.
+# What is wrong with the machine itself is added to it, and is in DIR/trouble.
 run_machine() {
 	local name=$1 dir=$2 status=0 pid watcher line
 	: >"$dir/tap"
@@ -197,7 +195,7 @@ judge() {
 		*) echo "the machine ended after $got of $planned scenarios" ;;
 		esac
 	fi
-	# what a scenario has told already is told once; a domain's guest is not ours
+	# reported once if a scenario has reported it; the guest of a domain does not count
 	line=$(sed -n 's/^"\(.*\)",$/\1/p' "$complaints" |
 		grep -aF -f - <(grep -av 'mdr: guest: ' "$dir/console") | head -n 1 || true)
 	[ -z "$line" ] || grep -q '^#   kernel log: ' "$tap" || echo "kernel log: $line"

@@ -2,16 +2,16 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # cc, libs, tests and sources are the list's
 #
-# Breaks copies of sources, one change at a time, and shows that the tests notice
-# each: a test that cannot fail proves nothing. Sourced by the lists of mutants,
-# which call mutant for each change, then mutants_end. A list whose tests are no
-# programs of cmocka has a function notices of its own. May be set before:
+# Breaks copies of sources, one change at a time, and shows that the tests notice each:
+# a test that cannot fail proves nothing. Sourced by the lists of mutants, which call
+# mutant for each change, then mutants_end. A list that does not test with programs of
+# cmocka has its own function notices. May be set before:
 #
-#   mutants_at_once   how many are judged at a time, as many as there are CPUs unless set
-#   mutants_tell      not empty: a line tells of each mutant as it is judged
-#   mutant_is         what the next mutant is, in words in place of its script
+#   mutants_at_once   how many are judged at a time; one for each CPU unless set
+#   mutants_tell      not empty: print a line for each mutant as it is judged
+#   mutant_is         a description of the next mutant, in place of its script
 #
-# notices may leave in DIR/why by what the mutant was noticed.
+# notices may write to DIR/why what noticed the mutant.
 mutants=$(mktemp -d)
 trap 'rm -rf "$mutants"' EXIT
 count=0 kinds=()
@@ -53,9 +53,9 @@ judge() {
 	}
 }
 
-# mutants_end SOURCE [ARGUMENT...]: a TAP line for each kind, those that were not
-# noticed by name, and one for an unchanged copy of SOURCE, which must pass: else
-# the others fail for reasons of their own
+# mutants_end SOURCE [ARGUMENT...]: a TAP line for each kind, with the mutants that were
+# not noticed, and one for an unchanged copy of SOURCE, which must pass: otherwise the
+# tests fail for another reason than the mutants
 mutants_end() {
 	local kind at total left ok
 	wait
@@ -81,9 +81,9 @@ mutants_end() {
 	echo "$ok - mutants: an unchanged copy passes"
 }
 
-# For programs of cmocka. The list has the compiler with its options in cc, what to
-# link in libs, the tests, and the sources that they are linked with, as paths.
-# Without sanitizers: what has to be built is built quickly.
+# For programs of cmocka. The list sets cc, the compiler with its options; libs, the
+# libraries; and the paths of the tests and of the sources that they are linked with.
+# Without sanitizers, which would take longer to build.
 cmocka_build() {
 	local file objects=()
 	for file in "${tests[@]}" "${sources[@]}"; do

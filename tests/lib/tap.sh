@@ -3,7 +3,7 @@
 #
 # Results in TAP, and the count that every runner ends with. Sourced.
 
-# tap_end FILE...: the last line of a run over these results; whether it passed
+# tap_end FILE...: prints the last line of a run with these results; fails if it failed
 tap_end() {
 	cat "$@" | awk '
 		/^ok .*# SKIP/ { skipped++; next }
@@ -15,8 +15,8 @@ tap_end() {
 		}'
 }
 
-# tap_to FILE: shows the results that come in, leaves them in FILE as whole TAP,
-# and ends the run
+# tap_to FILE: shows the results on stdin, writes them to FILE as complete TAP, and ends
+# the run
 tap_to() {
 	mkdir -p "$(dirname "$1")"
 	tee "$1.part"
@@ -47,8 +47,8 @@ tap_found() {
 	esac
 }
 
-# tap_failures FILE: the failures in what runners said, each with its reasons. Each line
-# of a machine begins with the name of that machine.
+# tap_failures FILE: the failures in the output of runners, each with its reasons. Each
+# line of a machine begins with the name of that machine.
 tap_failures() {
 	awk '
 		{ match($0, /^([^ ]+: )*/); name = substr($0, 1, RLENGTH); said = substr($0, RLENGTH + 1) }

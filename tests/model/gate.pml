@@ -38,7 +38,7 @@
 #else
 #define CLOSED_MB(x) WR(x)
 #endif
-/* the first smp_mb() in mdr_gate_set(), for who reads @closed */
+/* the first smp_mb() in mdr_gate_set(), for readers of @closed */
 #ifndef NO_SET_MB
 #define SET_MB(x) (x)
 #else
@@ -116,7 +116,7 @@ active proctype host()
 
 #ifdef TEST_EXCLUSIVE
 /*
- * mdr_gate_enter_exclusive() against an error: whoever closes either sees the error, or
+ * mdr_gate_enter_exclusive() against an error: the closing task either sees the error, or
  * the drain of the error sees the closing task. state: 1 is closing. The list is behind
  * a lock, and that alone orders it: what is before an unlock is done at the unlock, and
  * what is after a lock is done after it.
@@ -192,7 +192,7 @@ active proctype host()
 #endif
 
 #ifdef TEST_OPEN
-/* A user whom the count lets in finds the device as the recovery left it. */
+/* A user that the count lets in finds the device as the recovery left it. */
 active proctype host()
 {
 	bit restored, set;

@@ -462,7 +462,7 @@ inline zap(g)
 }
 
 /*
- * mdr_group_drain(). The bound passes only if somebody inside hangs: whoever else is
+ * mdr_group_drain(). The bound passes only if a user inside hangs: every other one
  * inside leaves in time, or this blocks for ever and is found.
  */
 inline drain(g, me, spared)

@@ -360,7 +360,7 @@ static void mdev_removed(void **state)
 	assert_int_equal(libvirt.attaches, 0);
 }
 
-/* The tries end; somebody can ask for more, also after a restart. */
+/* The tries end; an administrator can ask for more, also after a restart. */
 static void attach_refused(void **state)
 {
 	(void)state;

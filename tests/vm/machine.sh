@@ -4,8 +4,8 @@
 # The machine that scenarios run in. Sourced by run.
 #
 # Every device sits below a port of its own, named after what it is for. Root ports
-# have fixed slots; a port of a switch has its way from there, since who counts the
-# buses is the firmware. The guest is told all of them on its command line and finds
+# have fixed slots; a port of a switch is found by its path from there, since the
+# firmware numbers the buses. The guest is told all of them on its command line and finds
 # the functions below. An error injected into a port hits all below it.
 
 # port id = its way in the guest, as the kernel writes it: BUS:DEVICE.FUNCTION of the

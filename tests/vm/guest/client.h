@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A function of ours with a user who reads a register all the time, wants to know
+ * A function of ours with a user that reads a register all the time, wants to know
  * of ERR, and finds out afterwards whether it has its device back. Any failure ends
  * the scenario or is noted, as with CHECK and REQUIRE.
  */

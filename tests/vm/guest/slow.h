@@ -11,7 +11,7 @@ int slow_function(const char *addr, const char *kind, unsigned int ms);
 /* How many accesses to config space got no answer so far. */
 long slow_accesses(void);
 /*
- * Config space of a function is blocked, as in a reset by the PCI core: a user who
+ * Config space of a function is blocked, as in a reset by the PCI core: a user that
  * reads it waits inside the gate (in pci_wait_cfg()) until it is no longer.
  */
 int slow_block(const char *addr);

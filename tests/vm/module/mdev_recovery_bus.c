@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * mdev_recovery_bus: for tests only, never installed. Looks at the resets that the
- * kernel makes, whoever asks for them. It counts:
+ * kernel makes, whatever asks for them. It counts:
  *
  *	resets		resets of the bus below a bridge
  *	unlocked	those of them without the lock of the bridge

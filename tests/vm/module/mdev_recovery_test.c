@@ -48,10 +48,10 @@
  * Write "ADDRESS KIB" to the parameter window, and the kernel gives the bridge a memory
  * window of this size, as after a hotplug below it.
  *
- * Write "ADDRESS" to the parameter atomics, and whoever looks whether this function
- * could make AtomicOps sets a bit in its Device Control 2. vfio-pci-core does so in
- * GET_INFO, if the root port can complete them. QEMU's cannot, so it is another bit,
- * one that QEMU's devices have. "none" ends it.
+ * Write "ADDRESS" to the parameter atomics, and the check whether this function could
+ * make AtomicOps sets a bit in its Device Control 2, as vfio-pci-core does in GET_INFO if
+ * the root port can complete them. QEMU's root ports cannot, so it is another bit, one
+ * that QEMU's devices have. "none" ends it.
  *
  * Write "ADDRESS BYTES" to the parameter legacy, while a user has the function open, and
  * it has the legacy VGA registers and, if it has no ROM BAR, a ROM of this size which

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a function is like when it is bound becomes what every later restore gives
- * back. So one that has lost its config space gets back the kernel's copy first, and
- * one that cannot be brought into order is refused.
+ * Every later restore brings back the state of a function at its binding. So a function
+ * that has lost its config space gets the kernel's copy first, and is refused if that is
+ * lost as well.
  */
 #include <errno.h>
 

@@ -82,7 +82,7 @@ static void loop_end(void)
 }
 
 SCENARIO(hostile_hot_resets,
-	 "hot resets of a bus that is not the caller's alone keep nobody from opening the rest")
+	 "hot resets of a bus that the caller shares do not keep other users from opening it")
 {
 	unsigned int refused = 0;
 	struct shim s[2];
@@ -107,7 +107,7 @@ SCENARIO(hostile_hot_resets,
 	MEASURE("hot_resets", "%u", loop.calls);
 }
 
-SCENARIO(hostile_resets, "short resets without a pause: who waits for one gets no ones for the sum",
+SCENARIO(hostile_resets, "resets without a pause: waits for several do not add up to a time-out",
 	 .limit_s = 60)
 {
 	unsigned int ones = 0, reads = 0;

@@ -117,7 +117,7 @@ static void catch(int number)
 }
 
 SCENARIO(killed_not_by_other_signals,
-	 "a signal that kills nobody ends no wait: pread, pwrite and an ioctl go on after it")
+	 "a signal with a handler does not end a wait: pread, pwrite and an ioctl go on after it")
 {
 	static struct waiter w[] = {
 		{ .kind = WAITER_PREAD, .region = BAR0, .off = NIC_STATUS },

@@ -97,7 +97,7 @@ SCENARIO(lifetime_open_while_holding,
 }
 
 SCENARIO(lifetime_remove_unused_during_recovery,
-	 "an mdev that nobody has open can be removed during a recovery, which then ends")
+	 "an mdev that is not open can be removed during a recovery, which then ends")
 {
 	struct shim s;
 	uint64_t ms;

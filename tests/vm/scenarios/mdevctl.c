@@ -250,7 +250,7 @@ SCENARIO(mdevctl_refuses,
 	check_refused("0000:7f:00.0", "this host has no such PCI function");
 }
 
-SCENARIO(mdevctl_warns, "blockers, and a port whose errors nobody hears, are told by name")
+SCENARIO(mdevctl_warns, "blockers, and a port whose errors the kernel does not hear of, are named")
 {
 	const char *port = pci_port_addr(PORT);
 	char service[32], blocker[PCI_ADDR_LEN];

@@ -292,7 +292,7 @@ SCENARIO(neighbour_wants_reset,
 	REQUIRE_OK(strike(&next, PORT, "POISON_TLP", "open"));
 	REQUIRE(shim_wait(s.group, "open", SETTLE_MS), "not open");
 	CHECK(shim_test_count("slot_resets") > 0, "slot_reset was not called: nothing is shown");
-	CHECK(vfio_user_read(&other, BAR0, NIC_SCRATCH, 4) == 0, "who wanted it was not reset");
+	CHECK(vfio_user_read(&other, BAR0, NIC_SCRATCH, 4) == 0, "its reset is missing");
 	scratch = vfio_user_read(&user, BAR0, NIC_SCRATCH, 4);
 	/* 7.3 resets the bus, 6.12 nothing */
 	CHECK(scratch == (shim_test_gives_up() ? 0 : 0x5a5a), "the register has %#x", scratch);

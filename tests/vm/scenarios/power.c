@@ -30,7 +30,7 @@
 
 static struct client a = { .port = "sw_a" }, b = { .port = "sw_b" };
 
-/* Takes the lock of the function for a moment, as whoever unbinds it. */
+/* Takes the lock of the function for a moment, as an unbind does. */
 static int touch_lock(const char *addr)
 {
 	return sysfs_write("mdr-test", "/sys/bus/pci/devices/%s/driver_override", addr);
@@ -43,7 +43,7 @@ static void check_lock_free(struct client *c)
 
 	background_start(&touch);
 	done = WAIT_FOR(atomic_load(&touch.done), SETTLE_MS);
-	REQUIRE(done, "%s: somebody holds its lock", c->port);
+	REQUIRE(done, "%s: another task holds its lock", c->port);
 	CHECK_OK(touch.ret);
 }
 
@@ -116,7 +116,7 @@ SCENARIO(power_lost_in_recovery,
 }
 
 SCENARIO(power_lost_neighbour,
-	 "behind a switch that lost its power nobody is told: a reset fails soon, and later restores",
+	 "a switch loses its power unnoticed: behind it a reset fails soon, and later restores",
 	 .limit_s = 90)
 {
 	uint64_t begin;

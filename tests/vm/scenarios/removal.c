@@ -110,7 +110,7 @@ static void kill_by(int (*remove)(const char *), enum grip grip, bool by_uuid)
 }
 
 SCENARIO(removal_unbind_kills,
-	 "revoke=kill: a function is unbound under a user who does not leave, within the bound")
+	 "revoke=kill: a function is unbound under a user that does not leave, within the bound")
 {
 	kill_by(pci_unbind, GRIP_FILE, false);
 }
@@ -219,7 +219,7 @@ SCENARIO(removal_unbind_in_recovery_user_leaves,
 }
 
 SCENARIO(removal_unbind_in_recovery_kills,
-	 "a function is unbound in its recovery under a user who stays: bounded all the same")
+	 "a function is unbound in its recovery under a user that stays: bounded as well")
 {
 	remove_in_recovery(GRIP_FILE, pci_unbind);
 }
@@ -305,7 +305,7 @@ static void check_back(void)
 }
 
 SCENARIO(removal_surprise,
-	 "a function vanishes under a user who does not leave; rescanned it works as ever")
+	 "a function vanishes under a user that does not leave; rescanned it works again")
 {
 	struct background r;
 	struct shim s;
@@ -323,7 +323,7 @@ SCENARIO(removal_surprise,
 }
 
 SCENARIO(removal_unplug,
-	 "pulled from its slot under a user who stays: the slot empties; plugged it works")
+	 "pulled from its slot under a user that stays: the slot empties; plugged in it works")
 {
 	struct shim s;
 	uint64_t begin;

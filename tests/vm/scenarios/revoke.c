@@ -105,7 +105,7 @@ static void kill_inherited(enum grip grip)
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
 	pid = holder_inherit(grip, &user);
 	vfio_user_close(&user);
-	/* who opened it is this process: it is still there to say so */
+	/* this process opened it, and is still there to say so */
 	remove_from(&s, pid);
 }
 
@@ -183,7 +183,7 @@ SCENARIO(revoke_finds_inherited_mapping,
 	remove_from(&s, pid);
 }
 
-/* A child that hangs with its mmap_lock held for writing, whoever it is. */
+/* Any child that hangs with its mmap_lock held for writing. */
 static pid_t hang_fork(void)
 {
 	pid_t pid = fork();

@@ -285,7 +285,7 @@ SCENARIO(status_stats, "stalls and recoveries are counted and traced")
 	MEASURE_RECOVERY("recovery_ms", &shim);
 }
 
-SCENARIO(status_correctable, "a correctable error is counted and disturbs nobody", .limit_s = 60)
+SCENARIO(status_correctable, "a correctable error is counted and disturbs no user", .limit_s = 60)
 {
 	struct access_log log = {
 		.u = &user, .kind = ACCESS_PREAD, .region = VFIO_CONFIG, .off = 0x08,

@@ -515,7 +515,7 @@ static void two_that_time_out_soon(void)
 }
 
 SCENARIO(switch_slow_host,
-	 "a host slower than the watchdog, beside a blocker: nobody is let in before it has reset",
+	 "a host slower than the watchdog, beside a blocker: no user gets in before its reset",
 	 .limit_s = 120)
 {
 	two_that_time_out_soon();

@@ -53,7 +53,7 @@ SCENARIO(unload_not_while_in_use,
 }
 
 SCENARIO(unload_undoes_unused,
-	 "unloading the parent driver takes back functions and mdevs that nobody has open")
+	 "unloading the parent driver takes back functions and mdevs that are not open")
 {
 	struct shim s[2];
 

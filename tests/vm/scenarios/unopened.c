@@ -86,13 +86,13 @@ static void unopened_mdev(const char *policy)
 	MEASURE_RECOVERY("recovery_ms", &s);
 }
 
-SCENARIO(unopened_mdev_resume, "after an error the next open of an mdev nobody had open works")
+SCENARIO(unopened_mdev_resume, "after an error the next open of an mdev that was not open works")
 {
 	unopened_mdev("resume");
 }
 
 SCENARIO(unopened_mdev_hold,
-	 "an mdev of type hold that nobody has open is not held")
+	 "an mdev of type hold that is not open is not held")
 {
 	unopened_mdev("hold");
 }

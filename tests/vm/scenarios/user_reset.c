@@ -303,7 +303,7 @@ SCENARIO(user_reset_host_lingers,
 }
 
 SCENARIO(user_config_in_host_reset,
-	 "who is in config space when a reset from outside begins does not hold it up")
+	 "a user in config space does not hold up a reset from outside")
 {
 	struct access_log log = {
 		.u = &user, .kind = ACCESS_PREAD, .region = VFIO_CONFIG, .off = 0x04,
@@ -351,7 +351,7 @@ static void reset_kills(const char *hooks)
 	REQUIRE(waiter_ended(&w, SETTLE_MS), "the reset does not end");
 	CHECK(w.error == EIO, "the reset gave %d", w.error);
 	CHECK(shim_is(s.group, "failed"), "not failed");
-	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == ~0u, "somebody was let in");
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == ~0u, "a user was let in");
 	REQUIRE_OK(slow_end());
 	CHECK_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", s.group));
 	CHECK(shim_is(s.group, "open"), "not open after recover");

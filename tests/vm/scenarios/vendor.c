@@ -258,7 +258,7 @@ SCENARIO(vendor_migration_waits,
 	check_gated(&s);
 }
 
-SCENARIO(vendor_migration_dead, "the same at a gate that stays closed: EIO, and nobody is let in")
+SCENARIO(vendor_migration_dead, "the same at a gate that stays closed: EIO, and no call gets in")
 {
 	struct shim s;
 

@@ -37,7 +37,7 @@
 #define RECOVERY_MS 10000
 #define STAY_MS 200
 #define DRAIN_US 20000
-/* until both threads, who never sleep, have been given a processor */
+/* until both threads, which never sleep, have had a processor */
 #define BUSY_US 250000
 #define PAGE SLOW_PAGE_SIZE
 #define AT 0x100000
