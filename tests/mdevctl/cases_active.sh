@@ -205,14 +205,14 @@ notified() {
 	refused mdevctl start -u "$uuid"
 	quietly mdevctl define -u "$uuid2" -p 0000:00:02.0 --jsonfile "$(profile i915-GVTg_V4_1)"
 	is log "$(logged)" "\
--t mdev-recovery -p daemon.info define of mdev $uuid (mdr-pci-resume on $dev): done; group16 is open, policy resume
--t mdev-recovery -p daemon.warning modify of mdev $uuid (mdr-pci-resume on $dev): refused; group16 is open, policy resume
--t mdev-recovery -p daemon.info live modify of mdev $uuid (mdr-pci-resume on $dev): done; group16 is open, policy resume
--t mdev-recovery -p daemon.warning live modify of mdev $uuid (mdr-pci-resume on $dev): refused; group16 is open, policy resume
--t mdev-recovery -p daemon.info live modify of mdev $uuid (mdr-pci-resume on $dev): done; group16 is open, policy resume
--t mdev-recovery -p daemon.info modify of mdev $uuid (mdr-pci-resume on $dev): done; group16 is open, policy resume
+-t mdev-recovery -p daemon.info define of mdev $uuid (mdr-pci-resume on $dev): done; group16 is open, type resume
+-t mdev-recovery -p daemon.warning modify of mdev $uuid (mdr-pci-resume on $dev): refused; group16 is open, type resume
+-t mdev-recovery -p daemon.info live modify of mdev $uuid (mdr-pci-resume on $dev): done; group16 is open, type resume
+-t mdev-recovery -p daemon.warning live modify of mdev $uuid (mdr-pci-resume on $dev): refused; group16 is open, type resume
+-t mdev-recovery -p daemon.info live modify of mdev $uuid (mdr-pci-resume on $dev): done; group16 is open, type resume
+-t mdev-recovery -p daemon.info modify of mdev $uuid (mdr-pci-resume on $dev): done; group16 is open, type resume
 -t mdev-recovery -p daemon.warning start of mdev $uuid (mdr-pci-resume on $dev): refused
--t mdev-recovery -p daemon.warning start of mdev $uuid (mdr-pci-resume on $dev): failed; group16 is open, policy resume"
+-t mdev-recovery -p daemon.warning start of mdev $uuid (mdr-pci-resume on $dev): failed; group16 is open, type resume"
 }
 
 declare_case modify_live_newer "a setting of a newer kernel is shown, checked and set, whatever its kind"

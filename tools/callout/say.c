@@ -75,7 +75,7 @@ static void describe_group(const struct call *call, char *text, size_t size)
 		return;
 	snprintf(name, sizeof(name), "%d", mdr_function_group(function));
 	if (!mdr_group_get(call->mdr, name, &group)) {
-		snprintf(text, size, "; %s is %s, policy %s", mdr_group_name(group),
+		snprintf(text, size, "; %s is %s, type %s", mdr_group_name(group),
 			 mdr_group_state_name(group), mdr_group_type(group));
 		mdr_group_free(group);
 	}
