@@ -9,8 +9,6 @@
  * a written piece is copied before the device sees any of it.
  */
 #include "device.h"
-#include "function.h"
-#include "group.h"
 
 /* The longest piece of a read; no access to the device crosses a multiple of it. */
 #define MDR_PIECE 40

@@ -17,8 +17,6 @@
 #include <linux/uaccess.h>
 
 #include "device.h"
-#include "function.h"
-#include "group.h"
 
 /* Bytes between two copies from or to the user. */
 #define MDR_BAR_CHUNK 256

@@ -9,7 +9,6 @@
  * device lock held and the gate closed, as in a recovery. Until they succeed the
  * function does no DMA and is not whole.
  */
-#include "device.h"
 #include "function.h"
 #include "group.h"
 

@@ -8,10 +8,9 @@
  * migration data, have to enter the gate by mdr_parent_enter().
  */
 #include <linux/err.h>
+#include <linux/mdev_recovery.h>
 
 #include "device.h"
-#include "function.h"
-#include "group.h"
 
 static_assert(sizeof(struct mdr_gate_entry) <=
 	      sizeof(struct mdr_parent_entry));
