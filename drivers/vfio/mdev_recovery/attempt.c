@@ -19,10 +19,6 @@
 #include "function.h"
 #include "group.h"
 
-/* The interval between checks of a slow function; doubles up to the maximum. */
-#define MDR_RESTORE_POLL_MS 10
-#define MDR_RESTORE_POLL_MAX_MS 200
-
 /*
  * After a reset the link is up within 1 s, or never (PCI Express 6.0, 6.6.1), and
  * the host has already waited for it.
@@ -199,7 +195,7 @@ static void mdr_group_restore_bridges(struct mdr_group *group)
 int mdr_group_restore(struct mdr_group *group, u64 deadline_ns,
 		      bool reset_is_sure)
 {
-	unsigned int poll_ms = MDR_RESTORE_POLL_MS;
+	unsigned int poll_ms = MDR_POLL_MS;
 	u64 link_seen = ktime_get_ns(), now;
 	int ret;
 
@@ -215,7 +211,7 @@ int mdr_group_restore(struct mdr_group *group, u64 deadline_ns,
 			return ret;
 		wait_event_timeout(group->state_changed, !mdr_attempt_may(group),
 				   msecs_to_jiffies(poll_ms));
-		poll_ms = min(2 * poll_ms, MDR_RESTORE_POLL_MAX_MS);
+		poll_ms = min(2 * poll_ms, MDR_POLL_MAX_MS);
 	}
 }
 

@@ -40,6 +40,13 @@ struct pci_dev;
 /* How long a worker or a reset waits for a device lock: its holder may be hung. */
 #define MDR_DEVICE_LOCK_MS 5000
 
+/* The interval between looks at a slow function; doubles up to the maximum. */
+#define MDR_POLL_MS 10
+#define MDR_POLL_MAX_MS 200
+
+/* How often a user is asked to leave; the same as in vfio core. */
+#define MDR_REQUEST_PERIOD_MS 10000
+
 /* One hour: more is a typo, and sums of timeouts must not overflow. */
 #define MDR_MAX_TIMEOUT_MS 3600000
 

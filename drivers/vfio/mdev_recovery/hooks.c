@@ -12,9 +12,6 @@
 #include "function.h"
 #include "group.h"
 
-#define MDR_HOOKS_POLL_MS 10
-#define MDR_HOOKS_POLL_MAX_MS 200
-
 static bool mdr_hooks_exist(struct mdr_function *function)
 {
 	return function->ops->restore || function->ops->healthy;
@@ -123,7 +120,7 @@ int mdr_hooks_call(struct mdr_group *group, struct pci_dev *pdev,
 		   unsigned long deadline)
 {
 	unsigned long let_go = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
-	unsigned int poll_ms = MDR_HOOKS_POLL_MS;
+	unsigned int poll_ms = MDR_POLL_MS;
 	int ret;
 
 	for (;;) {
@@ -135,7 +132,7 @@ int mdr_hooks_call(struct mdr_group *group, struct pci_dev *pdev,
 				   msecs_to_jiffies(poll_ms));
 		if (!mdr_hooks_may(group))
 			return -ECANCELED;
-		poll_ms = min(2 * poll_ms, MDR_HOOKS_POLL_MAX_MS);
+		poll_ms = min(2 * poll_ms, MDR_POLL_MAX_MS);
 	}
 }
 

@@ -276,10 +276,8 @@ long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
 	}
 	ret = failed ? mdr_reset_revive(device) :
 		       mdr_restore_if_blank(device->core->pdev);
-	/* the host holds the function, its recovery comes next */
-	if (ret == -EAGAIN && !failed)
-		return mdr_reset_hooks(group, device->function);
-	if (!ret)
+	/* -EAGAIN: the host holds the function, its recovery comes next */
+	if (!ret || (ret == -EAGAIN && !failed))
 		return mdr_reset_hooks(group, device->function);
 	mdr_reset_fail(group, device->function, ret);
 	return ret;

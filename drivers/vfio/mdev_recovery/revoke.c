@@ -26,9 +26,6 @@
 #include "function.h"
 #include "group.h"
 
-/* How often a user is asked to leave, same as in vfio core. */
-#define MDR_REQUEST_PERIOD_MS 10000
-
 /* Time from a kill to the next search for holders. */
 #define MDR_KILL_PERIOD_MS 1000
 

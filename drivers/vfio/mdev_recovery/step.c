@@ -14,9 +14,6 @@
 /* Runs the timers of groups and mdr_group_finish(). */
 struct workqueue_struct *mdr_workqueue;
 
-/* Pause between two requests to leave; the same as in vfio core. */
-#define MDR_REQUEST_PERIOD_MS 10000
-
 /*
  * The rest of the hold timeout, in milliseconds. The timeout starts when the
  * recovery ends. A reset that fails does not restart it.
