@@ -168,7 +168,8 @@ row() {
 	printf '| `%s` | %s | ' "$1" "$3"
 	for bound in "${@:4}"; do
 		value=${bound#* <= }
-		[[ $value =~ [^0-9\ +*/()-] ]] || value=$((value))
+		value=${value//true/1} value=${value//false/0}
+		[[ $value =~ [^0-9\ +*/()?:-] ]] || value=$((value))
 		text+="${bound%% <= *} <= $value, "
 	done
 	printf '%s%s s |\n' "$text" "$2"
