@@ -162,27 +162,56 @@ void mdr_gate_exit_exclusive(struct mdr_gate_entry *entry)
 	list_del(&entry->item);
 }
 
+/**
+ * struct mdr_gate_look - how far a drain has come
+ * @closed_at: when the gate closed
+ * @cpu: the first CPU on which somebody may be inside, by kind
+ *
+ * A closed gate lets nobody in, so a count that was empty once stays empty. Users who
+ * try and fail raise it for a moment. If all counts had to be empty in the same round,
+ * many such users would look like one who stays.
+ */
+struct mdr_gate_look {
+	u64 closed_at;
+	unsigned int cpu[MDR_ENTRY_COUNTED];
+};
+
+static void mdr_gate_look_begin(struct mdr_gate *gate, struct mdr_gate_look *look)
+{
+	int kind;
+
+	look->closed_at = READ_ONCE(gate->closed_at);
+	for (kind = 0; kind < MDR_ENTRY_COUNTED; kind++)
+		look->cpu[kind] = cpumask_first(cpu_possible_mask);
+}
+
 /* Ignores MDR_GATE_SHUT: the gate may have opened since the drain began. */
-static bool mdr_gate_is_empty(struct mdr_gate *gate, enum mdr_entry_kind kind)
+static bool mdr_gate_is_empty(struct mdr_gate *gate, enum mdr_entry_kind kind,
+			      struct mdr_gate_look *look)
 {
 	const int entries = MDR_GATE_SHUT - 1;
-	int cpu, inside;
+	unsigned int *cpu = &look->cpu[kind];
+	int inside;
 
-	for_each_possible_cpu(cpu) {
+	for (; *cpu < nr_cpu_ids; *cpu = cpumask_next(*cpu, cpu_possible_mask)) {
 		/* pairs with mdr_gate_exit() and mdr_gate_leave() */
-		inside = atomic_read_acquire(&per_cpu_ptr(gate->cpus, cpu)->inside[kind]);
+		inside = atomic_read_acquire(&per_cpu_ptr(gate->cpus, *cpu)->inside[kind]);
 		if ((inside & entries) != (MDR_GATE_EMPTY & entries))
 			return false;
 	}
 	return true;
 }
 
-static bool mdr_gate_is_drained(struct mdr_gate *gate, bool config_is_blocked)
+static bool mdr_gate_is_drained(struct mdr_gate *gate, bool config_is_blocked,
+				struct mdr_gate_look *look)
 {
 	struct mdr_gate_entry *entry;
 
-	if (!mdr_gate_is_empty(gate, MDR_ENTRY_ACCESS) ||
-	    (!config_is_blocked && !mdr_gate_is_empty(gate, MDR_ENTRY_CONFIG)))
+	/* it has opened and closed since, so there may be others */
+	if (READ_ONCE(gate->closed_at) != look->closed_at)
+		mdr_gate_look_begin(gate, look);
+	if (!mdr_gate_is_empty(gate, MDR_ENTRY_ACCESS, look) ||
+	    (!config_is_blocked && !mdr_gate_is_empty(gate, MDR_ENTRY_CONFIG, look)))
 		return false;
 
 	guard(raw_spinlock)(&gate->lock);
@@ -205,9 +234,11 @@ bool mdr_gate_drain(struct mdr_gate *gate, unsigned int timeout_ms,
 		    bool config_is_blocked)
 {
 	u64 deadline = ktime_get_ns() + (u64)timeout_ms * NSEC_PER_MSEC;
+	struct mdr_gate_look look;
 
 	might_sleep();
-	while (!mdr_gate_is_drained(gate, config_is_blocked)) {
+	mdr_gate_look_begin(gate, &look);
+	while (!mdr_gate_is_drained(gate, config_is_blocked, &look)) {
 		if (ktime_get_ns() >= deadline)
 			return false;
 		usleep_range(MDR_GATE_POLL_US, 2 * MDR_GATE_POLL_US);
