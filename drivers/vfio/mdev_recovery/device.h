@@ -69,12 +69,13 @@ struct mdr_tunables {
 	unsigned int revoke_timeout_ms;
 };
 
-/* Number of registers in struct mdr_user_registers. */
+/* Number of registers in struct mdr_user_registers; the first is COMMAND. */
 #define MDR_USER_REGISTERS 8
+#define MDR_COMMAND 0
 
 /**
  * struct mdr_user_registers - registers that the user writes through to the device
- * @value: indexed like the table in restore.c
+ * @value: indexed like the table in registers.c
  * @at: their offsets in config space, same index; 0 if there is none
  * @near: one bit per dword of config space: a write of up to eight bytes that
  *	starts there may reach one of them
@@ -345,14 +346,17 @@ void mdr_mapping_free(struct mdr_device *device);
 void mdr_device_enter_recovered(struct mdr_device *device,
 				struct mdr_gate_entry *entry);
 
-/* restore.c: the user's part of config space, and INTx */
-void mdr_device_sync_interrupts(struct mdr_device *device);
-void mdr_group_sync_interrupts(struct mdr_group *group);
+/* registers.c: the registers that the user writes through to the device */
 void mdr_user_registers_init(struct mdr_device *device);
 void mdr_user_registers_info(struct mdr_device *device);
 bool mdr_user_command_note(struct mdr_device *device, const char __user *buf);
 void mdr_user_registers_track(struct mdr_device *device, loff_t pos,
 			      size_t count);
+void mdr_user_registers_write(struct mdr_device *device);
+
+/* restore.c: INTx */
+void mdr_device_sync_interrupts(struct mdr_device *device);
+void mdr_group_sync_interrupts(struct mdr_group *group);
 
 /* reset.c: resets that the user asks for */
 long mdr_device_reset(struct mdr_device *device, unsigned int cmd,

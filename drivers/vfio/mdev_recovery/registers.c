@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The registers in config space that vfio-pci-core lets a user write through to the
+ * device. A restore brings them back, so what the user writes is noted.
+ */
+#include "device.h"
+
+enum mdr_register_base {
+	MDR_BASE_HEADER,
+	MDR_BASE_EXPRESS,
+	MDR_BASE_AER,
+};
+
+/*
+ * Index of struct mdr_user_registers.value. Documentation/design.md says why the
+ * other registers that a user can write are left out.
+ */
+static const struct mdr_user_register {
+	u8 base;
+	u8 offset;
+	u8 width;
+} mdr_user_register_table[MDR_USER_REGISTERS] = {
+	{ MDR_BASE_HEADER, PCI_COMMAND, 2 },	/* first; see MDR_COMMAND */
+	{ MDR_BASE_HEADER, PCI_CACHE_LINE_SIZE, 2 },	/* and latency timer */
+	{ MDR_BASE_EXPRESS, PCI_EXP_DEVCTL, 2 },
+	{ MDR_BASE_EXPRESS, PCI_EXP_DEVCTL2, 2 },	/* see MDR_DEVCTL2 */
+	{ MDR_BASE_AER, PCI_ERR_UNCOR_MASK, 4 },
+	{ MDR_BASE_AER, PCI_ERR_UNCOR_SEVER, 4 },
+	{ MDR_BASE_AER, PCI_ERR_COR_MASK, 4 },
+	{ MDR_BASE_AER, PCI_ERR_CAP, 4 },
+};
+
+#define MDR_DEVCTL2 3
+
+/* Offset in config space; 0 if the device has no such register. */
+static u16 mdr_user_register_find(struct pci_dev *pdev, unsigned int i)
+{
+	const struct mdr_user_register *reg = &mdr_user_register_table[i];
+	u16 base;
+
+	switch (reg->base) {
+	case MDR_BASE_HEADER:
+		return reg->offset;
+	case MDR_BASE_EXPRESS:
+		base = pci_is_pcie(pdev) ? pdev->pcie_cap : 0;
+		break;
+	default:
+		base = pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_ERR);
+		break;
+	}
+	return base ? base + reg->offset : 0;
+}
+
+static void mdr_user_register_read(struct mdr_device *device, unsigned int i)
+{
+	struct pci_dev *pdev = device->core->pdev;
+	u16 at = device->registers.at[i];
+	u32 value;
+	u16 word;
+
+	if (!at)
+		return;
+	if (mdr_user_register_table[i].width == 2) {
+		if (pci_read_config_word(pdev, at, &word) ||
+		    PCI_POSSIBLE_ERROR(word))
+			return;
+		value = word;
+	} else if (pci_read_config_dword(pdev, at, &value) ||
+		   PCI_POSSIBLE_ERROR(value)) {
+		return;
+	}
+	device->registers.value[i] = value;
+}
+
+static void mdr_user_register_write(struct mdr_device *device, unsigned int i)
+{
+	struct pci_dev *pdev = device->core->pdev;
+	u32 value = device->registers.value[i];
+	u16 at = device->registers.at[i];
+
+	if (!at)
+		return;
+	if (mdr_user_register_table[i].width == 2)
+		pci_write_config_word(pdev, at, value);
+	else
+		pci_write_config_dword(pdev, at, value);
+}
+
+/* Record the user's registers of a device just enabled; inside the gate. */
+void mdr_user_registers_init(struct mdr_device *device)
+{
+	struct mdr_user_registers *registers = &device->registers;
+	unsigned int i, dword;
+
+	memset(registers, 0, sizeof(*registers));
+	for (i = 0; i < MDR_USER_REGISTERS; i++) {
+		registers->at[i] = mdr_user_register_find(device->core->pdev, i);
+		if (!registers->at[i])
+			continue;
+		mdr_user_register_read(device, i);
+		/* a write of eight bytes may start up to two dwords before */
+		dword = registers->at[i] / 4;
+		bitmap_set(registers->near, dword - min(dword, 2u),
+			   min(dword, 2u) + 1);
+	}
+}
+
+/*
+ * The user wrote @count bytes of config space at @pos; called inside the gate.
+ * A device that does not answer keeps the values recorded before.
+ */
+void mdr_user_registers_track(struct mdr_device *device, loff_t pos,
+			      size_t count)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&device->registers_lock);
+
+	for (i = 0; i < MDR_USER_REGISTERS; i++) {
+		u16 at = device->registers.at[i];
+
+		if (at && pos < at + mdr_user_register_table[i].width &&
+		    pos + count > at)
+			mdr_user_register_read(device, i);
+	}
+}
+
+/*
+ * The user wrote all of COMMAND, from @buf; called inside the gate, with page faults
+ * off. Drivers write COMMAND often, and reading it back from the device would cost as
+ * much as the write. vfio-pci-core passes every bit except INTx Disable, which a
+ * restore does not take from here. If the user changes the buffer meanwhile, a
+ * restore brings back that other value. False if the page is absent.
+ */
+bool mdr_user_command_note(struct mdr_device *device, const char __user *buf)
+{
+	struct vfio_pci_core_device *core = device->core;
+	__le16 command, seen;
+
+	lockdep_assert_held(&device->registers_lock);
+
+	if (get_user(command, (const __le16 __user *)buf))
+		return false;
+	/* vfio-pci-core goes by what it read: decoding must never be off behind it */
+	seen = *(__le16 *)(core->vconfig + PCI_COMMAND);
+	if ((command ^ seen) & cpu_to_le16(PCI_COMMAND_MEMORY | PCI_COMMAND_IO))
+		return false;
+	device->registers.value[MDR_COMMAND] = le16_to_cpu(command);
+	return true;
+}
+
+/* GET_INFO may have set AtomicOp Requester Enable; called inside the gate. */
+void mdr_user_registers_info(struct mdr_device *device)
+{
+	guard(mutex)(&device->registers_lock);
+	mdr_user_register_read(device, MDR_DEVCTL2);
+}
+
+/* Write all of them but COMMAND to a device that was reset. */
+void mdr_user_registers_write(struct mdr_device *device)
+{
+	unsigned int i;
+
+	for (i = MDR_COMMAND + 1; i < MDR_USER_REGISTERS; i++)
+		mdr_user_register_write(device, i);
+}
