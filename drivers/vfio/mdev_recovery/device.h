@@ -352,6 +352,7 @@ void mdr_user_registers_info(struct mdr_device *device);
 bool mdr_user_command_note(struct mdr_device *device, const char __user *buf);
 void mdr_user_registers_track(struct mdr_device *device, loff_t pos,
 			      size_t count);
+bool mdr_user_registers_are_lost(struct mdr_device *device);
 void mdr_user_registers_write(struct mdr_device *device);
 
 /* restore.c: INTx */

@@ -179,6 +179,7 @@ int mdr_bridges_restore(struct pci_dev *pdev);
 bool mdr_function_answers(struct pci_dev *pdev);
 bool mdr_function_is_blank(struct mdr_function *function);
 bool mdr_function_is_misplaced(struct pci_dev *pdev);
+bool mdr_function_is_lost(struct mdr_function *function);
 bool mdr_restore_claim(struct mdr_function *function);
 void mdr_restore_unclaim(struct mdr_function *function);
 int mdr_restore(struct mdr_function *function);

@@ -460,7 +460,7 @@ static void mdr_reset_done(struct pci_dev *pdev)
 	}
 
 	lost = !mdr_function_answers(pdev) ||
-	       mdr_function_is_blank(function) || mdr_hooks_run(function);
+	       mdr_function_is_lost(function) || mdr_hooks_run(function);
 	if (lost)
 		WRITE_ONCE(function->restore.blank, true);
 

@@ -27,10 +27,11 @@ static const struct mdr_user_register {
 	{ MDR_BASE_AER, PCI_ERR_UNCOR_MASK, 4 },
 	{ MDR_BASE_AER, PCI_ERR_UNCOR_SEVER, 4 },
 	{ MDR_BASE_AER, PCI_ERR_COR_MASK, 4 },
-	{ MDR_BASE_AER, PCI_ERR_CAP, 4 },
+	{ MDR_BASE_AER, PCI_ERR_CAP, 4 },	/* last; see MDR_ERR_CAP */
 };
 
 #define MDR_DEVCTL2 3
+#define MDR_ERR_CAP 7	/* it changes by itself */
 
 /* Offset in config space; 0 if the device has no such register. */
 static u16 mdr_user_register_find(struct pci_dev *pdev, unsigned int i)
@@ -149,11 +150,43 @@ bool mdr_user_command_note(struct mdr_device *device, const char __user *buf)
 	return true;
 }
 
-/* GET_INFO may have set AtomicOp Requester Enable; called inside the gate. */
+/*
+ * GET_INFO may have set AtomicOp Requester Enable, and clears nothing: a bit that is
+ * missing was lost by the device. Called inside the gate.
+ */
 void mdr_user_registers_info(struct mdr_device *device)
 {
+	u32 *value = &device->registers.value[MDR_DEVCTL2], noted;
+
 	guard(mutex)(&device->registers_lock);
+	noted = *value;
 	mdr_user_register_read(device, MDR_DEVCTL2);
+	*value |= noted;
+}
+
+/*
+ * Does the device lack what is noted? A write to COMMAND makes vfio-pci-core put back the
+ * BARs of a device that was reset, and nothing else. False in the middle of a write that
+ * is to be noted: it may be what resets the device.
+ */
+bool mdr_user_registers_are_lost(struct mdr_device *device)
+{
+	bool lost = false;
+	unsigned int i;
+	u32 noted;
+
+	if (!mutex_trylock(&device->registers_lock))
+		return false;
+	for (i = MDR_COMMAND + 1; i < MDR_ERR_CAP; i++) {
+		noted = device->registers.value[i];
+		if (!noted) /* most likely so after a reset, too */
+			continue;
+		mdr_user_register_read(device, i);
+		lost |= device->registers.value[i] != noted;
+		device->registers.value[i] = noted;
+	}
+	mutex_unlock(&device->registers_lock);
+	return lost;
 }
 
 /* Write all of them but COMMAND to a device that was reset. */

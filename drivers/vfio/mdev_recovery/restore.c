@@ -320,6 +320,16 @@ int mdr_restore(struct mdr_function *function)
 	return ret;
 }
 
+/* Has it lost its config space, or all of it but the BARs? The gate is closed. */
+bool mdr_function_is_lost(struct mdr_function *function)
+{
+	struct mdr_device *device = function->device;
+
+	return mdr_function_is_blank(function) ||
+	       (device && READ_ONCE(device->opened) &&
+		mdr_user_registers_are_lost(device));
+}
+
 /*
  * Restore a function that has lost its config space, and the bridges above it, and make
  * INTx match. A device that lost power and came back reports no error, so a user's reset
@@ -340,7 +350,7 @@ int mdr_restore_if_blank(struct pci_dev *pdev)
 	function = mdr_function_find(pdev);
 	if (function && !mdr_function_answers(pdev)) {
 		ret = -EIO;
-	} else if (function && mdr_function_is_blank(function)) {
+	} else if (function && mdr_function_is_lost(function)) {
 		pci_notice(pdev, "config space was lost without an error, restoring it\n");
 		WRITE_ONCE(function->restore.blank, true);
 		ret = mdr_restore(function);

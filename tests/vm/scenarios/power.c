@@ -5,6 +5,7 @@
  * functions below; the users do not wait for that, and nothing of ours adds to it.
  */
 #include <errno.h>
+#include <sys/ioctl.h>
 
 #include "background.h"
 #include "client.h"
@@ -27,6 +28,15 @@
 /* the kernel says it now and then while it waits for a function that it has reset */
 #define LOOKED "not ready"
 #define HOST_LOOKS 1
+/* in config space */
+#define COMMAND 0x04
+#define CACHE_LINE 0x0c
+#define LINE_BYTES 0x10
+#define BASE_ADDRESS 0x10
+#define CAP_LIST 0x34
+#define CAP_EXPRESS 0x10
+#define DEVCTL2 0x28
+#define BLOCK_PREFIXES 0x8000
 
 static struct client a = { .port = "sw_a" }, b = { .port = "sw_b" };
 
@@ -149,9 +159,8 @@ SCENARIO(power_lost_neighbour,
  * A function alone in its slot loses its power and has it back, and no error is
  * reported. Returns with the group open on a blank function.
  */
-static void lose_and_return(struct client *c)
+static void power_cycle(struct client *c)
 {
-	client_start(c);
 	access_stop(&c->log);
 	REQUIRE_OK(slot_power("rp_igb2", false));
 	CHECK(pci_command(c->s.addr) == 0xffff, "the device answers");
@@ -159,6 +168,12 @@ static void lose_and_return(struct client *c)
 	CHECK(pci_command(c->s.addr) == 0, "COMMAND is %#x", pci_command(c->s.addr));
 	CHECK(shim_is(c->s.group, "open"), "somebody noticed");
 	CHECK_NUMBER(c->s.group, "event", 0);
+}
+
+static void lose_and_return(struct client *c)
+{
+	client_start(c);
+	power_cycle(c);
 }
 
 static struct client alone = { .port = "rp_igb2" };
@@ -169,6 +184,58 @@ SCENARIO(power_back_user_reset,
 	lose_and_return(&alone);
 	REQUIRE_OK(vfio_user_reset(&alone.u));
 	client_check_whole(&alone, 0);
+}
+
+/*
+ * A VMM stops a device before it resets it. At that write to COMMAND vfio-pci-core puts
+ * the BARs back, and nothing else.
+ */
+SCENARIO(power_back_stopped,
+	 "the same after a write to COMMAND, which brings back only the BARs: all comes back")
+{
+	client_start(&alone);
+	REQUIRE_OK(vfio_user_write(&alone.u, VFIO_CONFIG, CACHE_LINE, 1, LINE_BYTES));
+	power_cycle(&alone);
+	REQUIRE_OK(vfio_user_write(&alone.u, VFIO_CONFIG, COMMAND, 2, 0));
+	CHECK(pci_config_read(alone.s.addr, BASE_ADDRESS, 4), "no BAR is back");
+	CHECK(!pci_config_read(alone.s.addr, CACHE_LINE, 1), "not blank any more");
+	REQUIRE_OK(vfio_user_reset(&alone.u));
+	CHECK(pci_config_read(alone.s.addr, CACHE_LINE, 1) == LINE_BYTES,
+	      "the cache line size is %#x", pci_config_read(alone.s.addr, CACHE_LINE, 1));
+	REQUIRE_OK(vfio_user_write(&alone.u, VFIO_CONFIG, COMMAND, 2, alone.command));
+	client_check_whole(&alone, 0);
+}
+
+/* Where its PCI Express capability begins. */
+static unsigned int express(const char *addr)
+{
+	unsigned int at = pci_config_read(addr, CAP_LIST, 1);
+
+	while (at && pci_config_read(addr, at, 1) != CAP_EXPRESS)
+		at = pci_config_read(addr, at + 1, 1);
+	REQUIRE(at, "not PCI Express");
+	return at;
+}
+
+SCENARIO(power_back_told,
+	 "Device Control 2 comes back, too, if the user asks for GET_INFO of the blank device")
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+	unsigned int control, noted;
+
+	client_start(&alone);
+	control = express(alone.s.addr) + DEVCTL2;
+	REQUIRE_OK(vfio_user_write(&alone.u, VFIO_CONFIG, control, 2, BLOCK_PREFIXES));
+	noted = pci_config_read(alone.s.addr, control, 2);
+	REQUIRE(noted & BLOCK_PREFIXES, "Device Control 2 is %#x", noted);
+	power_cycle(&alone);
+	REQUIRE_OK(pci_config_write(alone.s.addr, control, 2, 0));
+	REQUIRE(!ioctl(alone.u.device, VFIO_DEVICE_GET_INFO, &info), "GET_INFO fails");
+	REQUIRE_OK(vfio_user_reset(&alone.u));
+	client_check_whole(&alone, 0);
+	CHECK(pci_config_read(alone.s.addr, control, 2) == noted,
+	      "Device Control 2 is %#x, was %#x",
+	      pci_config_read(alone.s.addr, control, 2), noted);
 }
 
 SCENARIO(power_back_host_reset,
