@@ -388,8 +388,11 @@ void mdr_device_sync_interrupts(struct mdr_device *device)
 		return;
 	/* a runtime suspend in between would leave INTx masked for good */
 	pm_runtime_get_sync(dev);
-	pm->runtime_suspend(dev);
-	pm->runtime_resume(dev);
+	/* in D3hot it was not reset, so it is in line, and its user wants it asleep */
+	if (device->core->pdev->current_state != PCI_D3hot) {
+		pm->runtime_suspend(dev);
+		pm->runtime_resume(dev);
+	}
 	pm_runtime_put(dev);
 }
 

@@ -35,9 +35,9 @@ static unsigned int control;
 static uint32_t status;
 static uint16_t command;
 
-static void start(const char *policy)
+static void start_at(const char *port, const char *policy)
 {
-	REQUIRE_OK(shim_make(&shim, PORT, 0, policy));
+	REQUIRE_OK(shim_make(&shim, port, 0, policy));
 	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
 	REQUIRE_OK(vfio_user_bus_master(&user, true));
 	status = nic_status(&user);
@@ -47,6 +47,11 @@ static void start(const char *policy)
 		control = vfio_user_read(&user, VFIO_CONFIG, control + 1, 1);
 	REQUIRE(control, "no power management");
 	control += PM_CTRL;
+}
+
+static void start(const char *policy)
+{
+	start_at(PORT, policy);
 }
 
 static void set_state(unsigned int state)
@@ -103,6 +108,22 @@ SCENARIO(low_power_d3hot_nonfatal,
 	check_state(D3HOT, "D3hot");
 	set_state(0);
 	check_awake();
+}
+
+SCENARIO(low_power_d3hot_intx,
+	 "the same for a function with INTx, which has to be in line after each error")
+{
+	struct nic_user nic;
+	struct shim parked;
+
+	REQUIRE_OK(shim_bind(&parked, PAIR_PORT, 1));
+	start_at(PAIR_PORT, "resume");
+	REQUIRE_OK(nic_user_start(&nic, &user, NIC_E1000E, VFIO_PCI_INTX_IRQ_INDEX));
+	set_state(D3HOT);
+	REQUIRE_OK(strike(&shim, PAIR_PORT, "POISON_TLP", "open"));
+	check_state(D3HOT, "D3hot");
+	set_state(0);
+	check_state(0, "D0");
 }
 
 SCENARIO(low_power_d3hot_recover,
