@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <libmdr.h>
 #include <linux/vfio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -75,17 +76,11 @@ static int region(int device, uint32_t index, struct vfio_region_info *info)
 	return ioctl(device, VFIO_DEVICE_GET_REGION_INFO, info) < 0 ? -errno : 0;
 }
 
-int igb_open(struct igb *igb, int device, int container)
+int igb_open(struct igb *igb, const struct mdr_device *mdr_device)
 {
-	struct vfio_iommu_type1_dma_map map = {
-		.argsz = sizeof(map),
-		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
-		.iova = IOVA,
-		.size = MEMORY_SIZE,
-	};
+	int device = mdr_device_fd(mdr_device), ret;
 	struct vfio_region_info info;
 	void *mapping;
-	int ret;
 
 	*igb = (struct igb) { .device = device };
 	ret = region(device, VFIO_PCI_CONFIG_REGION_INDEX, &info);
@@ -104,8 +99,7 @@ int igb_open(struct igb *igb, int device, int container)
 	if (mapping == MAP_FAILED)
 		return -errno;
 	igb->memory = mapping;
-	map.vaddr = (uintptr_t)mapping;
-	return ioctl(container, VFIO_IOMMU_MAP_DMA, &map) ? -errno : 0;
+	return mdr_device_map(mdr_device, mapping, MEMORY_SIZE, IOVA);
 }
 
 void igb_close(struct igb *igb)

@@ -14,6 +14,8 @@
 #define IGB_FRAME_SIZE	512
 #define IGB_FRAMES	16	/* at once; the rings are larger */
 
+struct mdr_device;
+
 struct igb {
 	int device;
 	volatile uint8_t *registers;
@@ -24,7 +26,7 @@ struct igb {
 };
 
 /* Maps the registers and the memory. All return 0 or -errno. */
-int igb_open(struct igb *igb, int device, int container);
+int igb_open(struct igb *igb, const struct mdr_device *device);
 void igb_close(struct igb *igb);
 
 /* Resets the device's queues and starts them. */

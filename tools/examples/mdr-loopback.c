@@ -3,10 +3,11 @@
  * mdr-loopback: a driver that loses nothing across errors of its device. It sends
  * numbered frames to itself through an igb, and checks each frame that comes back.
  *
- *   mdr-loopback [--seconds=N] UUID
+ *   mdr-loopback [--seconds=N] [--iommufd] UUID
  *
  * UUID is an mdev of type mdr-pci-hold; the profile recovery-aware has the settings
- * for it. What a driver needs is in this file:
+ * for it. It is opened through its IOMMU group, or with --iommufd through its character
+ * device. What a driver needs is in this file:
  *
  * - before and after each batch, one load from the status page tells whether there was
  *   an error (mdr_device_alive());
@@ -205,8 +206,7 @@ static int run(struct work *work, int seconds)
 	struct mdr_status status;
 	int ret;
 
-	ret = igb_open(&work->igb, mdr_device_fd(work->device),
-		       mdr_device_container(work->device));
+	ret = igb_open(&work->igb, work->device);
 	if (!ret)
 		ret = mdr_device_status(work->device, &status);
 	if (!ret) {
@@ -238,7 +238,7 @@ static int report(const struct work *work, int error)
 
 static int usage(void)
 {
-	fputs("Usage: mdr-loopback [--seconds=N] UUID\n", stderr);
+	fputs("Usage: mdr-loopback [--seconds=N] [--iommufd] UUID\n", stderr);
 	return 2;
 }
 
@@ -246,21 +246,26 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "seconds", required_argument, NULL, 's' },
+		{ "iommufd", no_argument, NULL, 'i' },
 		{}
 	};
 	struct work work = {};
+	int (*open_device)(struct mdr *, const char *, struct mdr_device **) = mdr_device_open;
 	int option, seconds = 10, ret;
 	struct mdr *mdr;
 
-	while ((option = getopt_long(argc, argv, "s:", options, NULL)) >= 0) {
-		seconds = option == 's' ? atoi(optarg) : 0;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+		if (option == 'i')
+			open_device = mdr_device_open_cdev;
+		else
+			seconds = option == 's' ? atoi(optarg) : 0;
 		if (seconds <= 0)
 			return usage();
 	}
 	if (optind + 1 != argc)
 		return usage();
 	mdr = mdr_new(NULL);
-	ret = mdr ? mdr_device_open(mdr, argv[optind], &work.device) : -ENOMEM;
+	ret = mdr ? open_device(mdr, argv[optind], &work.device) : -ENOMEM;
 	if (ret) {
 		fprintf(stderr, "mdr-loopback: %s: %s\n", argv[optind], strerror(-ret));
 		mdr_free(mdr);

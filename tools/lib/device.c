@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A device that its user has opened through its group: status, changes, and the answer
- * to an error.
+ * A device that its user has opened: status, changes, and the answer to an error.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/mdev_recovery.h>
 #include <linux/vfio.h>
 #include <poll.h>
@@ -18,7 +16,8 @@
 #include "private.h"
 
 struct mdr_device {
-	int container, group, device, changes;
+	int device, changes;
+	struct mdr_space space;
 	const struct mdr_status_page *page;
 	size_t page_size;
 };
@@ -97,39 +96,10 @@ static int listen_for_changes(struct mdr_device *device)
 		       sizeof(request));
 }
 
-static int open_file(struct mdr *mdr, const char *name)
-{
-	char path[PATH_MAX];
-	int ret = mdr_path(mdr, path, "dev/vfio/%s", name), fd;
+/* A way to a device: returns its descriptor. */
+typedef int (*way_t)(const struct mdr *mdr, const char *uuid, struct mdr_space *space);
 
-	if (ret)
-		return ret;
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
-/* Opens the group, attaches it to a new container, and opens the device. */
-static int open_files(struct mdr *mdr, const char *uuid, struct mdr_device *device)
-{
-	char *group = mdr_read_link(mdr, MDR_MDEVS "/%s/iommu_group", uuid);
-
-	if (!group)
-		return -ENOENT;
-	device->group = open_file(mdr, group);
-	free(group);
-	if (device->group < 0)
-		return device->group;
-	device->container = open_file(mdr, "vfio");
-	if (device->container < 0)
-		return device->container;
-	if (ioctl(device->group, VFIO_GROUP_SET_CONTAINER, &device->container) ||
-	    ioctl(device->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
-		return -errno;
-	device->device = ioctl(device->group, VFIO_GROUP_GET_DEVICE_FD, uuid);
-	return device->device < 0 ? -errno : 0;
-}
-
-int mdr_device_open(struct mdr *mdr, const char *uuid, struct mdr_device **result)
+static int open_by(way_t way, const struct mdr *mdr, const char *uuid, struct mdr_device **result)
 {
 	struct mdr_device *device;
 	int ret;
@@ -139,10 +109,9 @@ int mdr_device_open(struct mdr *mdr, const char *uuid, struct mdr_device **resul
 	device = malloc(sizeof(*device));
 	if (!device)
 		return -ENOMEM;
-	*device = (struct mdr_device) { -1, -1, -1, -1, NULL, 0 };
-	ret = open_files(mdr, uuid, device);
-	if (!ret)
-		ret = map_page(device);
+	*device = (struct mdr_device) { -1, -1, { -1, -1, -1, 0 }, NULL, 0 };
+	device->device = way(mdr, uuid, &device->space);
+	ret = device->device < 0 ? device->device : map_page(device);
 	if (!ret)
 		ret = listen_for_changes(device);
 	if (ret)
@@ -152,15 +121,25 @@ int mdr_device_open(struct mdr *mdr, const char *uuid, struct mdr_device **resul
 	return ret;
 }
 
+int mdr_device_open(struct mdr *mdr, const char *uuid, struct mdr_device **device)
+{
+	return open_by(mdr_space_open, mdr, uuid, device);
+}
+
+int mdr_device_open_cdev(struct mdr *mdr, const char *uuid, struct mdr_device **device)
+{
+	return open_by(mdr_iommufd_open, mdr, uuid, device);
+}
+
 void mdr_device_close(struct mdr_device *device)
 {
-	const int fds[] = { device->changes, device->device, device->group, device->container };
-
 	if (device->page)
 		munmap((void *)device->page, device->page_size);
-	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
+	if (device->changes >= 0)
+		close(device->changes);
+	if (device->device >= 0)
+		close(device->device);
+	mdr_space_close(&device->space);
 	free(device);
 }
 
@@ -171,7 +150,24 @@ int mdr_device_fd(const struct mdr_device *device)
 
 int mdr_device_container(const struct mdr_device *device)
 {
-	return device->container;
+	return device->space.container;
+}
+
+int mdr_device_iommufd(const struct mdr_device *device, uint32_t *ioas)
+{
+	if (ioas)
+		*ioas = device->space.ioas;
+	return device->space.iommufd;
+}
+
+int mdr_device_map(const struct mdr_device *device, void *memory, size_t size, uint64_t iova)
+{
+	return mdr_space_map(&device->space, memory, size, iova);
+}
+
+int mdr_device_unmap(const struct mdr_device *device, uint64_t iova, size_t size)
+{
+	return mdr_space_unmap(&device->space, iova, size);
 }
 
 int mdr_device_changes(const struct mdr_device *device)

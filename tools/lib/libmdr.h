@@ -158,15 +158,26 @@ struct mdr_device;
 struct mdr_status;
 
 /*
- * Opens an mdev through its group, with a new container. -ENOENT: there is no such
- * mdev, or it has another driver. Other errors come from VFIO.
+ * Opens an mdev: through its group, with a new container, or through its character
+ * device, with a new iommufd. -ENOENT: there is no such mdev, or it has another driver.
+ * -EOPNOTSUPP: no character devices, because the kernel, or the headers that this library
+ * was built with, do not have them. Other errors come from VFIO.
  */
 int mdr_device_open(struct mdr *mdr, const char *uuid, struct mdr_device **device);
+int mdr_device_open_cdev(struct mdr *mdr, const char *uuid, struct mdr_device **device);
 void mdr_device_close(struct mdr_device *device);
 
-/* For VFIO's own calls. */
+/* For VFIO's own calls; -1: the device was opened the other way. ioas may be NULL. */
 int mdr_device_fd(const struct mdr_device *device);
 int mdr_device_container(const struct mdr_device *device);
+int mdr_device_iommufd(const struct mdr_device *device, uint32_t *ioas);
+
+/*
+ * Lets the device read and write memory: at this address, from its point of view. All of
+ * memory, size and iova are multiples of the page size. -ENOENT: nothing is mapped there.
+ */
+int mdr_device_map(const struct mdr_device *device, void *memory, size_t size, uint64_t iova);
+int mdr_device_unmap(const struct mdr_device *device, uint64_t iova, size_t size);
 
 /* An eventfd, readable after a change of state. mdr_device_wait() reads it. */
 int mdr_device_changes(const struct mdr_device *device);

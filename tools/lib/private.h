@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the files of libmdr share: the root, and files below it. The shared library does
- * not export these names.
+ * What the files of libmdr share: the root, files below it, and address spaces. The shared
+ * library does not export these names.
  */
 #ifndef MDR_PRIVATE_H
 #define MDR_PRIVATE_H
@@ -52,6 +52,26 @@ bool mdr_exists(const struct mdr *mdr, const char *format, ...) MDR_FORMAT(2);
 /* The names in a directory, sorted, without those that begin with a dot. */
 int mdr_read_dir(const struct mdr *mdr, struct mdr_list *names, const char *format, ...)
 	MDR_FORMAT(3);
+
+/* Opens a file below dev. Returns a descriptor. */
+int mdr_open_dev(const struct mdr *mdr, const char *name);
+
+/* The address space of a device. -1 stands for what it does not have. */
+struct mdr_space {
+	int container, group;
+	int iommufd;
+	uint32_t ioas;	/* of the iommufd */
+};
+
+/* Both open the device too, and return its descriptor; on errors the space is to be closed. */
+int mdr_space_open(const struct mdr *mdr, const char *uuid, struct mdr_space *space);
+int mdr_iommufd_open(const struct mdr *mdr, const char *uuid, struct mdr_space *space);
+void mdr_space_close(struct mdr_space *space);
+
+int mdr_space_map(const struct mdr_space *space, void *memory, size_t size, uint64_t iova);
+int mdr_space_unmap(const struct mdr_space *space, uint64_t iova, size_t size);
+int mdr_iommufd_map(const struct mdr_space *space, void *memory, size_t size, uint64_t iova);
+int mdr_iommufd_unmap(const struct mdr_space *space, uint64_t iova, size_t size);
 
 /* The root port above a function, allocated; NULL if there is none. */
 char *mdr_find_port(const struct mdr *mdr, const char *address);
