@@ -60,6 +60,37 @@ bind_persistent() {
 	golden bind-missing bind --saved 0000:09:00.0
 }
 
+# override_has ADDRESS PATTERN: waits for it, 10 s at most
+override_has() {
+	local i
+	for ((i = 0; i < 1000; i++)); do
+		! grep -q "$2" "$sys/bus/pci/devices/$1/driver_override" || return 0
+		sleep 0.01
+	done
+	return 1
+}
+
+declare_case bind_saved_new "a saved function that no driver can take yet is bound when one can"
+bind_saved_new() {
+	host_igb
+	local probe=$sys/bus/pci/drivers_probe
+	kernel_probes "$dev" mdr-pci
+	ctl bind --persistent "$dev"
+	wait
+	rm "$sys/bus/pci/devices/$dev/driver"
+	echo '(null)' >"$sys/bus/pci/devices/$dev/driver_override"
+	{
+		# the first time nothing comes of it
+		timeout 10 cat "$probe" >"$host/probed" && override_has "$dev" '^$' &&
+			override_has "$dev" mdr-pci && host_bind "$dev" mdr-pci &&
+			timeout 10 cat "$probe" >>"$host/probed"
+	} &
+	ctl bind --saved "$dev"
+	wait
+	is said "$said" "$dev: bound to mdr-pci, was bound to nothing; group16"
+	is probed "$(cat "$host/probed")" "$dev$dev"
+}
+
 declare_case bind_saved_none "a boot with nothing to bind is a good one"
 bind_saved_none() {
 	host_igb

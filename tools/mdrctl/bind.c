@@ -10,6 +10,7 @@
 #include "saved.h"
 
 #define CLASS_BRIDGE 0x0604	/* PCI to PCI */
+#define NEW_MS 3200		/* the last of the pauses, each twice as long as the one before */
 
 /* Load the driver if necessary; the package's modprobe.d finds it by its name. */
 static int need_driver(struct cli *cli, const char *driver)
@@ -42,6 +43,21 @@ static int may_be_bound(const struct mdr_function *function)
 	return END_OK;
 }
 
+/*
+ * udevd tells of a new function before the kernel has scanned the rest of the bus, and no
+ * driver can take it until then.
+ */
+static int bind_new(struct cli *cli, const char *address, const char *driver)
+{
+	int ret = mdr_function_bind(cli->mdr, address, driver);
+
+	for (int ms = 100; ret == -ENODEV && ms <= NEW_MS; ms *= 2) {
+		usleep(ms * 1000);
+		ret = mdr_function_bind(cli->mdr, address, driver);
+	}
+	return ret;
+}
+
 static int do_bind(struct cli *cli, const struct mdr_function *function, const char *driver)
 {
 	const char *address = mdr_function_address(function), *was = mdr_function_driver(function);
@@ -52,7 +68,10 @@ static int do_bind(struct cli *cli, const struct mdr_function *function, const c
 		ret = need_driver(cli, driver);
 	if (ret)
 		return ret;
-	ret = mdr_function_bind(cli->mdr, address, driver);
+	if (cli_value(cli, "saved") && !was)
+		ret = bind_new(cli, address, driver);
+	else
+		ret = mdr_function_bind(cli->mdr, address, driver);
 	if (ret == -ENODEV)
 		return fail(END_FAILED, address, "the kernel log says why",
 			    "%s did not take it; it is where it was", driver);

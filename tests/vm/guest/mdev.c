@@ -4,10 +4,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include "clock.h"
 #include "mdev.h"
 #include "scenario.h"
 #include "sysfs.h"
+
+#define UDEVD_MS 5000
 
 /* The exit code, or -errno. */
 static int run_mdevctl(char *out, unsigned int size, const char *arguments)
@@ -79,4 +83,19 @@ int mdev_remove_all(void)
 			ret = mdev_remove(e->d_name);
 	closedir(dir);
 	return ret;
+}
+
+pid_t mdev_start_udevd(void)
+{
+	pid_t pid;
+
+	unlink("/run/udev/control");
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		execl("/usr/lib/systemd/systemd-udevd", "systemd-udevd", NULL);
+		_exit(127);
+	}
+	return WAIT_FOR(sysfs_exists("/run/udev/control"), UDEVD_MS) ? pid : -ETIMEDOUT;
 }

@@ -278,19 +278,6 @@ SCENARIO(mdevctl_warns, "blockers, and a port whose errors the kernel does not h
 	CHECK_SAYS(port);
 }
 
-/* The system's udevd: its rule calls mdevctl when a parent is registered. */
-static pid_t start_udevd(void)
-{
-	pid_t pid = fork();
-
-	if (!pid) {
-		execl("/usr/lib/systemd/systemd-udevd", "systemd-udevd", NULL);
-		_exit(127);
-	}
-	REQUIRE(WAIT_FOR(sysfs_exists("/run/udev/control"), SETTLE_MS), "no udevd");
-	return pid;
-}
-
 SCENARIO(mdevctl_autostart,
 	 "with udev, binding the parent starts its mdev if that is to start by itself")
 {
@@ -309,7 +296,8 @@ SCENARIO(mdevctl_autostart,
 	REQUIRE_OK(pci_unbind(other.addr));
 	REQUIRE_OK(pci_unbind(s.addr));
 
-	udevd = start_udevd();
+	udevd = mdev_start_udevd();
+	REQUIRE(udevd > 0, "no udevd");
 	REQUIRE_OK(shim_bind(&other, "rp_igb", 0));
 	begin = now_ns();
 	REQUIRE_OK(shim_bind(&s, PORT, 0));

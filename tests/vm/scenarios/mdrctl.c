@@ -2,6 +2,7 @@
 /*
  * mdrctl on the real kernel: what its tests on fake roots cannot show.
  */
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,11 +11,14 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "mdev.h"
 #include "pci.h"
 #include "scenario.h"
 #include "shim.h"
 #include "strike.h"
 
+#define SETTLE_MS 15000
+#define UNSAVED_MS 1000
 #define UUID "b2b0d1d4-6f2a-4d8e-9a30-0c4f5a1f7e13"
 
 static char said[8192];
@@ -89,6 +93,66 @@ SCENARIO(mdrctl_life,
 	CHECK(!pci_driver(s.addr, now, sizeof(now)) && strcmp(now, "mdr-pci"), "is %s's", now);
 	CHECK(!ctl("list"), "%.400s", said);
 	CHECK(!strstr(said, s.addr), "it said: %.400s", said);
+}
+
+/* Of what history says, each event in a line of its own. */
+static bool history_has(int group, const char *text)
+{
+	char name[32];
+	const char *line;
+
+	snprintf(name, sizeof(name), "group%d", group);
+	if (ctl("history"))
+		return false;
+	for (line = strtok(said, "\n"); line; line = strtok(NULL, "\n"))
+		if (strstr(line, name) && strstr(line, text))
+			return true;
+	return false;
+}
+
+static bool bound(const char *addr)
+{
+	char now[32];
+
+	return pci_driver(addr, now, sizeof(now)) > 0 && !strcmp(now, "mdr-pci");
+}
+
+SCENARIO(mdrctl_udev,
+	 "with udev, a saved function is bound when it appears, and history tells of its error",
+	 .limit_s = 60)
+{
+	struct shim s = { .driver = "mdr-pci" };
+	pid_t udevd;
+
+	REQUIRE(!system("busybox rm -rf /etc/mdevctl.d/0* /var/lib/mdev-recovery"), "rm");
+	REQUIRE_OK(shim_load());
+	REQUIRE_OK(pci_below("rp_nvme", 0, s.addr));
+	udevd = mdev_start_udevd();
+	REQUIRE(udevd > 0, "no udevd");
+	REQUIRE(!ctl("bind --persistent %s", s.addr), "%.400s", said);
+	s.group = pci_iommu_group(s.addr);
+	REQUIRE(!ctl("create --uuid=" UUID " --profile=resume --manual %s", s.addr), "%.400s",
+		said);
+	CHECK(!ctl("history"), "%.400s", said);
+	CHECK(!*said, "before the error it said: %.400s", said);
+	REQUIRE_OK(strike(&s, "rp_nvme", "DLP", "open"));
+	CHECK(WAIT_FOR(history_has(s.group, "open"), SETTLE_MS), "it said: %.400s", said);
+	CHECK(history_has(s.group, "fatal"), "it said: %.400s", said);
+	/* no agent runs here */
+	CHECK(ctl("retry") == 3, "%.400s", said);
+	CHECK_SAYS("does not run");
+	CHECK(!ctl("completion bash"), "%.400s", said);
+	CHECK_SAYS("complete -F");
+
+	REQUIRE(!ctl("remove " UUID), "%.400s", said);
+	REQUIRE_OK(pci_remove(s.addr));
+	REQUIRE_OK(pci_rescan("rp_nvme"));
+	CHECK(WAIT_FOR(bound(s.addr), SETTLE_MS), "the saved function is not bound");
+	CHECK(!ctl("unbind --persistent %s", s.addr), "%.400s", said);
+	REQUIRE_OK(pci_remove(s.addr));
+	REQUIRE_OK(pci_rescan("rp_nvme"));
+	CHECK(!WAIT_FOR(bound(s.addr), UNSAVED_MS), "it is bound, but no longer saved");
+	kill(udevd, SIGTERM);
 }
 
 /* The number behind "key": in what was said, from there on; -1 if there is none. */
