@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -330,6 +331,22 @@ SCENARIO(api_removing, "an mdev that is removed under its user: the page says re
 	CHECK(page->alive == MDR_NOT_ALIVE, "alive %#llx", page->alive);
 }
 
+/* A feature whose data would be in a page that is not there. */
+static int feature_without_data(uint32_t flags, size_t size)
+{
+	char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct vfio_device_feature *feature;
+	int ret;
+
+	REQUIRE(pages != MAP_FAILED && !munmap(pages + 4096, 4096), "mmap");
+	feature = (void *)(pages + 4096 - sizeof(*feature));
+	feature->argsz = sizeof(*feature) + size;
+	feature->flags = flags;
+	ret = ioctl(user.device, VFIO_DEVICE_FEATURE, feature) < 0 ? -errno : 0;
+	munmap(pages, 4096);
+	return ret;
+}
+
 SCENARIO(api_bad_input, "malformed calls of each feature: the right errno, nothing changed")
 {
 	struct mdr_device_feature_acknowledge ack = {};
@@ -354,6 +371,10 @@ SCENARIO(api_bad_input, "malformed calls of each feature: the right errno, nothi
 	}
 	CHECK_ERRNO(vfio_feature(&user, PROBE | GET | (MDR_DEVICE_FEATURE_ACKNOWLEDGE + 1), NULL,
 				 0), ENOTTY);
+	CHECK_ERRNO(feature_without_data(GET | MDR_DEVICE_FEATURE_STATUS, sizeof(status)), EFAULT);
+	CHECK_ERRNO(feature_without_data(SET | MDR_DEVICE_FEATURE_EVENTFD, sizeof(fd)), EFAULT);
+	CHECK_ERRNO(feature_without_data(SET | MDR_DEVICE_FEATURE_ACKNOWLEDGE, sizeof(ack)),
+		    EFAULT);
 
 	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
 	event = shim_number(s.group, "event");
