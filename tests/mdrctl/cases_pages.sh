@@ -22,6 +22,16 @@ pages() {
 	is pages "$(find tools/mdrctl/man -name 'mdrctl-*' | wc -l)" "$("$mdrctl" words verb | wc -l)"
 }
 
+declare_case page_of_files "mdev-recovery(7) has each file in sysfs, each setting and each profile"
+page_of_files() {
+	local name page=tools/mdrctl/man/mdev-recovery.7
+	for name in $(sed -n 's|^What:.*/\([a-z_]*\)$|\1|p' Documentation/ABI/testing/*) \
+		$(basename -s .json -a mdevctl-profiles/*.json); do
+		case $name in iommu_group | vfio-dev) continue ;; esac
+		grep -qE "^\.(Pa|It) ?.*\b$name\b" "$page" || fail "no $name"
+	done
+}
+
 declare_case schemas "each verb that reads has a schema"
 schemas() {
 	local verb
