@@ -185,6 +185,17 @@ doctor_function() {
 		"it comes with an mdev: mdrctl create"
 }
 
+declare_case doctor_node "a plain user that may not open the group is told so"
+doctor_node() {
+	host_well
+	chmod -R go+rX "$work"
+	chmod 600 "$host/dev/vfio/16"
+	chmod 666 "$host/dev/vfio/9"
+	said=$(setpriv --reuid 65534 --clear-groups "$mdrctl" --root "$host" doctor 2>&1) || fail "$said"
+	grep -qF "WARN  $dev: this user may not open /dev/vfio/16" <<<"$said" || fail "$said"
+	grep -qF "PASS  $dev2: /dev/vfio/9 is there" <<<"$said" || fail "$said"
+}
+
 declare_case doctor_memlock "a plain user that may lock little memory is told so"
 doctor_memlock() {
 	host_well
