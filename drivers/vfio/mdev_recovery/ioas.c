@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Attaching a device to an address space of an iommufd, and detaching it. The IOMMU
- * driver may turn features of the function on and off (ATS, PRI), so both enter the
- * gate.
+ * driver may turn features of the function on and off (ATS, PRI).
+ *
+ * Attaching is not done inside the gate: with the first device the IOMMU driver pins all
+ * memory of the space, and that takes as long as the user lets it wait for a page. If an
+ * error comes meanwhile, the restore enables what the PCI core knows to be enabled.
+ * Detaching waits for nobody, so it does enter.
  *
  * vfio core holds dev_set->lock, which a hot reset needs after it has closed the gate.
  * So both wait only for the host, as opening and closing do.
@@ -44,9 +48,8 @@ int mdr_device_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
 	ret = mdr_ioas_enter(device, &entry);
 	if (ret)
 		return ret;
-	ret = device->parent->attach_ioas(vdev, pt_id);
 	mdr_gate_exit(&entry);
-	return ret;
+	return device->parent->attach_ioas(vdev, pt_id);
 }
 
 /* .detach_ioas; cannot fail, so it also runs while the group is held or has failed. */

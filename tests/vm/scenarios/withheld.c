@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "clock.h"
 #include "monitor.h"
 #include "nic_user.h"
@@ -27,6 +28,7 @@
 #include "strike.h"
 #include "task.h"
 #include "trace.h"
+#include "vfio_cdev.h"
 #include "vfio_irq.h"
 #include "vfio_user.h"
 
@@ -334,4 +336,33 @@ SCENARIO(withheld_hot_reset,
 	call_ends(&c, 0);
 	CHECK(shim_number(shim.group, "stats/user_resets") == 1, "user_resets is %ju",
 	      shim_number(shim.group, "stats/user_resets"));
+}
+
+static int attach(const char *name)
+{
+	(void)name;
+	return vfio_cdev_attach(user.device, user.own.ioas);
+}
+
+SCENARIO(withheld_attach,
+	 "attaching an address space, which pins a page that is withheld, holds up no drain",
+	 .debug = true)
+{
+	struct vfio_dma dma = { .iova = AT, .size = PAGE };
+	struct background call = { .call = attach };
+	struct slow_page slow;
+
+	REQUIRE_OK(shim_make(&shim, NIC_PORT, 0, "resume"));
+	REQUIRE_OK(vfio_cdev_user_open(&user, shim.uuid));
+	REQUIRE_OK(vfio_cdev_detach(user.device));
+	REQUIRE_OK(slow_page_init(&slow));
+	dma.va = slow.page;
+	REQUIRE_OK(vfio_cdev_dma_map(&user.own, &dma));
+	background_start(&call);
+	REQUIRE(slow_page_touched(&slow, SETTLE_MS), "it pins nothing");
+	strike_and_measure(NIC_PORT, "open", DRAIN_US);
+	CHECK(!atomic_load(&call.done), "it did not wait for the page");
+	REQUIRE_OK(slow_page_release(&slow));
+	background_ms(&call, SETTLE_MS);
+	CHECK_OK(call.ret);
 }
