@@ -69,12 +69,13 @@ static bool mdr_bridge_answers(struct pci_dev *bridge)
 /* A reset clears the bus numbers (PCI Express 6.0, 7.5.1.3.3 to 7.5.1.3.5). */
 static bool mdr_bridge_is_blank(struct pci_dev *bridge)
 {
+	/* a removal may clear it at any time; the function below keeps the bus itself */
+	struct pci_bus *bus = READ_ONCE(bridge->subordinate);
 	u32 buses;
 
-	if (!bridge->subordinate ||
-	    pci_read_config_dword(bridge, PCI_PRIMARY_BUS, &buses))
+	if (!bus || pci_read_config_dword(bridge, PCI_PRIMARY_BUS, &buses))
 		return false;
-	return ((buses >> 8) & 0xff) != bridge->subordinate->number;
+	return ((buses >> 8) & 0xff) != bus->number;
 }
 
 static bool mdr_bridge_link_is_down(struct pci_dev *bridge)
