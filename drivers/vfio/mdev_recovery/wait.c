@@ -112,10 +112,11 @@ static void mdr_group_wait_close(struct mdr_function *function)
 
 	scoped_guard(mutex, &group->lock)
 		ms = mdr_group_recovery_timeout(group) + MDR_DRAIN_TIMEOUT_MS;
-	wait_event_timeout(group->state_changed,
-			   !mdr_group_is_recovering(group) ||
-			   READ_ONCE(function->removing),
-			   msecs_to_jiffies(ms));
+	/* idle: a recovery may take longer than the hung task detector's 120 s */
+	wait_event_idle_timeout(group->state_changed,
+				!mdr_group_is_recovering(group) ||
+				READ_ONCE(function->removing),
+				msecs_to_jiffies(ms));
 }
 
 /*
