@@ -308,6 +308,8 @@ static int mdr_attempt_reset_one(struct mdr_group *group, struct pci_dev *pdev)
 	pm_runtime_get_sync(&pdev->dev);
 	do {
 		ret = mdr_attempt_reset_try(group, pdev);
+		if (!mdr_attempt_may(group))
+			ret = -ECANCELED;
 	} while ((ret == -EAGAIN || ret == -EBUSY) &&
 		 mdr_wait_host_lets_go(deadline));
 	pm_runtime_put(&pdev->dev);
