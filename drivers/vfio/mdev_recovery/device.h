@@ -362,6 +362,7 @@ void mdr_group_sync_interrupts(struct mdr_group *group);
 /* reset.c: resets that the user asks for */
 long mdr_device_reset(struct mdr_device *device, unsigned int cmd,
 		      unsigned long arg);
+bool mdr_group_host_may_work(struct mdr_group *group);
 int mdr_reset_enter(struct mdr_device *device, struct mdr_gate_entry *entry);
 bool mdr_reset_reaches(struct mdr_device *device);
 long mdr_reset_run(struct mdr_device *device, unsigned int cmd,

@@ -180,11 +180,14 @@ static int mdr_hot_reset_begin(struct mdr_hot_reset *reset)
 	for (i = 1; i < reset->count; i++) {
 		struct mdr_group *group = reset->groups[i].group;
 
-		scoped_guard(mutex, &group->lock)
+		scoped_guard(mutex, &group->lock) {
+			if (mdr_group_host_may_work(group))
+				return -EIO;
 			if (!mdr_group_reset_begin(group,
 						   MDR_EVENT_USER_RESET_BEGIN,
 						   function))
 				return -EAGAIN;
+		}
 		mdr_gate_enter_exclusive(&group->gate, &reset->groups[i].entry);
 		reset->begun = i + 1;
 		if (!mdr_group_drain_or_fail(group))

@@ -12,15 +12,17 @@
 #include "function.h"
 #include "group.h"
 
-/*
- * Is this a failed group that only an administrator can revive? The breaker has
- * tripped, or the host may still be at work.
- */
+/* May the host still be at work on a group that has failed? group->lock. */
+bool mdr_group_host_may_work(struct mdr_group *group)
+{
+	return group->machine.state == MDR_STATE_FAILED &&
+	       mdr_group_pending(group) && !group->attempt.host_is_done;
+}
+
+/* Is this a failed group that only an administrator can revive? */
 static bool mdr_group_is_locked(struct mdr_group *group)
 {
-	return mdr_group_has_given_up(group) ||
-	       (group->machine.state == MDR_STATE_FAILED &&
-		mdr_group_pending(group) && !group->attempt.host_is_done);
+	return mdr_group_has_given_up(group) || mdr_group_host_may_work(group);
 }
 
 static int mdr_reset_begin(struct mdr_device *device)
