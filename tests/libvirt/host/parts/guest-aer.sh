@@ -26,7 +26,7 @@ for n in 1 2 3 4 5; do
 	had=$(last mib 'disk mib')
 	tells "nvme: error $n" $nvme $nvme_uuid rp_nvme
 	check "nvme: error $n: the guest writes on" wait_for 60 written $((had + 8)) && told=$((told + 1))
-	gap nvme guest-aer write_ms 'disk mib'
+	gap nvme guest-aer '(write|read)_ms' 'disk mib'
 done
 check "nvme: all 384 MiB are written, and the disk is unmounted" wait_for 300 said 'disk done'
 check "nvme: not a word was wrong" eval '[ "$(last wrong "disk mib")" = 0 ] && ! said "disk failed"'

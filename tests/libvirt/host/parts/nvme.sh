@@ -25,7 +25,7 @@ for n in 1 2; do
 		wait_for 120 said 'nvme.*(reset controller|disable controller)'
 	check "nvme, resume: error $n: the guest goes on" \
 		wait_for 180 written $((n * 72 + 16)) && survived=$((survived + 1))
-	gap nvme resume write_ms 'disk mib'
+	gap nvme resume '(write|read)_ms' 'disk mib'
 done
 check "nvme, resume: all 256 MiB are written, and the disk is unmounted" \
 	wait_for 120 said 'disk done'
