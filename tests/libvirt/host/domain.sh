@@ -133,7 +133,7 @@ struck() {
 since_struck() { echo $(($(milliseconds) - struck_ms)); }
 
 # gap DRIVER TYPE NAME PATTERN: since then the guest's work stood still for so long, by
-# its own clock: the highest value of NAME= in lines that match PATTERN
+# its own clock: the highest value of NAME=, a pattern too, in lines that match PATTERN
 gap() {
 	local ms
 	ms=$(tail -n "+$struck_line" "$guest_log" | grep -aE "$4" | grep -aoE "\b$3=[0-9]+" |
