@@ -7,6 +7,9 @@
 #include "scenario.h"
 #include "soak.h"
 
+_Static_assert(sizeof(soak->arcs) / sizeof(soak->arcs[0]) == MDR_STATE_COUNT,
+	       "a state without arcs");
+
 /* From wherever a reset began. */
 static bool is_arc(enum mdr_state state, enum mdr_event event)
 {
