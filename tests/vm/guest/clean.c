@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "aer_fault.h"
 #include "aer_thread.h"
@@ -57,10 +59,67 @@ static void look_below(const struct pci_port *port, struct below *b)
 	}
 }
 
+/*
+ * To look at each port takes longer than most scenarios, and most leave all functions
+ * as they were. So the functions that were there when all was well are kept at hand.
+ */
+static struct at_hand {
+	char addr[PCI_ADDR_LEN];
+	bool bridge;
+	int config;		/* open: it fails for a function that was enumerated anew */
+	const uint32_t *bars;
+} at_hand[PCI_MAX_PORTS * MAX_FUNCTIONS];
+static unsigned int nr_at_hand, nr_devices;
+
+static void keep_at_hand(void)
+{
+	while (nr_at_hand)
+		close(at_hand[--nr_at_hand].config);
+	for (unsigned int i = 0; i < pci_port_count(); i++) {
+		for (unsigned int n = 0; n < at_boot[i].count; n++) {
+			struct at_hand *f = &at_hand[nr_at_hand];
+
+			if (pci_below(pci_port(i)->id, n, f->addr))
+				continue;
+			f->bridge = pci_is_bridge(f->addr);
+			f->config = pci_config_open(f->addr, O_RDONLY);
+			f->bars = at_boot[i].bars[n];
+			nr_at_hand++;
+		}
+	}
+	nr_devices = pci_device_count();
+}
+
+static bool is_as_at_boot(const struct at_hand *f)
+{
+	uint32_t bars[NR_BARS];
+
+	if (pread(f->config, bars, sizeof(bars), BARS) != sizeof(bars))
+		return false;
+	for (unsigned int i = 0; i < NR_BARS; i++)
+		if ((bars[i] & (f->bridge ? bridge_mask[i] : ~0u)) != f->bars[i])
+			return false;
+	return true;
+}
+
+/* Unbinds the functions at hand. Are they as at boot then, and are there no others? */
+static bool release_at_hand(void)
+{
+	bool well = pci_device_count() == nr_devices;
+
+	for (unsigned int i = 0; i < nr_at_hand; i++)
+		if (!at_hand[i].bridge)
+			well &= !pci_unbind(at_hand[i].addr);
+	for (unsigned int i = 0; i < nr_at_hand && well; i++)
+		well = is_as_at_boot(&at_hand[i]);
+	return well;
+}
+
 int clean_init(void)
 {
 	for (unsigned int i = 0; i < pci_port_count(); i++)
 		look_below(pci_port(i), &at_boot[i]);
+	keep_at_hand();
 	return 0;
 }
 
@@ -169,9 +228,25 @@ static const struct {
 	{ sriov_end, "the driver of the PF does not go" },
 };
 
-int clean_machine(bool vfs, char *why, size_t size)
+static int clean_ports(bool vfs, char *why, size_t size)
 {
 	int ret, first = 0;
+
+	for (unsigned int i = 0; i < pci_port_count(); i++) {
+		ret = clean_port(pci_port(i), &at_boot[i], vfs);
+		if (ret && !first) {
+			snprintf(why, size, "functions below %s: %s",
+				 pci_port(i)->id, strerror(-ret));
+			first = ret;
+		}
+	}
+	keep_at_hand();
+	return first;
+}
+
+int clean_machine(bool vfs, char *why, size_t size)
+{
+	int ret;
 
 	for (size_t i = 0; i < sizeof(undoings) / sizeof(undoings[0]); i++) {
 		if (vfs && undoings[i].undo == sriov_end)
@@ -190,17 +265,10 @@ int clean_machine(bool vfs, char *why, size_t size)
 		snprintf(why, size, "the host's recovery of a port does not end");
 		return -EBUSY;
 	}
-	for (unsigned int i = 0; i < pci_port_count(); i++) {
-		ret = clean_port(pci_port(i), &at_boot[i], vfs);
-		if (ret && !first) {
-			snprintf(why, size, "functions below %s: %s",
-				 pci_port(i)->id, strerror(-ret));
-			first = ret;
-		}
-	}
-	if (!first && shim_groups()) {
+	ret = vfs || !release_at_hand() ? clean_ports(vfs, why, size) : 0;
+	if (!ret && shim_groups()) {
 		snprintf(why, size, "%d groups are left in " SHIM_CLASS, shim_groups());
-		first = -EBUSY;
+		ret = -EBUSY;
 	}
-	return first;
+	return ret;
 }

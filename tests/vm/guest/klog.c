@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,57 +15,86 @@ static const char * const splats[] = {
 #include "complaints.h"
 };
 
-/* Of the first message since the mark, and of the last that was read. */
-static uint64_t first_seq, last_seq;
+/*
+ * The messages since the mark, each with its 0. They are kept, because to read the whole
+ * log takes longer than most scenarios.
+ */
+static struct {
+	int fd;
+	pid_t owner;		/* of fd; a child needs one of its own */
+	uint64_t next_seq;
+	char *text;
+	size_t len, size;
+} kept = { .fd = -1 };
+
+static bool log_open(void)
+{
+	if (kept.fd >= 0 && kept.owner == getpid())
+		return true;
+	if (kept.fd >= 0)
+		close(kept.fd);
+	kept.fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	kept.owner = getpid();
+	return kept.fd >= 0;
+}
+
+static void log_keep(const char *text)
+{
+	size_t len = strlen(text) + 1;
+
+	if (kept.len + len > kept.size) {
+		kept.size = 2 * (kept.len + len);
+		kept.text = realloc(kept.text, kept.size);
+		if (!kept.text)
+			abort();
+	}
+	memcpy(kept.text + kept.len, text, len);
+	kept.len += len;
+}
 
 /*
- * Calls see() for every message since the mark until it returns true. The
- * text of a record stands after its first ';' and ends with a newline; further
- * lines of the record are its dictionary.
+ * Reads what is new. The text of a record stands after its first ';' and ends with a
+ * newline; further lines of the record are its dictionary.
  */
-static bool each(bool (*see)(const char *text, void *arg), void *arg)
+static void log_read(void)
 {
-	uint64_t seq = last_seq;
-	char record[8192];
-	bool hit = false;
+	char record[8192], *text;
+	uint64_t seq;
 	ssize_t len;
-	char *text;
-	int fd;
 
-	fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	while (!hit) {
-		len = read(fd, record, sizeof(record) - 1);
+	if (!log_open())
+		return;
+	for (;;) {
+		len = read(kept.fd, record, sizeof(record) - 1);
 		if (len < 0 && errno == EPIPE)	/* overwritten meanwhile */
 			continue;
 		if (len <= 0)
-			break;
+			return;
 		record[len] = 0;
 		text = strchr(record, ';');
-		if (!text || sscanf(record, "%*u,%ju", &seq) != 1)
+		if (!text || sscanf(record, "%*u,%ju", &seq) != 1 || seq < kept.next_seq)
 			continue;
+		kept.next_seq = seq + 1;
 		text++;
 		text[strcspn(text, "\n")] = 0;
-		if (seq >= first_seq)
-			hit = see(text, arg);
+		log_keep(text);
 	}
-	close(fd);
-	last_seq = seq;
-	return hit;
 }
 
-static bool see_nothing(const char *text, void *arg)
+/* Calls see() for every message since the mark until it returns true. */
+static bool each(bool (*see)(const char *text, void *arg), void *arg)
 {
-	(void)text;
-	(void)arg;
+	log_read();
+	for (size_t at = 0; at < kept.len; at += strlen(kept.text + at) + 1)
+		if (see(kept.text + at, arg))
+			return true;
 	return false;
 }
 
 void klog_mark(void)
 {
-	each(see_nothing, NULL);
-	first_seq = last_seq + 1;
+	log_read();
+	kept.len = 0;
 }
 
 struct search {

@@ -44,13 +44,13 @@ const struct pci_port *pci_port(unsigned int n)
 	return &ports[n];
 }
 
+/* "0000:00:00.0"; not by sscanf(), which is slow where processors are emulated */
 static int is_address(const struct dirent *e)
 {
-	unsigned int d, b, s, f;
-	int len = 0;
+	const char *name = e->d_name;
 
-	return sscanf(e->d_name, "%4x:%2x:%2x.%1x%n", &d, &b, &s, &f, &len) == 4 &&
-	       !e->d_name[len];
+	return strlen(name) == strlen("0000:00:00.0") && name[4] == ':' && name[7] == ':' &&
+	       name[10] == '.';
 }
 
 /* Right below a bridge: what is at devfn, "DEVICE.FUNCTION", or without it the nth. */
@@ -164,6 +164,19 @@ int pci_bind(const char *addr, const char *driver)
 	return strcmp(bound, driver) ? -ENODEV : 0;
 }
 
+unsigned int pci_device_count(void)
+{
+	DIR *dir = opendir("/sys/bus/pci/devices");
+	unsigned int count = 0;
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir)))
+		count += is_address(e);
+	if (dir)
+		closedir(dir);
+	return count;
+}
+
 int pci_iommu_group(const char *addr)
 {
 	char group[16];
@@ -173,7 +186,7 @@ int pci_iommu_group(const char *addr)
 	return ret < 0 ? ret : atoi(group);
 }
 
-static int config_open(const char *addr, int flags)
+int pci_config_open(const char *addr, int flags)
 {
 	char path[64];
 
@@ -187,7 +200,7 @@ uint32_t pci_config_read(const char *addr, unsigned int off, unsigned int width)
 	ssize_t len;
 	int fd;
 
-	fd = config_open(addr, O_RDONLY);
+	fd = pci_config_open(addr, O_RDONLY);
 	if (fd < 0)
 		return ~0u;
 	len = pread(fd, &value, width, off);
@@ -202,7 +215,7 @@ int pci_config_write(const char *addr, unsigned int off, unsigned int width,
 	int fd;
 
 	value = htole32(value);
-	fd = config_open(addr, O_WRONLY);
+	fd = pci_config_open(addr, O_WRONLY);
 	if (fd < 0)
 		return -errno;
 	len = pwrite(fd, &value, width, off);

@@ -25,6 +25,9 @@ const struct pci_port *pci_port(unsigned int n);
 /* Where it is now; NULL if it is not there. Valid until the thread's next call. */
 const char *pci_port_addr(const char *port_id);
 
+/* How many functions and bridges there are in all. */
+unsigned int pci_device_count(void);
+
 /* The nth function below a port, in order of address. */
 int pci_below(const char *port_id, unsigned int n, char addr[PCI_ADDR_LEN]);
 
@@ -39,7 +42,8 @@ int pci_unbind(const char *addr);
 /* Number of its IOMMU group; -ENOENT if it has none. */
 int pci_iommu_group(const char *addr);
 
-/* Config space as the host sees it. */
+/* Config space as the host sees it; a file descriptor of it. */
+int pci_config_open(const char *addr, int flags);
 uint32_t pci_config_read(const char *addr, unsigned int off, unsigned int width);
 int pci_config_write(const char *addr, unsigned int off, unsigned int width,
 		     uint32_t value);

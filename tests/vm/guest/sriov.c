@@ -109,7 +109,20 @@ int sriov_restart(const char *addr)
 	return ret ?: set_flags(addr, IFF_UP);
 }
 
+/*
+ * The VFs go first: where the driver takes them with it, the PCI core of 7.3 removes them
+ * without the lock that it asserts itself.
+ */
 int sriov_end(void)
 {
-	return module_loaded(DRIVER) ? module_unload(DRIVER) : 0;
+	char addr[PCI_ADDR_LEN];
+	int ret = 0;
+
+	if (!module_loaded(DRIVER))
+		return 0;
+	for (unsigned int i = 0; i < pci_port_count() && !ret; i++)
+		if (sriov_is_on(pci_port(i)->id) && !pci_below(pci_port(i)->id, 0, addr) &&
+		    sriov_number(addr) > 0)
+			ret = sriov_set(addr, 0);
+	return ret ?: module_unload(DRIVER);
 }

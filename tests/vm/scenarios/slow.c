@@ -231,7 +231,8 @@ SCENARIO(slow_outside_reset,
 	reset.name = quick.s.addr;
 	background_start(&reset);
 	REQUIRE(background_in(&reset, "test_reset_done", BRISK_MS), "no reset");
-	CHECK(!WAIT_FOR(shim_is(quick.s.group, "open"), 3000), "open in the middle of the reset");
+	CHECK(!WAIT_FOR(shim_is(quick.s.group, "open"), 3000 / patience),
+	      "open in the middle of the reset");
 	CHECK(!atomic_load(&reset.done), "the reset was faster: nothing is shown");
 	background_ms(&reset, 3 * BRISK_MS);
 	CHECK_OK(reset.ret);
