@@ -204,9 +204,9 @@ static bool mdr_reset_mark_failed(struct mdr_group *group,
 		if (only ? function != only :
 			   !mdr_reset_is_unfinished(function))
 			continue;
-		pci_err(function->pdev,
-			"not usable after its user's reset (%d): reset it again, or write 1 to recover\n",
-			ret);
+		dev_err_ratelimited(&function->pdev->dev,
+				    "not usable after its user's reset (%d): reset it again, or write 1 to recover\n",
+				    ret);
 		function->failed = true;
 		lost = true;
 	}

@@ -5,6 +5,7 @@
  * state, and announces it.
  */
 #include <linux/math64.h>
+#include <linux/sched/mm.h>
 
 #include "device.h"
 #include "function.h"
@@ -155,10 +156,18 @@ static const char *mdr_group_advice(struct mdr_group *group)
  * such a reset means nothing to an administrator, so it sends no uevent. Its end is
  * still notified to a process that has read the state during the reset.
  */
-static bool mdr_group_is_routine(enum mdr_event event)
+static bool mdr_group_is_routine(struct mdr_group *group, enum mdr_event event)
 {
-	return event == MDR_EVENT_USER_RESET_BEGIN ||
-	       event == MDR_EVENT_USER_RESET_FAILED;
+	switch (event) {
+	case MDR_EVENT_USER_RESET_BEGIN:
+	case MDR_EVENT_USER_RESET_FAILED:
+		return true;
+	case MDR_EVENT_HOST_RESET_BEGIN:
+	case MDR_EVENT_HOST_RESET_DONE:
+		return group->cause == MDR_CAUSE_USER_RESET;
+	default:
+		return false;
+	}
 }
 
 static void mdr_group_announce(struct mdr_group *group, enum mdr_event event,
@@ -168,6 +177,7 @@ static void mdr_group_announce(struct mdr_group *group, enum mdr_event event,
 	char *envp[] = {
 		state, id, cause, action, function ? device : NULL, NULL
 	};
+	unsigned int noio;
 	bool routine;
 
 	wake_up_all(&group->state_changed);
@@ -176,7 +186,7 @@ static void mdr_group_announce(struct mdr_group *group, enum mdr_event event,
 	if (group->dying)
 		return;
 
-	routine = mdr_group_is_routine(event);
+	routine = mdr_group_is_routine(group, event);
 	if (!routine || group->resetting_read)
 		sysfs_notify_dirent(group->state_node);
 	group->resetting_read = false;
@@ -194,7 +204,10 @@ static void mdr_group_announce(struct mdr_group *group, enum mdr_event event,
 		snprintf(device, sizeof(device), "MDR_DEVICE=%s",
 			 pci_name(function->pdev));
 
+	/* the host may be recovering the disk that memory is swapped to */
+	noio = memalloc_noio_save();
 	kobject_uevent_env(&group->dev.kobj, KOBJ_CHANGE, envp);
+	memalloc_noio_restore(noio);
 }
 
 /*
@@ -282,6 +295,8 @@ bool mdr_group_reset_begin(struct mdr_group *group, enum mdr_event event,
 			   struct mdr_function *function)
 {
 	bool by_host = event == MDR_EVENT_HOST_RESET_BEGIN;
+	/* a function level reset through config space is the user's, too */
+	bool by_user = !by_host || mdr_gate_current_calls();
 	bool joins = by_host && group->machine.state == MDR_STATE_RESETTING;
 
 	lockdep_assert_held(&group->lock);
@@ -289,8 +304,8 @@ bool mdr_group_reset_begin(struct mdr_group *group, enum mdr_event event,
 	/* the step announces the cause */
 	if (group->machine.state == MDR_STATE_OPEN &&
 	    event != MDR_EVENT_ADMIN_RECOVER)
-		group->cause = by_host ? MDR_CAUSE_HOST_RESET :
-					 MDR_CAUSE_USER_RESET;
+		group->cause = by_user ? MDR_CAUSE_USER_RESET :
+					 MDR_CAUSE_HOST_RESET;
 	if (group->dying || (!joins && !mdr_group_step(group, event, function)))
 		return false;
 	/* the group may be failed with an own attempt still running */

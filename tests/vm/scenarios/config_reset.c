@@ -8,6 +8,7 @@
 #include "nic_user.h"
 #include "scenario.h"
 #include "shim.h"
+#include "uevent.h"
 
 #define PORT "rp_igb2"
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
@@ -18,6 +19,7 @@
 #define MAGIC 0x5a17c0de
 #define RESETS 3
 #define RESET_MS 1500
+#define QUIET_MS 100
 
 static struct vfio_user user;
 static struct shim shim;
@@ -30,6 +32,8 @@ SCENARIO(config_reset_flr,
 		{ .u = &user, .kind = ACCESS_MAP_READ, .region = BAR0, .off = NIC_STATUS },
 	};
 	unsigned int at, devctl;
+	struct uevent event;
+	int uevents;
 	uint64_t start_ns, longest_ns = 0;
 
 	REQUIRE_OK(shim_make(&shim, PORT, 0, "resume"));
@@ -45,6 +49,8 @@ SCENARIO(config_reset_flr,
 		logs[i].value = nic_status(&user);
 		REQUIRE_OK(access_start(&logs[i]));
 	}
+	uevents = uevent_listen();
+	REQUIRE_OK(uevents < 0 ? uevents : 0);
 	for (unsigned int i = 0; i < RESETS; i++) {
 		REQUIRE_OK(vfio_user_write(&user, BAR0, NIC_SCRATCH, 4, MAGIC));
 		start_ns = now_ns();
@@ -63,6 +69,9 @@ SCENARIO(config_reset_flr,
 	}
 	CHECK(!shim_number(shim.group, "stats/drain_timeouts"), "%ju drains timed out",
 	      shim_number(shim.group, "stats/drain_timeouts"));
+	/* a user that resets over and over must not keep the administrator's tools busy */
+	CHECK(!uevent_wait(uevents, "MDR_STATE", NULL, QUIET_MS, &event), "a uevent: %s",
+	      uevent_get(&event, "MDR_STATE"));
 	CHECK_NUMBER(shim.group, "stats/host_resets", RESETS);
 	CHECK(shim_is(shim.group, "open"), "group is not open");
 	MEASURE_BOUND("reset_ms", longest_ns / NS_PER_MS, RESET_MS);
