@@ -13,217 +13,6 @@
 #include "group.h"
 
 /*
- * Enter the gate to open the device. Waits for a recovery to end, but starts no
- * new wait after @deadline (jiffies).
- */
-static int mdr_device_open_gate(struct mdr_device *device,
-				unsigned long deadline,
-				struct mdr_gate_entry *entry)
-{
-	struct mdr_group *group = device->function->group;
-	unsigned int timeout_ms = READ_ONCE(device->tunables.stall_timeout_ms);
-	enum mdr_state state;
-	int ret;
-
-	for (;;) {
-		if (mdr_gate_enter(&group->gate, MDR_ENTRY_EXCLUSIVE, entry))
-			return 0;
-
-		state = READ_ONCE(group->machine.state);
-		if (state == MDR_STATE_FAILED)
-			return -EIO;
-		if (state == MDR_STATE_HOLDING || state == MDR_STATE_EVICTING)
-			return -EBUSY;
-		if (state == MDR_STATE_RESETTING ||
-		    time_after(jiffies, deadline))
-			return -EAGAIN;
-
-		ret = mdr_group_wait_recovered(group, timeout_ms);
-		if (ret)
-			return ret;
-	}
-}
-
-/*
- * vfio-pci-core tries every reset method when it disables a device, and for one that
- * is gone the PCI core waits a minute each time. vfio-pci-core only tries to take
- * device locks, so it resets nothing while this lock is taken: by this task, or for
- * example by an unbind.
- */
-static bool mdr_device_lock_gone(struct mdr_device *device)
-{
-	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
-	struct mdr_function *function = device->function;
-
-	if (mdr_function_answers(function->pdev))
-		return false;
-	return mdr_trylock_until(function->pdev,
-				 READ_ONCE(function->removing) ||
-				 mdr_wait_is_over(deadline));
-}
-
-/* Disable the device. vfio-pci-core resets the function meanwhile. */
-static void mdr_device_disable(struct mdr_device *device)
-{
-	bool locked = mdr_device_lock_gone(device);
-
-	scoped_guard(mutex, &device->core_lock) {
-		device->parent->close_device(&device->core->vdev);
-		mdr_hooks_note_close(device->function);
-	}
-	if (locked)
-		device_unlock(&device->function->pdev->dev);
-}
-
-/* Enable the device, and call the parent driver's hooks for the reset in it. */
-static int mdr_device_enable_core(struct mdr_device *device)
-{
-	unsigned int timeout_ms = READ_ONCE(device->tunables.recovery_timeout_ms);
-	struct mdr_function *function = device->function;
-	int ret;
-
-	ret = mdr_restore_if_blank(function->pdev);
-	if (ret)
-		return ret;
-	ret = device->parent->open_device(&device->core->vdev);
-	if (ret)
-		return ret;
-	ret = mdr_hooks_call(function->group, function->pdev,
-			     jiffies + msecs_to_jiffies(timeout_ms));
-	if (ret)
-		mdr_device_disable(device);
-	return ret;
-}
-
-static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
-{
-	struct mdr_group *group = device->function->group;
-	struct pci_saved_state *saved;
-	struct mdr_gate_entry entry;
-	unsigned long let_go;
-	int ret;
-
-	ret = mdr_device_open_gate(device, deadline, &entry);
-	if (ret) {
-		dev_warn_ratelimited(&device->function->pdev->dev,
-				     "cannot open %s: group is %s (%d)\n",
-				     device->uuid,
-				     mdr_state_name(READ_ONCE(group->machine.state)),
-				     ret);
-		return ret;
-	}
-
-	let_go = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
-	do {
-		ret = mdr_device_enable_core(device);
-	} while (ret == -EAGAIN && !mdr_gate_closed(&group->gate) &&
-		 mdr_wait_host_lets_go(let_go));
-	if (ret) {
-		/* an error has just hit: retry, whatever the core returned */
-		if (mdr_gate_closed(&group->gate))
-			ret = -EAGAIN;
-		goto out_exit;
-	}
-
-	ret = mdr_status_add_region(device);
-	if (ret) {
-		mdr_device_disable(device);
-		goto out_exit;
-	}
-	mdr_user_registers_init(device);
-	saved = pci_store_saved_state(device->core->pdev);
-
-	mutex_lock(&group->lock);
-	if (mdr_gate_closed(&group->gate)) {
-		/* an error came: this may be the state of a dead device */
-		mutex_unlock(&group->lock);
-		mdr_device_disable(device);
-		kfree(saved);
-		ret = -EAGAIN;
-		goto out_exit;
-	}
-	swap(device->saved, saved);
-	device->opened = true;
-	device->acknowledged = group->event;
-	group->users++;
-	mutex_unlock(&group->lock);
-
-	kfree(saved);
-out_exit:
-	mdr_gate_exit(&entry);
-	return ret;
-}
-
-static void mdr_device_release_use(struct mdr_device *device)
-{
-	struct mdr_group *group = device->function->group;
-
-	scoped_guard(mutex, &group->lock)
-		device->in_use = false;
-	wake_up_all(&device->released);
-}
-
-/*
- * An error during the open starts it over once the recovery has ended. The
- * stall timeout covers all attempts together, however many recoveries follow.
- */
-static int mdr_device_open(struct vfio_device *vdev)
-{
-	struct mdr_device *device = to_mdr_device(vdev);
-	struct mdr_group *group = device->function->group;
-	unsigned int timeout_ms = READ_ONCE(device->tunables.stall_timeout_ms);
-	unsigned long deadline = jiffies + msecs_to_jiffies(timeout_ms);
-	int ret;
-
-	scoped_guard(mutex, &group->lock) {
-		if (device->removing)
-			return -ENODEV;
-		device->in_use = true;
-	}
-	mdr_users_note(&device->users);
-
-	do {
-		ret = mdr_device_enable(device, deadline);
-	} while (ret == -EAGAIN && time_before(jiffies, deadline) &&
-		 mdr_group_is_recovering(group) &&
-		 !mdr_group_wait_recovered(group, timeout_ms));
-
-	if (ret) {
-		mdr_users_forget(&device->users);
-		mdr_device_release_use(device);
-	}
-	return ret;
-}
-
-static void mdr_device_close(struct vfio_device *vdev)
-{
-	struct mdr_device *device = to_mdr_device(vdev);
-	struct mdr_group *group = device->function->group;
-	struct mdr_gate_entry entry;
-
-	/* a task that closes must not be killed for the wait below */
-	mdr_users_forget(&device->users);
-	mdr_device_enter_recovered(device, &entry);
-	scoped_guard(mutex, &group->lock)
-		device->opened = false;
-	mdr_intx_forget(device);
-	mdr_device_disable(device);
-	mdr_gate_exit(&entry);
-	mdr_status_close(device);
-
-	scoped_guard(mutex, &group->lock) {
-		if (!--group->users)
-			mdr_group_step(group, MDR_EVENT_LAST_USER_GONE,
-				       device->function);
-		else if (mdr_group_acknowledged(group))
-			/* by all remaining users */
-			mdr_group_step(group, MDR_EVENT_ACKNOWLEDGED,
-				       device->function);
-	}
-	mdr_device_release_use(device);
-}
-
-/*
  * Match by UUID or by PCI address. A VF token may follow either one; that is
  * left to the parent's operation.
  */
@@ -272,6 +61,7 @@ static const struct vfio_device_ops mdr_plain_ops = {
 	.request	= vfio_pci_core_request,
 	.match		= vfio_pci_core_match,
 	VFIO_OPS_REGION_INFO(vfio_pci_ioctl_get_region_info)
+	.unbind_iommufd	= vfio_iommufd_physical_unbind,
 	.attach_ioas	= vfio_iommufd_physical_attach_ioas,
 	.detach_ioas	= vfio_iommufd_physical_detach_ioas,
 };
@@ -287,8 +77,9 @@ static void mdr_device_copy_ops(struct mdr_device *device)
 
 	ops->name = parent->name;
 	ops->bind_iommufd = parent->bind_iommufd;
-	ops->unbind_iommufd = parent->unbind_iommufd;
 	ops->dma_unmap = parent->dma_unmap;
+	if (!parent->unbind_iommufd)
+		ops->unbind_iommufd = NULL;
 	if (!parent->attach_ioas)
 		ops->attach_ioas = NULL;
 	if (!parent->detach_ioas)
@@ -389,7 +180,7 @@ static const struct vfio_device_ops mdr_device_ops = {
 	VFIO_OPS_REGION_INFO(mdr_device_region_info)
 	VFIO_OPS_MATCH_TOKEN(vfio_pci_core_match_token_uuid)
 	.bind_iommufd	= vfio_iommufd_physical_bind,
-	.unbind_iommufd	= vfio_iommufd_physical_unbind,
+	.unbind_iommufd	= mdr_device_unbind_iommufd,
 	.attach_ioas	= mdr_device_attach_ioas,
 	.detach_ioas	= mdr_device_detach_ioas,
 };
@@ -408,6 +199,7 @@ static const struct vfio_device_ops mdr_vendor_ops = {
 	.request	= mdr_device_request,
 	.match		= mdr_device_match,
 	VFIO_OPS_REGION_INFO(mdr_device_region_info)
+	.unbind_iommufd	= mdr_device_unbind_iommufd,
 	.attach_ioas	= mdr_device_attach_ioas,
 	.detach_ioas	= mdr_device_detach_ioas,
 };

@@ -418,9 +418,14 @@ ssize_t mdr_vendor_write(struct vfio_device *vdev, const char __user *buf,
 int mdr_vendor_init(struct mdr_device *device);
 int mdr_vendor_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
 
+/* open.c: opening and closing */
+int mdr_device_open(struct vfio_device *vdev);
+void mdr_device_close(struct vfio_device *vdev);
+
 /* ioas.c: the address space of an iommufd */
 int mdr_device_attach_ioas(struct vfio_device *vdev, u32 *pt_id);
 void mdr_device_detach_ioas(struct vfio_device *vdev);
+void mdr_device_unbind_iommufd(struct vfio_device *vdev);
 
 /* revoke.c: taking a device away from its user */
 void mdr_device_revoke(struct mdr_device *device);

@@ -136,6 +136,8 @@ static void mdr_function_unpublish(struct mdr_function *function)
 	mdr_group_unlink(function->group, &function->pdev->dev);
 	xa_erase(&mdr_functions, (unsigned long)function->pdev);
 	mdr_domain_forget(function);
+	if (function->removing)
+		function->domain->unbinding--;
 	mdr_domain_put(function->domain);
 	mdr_group_put(function->group);
 }
@@ -224,8 +226,7 @@ void mdr_unregister_function(struct pci_dev *pdev)
 	device_lock_assert(&pdev->dev);
 
 	WRITE_ONCE(function->removing, true);
-	/* stop a close that waits for the host: the host waits for our lock */
-	wake_up_all(&function->group->state_changed);
+	mdr_domain_unbind(function);
 	mdev_unregister_parent(&function->parent);
 	/* mdr_mdev_remove() could not get the device lock that we hold */
 	if (function->device)

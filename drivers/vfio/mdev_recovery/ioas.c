@@ -6,7 +6,8 @@
  * Attaching is not done inside the gate: with the first device the IOMMU driver pins all
  * memory of the space, and that takes as long as the user lets it wait for a page. If an
  * error comes meanwhile, the restore enables what the PCI core knows to be enabled.
- * Detaching waits for nobody, so it does enter.
+ * Detaching waits for nobody, so it does enter. So does leaving the iommufd after a close,
+ * which detaches the device if its user has not.
  *
  * vfio core holds dev_set->lock, which a hot reset needs after it has closed the gate.
  * So both wait only for the host, as opening and closing do.
@@ -60,5 +61,16 @@ void mdr_device_detach_ioas(struct vfio_device *vdev)
 
 	mdr_device_enter_recovered(device, &entry);
 	device->parent->detach_ioas(vdev);
+	mdr_gate_exit(&entry);
+}
+
+/* .unbind_iommufd; like mdr_device_detach_ioas(). The device is closed. */
+void mdr_device_unbind_iommufd(struct vfio_device *vdev)
+{
+	struct mdr_device *device = to_mdr_device(vdev);
+	struct mdr_gate_entry entry;
+
+	mdr_device_enter_recovered(device, &entry);
+	device->parent->unbind_iommufd(vdev);
 	mdr_gate_exit(&entry);
 }

@@ -119,6 +119,25 @@ void mdr_domain_put(struct mdr_domain *domain)
 	kfree(domain);
 }
 
+/*
+ * A function is about to be unbound: stop each close in the domain that waits for the
+ * host. A walk waits for the device lock that the unbind holds, the unbind for the close of
+ * this function, and that one maybe for the close of another: the two have dev_set->lock in
+ * common, or they are made by one process, one after the other.
+ */
+void mdr_domain_unbind(struct mdr_function *function)
+{
+	struct mdr_function *other;
+	unsigned long index;
+
+	guard(mutex)(&mdr_registry_lock);
+	WRITE_ONCE(function->domain->unbinding,
+		   function->domain->unbinding + 1);
+	xa_for_each(&mdr_functions, index, other)
+		if (other->domain == function->domain)
+			wake_up_all(&other->group->state_changed);
+}
+
 /* A function leaves its domain. */
 void mdr_domain_forget(struct mdr_function *function)
 {

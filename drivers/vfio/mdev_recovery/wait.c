@@ -101,9 +101,18 @@ int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms)
 }
 
 /*
+ * May a close wait for the host? Not during an unbind below the same root port: the host
+ * waits for its device lock, and it may wait for this close (mdr_domain_unbind()).
+ */
+static bool mdr_close_may_wait(struct mdr_function *function)
+{
+	return mdr_group_is_recovering(function->group) &&
+	       !READ_ONCE(function->domain->unbinding);
+}
+
+/*
  * Wait for the end of the recovery in close, outside any gate. Close cannot fail, so a
- * signal does not end the wait; the group's timer bounds it. During an unbind there is no
- * wait: the unbind holds the device lock until close is done, and the recovery needs it.
+ * signal does not end the wait; the group's timer bounds it.
  */
 static void mdr_group_wait_close(struct mdr_function *function)
 {
@@ -114,8 +123,7 @@ static void mdr_group_wait_close(struct mdr_function *function)
 		ms = mdr_group_recovery_timeout(group) + MDR_DRAIN_TIMEOUT_MS;
 	/* idle: a recovery may take longer than the hung task detector's 120 s */
 	wait_event_idle_timeout(group->state_changed,
-				!mdr_group_is_recovering(group) ||
-				READ_ONCE(function->removing),
+				!mdr_close_may_wait(function),
 				msecs_to_jiffies(ms));
 }
 
@@ -134,8 +142,7 @@ void mdr_device_enter_recovered(struct mdr_device *device,
 	for (;;) {
 		mdr_group_wait_close(function);
 		mdr_gate_enter_exclusive(&group->gate, entry);
-		if (!mdr_group_is_recovering(group) ||
-		    READ_ONCE(function->removing))
+		if (!mdr_close_may_wait(function))
 			return;
 		mdr_gate_exit(entry);
 	}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A function is unbound under its user, and an error strikes: the host waits for the
+ * unbind, and the unbind for the user. Whoever the user waits for must not wait for the
+ * host, or for a lock that it holds.
+ */
+#include "background.h"
+#include "clock.h"
+#include "monitor.h"
+#include "nic_user.h"
+#include "pci.h"
+#include "scenario.h"
+#include "shim.h"
+
+/* A walk comes to the first function of the port before the second. */
+#define PORT "rp_igb"
+#define OTHER_PORT "rp_e1000e"
+#define SETTLE_MS 3000
+#define END_MS 3000
+#define REVOKING "mdr_device_revoke"
+/* a close that waits for the recovery exceeds END_MS by far */
+#define RECOVERY_MS "20000"
+
+static struct vfio_user user, other;
+static struct shim first, second;
+
+static int close_user(const char *unused)
+{
+	(void)unused;
+	vfio_user_close(&user);
+	return 0;
+}
+
+static int close_other(const char *unused)
+{
+	(void)unused;
+	vfio_user_close(&other);
+	return 0;
+}
+
+/* The second function is being unbound under other, and a walk waits for that. */
+static void unbind_and_strike(struct background *unbind)
+{
+	*unbind = (struct background){ .call = pci_unbind, .name = second.addr };
+	background_start(unbind);
+	REQUIRE(background_in(unbind, REVOKING, SETTLE_MS), "it does not wait for the user");
+	REQUIRE_OK(aer_inject(PORT, "DLP"));
+	REQUIRE(WAIT_FOR(!shim_is(first.group, "open"), SETTLE_MS), "no error seen");
+	/* the rest of its work for the first function */
+	sleep_ms(100);
+	CHECK(shim_is(second.group, "open"), "the walk does not wait for the unbind");
+}
+
+/*
+ * Without a driver the second function makes the kernel abandon the recovery, and 6.12 does
+ * not say so: then the shim waits for recovery_timeout_ms before it tries by itself.
+ */
+static void check_neighbour(void)
+{
+	CHECK(!shim_is(first.group, "failed"), "the neighbour has failed");
+}
+
+SCENARIO(unbinding_close_takes_no_bus_lock,
+	 "the user closes while a hotplug waits for the walk, and the walk for the unbind")
+{
+	struct background unbind, hotplug = { .call = pci_remove };
+	char addr[PCI_ADDR_LEN];
+
+	REQUIRE_OK(shim_make(&first, PORT, 0, "resume"));
+	REQUIRE_OK(shim_make(&second, PORT, 1, "resume"));
+	REQUIRE_OK(vfio_user_open(&other, second.uuid));
+	REQUIRE_OK(pci_below(OTHER_PORT, 1, addr));
+	unbind_and_strike(&unbind);
+	hotplug.name = addr;
+	background_start(&hotplug);
+	REQUIRE(background_in(&hotplug, "pci_remove_bus_device", SETTLE_MS),
+		"the hotplug does not wait");
+
+	close_other(NULL);
+	MEASURE_BOUND("unbind_ms", background_ms(&unbind, END_MS), END_MS);
+	background_ms(&hotplug, END_MS);
+	CHECK_OK(unbind.ret);
+	CHECK_OK(hotplug.ret);
+	check_neighbour();
+}
+
+SCENARIO(unbinding_close_of_neighbour,
+	 "a neighbour's user closes first: it waits for no host that waits for the unbind",
+	 .limit_s = 60)
+{
+	struct background unbind, closes[] = {
+		{ .call = close_user }, { .call = close_other },
+	};
+
+	REQUIRE_OK(shim_make(&first, PORT, 0, "resume"));
+	REQUIRE_OK(shim_make(&second, PORT, 1, "resume"));
+	REQUIRE_OK(shim_set(&first, "recovery_timeout_ms", RECOVERY_MS));
+	REQUIRE_OK(shim_set(&second, "recovery_timeout_ms", RECOVERY_MS));
+	REQUIRE_OK(vfio_user_open(&user, first.uuid));
+	REQUIRE_OK(vfio_user_open(&other, second.uuid));
+	unbind_and_strike(&unbind);
+	background_start(&closes[0]);
+	sleep_ms(50);
+	background_start(&closes[1]);
+	MEASURE_BOUND("unbind_ms", background_ms(&unbind, END_MS), END_MS);
+	for (int i = 0; i < 2; i++)
+		background_ms(&closes[i], END_MS);
+	CHECK_OK(unbind.ret);
+	check_neighbour();
+}
