@@ -112,8 +112,9 @@ struct mdr_parent_ops {
  * - ioctl: RESET and PCI_HOT_RESET with the gate closed, everything else inside the
  *   gate, IOEVENTFD never;
  * - get_region_info_caps, device_feature, and the migration and logging operations
- *   that init has put into the vfio_device;
- * - attach_ioas and detach_ioas, which wait only for a recovery by the host;
+ *   that init has put into the vfio_device, but for log_read_and_clear;
+ * - attach_ioas, detach_ioas and unbind_iommufd, which wait only for a recovery by the
+ *   host;
  * - the faults of a mapping. A mapping must be shared (VM_SHARED) and of page frames
  *   (VM_PFNMAP), and only fault or huge_fault may fill it, with vmf_insert_pfn*().
  *   After mmap, the shim replaces the table in vma->vm_ops.
@@ -124,9 +125,20 @@ struct mdr_parent_ops {
  * Inside the gate an operation must not reset the function, wait for a recovery or a
  * hook, or take longer than a small access: the host waits for it, up to 1 s.
  *
+ * read, write, ioctl and device_feature run with page faults off. If one of them returns
+ * -EFAULT, the shim leaves the gate, faults in the user's memory, and calls it again, up
+ * to 16 times. So it must copy from the user before it changes anything, and must not
+ * mind if it gives its result twice. The first word of an ioctl's argument is its size,
+ * argsz, as in vfio's own.
+ *
+ * log_read_and_clear is called outside of the gate, because iova_bitmap_set() may wait
+ * for the user's bitmap without a bound. It enters by mdr_parent_enter() for what it does
+ * with the device, and leaves before it calls iova_bitmap_set(). Meanwhile it must not
+ * hold a lock that another operation or a hook takes.
+ *
  * These are called outside of the gate, so they must not touch the device: init and
- * release, mmap itself, request, match, match_token_uuid, bind_iommufd and
- * unbind_iommufd, dma_unmap. open_device and close_device have exclusive access to the
+ * release, mmap itself, request, match, match_token_uuid, bind_iommufd, dma_unmap.
+ * open_device and close_device have exclusive access to the
  * device; open_device calls vfio_pci_core_enable(), and close_device
  * vfio_pci_core_close_device(). If the function does not answer, close_device is
  * called with its device lock held, so that vfio-pci-core does not reset it.

@@ -128,6 +128,24 @@ static bool mdr_irqs_turn_off(struct mdr_device *device, unsigned int cmd,
 	return holding;
 }
 
+/*
+ * An ioctl that vfio does not know. Only the parent driver knows whether its argument is
+ * written or only read, maybe from memory that cannot be written.
+ */
+static long mdr_own_ioctl(struct mdr_device *device, unsigned int cmd,
+			  unsigned long arg)
+{
+	void __user *user = (void __user *)arg;
+	long ret;
+
+	ret = mdr_call_copying(device, user, mdr_call_size(user), true,
+			       mdr_parent_ioctl(device, cmd, arg));
+	if (ret != -EFAULT)
+		return ret;
+	return mdr_call_copying(device, user, mdr_call_size(user), false,
+				mdr_parent_ioctl(device, cmd, arg));
+}
+
 static long mdr_ioctl_refuse(struct mdr_device *device, unsigned int cmd)
 {
 	pci_notice_ratelimited(device->core->pdev,
@@ -174,9 +192,7 @@ long mdr_device_ioctl(struct vfio_device *vdev, unsigned int cmd,
 	default:
 		if (!device->function->ops->device_ops)
 			return mdr_ioctl_refuse(device, cmd);
-		/* may not be repeatable, so it may wait for user memory inside */
-		return mdr_call_inside(device,
-				       mdr_parent_ioctl(device, cmd, arg));
+		return mdr_own_ioctl(device, cmd, arg);
 	}
 }
 

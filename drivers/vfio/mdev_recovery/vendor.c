@@ -4,8 +4,9 @@
  * operations.
  *
  * vfio core calls their migration and logging operations directly, so tables of ours
- * stand in front of those. Other ways to the device, for example the file with the
- * migration data, have to enter the gate by mdr_parent_enter().
+ * stand in front of those. Other ways to the device have to enter the gate by
+ * mdr_parent_enter(): for example the file with the migration data, and the reading of
+ * the log.
  */
 #include <linux/err.h>
 #include <linux/mdev_recovery.h>
@@ -21,13 +22,14 @@ static_assert(sizeof(struct mdr_gate_entry) <=
  * @entry: for mdr_parent_exit()
  *
  * For what a parent driver does for a user outside of its operations, in a file
- * or a work item. Waits at a closed gate like any access.
+ * or a work item, and in log_read_and_clear. Waits at a closed gate like any access.
  *
  * Inside, do not wait for user memory, and be quick: the host's recovery waits up
  * to 1 s for tasks that are inside, and then goes on without them.
  *
- * Context: process context, in no operation and no hook. May sleep, killable.
- * Holds no lock that a hook takes.
+ * Context: process context, in no hook, and in no operation but log_read_and_clear.
+ * May sleep, killable. Holds no lock that a hook takes, nor one that an operation
+ * takes inside the gate.
  * Return: 0; -EIO if the device does not answer within stall_timeout_ms;
  * -ERESTARTSYS.
  */
@@ -109,15 +111,17 @@ static int mdr_log_stop(struct vfio_device *vdev)
 	return mdr_call_inside(device, device->log_ops->log_stop(vdev));
 }
 
+/*
+ * Outside of the gate: iova_bitmap_set() pins pages of the user's bitmap, and may wait
+ * for them without a bound. The parent driver enters for what it does with the device.
+ */
 static int mdr_log_read_and_clear(struct vfio_device *vdev,
 				  unsigned long iova, unsigned long length,
 				  struct iova_bitmap *dirty)
 {
-	struct mdr_device *device = to_mdr_device(vdev);
-	const struct vfio_log_ops *ops = device->log_ops;
+	const struct vfio_log_ops *ops = to_mdr_device(vdev)->log_ops;
 
-	return mdr_call_inside(device, ops->log_read_and_clear(vdev, iova,
-							       length, dirty));
+	return ops->log_read_and_clear(vdev, iova, length, dirty);
 }
 
 static const struct vfio_log_ops mdr_log_ops = {

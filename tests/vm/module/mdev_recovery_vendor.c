@@ -26,6 +26,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/io.h>
+#include <linux/iova_bitmap.h>
 #include <linux/mdev_recovery.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -37,6 +38,7 @@
 #define VENDOR_MAGIC	0x600dcafe
 #define VENDOR_IOCTL	_IO(VFIO_TYPE, VFIO_BASE + 200)
 #define VENDOR_ANSWER	42
+#define VENDOR_IOCTL_CHANGE _IO(VFIO_TYPE, VFIO_BASE + 201)
 #define VENDOR_TYPE	(VFIO_REGION_TYPE_PCI_VENDOR_TYPE | 0x1af4)
 #define VENDOR_FLAGS	(VFIO_REGION_INFO_FLAG_READ | \
 			 VFIO_REGION_INFO_FLAG_WRITE | \
@@ -283,11 +285,24 @@ static int vendor_log_stop(struct vfio_device *vdev)
 	return 0;
 }
 
+/* Each page is dirty. Setting the bits may wait for the user, so it is done outside. */
 static int vendor_log_read(struct vfio_device *vdev, unsigned long iova,
 			   unsigned long length, struct iova_bitmap *dirty)
 {
-	vendor_touch(to_vendor(vdev));
-	return 0;
+	struct vendor_device *vendor = to_vendor(vdev);
+	struct mdr_parent_entry entry;
+	int ret;
+
+	ret = mdr_parent_enter(vdev, &entry);
+	if (ret)
+		return ret;
+	vendor_touch(vendor);
+	if (ioread32(vendor->bar + VENDOR_SCRATCH) != VENDOR_MAGIC)
+		ret = -EIO;
+	mdr_parent_exit(&entry);
+	if (!ret)
+		iova_bitmap_set(dirty, iova, length);
+	return ret;
 }
 
 static const struct vfio_log_ops vendor_log_ops = {
@@ -354,12 +369,7 @@ static void vendor_vm_close(struct vm_area_struct *vma)
 }
 
 static const struct vm_operations_struct vendor_vm_ops[VENDOR_PAGES] = {
-	[VENDOR_PAGE_GOOD] = {
-		.open = vendor_vm_open,
-		.close = vendor_vm_close,
-		.fault = vendor_fault,
-	},
-	[VENDOR_PAGE_FILLED] = {
+	[VENDOR_PAGE_GOOD ... VENDOR_PAGE_FILLED] = {
 		.open = vendor_vm_open,
 		.close = vendor_vm_close,
 		.fault = vendor_fault,
@@ -368,12 +378,7 @@ static const struct vm_operations_struct vendor_vm_ops[VENDOR_PAGES] = {
 		.open = vendor_vm_open,
 		.close = vendor_vm_close,
 	},
-	[VENDOR_PAGE_STRUCT] = {
-		.open = vendor_vm_open,
-		.close = vendor_vm_close,
-		.fault = vendor_fault_page,
-	},
-	[VENDOR_PAGE_MIXED] = {
+	[VENDOR_PAGE_STRUCT ... VENDOR_PAGE_MIXED] = {
 		.open = vendor_vm_open,
 		.close = vendor_vm_close,
 		.fault = vendor_fault_page,
@@ -406,6 +411,16 @@ static int vendor_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 	return ret;
 }
 
+/* Turns the bits of the word behind argsz over: reads from the user, and writes. */
+static long vendor_change(u32 __user *user)
+{
+	u32 word;
+
+	if (get_user(word, user + 1))
+		return -EFAULT;
+	return put_user(~word, user + 1);
+}
+
 static long vendor_ioctl(struct vfio_device *vdev, unsigned int cmd,
 			 unsigned long arg)
 {
@@ -416,6 +431,8 @@ static long vendor_ioctl(struct vfio_device *vdev, unsigned int cmd,
 		vendor_touch(vendor);
 	if (cmd == VENDOR_IOCTL)
 		return VENDOR_ANSWER;
+	if (cmd == VENDOR_IOCTL_CHANGE)
+		return vendor_change((void __user *)arg);
 	return vfio_pci_core_ioctl(vdev, cmd, arg);
 }
 
@@ -576,6 +593,8 @@ static struct pci_driver vendor_driver = {
 };
 module_pci_driver(vendor_driver);
 
+/* of iova_bitmap_set(); MODULE_IMPORT_NS() takes a string only since 6.13 */
+MODULE_INFO(import_ns, "IOMMUFD");
 MODULE_LICENSE("GPL");
 MODULE_AUTHOR("The mdev-recovery authors");
 MODULE_DESCRIPTION("A parent driver with a vfio driver of its own, for the tests of mdev_recovery");

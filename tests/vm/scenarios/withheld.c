@@ -48,11 +48,13 @@
 /* the recovery takes at least so long */
 #define SLOW_MS 1000
 #define CONFIG_LINE 0x3c
+#define OWN VFIO_PCI_NUM_REGIONS
+#define OWN_IOCTL_CHANGE _IO(VFIO_TYPE, VFIO_BASE + 201)
 
 static struct vfio_user user, other;
 static struct shim shim;
 
-enum kind { CALL_READ, CALL_WRITE, CALL_IOCTL };
+enum kind { CALL_READ, CALL_WRITE, CALL_IOCTL, CALL_FEATURE };
 
 /* One call with a page that is withheld. */
 struct call {
@@ -62,8 +64,12 @@ struct call {
 	uint64_t off;
 	size_t len;
 	size_t before;		/* so much of it lies in the page before */
+	const void *head;	/* and this is there */
 	unsigned long cmd;	/* an ioctl of this file, whose argument is the page */
 	int fd;
+	const void *data;	/* what comes into the page at last; NULL: zeroes */
+	size_t size;
+	long result;		/* of an ioctl, then */
 
 	struct slow_page slow;
 	pthread_t thread;
@@ -87,6 +93,9 @@ static void call_once(struct call *c)
 	case CALL_IOCTL:
 		c->ret = ioctl(c->fd, c->cmd, buf) ? -errno : 0;
 		break;
+	case CALL_FEATURE:	/* whose argument is the head, and contains the page */
+		c->ret = ioctl(user.device, VFIO_DEVICE_FEATURE, c->head) ? -errno : 0;
+		break;
 	}
 }
 
@@ -105,6 +114,8 @@ static void *call_run(void *arg)
 static void call_start(struct call *c)
 {
 	REQUIRE_OK(slow_page_init(&c->slow));
+	if (c->head)
+		memcpy((char *)c->slow.page - c->before, c->head, c->before);
 	REQUIRE(!pthread_create(&c->thread, NULL, call_run, c), "no thread");
 	REQUIRE(slow_page_touched(&c->slow, SETTLE_MS), "%s does not stop", c->name);
 }
@@ -113,6 +124,16 @@ static void call_ends(struct call *c, long ret)
 {
 	REQUIRE(WAIT_FOR(atomic_load(&c->done), SETTLE_MS), "%s does not end", c->name);
 	CHECK(c->ret == ret, "%s: %ld", c->name, c->ret);
+}
+
+/* The page comes, and the call succeeds as it should. */
+static void call_finish(struct call *c)
+{
+	if (c->data)
+		REQUIRE_OK(slow_page_fill(&c->slow, c->data, c->size));
+	else
+		REQUIRE_OK(slow_page_release(&c->slow));
+	call_ends(c, c->cmd ? c->result : (long)c->len);
 }
 
 static void see_drain(const char *entry, void *arg)
@@ -211,6 +232,20 @@ SCENARIO(withheld_long,
 SCENARIO(withheld_calls,
 	 "no call whose page is withheld is inside the gate: an error drains at once")
 {
+	struct vfio_irq_set set = {
+		.argsz = sizeof(set) + 4, .index = VFIO_PCI_MSIX_IRQ_INDEX, .count = 1,
+		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+	};
+	/* with an eventfd that is none, so it fails in the end */
+	struct vfio_device_feature feature = {
+		.argsz = sizeof(feature) +
+			 sizeof(struct vfio_device_low_power_entry_with_wakeup),
+		.flags = VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP |
+			 VFIO_DEVICE_FEATURE_SET,
+	};
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+	int fired = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	uint16_t command;
 	struct call calls[] = {
 		{ .name = "pread", .region = BAR0, .off = NIC_STATUS, .len = 4 },
 		{ .name = "pread 64", .region = BAR0, .len = 64 },
@@ -226,72 +261,120 @@ SCENARIO(withheld_calls,
 		{ .name = "pwrite config across", .kind = CALL_WRITE, .region = VFIO_CONFIG,
 		  .off = CONFIG_LINE, .len = 4, .before = 2 },
 		{ .name = "pwrite command", .kind = CALL_WRITE, .region = VFIO_CONFIG,
-		  .off = 4, .len = 2 },
-		{ .name = "GET_INFO", .cmd = VFIO_DEVICE_GET_INFO },
-		{ .name = "GET_REGION_INFO", .cmd = VFIO_DEVICE_GET_REGION_INFO },
-		{ .name = "GET_IRQ_INFO", .cmd = VFIO_DEVICE_GET_IRQ_INFO },
-		{ .name = "SET_IRQS", .cmd = VFIO_DEVICE_SET_IRQS,
-		  .before = sizeof(struct vfio_irq_set) },
-		{ .name = "RESET", .cmd = VFIO_DEVICE_PCI_HOT_RESET },
-		{ .name = "MAP_DMA", .cmd = VFIO_IOMMU_MAP_DMA },
+		  .off = 4, .len = 2, .data = &command, .size = 2 },
+		{ .name = "GET_INFO", .cmd = VFIO_DEVICE_GET_INFO, .data = &info,
+		  .size = sizeof(info) },
+		{ .name = "SET_IRQS", .cmd = VFIO_DEVICE_SET_IRQS, .head = &set,
+		  .before = sizeof(set), .data = &fired, .size = sizeof(fired) },
+		{ .name = "FEATURE", .cmd = VFIO_DEVICE_FEATURE, .head = &feature,
+		  .before = sizeof(feature), .result = -EINVAL },
+		/* these have a size of 0 in the end */
+		{ .name = "GET_REGION_INFO", .cmd = VFIO_DEVICE_GET_REGION_INFO,
+		  .result = -EINVAL },
+		{ .name = "GET_IRQ_INFO", .cmd = VFIO_DEVICE_GET_IRQ_INFO, .result = -EINVAL },
+		{ .name = "RESET", .cmd = VFIO_DEVICE_PCI_HOT_RESET, .result = -EINVAL },
+		{ .name = "MAP_DMA", .cmd = VFIO_IOMMU_MAP_DMA, .result = -EINVAL },
 	};
 	unsigned int count = sizeof(calls) / sizeof(calls[0]);
-	struct vfio_irq_set set = {
-		.argsz = sizeof(set) + 4, .index = VFIO_PCI_MSIX_IRQ_INDEX, .count = 1,
-		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-	};
-	struct vfio_device_info info = { .argsz = sizeof(info) };
-	int fired = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	uint16_t command;
 
 	REQUIRE_OK(shim_make(&shim, NIC_PORT, 0, "resume"));
 	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
 	command = vfio_user_command(&user);
-	if (!user.regions[VFIO_PCI_ROM_REGION_INDEX].size)
-		calls[5].region = BAR0;
 	for (unsigned int i = 0; i < count; i++) {
 		struct call *c = &calls[i];
 
+		if (c->region == VFIO_PCI_ROM_REGION_INDEX && !user.regions[c->region].size)
+			c->region = BAR0;
 		if (c->cmd) {
 			c->kind = CALL_IOCTL;
 			c->fd = c->cmd == VFIO_IOMMU_MAP_DMA ? user.own.container :
 							       user.device;
 		}
-		if (c->cmd == VFIO_DEVICE_SET_IRQS) {
-			REQUIRE_OK(slow_page_init(&c->slow));
-			memcpy((char *)c->slow.page - sizeof(set), &set, sizeof(set));
-			pthread_create(&c->thread, NULL, call_run, c);
-			REQUIRE(slow_page_touched(&c->slow, SETTLE_MS), "SET_IRQS does not stop");
-		} else {
-			call_start(c);
-		}
+		call_start(c);
 	}
 
 	strike_and_measure(NIC_PORT, "open", DRAIN_US);
-
-	for (unsigned int i = 0; i < count; i++) {
-		struct call *c = &calls[i];
-
-		if (c->cmd == VFIO_DEVICE_GET_INFO)
-			REQUIRE_OK(slow_page_fill(&c->slow, &info, sizeof(info)));
-		else if (c->cmd == VFIO_DEVICE_SET_IRQS)
-			REQUIRE_OK(slow_page_fill(&c->slow, &fired, sizeof(fired)));
-		else if (!strcmp(c->name, "pwrite command"))
-			REQUIRE_OK(slow_page_fill(&c->slow, &command, 2));
-		else
-			REQUIRE_OK(slow_page_release(&c->slow));
-		if (!c->cmd)
-			call_ends(c, c->len);
-		else if (c->cmd == VFIO_DEVICE_GET_INFO || c->cmd == VFIO_DEVICE_SET_IRQS)
-			call_ends(c, 0);
-		else	/* of size 0 */
-			call_ends(c, -EINVAL);
-	}
+	for (unsigned int i = 0; i < count; i++)
+		call_finish(&calls[i]);
 	CHECK(vfio_user_command(&user) == command, "COMMAND is %#x, was %#x",
 	      vfio_user_command(&user), command);
 	REQUIRE_OK(vfio_irq_loopback(&user, VFIO_PCI_MSIX_IRQ_INDEX, 0));
 	CHECK(vfio_irq_wait(fired, SETTLE_MS, NULL), "SET_IRQS has set nothing");
 	MEASURE("calls", "%u", count);
+}
+
+/* A function whose parent driver has operations of its own. */
+static void open_vendor(void)
+{
+	REQUIRE_OK(shim_bind_vendor(&shim, NIC_PORT, 0));
+	REQUIRE_OK(shim_create(&shim, "hold"));
+	REQUIRE_OK(shim_set(&shim, "stall_timeout_ms", "30000"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+}
+
+/* Nothing has reached the driver while its device was dead. */
+static void check_vendor(void)
+{
+	CHECK(shim_vendor_count("trespasses") == 0, "%ld operations at the closed gate",
+	      shim_vendor_count("trespasses"));
+}
+
+SCENARIO(withheld_vendor,
+	 "nor does a parent driver's operation whose page is withheld, and it is made again")
+{
+	uint32_t change[2] = { sizeof(change), 0x12345678 }, magic = 0;
+	struct call calls[] = {
+		{ .name = "pread", .region = OWN, .len = 8, .before = 4 },
+		{ .name = "pwrite", .kind = CALL_WRITE, .region = OWN, .off = 64, .len = 8,
+		  .before = 4 },
+		{ .name = "pread BAR", .region = BAR0, .off = NIC_STATUS, .len = 4 },
+		{ .name = "own ioctl", .kind = CALL_IOCTL, .cmd = OWN_IOCTL_CHANGE,
+		  .head = change, .before = 4, .data = &change[1], .size = 4 },
+	};
+	unsigned int count = sizeof(calls) / sizeof(calls[0]);
+
+	open_vendor();
+	for (unsigned int i = 0; i < count; i++) {
+		calls[i].fd = user.device;
+		call_start(&calls[i]);
+	}
+	strike_and_measure(NIC_PORT, "holding", DRAIN_US);
+	REQUIRE_OK(vfio_user_reset(&user));
+	for (unsigned int i = 0; i < count; i++)
+		call_finish(&calls[i]);
+	memcpy(&magic, (char *)calls[0].slow.page - 4, 4);
+	CHECK(magic == 0x600dcafe, "its region has %#x", magic);
+	memcpy(&magic, calls[3].slow.page, 4);
+	CHECK(magic == ~change[1], "the ioctl has made %#x", magic);
+	check_vendor();
+}
+
+SCENARIO(withheld_log,
+	 "nor does the reading of a parent driver's log into a bitmap that is withheld",
+	 .debug = true)
+{
+	struct {
+		struct vfio_device_feature head;
+		struct vfio_device_feature_dma_logging_report report;
+	} arg = {
+		.head = { .argsz = sizeof(arg),
+			  .flags = VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT |
+				   VFIO_DEVICE_FEATURE_GET },
+		.report = { .iova = AT, .length = 64 * PAGE, .page_size = PAGE },
+	};
+	struct call c = { .name = "log", .kind = CALL_FEATURE, .head = &arg };
+
+	open_vendor();
+	REQUIRE_OK(slow_page_init(&c.slow));
+	arg.report.bitmap = (uintptr_t)c.slow.page;
+	REQUIRE(!pthread_create(&c.thread, NULL, call_run, &c), "no thread");
+	REQUIRE(slow_page_touched(&c.slow, SETTLE_MS), "it does not stop");
+	strike_and_measure(NIC_PORT, "holding", DRAIN_US);
+	REQUIRE_OK(slow_page_release(&c.slow));
+	call_ends(&c, 0);
+	CHECK(*(uint64_t *)c.slow.page == UINT64_MAX, "the bitmap is %#jx",
+	      (uintmax_t)*(uint64_t *)c.slow.page);
+	check_vendor();
 }
 
 SCENARIO(withheld_hot_reset,
