@@ -129,7 +129,8 @@ struct mdr_parent_ops {
  * -EFAULT, the shim leaves the gate, faults in the user's memory, and calls it again, up
  * to 16 times. So it must copy from the user before it changes anything, and must not
  * mind if it gives its result twice. The first word of an ioctl's argument is its size,
- * argsz, as in vfio's own.
+ * argsz, as in vfio's own. The shim faults in that much, 8 KiB at most, and nothing that
+ * the argument points to.
  *
  * log_read_and_clear is called outside of the gate, because iova_bitmap_set() may wait
  * for the user's bitmap without a bound. It enters by mdr_parent_enter() for what it does

@@ -136,8 +136,6 @@ static void mdr_function_unpublish(struct mdr_function *function)
 	mdr_group_unlink(function->group, &function->pdev->dev);
 	xa_erase(&mdr_functions, (unsigned long)function->pdev);
 	mdr_domain_forget(function);
-	if (function->removing)
-		function->domain->unbinding--;
 	mdr_domain_put(function->domain);
 	mdr_group_put(function->group);
 }
@@ -226,11 +224,12 @@ void mdr_unregister_function(struct pci_dev *pdev)
 	device_lock_assert(&pdev->dev);
 
 	WRITE_ONCE(function->removing, true);
-	mdr_domain_unbind(function);
+	mdr_closes_hurry_begin();
 	mdev_unregister_parent(&function->parent);
 	/* mdr_mdev_remove() could not get the device lock that we hold */
 	if (function->device)
 		mdr_device_unregister(function->device);
+	mdr_closes_hurry_end();
 	mdr_function_unpublish(function);
 	mdr_bridges_drop(pdev);
 	kfree(function->pristine);

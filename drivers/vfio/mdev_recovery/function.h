@@ -23,7 +23,6 @@ struct mdr_group;
  * @port: the root port, or the function itself if it is on a root bus.
  *	Referenced.
  * @functions: functions that hold this domain; mdr_registry_lock
- * @unbinding: how many of them are being unbound; written under mdr_registry_lock
  * @lock: protects @told, and &mdr_function.walk of the functions in here
  * @told: &mdr_walk.item of the functions that a walk has told of an error, and
  *	to which it has not come back yet
@@ -32,7 +31,6 @@ struct mdr_domain {
 	struct list_head item;
 	struct pci_dev *port;
 	unsigned int functions;
-	unsigned int unbinding;
 	struct mutex lock;
 	struct list_head told;
 };
@@ -202,12 +200,14 @@ void mdr_blockers_warn(struct mdr_function *function);
 extern struct mutex mdr_registry_lock;
 extern struct xarray mdr_functions;
 struct mdr_function *mdr_function_find(struct pci_dev *pdev);
+void mdr_closes_hurry_begin(void);
+void mdr_closes_hurry_end(void);
+bool mdr_closes_must_hurry(void);
 int mdr_function_lock(struct mdr_function *function);
 void mdr_function_unlock(struct mdr_function *function);
 struct mdr_domain *mdr_domain_get(struct pci_dev *pdev);
 void mdr_domain_put(struct mdr_domain *domain);
 void mdr_domain_forget(struct mdr_function *function);
-void mdr_domain_unbind(struct mdr_function *function);
 u64 mdr_walk_error(struct mdr_function *function, pci_channel_state_t state);
 u64 mdr_walk_renew(struct mdr_function *function);
 struct pci_dev *mdr_walk_port_of(struct mdr_function *function);

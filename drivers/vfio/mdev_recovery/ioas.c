@@ -64,12 +64,28 @@ void mdr_device_detach_ioas(struct vfio_device *vdev)
 	mdr_gate_exit(&entry);
 }
 
-/* .unbind_iommufd; like mdr_device_detach_ioas(). The device is closed. */
+static bool mdr_device_is_attached(struct vfio_device *vdev)
+{
+#if IS_ENABLED(CONFIG_IOMMUFD)
+	return vdev->iommufd_attached;
+#else
+	return false;
+#endif
+}
+
+/*
+ * .unbind_iommufd; like mdr_device_detach_ioas() if the device is still attached. The
+ * device is closed, or its open has failed, which must not wait.
+ */
 void mdr_device_unbind_iommufd(struct vfio_device *vdev)
 {
 	struct mdr_device *device = to_mdr_device(vdev);
 	struct mdr_gate_entry entry;
 
+	if (!mdr_device_is_attached(vdev)) {
+		device->parent->unbind_iommufd(vdev);
+		return;
+	}
 	mdr_device_enter_recovered(device, &entry);
 	device->parent->unbind_iommufd(vdev);
 	mdr_gate_exit(&entry);

@@ -45,16 +45,18 @@ static int mdr_device_open_gate(struct mdr_device *device,
 
 /*
  * vfio-pci-core tries every reset method when it disables a device, and for one that
- * is gone the PCI core waits a minute each time. vfio-pci-core only tries to take
+ * is gone the PCI core waits a minute each time. During the host's recovery it must not
+ * reset one at all, and the next open makes up for it. vfio-pci-core only tries to take
  * device locks, so it resets nothing while this lock is taken: by this task, or for
  * example by an unbind.
  */
-static bool mdr_device_lock_gone(struct mdr_device *device)
+static bool mdr_device_lock_unresettable(struct mdr_device *device)
 {
 	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
 	struct mdr_function *function = device->function;
 
-	if (mdr_function_answers(function->pdev))
+	if (mdr_function_answers(function->pdev) &&
+	    !mdr_group_is_recovering(function->group))
 		return false;
 	return mdr_trylock_until(function->pdev,
 				 READ_ONCE(function->removing) ||
@@ -62,13 +64,16 @@ static bool mdr_device_lock_gone(struct mdr_device *device)
 }
 
 /*
- * Disable the device with its device lock held, by this task or by one that unbinds it.
- * vfio-pci-core resets nothing then, but it would still walk the bus to see whether it
- * could, after the last close there. That takes pci_bus_sem. The host may hold it for a
- * walk and wait for the device lock, with a hotplug in the queue between the two: that
- * would never end. So let vfio-pci-core believe that another device is open.
+ * Disable the device while the host may wait for this task: it holds the device lock, or
+ * closes have to hurry. After the last close on a bus vfio-pci-core walks the bus to see
+ * whether it can reset all of it. That takes pci_bus_sem. The host may hold it for a walk
+ * and wait for a device lock, with a hotplug in the queue between the two: that would never
+ * end. So let vfio-pci-core believe that another device is open.
+ *
+ * On the bus of the lock that costs nothing, since the reset would fail for it. Elsewhere a
+ * function that only a reset of its bus resets is not reset by this close.
  */
-static void mdr_device_disable_locked(struct mdr_device *device)
+static void mdr_device_disable_without_walk(struct mdr_device *device)
 {
 	struct vfio_device *vdev = &device->core->vdev;
 
@@ -88,10 +93,10 @@ static void mdr_device_disable(struct mdr_device *device)
 
 	/* wake it before the device lock is taken: a bridge may need pci_bus_sem for that */
 	pm_runtime_get_sync(dev);
-	locked = mdr_device_lock_gone(device);
+	locked = mdr_device_lock_unresettable(device);
 	scoped_guard(mutex, &device->core_lock) {
-		if (locked || READ_ONCE(function->removing))
-			mdr_device_disable_locked(device);
+		if (locked || mdr_closes_must_hurry())
+			mdr_device_disable_without_walk(device);
 		else
 			device->parent->close_device(&device->core->vdev);
 		mdr_hooks_note_close(function);

@@ -37,6 +37,37 @@ struct mdr_function *mdr_function_find(struct pci_dev *pdev)
 	return xa_load(&mdr_functions, (unsigned long)pdev);
 }
 
+/* Tasks that hold the device lock of a function, and may wait for a close. */
+static unsigned int mdr_hurries;
+
+/*
+ * From here on the caller may wait for a user to close a device, or for dev_set->lock,
+ * which a close holds; and it holds the device lock of a function, for which a walk may
+ * wait. So no close may wait for the host now, in no group: IOMMU groups can span ports,
+ * and one process may close devices of several, one after the other.
+ */
+void mdr_closes_hurry_begin(void)
+{
+	struct mdr_function *function;
+	unsigned long index;
+
+	guard(mutex)(&mdr_registry_lock);
+	WRITE_ONCE(mdr_hurries, mdr_hurries + 1);
+	xa_for_each(&mdr_functions, index, function)
+		wake_up_all(&function->group->state_changed);
+}
+
+void mdr_closes_hurry_end(void)
+{
+	guard(mutex)(&mdr_registry_lock);
+	WRITE_ONCE(mdr_hurries, mdr_hurries - 1);
+}
+
+bool mdr_closes_must_hurry(void)
+{
+	return READ_ONCE(mdr_hurries);
+}
+
 /*
  * For mdev create and remove, which hold locks that the parent driver's remove takes
  * below the device lock. -ENODEV if the function is going away.
@@ -45,14 +76,17 @@ int mdr_function_lock(struct mdr_function *function)
 {
 	if (!mdr_trylock_until(function->pdev, READ_ONCE(function->removing)))
 		return -ENODEV;
-	if (!READ_ONCE(function->removing))
+	if (!READ_ONCE(function->removing)) {
+		mdr_closes_hurry_begin();
 		return 0;
+	}
 	device_unlock(&function->pdev->dev);
 	return -ENODEV;
 }
 
 void mdr_function_unlock(struct mdr_function *function)
 {
+	mdr_closes_hurry_end();
 	device_unlock(&function->pdev->dev);
 }
 
@@ -117,25 +151,6 @@ void mdr_domain_put(struct mdr_domain *domain)
 	pci_dev_put(domain->port);
 	mutex_destroy(&domain->lock);
 	kfree(domain);
-}
-
-/*
- * A function is about to be unbound: stop each close in the domain that waits for the
- * host. A walk waits for the device lock that the unbind holds, the unbind for the close of
- * this function, and that one maybe for the close of another: the two have dev_set->lock in
- * common, or they are made by one process, one after the other.
- */
-void mdr_domain_unbind(struct mdr_function *function)
-{
-	struct mdr_function *other;
-	unsigned long index;
-
-	guard(mutex)(&mdr_registry_lock);
-	WRITE_ONCE(function->domain->unbinding,
-		   function->domain->unbinding + 1);
-	xa_for_each(&mdr_functions, index, other)
-		if (other->domain == function->domain)
-			wake_up_all(&other->group->state_changed);
 }
 
 /* A function leaves its domain. */

@@ -163,8 +163,11 @@ static bool mdr_group_is_routine(struct mdr_group *group, enum mdr_event event)
 	case MDR_EVENT_USER_RESET_FAILED:
 		return true;
 	case MDR_EVENT_HOST_RESET_BEGIN:
+		return group->cause == MDR_CAUSE_USER_RESET &&
+		       group->machine.origin == MDR_STATE_OPEN;
 	case MDR_EVENT_HOST_RESET_DONE:
-		return group->cause == MDR_CAUSE_USER_RESET;
+		return group->cause == MDR_CAUSE_USER_RESET &&
+		       group->machine.state == MDR_STATE_OPEN;
 	default:
 		return false;
 	}
@@ -204,7 +207,7 @@ static void mdr_group_announce(struct mdr_group *group, enum mdr_event event,
 		snprintf(device, sizeof(device), "MDR_DEVICE=%s",
 			 pci_name(function->pdev));
 
-	/* the host may be recovering the disk that memory is swapped to */
+	/* the host may be recovering the disk that memory is swapped to, as far as we can */
 	noio = memalloc_noio_save();
 	kobject_uevent_env(&group->dev.kobj, KOBJ_CHANGE, envp);
 	memalloc_noio_restore(noio);
@@ -301,9 +304,10 @@ bool mdr_group_reset_begin(struct mdr_group *group, enum mdr_event event,
 
 	lockdep_assert_held(&group->lock);
 
-	/* the step announces the cause */
-	if (group->machine.state == MDR_STATE_OPEN &&
-	    event != MDR_EVENT_ADMIN_RECOVER)
+	/* the step announces the cause; a reset from outside must not hide in a user's */
+	if ((group->machine.state == MDR_STATE_OPEN &&
+	     event != MDR_EVENT_ADMIN_RECOVER) ||
+	    (joins && !by_user && group->cause == MDR_CAUSE_USER_RESET))
 		group->cause = by_user ? MDR_CAUSE_USER_RESET :
 					 MDR_CAUSE_HOST_RESET;
 	if (group->dying || (!joins && !mdr_group_step(group, event, function)))

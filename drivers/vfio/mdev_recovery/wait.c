@@ -100,30 +100,25 @@ int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms)
 				msecs_to_jiffies(timeout_ms)));
 }
 
-/*
- * May a close wait for the host? Not during an unbind below the same root port: the host
- * waits for its device lock, and it may wait for this close (mdr_domain_unbind()).
- */
-static bool mdr_close_may_wait(struct mdr_function *function)
+/* Must a close wait for the host? Not if the host waits for it, see mdr_closes_hurry_begin(). */
+static bool mdr_close_must_wait(struct mdr_group *group)
 {
-	return mdr_group_is_recovering(function->group) &&
-	       !READ_ONCE(function->domain->unbinding);
+	return mdr_group_is_recovering(group) && !mdr_closes_must_hurry();
 }
 
 /*
  * Wait for the end of the recovery in close, outside any gate. Close cannot fail, so a
  * signal does not end the wait; the group's timer bounds it.
  */
-static void mdr_group_wait_close(struct mdr_function *function)
+static void mdr_group_wait_close(struct mdr_group *group)
 {
-	struct mdr_group *group = function->group;
 	unsigned int ms;
 
 	scoped_guard(mutex, &group->lock)
 		ms = mdr_group_recovery_timeout(group) + MDR_DRAIN_TIMEOUT_MS;
 	/* idle: a recovery may take longer than the hung task detector's 120 s */
 	wait_event_idle_timeout(group->state_changed,
-				!mdr_close_may_wait(function),
+				!mdr_close_must_wait(group),
 				msecs_to_jiffies(ms));
 }
 
@@ -136,13 +131,12 @@ static void mdr_group_wait_close(struct mdr_function *function)
 void mdr_device_enter_recovered(struct mdr_device *device,
 				struct mdr_gate_entry *entry)
 {
-	struct mdr_function *function = device->function;
-	struct mdr_group *group = function->group;
+	struct mdr_group *group = device->function->group;
 
 	for (;;) {
-		mdr_group_wait_close(function);
+		mdr_group_wait_close(group);
 		mdr_gate_enter_exclusive(&group->gate, entry);
-		if (!mdr_close_may_wait(function))
+		if (!mdr_close_must_wait(group))
 			return;
 		mdr_gate_exit(entry);
 	}

@@ -33,7 +33,7 @@ uint64_t background_ms(struct background *b, unsigned int bound_ms)
 {
 	bool done = WAIT_FOR(atomic_load(&b->done), bound_ms);
 
-	REQUIRE(done, "the removal of %s does not end within %u ms", b->name, bound_ms);
+	REQUIRE(done, "%s: the call does not end within %u ms", b->name, bound_ms);
 	CHECK_OK(b->ret);
 	return b->ns / 1000000;
 }

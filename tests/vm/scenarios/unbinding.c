@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A function is unbound under its user, and an error strikes: the host waits for the
- * unbind, and the unbind for the user. Whoever the user waits for must not wait for the
- * host, or for a lock that it holds.
+ * The host waits for a task that holds the lock of a function, and that task for a close:
+ * an unbind for the function's user, the creation of an mdev for a neighbour's. So the
+ * close, and whoever it waits for, must not wait for the host, or for a lock that it holds.
  */
 #include "background.h"
 #include "clock.h"
@@ -11,6 +11,7 @@
 #include "pci.h"
 #include "scenario.h"
 #include "shim.h"
+#include "strike.h"
 
 /* A walk comes to the first function of the port before the second. */
 #define PORT "rp_igb"
@@ -20,6 +21,8 @@
 #define REVOKING "mdr_device_revoke"
 /* a close that waits for the recovery exceeds END_MS by far */
 #define RECOVERY_MS "20000"
+/* the host stays in a callback of the first function */
+#define SLOW "1500"
 
 static struct vfio_user user, other;
 static struct shim first, second;
@@ -107,4 +110,32 @@ SCENARIO(unbinding_close_of_neighbour,
 		background_ms(&closes[i], END_MS);
 	CHECK_OK(unbind.ret);
 	check_neighbour();
+}
+
+static int create_second(const char *unused)
+{
+	(void)unused;
+	return shim_create(&second, "resume");
+}
+
+SCENARIO(unbinding_create_beside_close,
+	 "an mdev is created while a neighbour's close waits for the host: neither holds it up",
+	 .limit_s = 60)
+{
+	struct background close = { .call = close_user, .name = "close" },
+		create = { .call = create_second, .name = "create" };
+
+	REQUIRE_OK(shim_bind_test(&first, PORT, 0));
+	REQUIRE_OK(shim_create(&first, "resume"));
+	REQUIRE_OK(shim_set(&first, "recovery_timeout_ms", RECOVERY_MS));
+	REQUIRE_OK(shim_bind(&second, PORT, 1));
+	REQUIRE_OK(vfio_user_open(&user, first.uuid));
+	REQUIRE_OK(strike_slow(&first, PORT, SLOW));
+	background_start(&close);
+	REQUIRE(background_in(&close, "mdr_device_close", SETTLE_MS), "the close does not wait");
+	background_start(&create);
+	MEASURE_BOUND("create_ms", background_ms(&create, END_MS), END_MS);
+	background_ms(&close, END_MS);
+	CHECK_OK(create.ret);
+	CHECK(shim_wait(first.group, "open", END_MS), "the recovery does not end");
 }
