@@ -34,6 +34,8 @@ struct mdr_hot_reset_group {
 /**
  * struct mdr_hot_reset - a hot reset
  * @device: the device it was asked for
+ * @context: the iommufd of a user of the character device, whose proof it is; NULL for
+ *	a user of a group, who passes files, also if the group is in an iommufd
  * @files: the group files that the user passed; referenced
  * @nr_files: number of @files
  * @groups: the group of @device first, then the others that the reset hits
@@ -42,6 +44,7 @@ struct mdr_hot_reset_group {
  */
 struct mdr_hot_reset {
 	struct mdr_device *device;
+	struct iommufd_ctx *context;
 	struct file **files;
 	unsigned int nr_files;
 	struct mdr_hot_reset_group *groups;
@@ -70,8 +73,7 @@ static bool mdr_hot_reset_has_file(struct mdr_hot_reset *reset,
 static bool mdr_hot_reset_may(struct mdr_hot_reset *reset,
 			      struct mdr_group *group)
 {
-	struct iommufd_ctx *context =
-		vfio_iommufd_device_ictx(&reset->device->core->vdev);
+	struct iommufd_ctx *context = reset->context;
 	struct mdr_function *function;
 	bool shown = false;
 
@@ -305,14 +307,16 @@ static int mdr_get_file(s32 __user *descriptor, struct file **file)
 }
 
 /*
- * Get all group files that the user passed. Malformed arguments that
- * vfio-pci-core would refuse are refused here, before any gate closes.
+ * Get the proof of the caller: its context, or all group files that it passed.
+ * Malformed arguments that vfio-pci-core would refuse are refused here, before any
+ * gate closes.
  */
-static int mdr_hot_reset_get_files(struct mdr_hot_reset *reset,
+static int mdr_hot_reset_get_proof(struct mdr_hot_reset *reset,
 				   unsigned long arg)
 {
 	struct vfio_pci_hot_reset __user *user = (void __user *)arg;
-	bool by_context = vfio_device_cdev_opened(&reset->device->core->vdev);
+	struct vfio_device *vdev = &reset->device->core->vdev;
+	bool by_context = vfio_device_cdev_opened(vdev);
 	struct vfio_pci_hot_reset header;
 	int ret;
 
@@ -323,6 +327,8 @@ static int mdr_hot_reset_get_files(struct mdr_hot_reset *reset,
 	    by_context == !!header.count)
 		return -EINVAL;
 
+	if (by_context)
+		reset->context = vfio_iommufd_device_ictx(vdev);
 	reset->files = kcalloc(header.count, sizeof(*reset->files), GFP_KERNEL);
 	if (!reset->files)
 		return -ENOMEM;
@@ -355,7 +361,7 @@ long mdr_device_hot_reset(struct mdr_device *device, unsigned int cmd,
 	unsigned int retries = 0;
 	long ret;
 
-	ret = mdr_hot_reset_get_files(&reset, arg);
+	ret = mdr_hot_reset_get_proof(&reset, arg);
 	if (ret)
 		goto out_put;
 	/* -EFAULT: nothing was reset, and all gates are as before */

@@ -25,13 +25,23 @@ static int vfio_group_number(const char *name)
 	return ret < 0 ? ret : atoi(group);
 }
 
-static int space_init(struct vfio_space *s)
+static int space_open(struct vfio_space *s, const char *container)
 {
 	memset(s, 0, sizeof(*s));
 	s->next_iova = 0x10000000;
 	s->iommufd = -1;
-	s->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	s->container = open(container, O_RDWR | O_CLOEXEC);
 	return s->container < 0 ? -errno : 0;
+}
+
+static int space_init(struct vfio_space *s)
+{
+	return space_open(s, "/dev/vfio/vfio");
+}
+
+static int compat_space_init(struct vfio_space *s)
+{
+	return space_open(s, "/dev/iommu");
 }
 
 static void space_close(struct vfio_space *s)
@@ -147,6 +157,13 @@ int vfio_user_open_in(struct vfio_user *u, const char *name, struct vfio_space *
 int vfio_user_open(struct vfio_user *u, const char *name)
 {
 	return vfio_user_open_in(u, name, NULL);
+}
+
+int vfio_user_open_compat(struct vfio_user *u, const char *name)
+{
+	static const struct vfio_way compat = { compat_space_init, open_device };
+
+	return vfio_user_open_by(u, name, NULL, &compat);
 }
 
 void vfio_user_close(struct vfio_user *u)

@@ -58,7 +58,12 @@ struct vfio_dma {
  */
 int vfio_user_open(struct vfio_user *u, const char *name);
 int vfio_user_open_in(struct vfio_user *u, const char *name, struct vfio_space *space);
-/* The way to the device that both of them take; vfio_cdev.h has another one. */
+/*
+ * Through its group, with an iommufd in place of the container. Works where vfio_cdev.h
+ * does.
+ */
+int vfio_user_open_compat(struct vfio_user *u, const char *name);
+/* The way to the device that all of them take; vfio_cdev.h has another one. */
 struct vfio_way {
 	int (*space_init)(struct vfio_space *s);
 	int (*open_device)(struct vfio_user *u);

@@ -293,6 +293,51 @@ SCENARIO(iommufd_hot_reset,
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
 }
 
+/* A hot reset that the first user asks for. Was its device reset? */
+static int hot_reset_of_both(const struct shim s[2], bool *was_reset)
+{
+	int ret;
+
+	REQUIRE_OK(vfio_user_write(&user, BAR0, NIC_SCRATCH, 4, 0x77));
+	ret = hot_reset(&user);
+	*was_reset = !vfio_user_read(&user, BAR0, NIC_SCRATCH, 4);
+	CHECK(shim_is(s[0].group, "open") && shim_is(s[1].group, "open"), "not open");
+	return ret;
+}
+
+SCENARIO(iommufd_hot_reset_group,
+	 "groups in an iommufd: files prove a hot reset, for an unused group and two iommufds",
+	 .debug = true)
+{
+	bool was_reset;
+	struct shim s[2];
+
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(shim_make(&s[i], "rp_igb", i, "resume"));
+	REQUIRE_OK(vfio_user_open_compat(&user, s[0].uuid));
+	CHECK_ERRNO(hot_reset_of_both(s, &was_reset), EPERM);
+	CHECK(!was_reset, "refused, and yet reset");
+
+	/* the group stays in the iommufd, and nobody uses its device */
+	REQUIRE_OK(vfio_user_open_in(&other, s[1].uuid, user.space));
+	vfio_user_close(&other);
+	CHECK_OK(hot_reset_of_both(s, &was_reset));
+	CHECK(was_reset, "not reset");
+
+	/* each group in an iommufd of its own */
+	close(user.space->groups[1].fd);
+	user.space->nr_groups = 1;
+	REQUIRE_OK(vfio_user_open_compat(&other, s[1].uuid));
+	CHECK_ERRNO(hot_reset_of_both(s, &was_reset), EPERM);
+	CHECK(!was_reset, "refused, and yet reset");
+	user.space->groups[user.space->nr_groups++] = other.space->groups[0];
+	REQUIRE_OK(vfio_user_write(&other, BAR0, NIC_SCRATCH, 4, 0x55));
+	CHECK_OK(hot_reset_of_both(s, &was_reset));
+	CHECK(was_reset, "not reset");
+	CHECK(!vfio_user_read(&other, BAR0, NIC_SCRATCH, 4), "the other was not reset");
+	user.space->nr_groups = 1;
+}
+
 SCENARIO(iommufd_unbound,
 	 "a file that is bound to nothing gives no access, and sees no error; then it can be bound",
 	 .debug = true)
