@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "module.h"
+#include "moment.h"
+#include "sysfs.h"
+
+#define MODULE "mdev_recovery_moment"
+#define PARAMETER "/sys/module/" MODULE "/parameters/%s"
+
+int moment_load(void)
+{
+	return module_loaded(MODULE) ? 0 : module_load(MODULE);
+}
+
+int moment_set(const char *parameter, const char *value)
+{
+	return sysfs_write(value, PARAMETER, parameter);
+}
+
+long moment_count(const char *parameter)
+{
+	return sysfs_read_number(PARAMETER, parameter);
+}

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mdev_recovery_moment: for tests only, never installed. Something happens at a moment
+ * that no test could hit.
+ *
+ * Write "ADDRESS" to the parameter keep for a reference on the function, as a loop over
+ * all functions has one for a moment; "none" drops it. Write "look" for what such a loop
+ * does in the shim: is the function below its bridge?
+ *
+ * Write MS to the parameter sync_ms, and the worker takes that long to make INTx of a
+ * device match, which it then leaves out. 0 ends it. The parameters syncs and synced count
+ * how often that has begun and ended.
+ *
+ * Write "ADDRESS" of a bridge to the parameter lose_in_save, and it loses its bus numbers,
+ * as by a reset, when the kernel saves its config space the next time.
+ *
+ * Write "ADDRESS VALUE" to the parameter payload, and Max_Payload_Size (PCI Express 6.0,
+ * 7.5.3.4) of the function reads as VALUE, which is 0 to 7. QEMU's devices have none that
+ * can be written. Read back, it is what was last written to the function; "none" ends it.
+ * What vfio-pci-core does for its user neither sees nor changes it.
+ */
+#include <linux/bitfield.h>
+#include <linux/delay.h>
+#include <linux/kprobes.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/sysfs.h>
+
+/* protects what is written to the parameters, and the probes */
+static DEFINE_MUTEX(moment_lock);
+
+static struct pci_dev *moment_parse(const char *text, const char **rest)
+{
+	unsigned int domain, bus, device, function;
+	int length;
+
+	if (sscanf(text, "%x:%x:%x.%u%n", &domain, &bus, &device, &function,
+		   &length) != 4)
+		return NULL;
+	*rest = text + length;
+	return pci_get_domain_bus_and_slot(domain, bus,
+					   PCI_DEVFN(device, function));
+}
+
+static int moment_count_get(char *text, const struct kernel_param *param)
+{
+	return sysfs_emit(text, "%d\n", atomic_read((atomic_t *)param->arg));
+}
+
+static const struct kernel_param_ops moment_count_ops = {
+	.get = moment_count_get,
+};
+
+/* keep: referenced */
+static struct pci_dev *moment_kept;
+
+static int moment_look(void)
+{
+	struct kprobe probe = { .symbol_name = "mdr_pci_is_below" };
+	bool (*is_below)(struct pci_dev *pdev, struct pci_dev *bridge);
+	int ret;
+
+	if (!moment_kept)
+		return -ENOENT;
+	/* it is not exported; a probe at an entry is behind its ENDBR */
+	ret = register_kprobe(&probe);
+	if (ret)
+		return ret;
+	unregister_kprobe(&probe);
+	is_below = (void *)probe.addr;
+	return is_below(moment_kept, moment_kept->bus->self) ? 0 : -EINVAL;
+}
+
+static int moment_keep_set(const char *text, const struct kernel_param *param)
+{
+	struct pci_dev *pdev = NULL;
+
+	guard(mutex)(&moment_lock);
+	if (sysfs_streq(text, "look"))
+		return moment_look();
+	if (!sysfs_streq(text, "none")) {
+		pdev = moment_parse(text, &text);
+		if (!pdev)
+			return -ENODEV;
+	}
+	pci_dev_put(moment_kept);
+	moment_kept = pdev;
+	return 0;
+}
+
+static const struct kernel_param_ops moment_keep_ops = {
+	.set = moment_keep_set,
+};
+module_param_cb(keep, &moment_keep_ops, NULL, 0200);
+
+/* sync_ms */
+static unsigned int moment_sync_ms;
+static atomic_t syncs, synced;
+module_param_cb(syncs, &moment_count_ops, &syncs, 0444);
+module_param_cb(synced, &moment_count_ops, &synced, 0444);
+
+/* In the place of mdr_device_sync_interrupts(). */
+static noinline void moment_sync(void)
+{
+	atomic_inc(&syncs);
+	msleep(READ_ONCE(moment_sync_ms));
+	atomic_inc(&synced);
+}
+
+static int moment_sync_begins(struct kprobe *probe, struct pt_regs *regs)
+{
+	instruction_pointer_set(regs, (unsigned long)moment_sync);
+	return 1;
+}
+
+static struct kprobe moment_sync_probe;
+
+static int moment_sync_set(const char *text, const struct kernel_param *param)
+{
+	unsigned int ms;
+	int ret;
+
+	ret = kstrtouint(text, 0, &ms);
+	if (ret)
+		return ret;
+	guard(mutex)(&moment_lock);
+	if (moment_sync_ms)
+		unregister_kprobe(&moment_sync_probe);
+	WRITE_ONCE(moment_sync_ms, 0);
+	if (!ms)
+		return 0;
+	moment_sync_probe = (struct kprobe) {
+		.symbol_name	= "mdr_device_sync_interrupts",
+		.pre_handler	= moment_sync_begins,
+	};
+	WRITE_ONCE(moment_sync_ms, ms);
+	ret = register_kprobe(&moment_sync_probe);
+	if (ret)
+		WRITE_ONCE(moment_sync_ms, 0);
+	return ret;
+}
+
+static const struct kernel_param_ops moment_sync_ops = {
+	.set = moment_sync_set,
+};
+module_param_cb(sync_ms, &moment_sync_ops, NULL, 0200);
+
+/* lose_in_save: only compared; the bridge may be gone */
+static struct pci_dev *moment_loser;
+
+static int moment_save_begins(struct kprobe *probe, struct pt_regs *regs)
+{
+	struct pci_dev *pdev = (struct pci_dev *)regs_get_kernel_argument(regs, 0);
+
+	if (pdev && cmpxchg(&moment_loser, pdev, NULL) == pdev)
+		pci_write_config_dword(pdev, PCI_PRIMARY_BUS, 0);
+	return 0;
+}
+
+static struct kprobe moment_save_probe = {
+	.symbol_name	= "pci_save_state",
+	.pre_handler	= moment_save_begins,
+};
+
+static int moment_lose_set(const char *text, const struct kernel_param *param)
+{
+	struct pci_dev *pdev = moment_parse(text, &text);
+
+	if (!pdev)
+		return -ENODEV;
+	WRITE_ONCE(moment_loser, pdev);
+	pci_dev_put(pdev);
+	return 0;
+}
+
+static const struct kernel_param_ops moment_lose_ops = {
+	.set = moment_lose_set,
+};
+module_param_cb(lose_in_save, &moment_lose_ops, NULL, 0200);
+
+/* payload: only compared, too */
+static struct pci_dev *moment_payer;
+static u16 moment_payload, moment_paid;
+
+static bool moment_is_payload(struct pt_regs *regs)
+{
+	struct pci_dev *pdev = (struct pci_dev *)regs_get_kernel_argument(regs, 0);
+
+	return pdev && pdev == READ_ONCE(moment_payer) &&
+	       (int)regs_get_kernel_argument(regs, 1) ==
+	       pdev->pcie_cap + PCI_EXP_DEVCTL;
+}
+
+static int moment_read_begins(struct kretprobe_instance *instance,
+			      struct pt_regs *regs)
+{
+	if (!moment_is_payload(regs))
+		return 1;
+	*(u16 **)instance->data = (u16 *)regs_get_kernel_argument(regs, 2);
+	return 0;
+}
+
+static int moment_read_ends(struct kretprobe_instance *instance,
+			    struct pt_regs *regs)
+{
+	u16 *value = *(u16 **)instance->data;
+
+	*value &= ~PCI_EXP_DEVCTL_PAYLOAD;
+	*value |= FIELD_PREP(PCI_EXP_DEVCTL_PAYLOAD, READ_ONCE(moment_payload));
+	return 0;
+}
+
+static struct kretprobe moment_read_probe = {
+	.kp.symbol_name	= "pci_read_config_word",
+	.entry_handler	= moment_read_begins,
+	.handler	= moment_read_ends,
+	.data_size	= sizeof(u16 *),
+};
+
+static int moment_write_begins(struct kprobe *probe, struct pt_regs *regs)
+{
+	if (moment_is_payload(regs))
+		WRITE_ONCE(moment_paid, FIELD_GET(PCI_EXP_DEVCTL_PAYLOAD,
+						  (u16)regs_get_kernel_argument(regs, 2)));
+	return 0;
+}
+
+static struct kprobe moment_write_probe = {
+	.symbol_name	= "pci_write_config_word",
+	.pre_handler	= moment_write_begins,
+};
+
+static int moment_payload_set(const char *text, const struct kernel_param *param)
+{
+	struct pci_dev *pdev;
+	u16 payload;
+
+	if (sysfs_streq(text, "none")) {
+		WRITE_ONCE(moment_payer, NULL);
+		return 0;
+	}
+	pdev = moment_parse(text, &text);
+	if (!pdev)
+		return -ENODEV;
+	pci_dev_put(pdev);
+	if (sscanf(text, " %hu", &payload) != 1 || payload > 7)
+		return -EINVAL;
+	WRITE_ONCE(moment_payload, payload);
+	WRITE_ONCE(moment_payer, pdev);
+	return 0;
+}
+
+static int moment_payload_get(char *text, const struct kernel_param *param)
+{
+	return sysfs_emit(text, "%u\n", READ_ONCE(moment_paid));
+}
+
+static const struct kernel_param_ops moment_payload_ops = {
+	.set = moment_payload_set,
+	.get = moment_payload_get,
+};
+module_param_cb(payload, &moment_payload_ops, NULL, 0644);
+
+static struct kprobe *moment_probes[] = {
+	&moment_save_probe, &moment_write_probe,
+};
+
+static int __init moment_init(void)
+{
+	int ret;
+
+	ret = register_kprobes(moment_probes, ARRAY_SIZE(moment_probes));
+	if (ret)
+		return ret;
+	ret = register_kretprobe(&moment_read_probe);
+	if (ret)
+		unregister_kprobes(moment_probes, ARRAY_SIZE(moment_probes));
+	return ret;
+}
+
+static void __exit moment_exit(void)
+{
+	if (moment_sync_ms)
+		unregister_kprobe(&moment_sync_probe);
+	unregister_kretprobe(&moment_read_probe);
+	unregister_kprobes(moment_probes, ARRAY_SIZE(moment_probes));
+	pci_dev_put(moment_kept);
+}
+
+module_init(moment_init);
+module_exit(moment_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The mdev-recovery authors");
+MODULE_DESCRIPTION("Rare moments, for the tests of mdev_recovery");
