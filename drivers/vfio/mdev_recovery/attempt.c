@@ -384,6 +384,23 @@ static bool mdr_attempt_owns(struct mdr_group *group, struct pci_dev *pdev)
 }
 
 /*
+ * The same for all VFs of a referenced PF: they may be on a bus that is below no bridge.
+ * The PF of a VF that is being removed may be gone, so it is compared only.
+ */
+static bool mdr_attempt_owns_vfs(struct mdr_group *group, struct pci_dev *pf)
+{
+	struct pci_dev *pdev = NULL;
+	bool owns = true;
+
+	if (!pf->is_physfn)
+		return true;
+	for_each_pci_dev(pdev)
+		if (pdev->is_virtfn && pci_physfn(pdev) == pf)
+			owns &= mdr_attempt_owns(group, pdev);
+	return owns;
+}
+
+/*
  * Does a reset below this bridge hit only functions of this group, or of groups
  * without a user? This must not take mdr_registry_lock or device locks: a task that
  * unbinds a function holds them while it waits for this one. Nor pci_bus_sem, which
@@ -398,7 +415,8 @@ static bool mdr_attempt_owns_below(struct mdr_group *group,
 
 	for_each_pci_dev(pdev)
 		if (mdr_pci_is_below(pdev, bridge))
-			owns &= mdr_attempt_owns(group, pdev);
+			owns &= mdr_attempt_owns(group, pdev) &&
+				mdr_attempt_owns_vfs(group, pdev);
 	return owns;
 }
 

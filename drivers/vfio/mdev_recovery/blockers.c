@@ -50,11 +50,11 @@ static bool mdr_is_walk_port(struct pci_dev *bridge)
 static struct pci_dev *mdr_shared_port(struct pci_dev *pdev,
 				       struct pci_dev *other)
 {
-	struct pci_dev *port = pci_upstream_bridge(pdev);
+	struct pci_dev *port = mdr_pci_above(pdev);
 
 	while (port && (!mdr_is_walk_port(port) ||
 			!mdr_pci_is_below(other, port)))
-		port = pci_upstream_bridge(port);
+		port = mdr_pci_above(port);
 	return port;
 }
 

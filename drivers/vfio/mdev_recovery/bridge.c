@@ -14,7 +14,8 @@
  * hotplug may have moved the windows since.
  *
  * The reference on a function pins the bridges above it: a device pins its bus,
- * and a bus its bridge.
+ * and a bus its bridge. To a VF its PF belongs as well: it is pinned while the VF is
+ * bound, and by a snapshot.
  */
 #include <linux/list.h>
 #include <linux/slab.h>
@@ -25,13 +26,24 @@
 /* Bound on the bridges above a function: there are 256 bus numbers. */
 #define MDR_MAX_BRIDGES 256
 
+/*
+ * The bridge above a referenced device. Unlike pci_upstream_bridge() not by way of the PF
+ * of a VF: the kernel drops the VF's reference on it when it removes the VF
+ * (pci_iov_remove_virtfn()). NULL for a VF on a bus that the kernel has added below no
+ * bridge.
+ */
+struct pci_dev *mdr_pci_above(struct pci_dev *pdev)
+{
+	return pdev->bus->self;
+}
+
 /* Is a referenced device below @bridge, at whatever depth? */
 bool mdr_pci_is_below(struct pci_dev *pdev, struct pci_dev *bridge)
 {
-	struct pci_dev *above = pci_upstream_bridge(pdev);
+	struct pci_dev *above = mdr_pci_above(pdev);
 
 	while (above && above != bridge)
-		above = pci_upstream_bridge(above);
+		above = mdr_pci_above(above);
 	return above;
 }
 

@@ -167,6 +167,7 @@ static inline void mdr_pci_unfreeze(struct pci_dev *pdev)
 }
 
 /* bridge.c: bridges between a root port and a function */
+struct pci_dev *mdr_pci_above(struct pci_dev *pdev);
 bool mdr_pci_is_below(struct pci_dev *pdev, struct pci_dev *bridge);
 struct pci_dev *mdr_pci_root(struct pci_dev *pdev);
 bool mdr_bridges_are_blank(struct pci_dev *pdev);

@@ -243,6 +243,8 @@ int mdr_snapshot_take(struct mdr_group *group, enum mdr_snapshot_of of,
 		if (of == MDR_SNAPSHOT_HOOKS &&
 		    !READ_ONCE(function->restore.hooks_due))
 			continue;
+		/* a VF that is in the list is bound, and so its PF is there */
+		pci_dev_get(pci_physfn(function->pdev));
 		snapshot->pdevs[snapshot->count++] = pci_dev_get(function->pdev);
 	}
 	return 0;
@@ -250,8 +252,12 @@ int mdr_snapshot_take(struct mdr_group *group, enum mdr_snapshot_of of,
 
 void mdr_snapshot_put(struct mdr_snapshot *snapshot)
 {
-	while (snapshot->count)
-		pci_dev_put(snapshot->pdevs[--snapshot->count]);
+	while (snapshot->count) {
+		struct pci_dev *pdev = snapshot->pdevs[--snapshot->count];
+
+		pci_dev_put(pci_physfn(pdev));
+		pci_dev_put(pdev);
+	}
 	kfree(snapshot->pdevs);
 }
 

@@ -124,8 +124,9 @@ enum mdr_snapshot_of {
 
 /**
  * struct mdr_snapshot - functions that were in a group at one moment
- * @pdevs: referenced. To work on a function one takes its device lock, which
- *	cannot be taken under group->lock, which protects the group's own list.
+ * @pdevs: referenced, and so are the PFs of VFs. To work on a function one takes its
+ *	device lock, which cannot be taken under group->lock, which protects the
+ *	group's own list.
  * @count: number of @pdevs
  */
 struct mdr_snapshot {

@@ -16,6 +16,7 @@
 #include "holder.h"
 #include "hot_reset.h"
 #include "klog.h"
+#include "moment.h"
 #include "monitor.h"
 #include "nic_user.h"
 #include "scenario.h"
@@ -344,6 +345,27 @@ SCENARIO(sriov_pf_unbound,
 	check_taken();
 	CHECK(klog_count("which did not release it") == 1, "%u users were killed",
 	      klog_count("which did not release it"));
+}
+
+SCENARIO(sriov_vf_outlives_pf,
+	 "a VF in the hands of a loop when it and its PF are removed: looked at without the PF",
+	 .debug = true)
+{
+	char addr[PCI_ADDR_LEN];
+
+	REQUIRE_OK(shim_load());
+	REQUIRE_OK(moment_load());
+	REQUIRE_OK(sriov_start(PORT, VFS));
+	REQUIRE_OK(pci_below(PORT, 0, pf));
+	REQUIRE_OK(pci_below(PORT, 1, addr));
+	REQUIRE_OK(moment_set("keep", addr));
+	CHECK_OK(moment_set("keep", "look"));
+	REQUIRE_OK(pci_remove(pf));
+	/* KASAN notices */
+	CHECK_OK(moment_set("keep", "look"));
+	REQUIRE_OK(moment_set("keep", "none"));
+	REQUIRE_OK(pci_rescan(PORT));
+	CHECK(pci_wait_below(PORT, 1, SETTLE_MS), "no function after a rescan");
 }
 
 /*
