@@ -322,12 +322,16 @@ static int mdr_mdev_probe(struct mdev_device *mdev)
 
 /*
  * Free a device under the function's device lock. The users have left and cannot come
- * back, so this waits for no task that wants that lock.
+ * back, so this waits for no task that wants that lock. A worker may be making INTx match
+ * still; it finds the device closed. It must not be the one that frees the device: the
+ * parent driver's code for that may be unloaded with the function.
  */
 void mdr_device_unregister(struct mdr_device *device)
 {
 	struct mdr_function *function = device->function;
 
+	wait_event(device->released, !READ_ONCE(device->syncing));
+	/* takes the lock under which the worker lets go */
 	mdr_device_attach(function, NULL);
 	vfio_pci_core_unregister_device(device->core);
 	dev_set_drvdata(&function->pdev->dev, NULL);

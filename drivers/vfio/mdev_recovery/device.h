@@ -158,7 +158,8 @@ struct mdr_users {
  * @in_use: from before open_device() touches the function until close_device()
  *	is done with it; group->lock
  * @removing: no more opens; group->lock
- * @released: woken when @in_use becomes false
+ * @syncing: a worker makes INTx match, and the device must stay; group->lock
+ * @released: woken when @in_use or @syncing becomes false
  * @users: its processes, from open_device() until close_device() begins
  * @synced: INTx matches since the latest error; group->lock
  * @registers_lock: makes a write to one of @registers and its record atomic; taken
@@ -194,6 +195,7 @@ struct mdr_device {
 	bool opened;
 	bool in_use;
 	bool removing;
+	bool syncing;
 	wait_queue_head_t released;
 	struct mdr_users users;
 	bool synced;

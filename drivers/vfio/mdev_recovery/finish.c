@@ -49,7 +49,7 @@ static bool mdr_group_has_resumed(struct mdr_group *group)
 		!mdr_group_has_given_up(group));
 }
 
-/* The next open device whose INTx may not match, with a reference. */
+/* The next open device whose INTx may not match; mdr_group_synced() lets go of it. */
 static struct mdr_device *mdr_group_next_unsynced(struct mdr_group *group)
 {
 	struct mdr_function *function;
@@ -59,11 +59,19 @@ static struct mdr_device *mdr_group_next_unsynced(struct mdr_group *group)
 
 		if (device && device->opened && !device->synced) {
 			device->synced = true;
-			get_device(&device->core->vdev.device);
+			device->syncing = true;
 			return device;
 		}
 	}
 	return NULL;
+}
+
+/* Done with a device; who waits for that takes the lock before it frees the device. */
+static void mdr_group_synced(struct mdr_group *group, struct mdr_device *device)
+{
+	guard(mutex)(&group->lock);
+	WRITE_ONCE(device->syncing, false);
+	wake_up_all(&device->released);
 }
 
 /**
@@ -255,8 +263,8 @@ static bool mdr_finish_is_current(struct mdr_finish *finish, int ret)
 }
 
 /*
- * Step to the end of the recovery and return NULL; or return a referenced device whose
- * INTx has to match first.
+ * Step to the end of the recovery and return NULL; or return a device whose INTx has to
+ * match first, see mdr_group_next_unsynced().
  */
 static struct mdr_device *mdr_finish_end(struct mdr_finish *finish, int ret)
 {
@@ -312,7 +320,7 @@ void mdr_group_finish(struct work_struct *work)
 	mdr_gate_enter_exclusive(&run.group->gate, &entry);
 	while ((device = mdr_finish_end(&run, ret))) {
 		mdr_device_sync_interrupts(device);
-		put_device(&device->core->vdev.device);
+		mdr_group_synced(run.group, device);
 	}
 	mdr_gate_exit(&entry);
 }

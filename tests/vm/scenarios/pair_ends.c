@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "hot_reset.h"
 #include "klog.h"
+#include "moment.h"
 #include "monitor.h"
 #include "nic_user.h"
 #include "scenario.h"
@@ -174,6 +175,32 @@ SCENARIO(pair_reset_in_own_attempt,
 	      "the gate is open in the middle of a reset from outside");
 	REQUIRE(WAIT_FOR(atomic_load(&r.done), SETTLE_MS), "the reset does not end");
 	CHECK(shim_wait(s[0].group, "open", SETTLE_MS), "not open in the end");
+}
+
+SCENARIO(pair_unbind_in_sync,
+	 "a function that a worker has in hand is unbound: the worker is done before it is gone")
+{
+	struct background b = { .call = pci_unbind };
+	long before;
+
+	REQUIRE_OK(moment_load());
+	open2("resume", "resume", 0);
+	before = moment_count("synced");
+	REQUIRE_OK(moment_set("sync_ms", "1500"));
+	REQUIRE_OK(aer_inject(PORT, "DLP"));
+	REQUIRE(WAIT_FOR(moment_count("syncs") > before, SETTLE_MS), "no device is in hand");
+	b.name = s[0].addr;
+	background_start(&b);
+	REQUIRE(background_in(&b, "mdr_device_revoke", SETTLE_MS), "it does not wait for its user");
+	close(user[0].device);
+	user[0].device = -1;
+	background_ms(&b, SETTLE_MS);
+	CHECK_OK(b.ret);
+	/* the module of its parent driver might be unloaded now */
+	CHECK(moment_count("synced") > before, "a worker still has it");
+	REQUIRE_OK(moment_set("sync_ms", "0"));
+	CHECK(shim_wait(s[1].group, "open", SETTLE_MS), "not open");
+	CHECK(vfio_user_read(&user[1], BAR0, NIC_STATUS, 4) == log_[1].value, "STATUS changed");
 }
 
 SCENARIO(pair_reset_fails_mapped, "a user's reset fails the group: the other's map is away")
