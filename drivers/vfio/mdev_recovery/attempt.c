@@ -174,13 +174,15 @@ static int mdr_restore_round(struct mdr_group *group, bool reset_is_sure)
 static void mdr_group_restore_bridges(struct mdr_group *group)
 {
 	struct mdr_snapshot snapshot;
+	struct mdr_gate_entry entry;
 	unsigned int i;
 
-	if (mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, &snapshot))
-		return;
+	mdr_gate_enter_exclusive(&group->gate, &entry);
+	mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, &snapshot);
 	for (i = 0; i < snapshot.count && mdr_attempt_may(group); i++)
 		mdr_bridges_restore(snapshot.pdevs[i]);
 	mdr_snapshot_put(&snapshot);
+	mdr_gate_exit(&entry);
 }
 
 /*

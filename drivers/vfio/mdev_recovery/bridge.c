@@ -188,29 +188,6 @@ static void mdr_bridge_ways(struct pci_dev *bridge, u32 ways[MDR_WAYS])
 	ways[6] = (io.start >> 16 & 0xffff) | (io.end & 0xffff0000);
 }
 
-/* Copy a working bridge. The caller holds its device lock, as the port driver does. */
-static void mdr_bridge_copy(struct pci_dev *bridge)
-{
-	struct pci_saved_state *saved;
-	struct mdr_bridge *known;
-
-	if (!mdr_bridge_answers(bridge) || mdr_bridge_is_blank(bridge))
-		return;
-	pci_save_state(bridge);
-	saved = pci_store_saved_state(bridge);
-	if (!saved)
-		return;
-
-	scoped_guard(mutex, &mdr_bridges_lock) {
-		known = mdr_bridge_find(bridge);
-		if (known) {
-			swap(known->saved, saved);
-			mdr_bridge_ways(bridge, known->ways);
-		}
-	}
-	kfree(saved);
-}
-
 /*
  * What the kernel has moved since the copy was taken: the new register values, and
  * a mask for each, which is 0 if nothing moved.
@@ -255,6 +232,57 @@ static void mdr_bridge_load(struct pci_dev *bridge)
 	for (i = 0; i < MDR_WAYS; i++)
 		if (masks[i])
 			config[i] = (config[i] & ~masks[i]) | ways[i];
+}
+
+static bool mdr_bridge_works(struct pci_dev *bridge)
+{
+	return mdr_bridge_answers(bridge) && !mdr_bridge_is_blank(bridge);
+}
+
+/* Is what the PCI core has just saved that of a bridge that answers and has its bus? */
+static bool mdr_bridge_saved_works(struct pci_dev *bridge)
+{
+	struct pci_bus *bus = READ_ONCE(bridge->subordinate);
+	const u32 *config = bridge->saved_config_space;
+
+	return bus && config[0] == ((u32)bridge->device << 16 | bridge->vendor) &&
+	       !PCI_POSSIBLE_ERROR(config[PCI_COMMAND / 4]) &&
+	       (config[PCI_PRIMARY_BUS / 4] >> 8 & 0xff) == bus->number;
+}
+
+/*
+ * Copy a working bridge. The caller holds its device lock, as the port driver does, so no
+ * other task resets or restores it. But the hardware may: a port above contains an error
+ * (DPC), or the power fails. So the copy counts only if the bridge works afterwards, too;
+ * otherwise the kernel gets back what it had.
+ */
+static void mdr_bridge_copy(struct pci_dev *bridge)
+{
+	struct pci_saved_state *before, *saved;
+	struct mdr_bridge *known;
+
+	if (!mdr_bridge_works(bridge))
+		return;
+	before = pci_store_saved_state(bridge);
+	pci_save_state(bridge);
+	if (!mdr_bridge_saved_works(bridge) || !mdr_bridge_works(bridge)) {
+		pci_load_and_free_saved_state(bridge, &before);
+		mdr_bridge_load(bridge);
+		return;
+	}
+	kfree(before);
+	saved = pci_store_saved_state(bridge);
+	if (!saved)
+		return;
+
+	scoped_guard(mutex, &mdr_bridges_lock) {
+		known = mdr_bridge_find(bridge);
+		if (known) {
+			swap(known->saved, saved);
+			mdr_bridge_ways(bridge, known->ways);
+		}
+	}
+	kfree(saved);
 }
 
 /*

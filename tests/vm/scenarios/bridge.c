@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A function behind a bridge to conventional PCI. The bridge has no driver, so the
- * kernel itself does not bring it back after a reset.
+ * Bridges above a function. One to conventional PCI has no driver, so the kernel itself
+ * does not bring it back after a reset.
  */
+#include <stdio.h>
+
 #include "client.h"
 #include "clock.h"
+#include "moment.h"
+#include "nic_user.h"
 #include "scenario.h"
 #include "sysfs.h"
 
 #define SETTLE_MS 5000
+/* of a bridge: primary, secondary and subordinate */
+#define PRIMARY_BUS 0x18
+#define BUSES 0xffffff
 
 static struct client nic = { .port = "pci_bridge" };
 
@@ -33,4 +40,28 @@ SCENARIO(bridge_fatal,
 		client_check_whole(&nic, SETTLE_MS);
 		client_stop(&nic);
 	}
+}
+
+SCENARIO(bridge_reset_in_copy,
+	 "a bridge is reset at the moment it is copied, as by DPC: that copy is not used")
+{
+	static struct vfio_user user;
+	uint32_t status, buses;
+	char up[PCI_ADDR_LEN];
+	struct shim s[2];
+
+	snprintf(up, sizeof(up), "%s", pci_port_addr("sw_up"));
+	buses = pci_config_read(up, PRIMARY_BUS, 4) & BUSES;
+	REQUIRE_OK(moment_load());
+	REQUIRE_OK(shim_make(&s[0], "sw_a", 0, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, s[0].uuid));
+	status = nic_status(&user);
+	REQUIRE_OK(moment_set("lose_in_save", up));
+	REQUIRE_OK(shim_bind(&s[1], "sw_b", 0));
+	REQUIRE(!(pci_config_read(up, PRIMARY_BUS, 4) & BUSES), "the bridge was not reset");
+	REQUIRE_OK(vfio_user_reset(&user));
+	CHECK((pci_config_read(up, PRIMARY_BUS, 4) & BUSES) == buses, "buses are %#x, were %#x",
+	      pci_config_read(up, PRIMARY_BUS, 4) & BUSES, buses);
+	CHECK(nic_status(&user) == status, "STATUS changed");
+	vfio_user_close(&user);
 }
