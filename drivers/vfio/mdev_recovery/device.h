@@ -79,6 +79,7 @@ struct mdr_tunables {
  * @at: their offsets in config space, same index; 0 if there is none
  * @near: one bit per dword of config space: a write of up to eight bytes that
  *	starts there may reach one of them
+ * @readrq: Max_Read_Request_Size as the user saw it when Device Control was recorded
  *
  * These are the registers that vfio-pci-core passes through, and that restoring the
  * state saved at open would lose. They are recorded after each write, because the
@@ -89,6 +90,7 @@ struct mdr_user_registers {
 	u32 value[MDR_USER_REGISTERS];
 	u16 at[MDR_USER_REGISTERS];
 	DECLARE_BITMAP(near, PCI_CFG_SPACE_EXP_SIZE / 4);
+	u16 readrq;
 };
 
 /**

@@ -13,23 +13,28 @@ enum mdr_register_base {
 
 /*
  * Index of struct mdr_user_registers.value. Documentation/design.md says why the
- * other registers that a user can write are left out.
+ * other registers that a user can write are left out. @fixed: bits that vfio-pci-core
+ * keeps as they are on the device, whatever the user writes.
  */
 static const struct mdr_user_register {
 	u8 base;
 	u8 offset;
 	u8 width;
+	u16 fixed;
 } mdr_user_register_table[MDR_USER_REGISTERS] = {
 	{ MDR_BASE_HEADER, PCI_COMMAND, 2 },	/* first; see MDR_COMMAND */
 	{ MDR_BASE_HEADER, PCI_CACHE_LINE_SIZE, 2 },	/* and latency timer */
-	{ MDR_BASE_EXPRESS, PCI_EXP_DEVCTL, 2 },
-	{ MDR_BASE_EXPRESS, PCI_EXP_DEVCTL2, 2 },	/* see MDR_DEVCTL2 */
+	{ MDR_BASE_EXPRESS, PCI_EXP_DEVCTL, 2,	/* see MDR_DEVCTL */
+	  PCI_EXP_DEVCTL_PAYLOAD | PCI_EXP_DEVCTL_PHANTOM },
+	{ MDR_BASE_EXPRESS, PCI_EXP_DEVCTL2, 2,	/* see MDR_DEVCTL2 */
+	  PCI_EXP_DEVCTL2_ARI },
 	{ MDR_BASE_AER, PCI_ERR_UNCOR_MASK, 4 },
 	{ MDR_BASE_AER, PCI_ERR_UNCOR_SEVER, 4 },
 	{ MDR_BASE_AER, PCI_ERR_COR_MASK, 4 },
 	{ MDR_BASE_AER, PCI_ERR_CAP, 4 },	/* last; see MDR_ERR_CAP */
 };
 
+#define MDR_DEVCTL 2
 #define MDR_DEVCTL2 3
 #define MDR_ERR_CAP 7	/* it changes by itself */
 
@@ -87,6 +92,40 @@ static void mdr_user_register_write(struct mdr_device *device, unsigned int i)
 		pci_write_config_dword(pdev, at, value);
 }
 
+/* Max_Read_Request_Size as the user sees it. */
+static u16 mdr_user_readrq(struct mdr_device *device)
+{
+	u16 at = device->registers.at[MDR_DEVCTL];
+	const __le16 *seen = (const __le16 *)(device->core->vconfig + at);
+
+	return at ? le16_to_cpu(*seen) & PCI_EXP_DEVCTL_READRQ : 0;
+}
+
+/*
+ * The bits of a register that a write of @count bytes at @pos has set as the user wants
+ * them. vfio-pci-core writes Max_Read_Request_Size only when the user changes it.
+ */
+static u32 mdr_user_register_written(struct mdr_device *device, unsigned int i,
+				     loff_t pos, size_t count)
+{
+	const struct mdr_user_register *reg = &mdr_user_register_table[i];
+	struct mdr_user_registers *registers = &device->registers;
+	u32 at = registers->at[i], written, readrq;
+	u32 from = max_t(loff_t, pos, at);
+	u32 to = min_t(loff_t, pos + count, at + reg->width);
+
+	if (!at || from >= to)
+		return 0;
+	written = GENMASK(8 * (to - at) - 1, 8 * (from - at)) & ~reg->fixed;
+	if (i != MDR_DEVCTL)
+		return written;
+	readrq = mdr_user_readrq(device);
+	if (readrq == registers->readrq)
+		written &= ~PCI_EXP_DEVCTL_READRQ;
+	registers->readrq = readrq;
+	return written;
+}
+
 /* Record the user's registers of a device just enabled; inside the gate. */
 void mdr_user_registers_init(struct mdr_device *device)
 {
@@ -104,11 +143,13 @@ void mdr_user_registers_init(struct mdr_device *device)
 		bitmap_set(registers->near, dword - min(dword, 2u),
 			   min(dword, 2u) + 1);
 	}
+	registers->readrq = mdr_user_readrq(device);
 }
 
 /*
  * The user wrote @count bytes of config space at @pos; called inside the gate.
- * A device that does not answer keeps the values recorded before.
+ * A device that does not answer keeps the values recorded before. The device may have
+ * been reset without an error, so only what was written is taken from it.
  */
 void mdr_user_registers_track(struct mdr_device *device, loff_t pos,
 			      size_t count)
@@ -118,11 +159,13 @@ void mdr_user_registers_track(struct mdr_device *device, loff_t pos,
 	lockdep_assert_held(&device->registers_lock);
 
 	for (i = 0; i < MDR_USER_REGISTERS; i++) {
-		u16 at = device->registers.at[i];
+		u32 *value = &device->registers.value[i], noted = *value;
+		u32 written = mdr_user_register_written(device, i, pos, count);
 
-		if (at && pos < at + mdr_user_register_table[i].width &&
-		    pos + count > at)
-			mdr_user_register_read(device, i);
+		if (!written)
+			continue;
+		mdr_user_register_read(device, i);
+		*value = (noted & ~written) | (*value & written);
 	}
 }
 

@@ -5,6 +5,7 @@
  * functions below; the users do not wait for that, and nothing of ours adds to it.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 
 #include "background.h"
@@ -12,6 +13,7 @@
 #include "clock.h"
 #include "hot_reset.h"
 #include "klog.h"
+#include "moment.h"
 #include "nic_user.h"
 #include "scenario.h"
 #include "slot.h"
@@ -35,8 +37,14 @@
 #define BASE_ADDRESS 0x10
 #define CAP_LIST 0x34
 #define CAP_EXPRESS 0x10
+#define DEVCTL 0x08
 #define DEVCTL2 0x28
 #define BLOCK_PREFIXES 0x8000
+#define AER 0x100
+#define ECAP_AER 0x0001
+#define UNCOR_MASK 0x08
+/* in two bytes: Unsupported Request, Completion Timeout */
+#define MASKED 0x00104000
 
 static struct client a = { .port = "sw_a" }, b = { .port = "sw_b" };
 
@@ -236,6 +244,55 @@ SCENARIO(power_back_told,
 	CHECK(pci_config_read(alone.s.addr, control, 2) == noted,
 	      "Device Control 2 is %#x, was %#x",
 	      pci_config_read(alone.s.addr, control, 2), noted);
+}
+
+/* What Max_Payload_Size of the client's function reads as. */
+static void set_payload(unsigned int value)
+{
+	char text[PCI_ADDR_LEN + 4];
+
+	snprintf(text, sizeof(text), "%s %u", alone.s.addr, value);
+	REQUIRE_OK(moment_set("payload", text));
+}
+
+SCENARIO(power_back_payload,
+	 "Max_Payload_Size comes back, too, if the user writes Device Control of the blank device")
+{
+	unsigned int control, value;
+
+	REQUIRE_OK(moment_load());
+	REQUIRE_OK(pci_below(alone.port, 0, alone.s.addr));
+	set_payload(1);
+	client_start(&alone);
+	control = express(alone.s.addr) + DEVCTL;
+	power_cycle(&alone);
+	set_payload(0);
+	value = vfio_user_read(&alone.u, VFIO_CONFIG, control, 2);
+	REQUIRE_OK(vfio_user_write(&alone.u, VFIO_CONFIG, control, 2, value));
+	REQUIRE_OK(vfio_user_reset(&alone.u));
+	client_check_whole(&alone, 0);
+	CHECK(moment_count("payload") == 1, "it is %ld", moment_count("payload"));
+	REQUIRE_OK(moment_set("payload", "none"));
+}
+
+SCENARIO(power_back_written_in_part,
+	 "the same if it writes one byte of the register: the others come back, too")
+{
+	unsigned int mask;
+
+	client_start(&alone);
+	mask = AER + UNCOR_MASK;
+	REQUIRE(pci_config_read(alone.s.addr, AER, 2) == ECAP_AER, "no AER");
+	REQUIRE_OK(vfio_user_write(&alone.u, VFIO_CONFIG, mask, 4, MASKED));
+	REQUIRE(pci_config_read(alone.s.addr, mask, 4) == MASKED, "the mask is %#x",
+		pci_config_read(alone.s.addr, mask, 4));
+	power_cycle(&alone);
+	REQUIRE_OK(pci_config_write(alone.s.addr, mask, 4, 0));
+	REQUIRE_OK(vfio_user_write(&alone.u, VFIO_CONFIG, mask + 1, 1, MASKED >> 8 & 0xff));
+	REQUIRE_OK(vfio_user_reset(&alone.u));
+	client_check_whole(&alone, 0);
+	CHECK(pci_config_read(alone.s.addr, mask, 4) == MASKED, "the mask is %#x",
+	      pci_config_read(alone.s.addr, mask, 4));
 }
 
 SCENARIO(power_back_host_reset,
