@@ -291,6 +291,10 @@ int mdr_hooks_call_all(struct mdr_group *group, struct mdr_function *only);
 /* finish.c: the end of a recovery */
 void mdr_group_finish(struct work_struct *work);
 
+/* recovery.c: one recovery by the host */
+void mdr_group_new_event(struct mdr_function *function, u64 event,
+			 enum mdr_channel channel);
+
 /* group_sysfs.c */
 extern const struct class mdr_class;
 

@@ -82,12 +82,12 @@ static void mdr_group_count_reset(struct mdr_group *group,
 }
 
 /*
- * The first callback of this event in the group. A reset of an earlier event proves
- * nothing any more, even for a function that this event does not reach: a user may have
- * touched it since.
+ * The group has not seen this event yet; a host callback or a reset has found it. A reset
+ * of an earlier event proves nothing any more, even for a function that this event does
+ * not reach: a user may have touched it since.
  */
-static void mdr_group_new_event(struct mdr_function *function, u64 event,
-				enum mdr_channel channel)
+void mdr_group_new_event(struct mdr_function *function, u64 event,
+			 enum mdr_channel channel)
 {
 	struct mdr_group *group = function->group;
 	struct mdr_function *other;

@@ -190,12 +190,16 @@ static bool mdr_reset_is_unfinished(struct mdr_function *function)
 	       READ_ONCE(function->restore.blank);
 }
 
-/* Fail the group for @only, or for each function that is not whole. */
+/*
+ * Fail the group for @only, or for each function that is not whole. From failed it goes
+ * back there. Otherwise this is a new event: all users lose access, and what brings the
+ * group back may reset all functions. So nobody who compares ids, and no device of type
+ * hold, may take the group for what it was before.
+ */
 static bool mdr_reset_mark_failed(struct mdr_group *group,
 				  struct mdr_function *only, int ret)
 {
-	struct mdr_function *function;
-	bool lost = false;
+	struct mdr_function *function, *lost = NULL;
 
 	guard(mutex)(&group->lock);
 	if (group->resetter != current)
@@ -208,12 +212,14 @@ static bool mdr_reset_mark_failed(struct mdr_group *group,
 				    "not usable after its user's reset (%d): reset it again, or write 1 to recover\n",
 				    ret);
 		function->failed = true;
-		lost = true;
+		lost = function;
 	}
-	/* from failed it goes back there */
-	if (lost && group->machine.origin != MDR_STATE_FAILED)
-		mdr_group_step(group, MDR_EVENT_ERROR_PERMANENT, only);
-	return lost;
+	if (!lost || group->machine.origin == MDR_STATE_FAILED)
+		return lost;
+	mdr_group_new_event(lost, mdr_walk_renew(lost), MDR_CHANNEL_NORMAL);
+	group->cause = MDR_CAUSE_USER_RESET;
+	mdr_group_step(group, MDR_EVENT_ERROR_PERMANENT, only);
+	return true;
 }
 
 void mdr_reset_fail(struct mdr_group *group, struct mdr_function *only, int ret)

@@ -139,7 +139,7 @@ enum mdr_next {
 /**
  * struct mdr_status - status of a device and of its group
  * @event: id of the group's latest event; 0 before the first
- * @error_ns: when the host first reported the event
+ * @error_ns: when the host first reported the event, or a reset failed
  * @closed_ns: when the users last lost access
  * @reset_ns: when a function of the group was last found reset and restored
  * @opened_ns: when the users last got access again

@@ -303,6 +303,70 @@ SCENARIO(api_page,
 	CHECK(vfio_status_look(second).flags & MDR_STATUS_CLOSED, "no sign of the removal");
 }
 
+/* The user's reset fails the group, by the parent driver's restore hook. */
+static void lose_in_reset(const struct shim *s)
+{
+	REQUIRE_OK(shim_test_set("restore_error", "-5"));
+	CHECK_ERRNO(vfio_user_reset(&user), EIO);
+	CHECK(shim_is(s->group, "failed"), "not failed");
+	REQUIRE_OK(shim_test_set("restore_error", "0"));
+}
+
+SCENARIO(api_reset_fails,
+	 "a user's reset fails the group: after recover the page has a new id, for a neighbour too")
+{
+	const struct mdr_status_page *page;
+	struct shim s[2];
+	uint64_t before;
+
+	REQUIRE_OK(shim_bind_test(&s[0], "rp_e1000e", 0));
+	REQUIRE_OK(shim_bind(&s[1], "rp_e1000e", 1));
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(shim_create(&s[i], "resume"));
+	REQUIRE_OK(vfio_user_open(&user, s[0].uuid));
+	REQUIRE_OK(vfio_user_open_in(&other, s[1].uuid, user.space));
+	page = vfio_status_map(&other);
+	REQUIRE(page, "%s", strerror(errno));
+	REQUIRE_OK(strike(&s[0], "rp_e1000e", "DLP", "open"));
+	for (int by_user = 0; by_user < 2; by_user++) {
+		before = page->alive;
+		CHECK(before == shim_number(s[0].group, "event"), "alive %#jx", before);
+		lose_in_reset(&s[0]);
+		CHECK(page->alive == MDR_NOT_ALIVE, "alive %#llx", page->alive);
+		CHECK(vfio_status_look(page).cause == MDR_CAUSE_USER_RESET, "cause %u",
+		      vfio_status_look(page).cause);
+		if (by_user)
+			REQUIRE_OK(vfio_user_reset(&user));
+		else
+			REQUIRE_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", s[0].group));
+		CHECK(shim_is(s[0].group, "open"), "not open");
+		CHECK(page->alive > before && page->alive != MDR_NOT_ALIVE,
+		      "alive %#llx, was %#jx", page->alive, before);
+	}
+}
+
+SCENARIO(api_reset_fails_hold,
+	 "the same with type hold: the user has to answer once more, and is told so")
+{
+	struct mdr_status status;
+	uint64_t event;
+	struct shim s;
+
+	start(&s, "hold");
+	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
+	event = shim_number(s.group, "event");
+	REQUIRE_OK(vfio_acknowledge(&user, event));
+	lose_in_reset(&s);
+	REQUIRE_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", s.group));
+	CHECK(shim_is(s.group, "holding"), "not holding");
+	status = status_of(&user);
+	CHECK(status.next == MDR_NEXT_RESET && status.event > event, "next %u, event %llu",
+	      status.next, status.event);
+	CHECK_ERRNO(vfio_acknowledge(&user, event), ESTALE);
+	REQUIRE_OK(vfio_user_reset(&user));
+	CHECK(shim_is(s.group, "open"), "not open");
+}
+
 static int remove_mdev(const char *uuid)
 {
 	return sysfs_write("1", "/sys/bus/mdev/devices/%s/remove", uuid);
