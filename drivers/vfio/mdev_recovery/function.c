@@ -27,6 +27,12 @@ static int mdr_function_check(struct pci_dev *pdev)
 			pdev->dev.driver->name);
 		return -EINVAL;
 	}
+	/* not -EPROBE_DEFER: it may have another driver_override by then */
+	guard(mutex)(&mdr_registry_lock);
+	if (mdr_walk_goes_on_above(pdev)) {
+		pci_err(pdev, "the host is recovering a port above: bind the function again when that is over\n");
+		return -EAGAIN;
+	}
 	return 0;
 }
 
@@ -91,6 +97,10 @@ static int mdr_function_join(struct mdr_function *function)
 	struct pci_dev *pdev = function->pdev;
 	int ret;
 
+	/* a walk may have begun since mdr_function_check(), and have passed this function */
+	if (mdr_walk_goes_on_above(pdev))
+		return -EAGAIN;
+
 	function->group = mdr_group_get(pdev);
 	if (IS_ERR(function->group))
 		return PTR_ERR(function->group);
@@ -152,8 +162,8 @@ static void mdr_function_unpublish(struct mdr_function *function)
  * Context: a PCI driver's probe, with the device lock of @pdev held. May sleep.
  * Return: 0; -EINVAL for a bridge, for a parent driver without
  * driver_managed_dma, or for incomplete @ops; -ENODEV if the function is in no
- * IOMMU group or does not answer; -EIO if its config space is lost; -ENOMEM; or
- * an error of mdev_register_parent().
+ * IOMMU group or does not answer; -EIO if its config space is lost; -EAGAIN while the
+ * host recovers a port above; -ENOMEM; or an error of mdev_register_parent().
  */
 int mdr_register_function(struct pci_dev *pdev,
 			  const struct mdr_parent_ops *ops)

@@ -212,6 +212,7 @@ void mdr_domain_forget(struct mdr_function *function);
 u64 mdr_walk_error(struct mdr_function *function, pci_channel_state_t state);
 u64 mdr_walk_renew(struct mdr_function *function);
 struct pci_dev *mdr_walk_port_of(struct mdr_function *function);
+bool mdr_walk_goes_on_above(struct pci_dev *pdev);
 void mdr_walk_end(struct mdr_function *function);
 void mdr_walk_goes_on(struct mdr_function *function);
 

@@ -247,6 +247,43 @@ struct pci_dev *mdr_walk_port_of(struct mdr_function *function)
 	return function->walk.port ?: function->domain->port;
 }
 
+/* The latest walk over @other started at its port, or above, or at an unknown port. */
+static bool mdr_walk_may_reach(struct mdr_function *other, struct pci_dev *pdev)
+{
+	struct pci_dev *port;
+
+	scoped_guard(mutex, &other->domain->lock)
+		port = other->walk.port;
+	return !port || mdr_pci_is_below(pci_physfn(pdev), port);
+}
+
+/*
+ * Does a walk of the host go on that @pdev may be below, and that has told a function of
+ * ours? It may have passed @pdev already. False once its time is over: the host may not
+ * come back, and @pdev may be what has stopped it.
+ */
+bool mdr_walk_goes_on_above(struct pci_dev *pdev)
+{
+	struct pci_dev *root = mdr_pci_root(pdev);
+	struct mdr_function *other;
+	unsigned long index;
+
+	lockdep_assert_held(&mdr_registry_lock);
+
+	xa_for_each(&mdr_functions, index, other) {
+		struct mdr_group *group = other->group;
+
+		if (other->domain->port != root)
+			continue;
+		guard(mutex)(&group->lock);
+		if (other->recovering && mdr_group_is_recovering(group) &&
+		    !group->attempt.host_is_done &&
+		    mdr_walk_may_reach(other, pdev))
+			return true;
+	}
+	return false;
+}
+
 /*
  * An abandoned walk leaves the AER status of its port set, and the kernel may blame the
  * next error on that port. Clear the status as pcie_do_recovery() does at its end, in all

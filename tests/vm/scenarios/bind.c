@@ -76,6 +76,28 @@ SCENARIO(bind_after_error,
 	check_good(&late, "rp_igb");
 }
 
+SCENARIO(bind_in_recovery,
+	 "bound while the host recovers a port above: refused, and bound once that is over")
+{
+	struct shim s, late;
+
+	REQUIRE_OK(shim_bind_test(&s, "rp_igb", 0));
+	REQUIRE_OK(shim_create(&s, "resume"));
+	REQUIRE_OK(shim_bind(&late, "rp_igb", 1));
+	REQUIRE_OK(shim_test_set("resume_ms", "2000"));
+	REQUIRE_OK(aer_inject("rp_igb", "POISON_TLP"));
+	REQUIRE(shim_wait(s.group, "recovering", SETTLE_MS), "not recovering");
+	/* the kernel leaves no mark on a function after a non-fatal error */
+	REQUIRE_OK(pci_unbind(late.addr));
+	CHECK_ERRNO(pci_bind(late.addr, "mdr-pci"), ENODEV);
+	CHECK_ERRNO(sysfs_write(late.addr, "/sys/bus/pci/drivers/mdr-pci/bind"), EAGAIN);
+	CHECK(shim_is(s.group, "recovering"), "it came too late");
+	CHECK(klog_count("the host is recovering a port above") == 2, "nobody said so");
+	REQUIRE(shim_wait(s.group, "open", SETTLE_MS), "not open");
+	REQUIRE_OK(shim_bind(&late, "rp_igb", 1));
+	check_good(&late, "rp_igb");
+}
+
 /* What the kernel saves when a function without a driver falls asleep. */
 static void spoil_copy(const char *addr)
 {
