@@ -2,6 +2,8 @@
 /*
  * Tracepoints of mdev_recovery: every transition of a group, every wait at a
  * gate, every drain, every attempt to restore a function.
+ *
+ * Names are strings in the ring, so that any tool can print them and filter by them.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM mdev_recovery
@@ -21,20 +23,19 @@ TRACE_EVENT(mdr_state,
 	TP_STRUCT__entry(
 		__string(group, dev_name(&group->dev))
 		__field(u64, id)
-		__field(unsigned int, from)
-		__field(unsigned int, event)
-		__field(unsigned int, to)
+		__string(from, mdr_state_name(from))
+		__string(event, mdr_event_name(event))
+		__string(to, mdr_state_name(group->machine.state))
 	),
 	TP_fast_assign(
 		__assign_str(group);
 		__entry->id = group->event;
-		__entry->from = from;
-		__entry->event = event;
-		__entry->to = group->machine.state;
+		__assign_str(from);
+		__assign_str(event);
+		__assign_str(to);
 	),
 	TP_printk("%s id=%llu %s --%s--> %s", __get_str(group), __entry->id,
-		  mdr_state_name(__entry->from), mdr_event_name(__entry->event),
-		  mdr_state_name(__entry->to))
+		  __get_str(from), __get_str(event), __get_str(to))
 );
 
 TRACE_EVENT(mdr_stall,
