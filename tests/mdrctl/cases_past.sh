@@ -118,10 +118,6 @@ metrics() {
 	echo 18446744073 >"$sys/class/mdev_recovery/group16/stats/stall_ns_total"
 	golden metrics metrics
 	strict "$here/golden/metrics"
-	if command -v promtool >/dev/null; then
-		promtool check metrics <"$here/golden/metrics"
-		promtool test rules "$here/alerts.test.yml"
-	fi
 	json metrics metrics
 	grep -q ".value.:18.446744073" "$here/golden/metrics.json"
 	while read -r name; do
@@ -162,6 +158,53 @@ metrics_no_module() {
 	host_two
 	rm -r "$sys/module/mdev_recovery" "$sys/class/mdev_recovery"
 	golden metrics-no-module metrics
+}
+
+# prometheus METRICS DIR: promtool accepts these metrics, and the alerts and the dashboard
+# in DIR; every alert does as alerts.test.yml says
+prometheus() {
+	local query
+	promtool check metrics <"$1" || return 1
+	promtool check rules --lint=all --lint-fatal "$2/alerts.yml" || return 1
+	sed "s|\.\./\.\./tools/mdrctl/monitoring|$2|" "$here/alerts.test.yml" >"$work/alerts.test.yml"
+	promtool test rules "$work/alerts.test.yml" || return 1
+	while read -r query; do
+		promtool --experimental promql format "$query" || return 1
+	done < <(jq -r '.. | .expr? // empty' "$2/dashboard.json")
+}
+
+declare_case metrics_promtool "promtool accepts metrics, alerts and queries; every alert fires, and only when it shall"
+metrics_promtool() {
+	local name
+	prometheus "$here/golden/metrics" "$PWD/tools/mdrctl/monitoring"
+	while read -r name; do
+		grep -A 2 "alertname: $name$" "$here/alerts.test.yml" | grep -q 'exp_alerts: \[\]' ||
+			fail "$name is never silent"
+		grep -A 3 "alertname: $name$" "$here/alerts.test.yml" | grep -q 'exp_labels' ||
+			fail "$name never fires"
+	done < <(sed -n 's/.* alert: //p' tools/mdrctl/monitoring/alerts.yml)
+}
+
+declare_case metrics_promtool_strict "the check with promtool can fail"
+# shellcheck disable=SC2016 # sed's own
+metrics_promtool_strict() {
+	local change good=tools/mdrctl/monitoring bad=$work/monitoring
+	mkdir -p "$bad"
+	for change in 's/ == 1$/ == 2/' 's/evicting|holding/holding/' 's/\[1h\]) > 5/[1h]) > 50/' \
+		's/\[1h\]) > 5/[1h]) > 1/' 's/> 0\.1/> 0.01/' 's/> 300/> 600/' 's/for: 5m/for: 1m/' \
+		's/for: 10m/for: 20m/' 's/critical/info/' 's/group }} on/grup }} on/' 's/rate(/rat(/' \
+		's/_loaded == 0/_loaded == 1/' 's/mdev-recovery.prom/.*.prom/' '2a x: 1'; do
+		cp "$good"/* "$bad"
+		sed -i "$change" "$bad/alerts.yml"
+		! cmp -s "$good/alerts.yml" "$bad/alerts.yml" || fail "changes nothing: $change"
+		! prometheus "$here/golden/metrics" "$bad" >/dev/null 2>&1 || fail "not noticed: $change"
+	done
+	cp "$good"/* "$bad"
+	prometheus "$here/golden/metrics" "$bad"
+	sed -i 's/sum by (state) (/sum by (state) ((/' "$bad/dashboard.json"
+	! prometheus "$here/golden/metrics" "$bad" >/dev/null 2>&1 || fail "the dashboard is not read"
+	sed '/^# HELP mdev_recovery_recoveries_total/d' "$here/golden/metrics" >"$work/metrics"
+	! prometheus "$work/metrics" "$PWD/$good" >/dev/null 2>&1 || fail "the metrics are not read"
 }
 
 declare_case monitoring "alerts and dashboard name metrics that there are"
