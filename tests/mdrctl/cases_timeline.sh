@@ -22,34 +22,38 @@ host_recording() {
 	echo 1408 >"$dir/buffer_size_kb"
 	echo 0 >"$dir/events/mdev_recovery/enable"
 	echo 0 >"$dir/tracing_on"
-	: >"$dir/trace"
+}
+
+# host_traced FILE: and has recorded what is in FILE
+host_traced() {
+	host_recording
+	echo 1 >"$(tracing)/instances/mdev_recovery/events/mdev_recovery/enable"
+	"$build/rings" "$(tracing)" <"$1"
 }
 
 declare_case timeline "recoveries are cut into phases, with the waits of users"
 timeline() {
-	host_two
-	golden timeline timeline --file "$here/traces/two"
-	json timeline timeline --file "$here/traces/two"
-	golden timeline-group timeline group9 --file "$here/traces/two"
-	ctl timeline "$dev2" --file "$here/traces/two"
+	host_traced "$here/traces/two"
+	golden timeline timeline
+	json timeline timeline
+	golden timeline-group timeline group9
+	ctl timeline "$dev2"
 	is "by function" "$said" "$(cat "$here/golden/timeline-group")"
-	golden timeline-last timeline --last=1 --file "$here/traces/two"
-	is "from stdin" "$("$mdrctl" timeline --file - <"$here/traces/two")" \
-		"$(cat "$here/golden/timeline")"
+	golden timeline-last timeline --last=1
 }
 
 declare_case timeline_many "resets, errors in a recovery, late ends, and what a trace lacks"
 timeline_many() {
-	host_two
-	golden timeline-many timeline --file "$here/traces/many"
-	json timeline timeline-many --file "$here/traces/many"
+	host_traced "$here/traces/many"
+	golden timeline-many timeline
+	json timeline timeline-many
 }
 
-declare_case timeline_early "a clock that begins anew, and what began before its recovery or after it"
+declare_case timeline_early "what began before its recovery or after it"
 timeline_early() {
-	host_two
-	golden timeline-early timeline --file "$here/traces/early"
-	json timeline timeline-early --file "$here/traces/early"
+	host_traced "$here/traces/early"
+	golden timeline-early timeline
+	json timeline timeline-early
 }
 
 declare_case timeline_phases "phases have no gaps, and together they are the whole"
@@ -68,66 +72,111 @@ timeline_phases() {
 	done
 }
 
-declare_case timeline_foreign "what is no trace of ours says nothing, and breaks nothing"
-timeline_foreign() {
-	local line
+declare_case timeline_file "what was printed as JSON is shown and drawn elsewhere"
+timeline_file() {
 	host_two
-	ctl timeline --file /dev/null
-	is said "$said" "There is no recovery in the trace."
-	{
-		head -c 4096 "$mdrctl"
-		# a line that is read in pieces, the last of which looks like one
-		printf '\n'
-		printf 'x%.0s' {1..3069}
-		printf ' 1.000000: mdr_state: group1 id=1 open --error_fatal--> closing\n'
-		while read -r line; do
-			printf ' aer-1 [000] %s\n' "$line"
-		done <<-'END'
-			1.000000: mdr_state: group1 id=1 open --error_fatal--> <svg>
-			1.000000: mdr_state: group1<x> id=1 open --error_fatal--> closing
-			1.000000: mdr_state: group id=1 open --error_fatal--> closing
-			1.000000: mdr_state: group1234567890 id=1 open --error_fatal--> closing
-			1.000000: mdr_state: group1 id=18446744073709551615 open --error_fatal--> closing
-			1.00: mdr_state: group1 id=1 open --error_fatal--> closing
-			-1.000000: mdr_state: group1 id=1 open --error_fatal--> closing
-			99999999999999999999.000000: mdr_state: group1 id=1 open --error_fatal--> closing
-			1.000000: mdr_state: group1 id=1 open
-			1.000000: mdr_stall: group1 ns=1 result=0
-			1.000000: mdr_drain: group1 ns=18446744073709551615 drained=1
-		END
-	} >"$work/foreign"
-	ctl timeline --file "$work/foreign"
-	is said "$said" "There is no recovery in the trace."
+	ctl timeline --file "$here/golden/timeline.json"
+	is said "$said" "$(cat "$here/golden/timeline")"
+	ctl timeline --file "$here/golden/timeline.json" --json
+	is again "$said" "$(cat "$here/golden/timeline.json")"
+	ctl timeline group9 --file "$here/golden/timeline.json"
+	is "one group" "$said" "$(cat "$here/golden/timeline-group")"
+	is "from stdin" "$("$mdrctl" timeline --file - <"$here/golden/timeline.json")" \
+		"$(cat "$here/golden/timeline")"
 	golden timeline-no-file timeline --file "$host/missing"
-	golden timeline-wrong timeline --last=0 --file /dev/null
-	golden timeline-no-group timeline "$uuid2" --file /dev/null
-	golden timeline-svg-none timeline --file /dev/null --svg "$host/none.svg"
-	[ ! -e "$host/none.svg" ] || fail "it drew nothing"
+	golden timeline-no-group timeline "$uuid2" --file "$here/golden/timeline.json"
+	ctl timeline --file "$here/golden/timeline.json" --svg "$work/file.svg"
+	diff "$here/golden/timeline.svg" "$work/file.svg"
 }
 
-declare_case timeline_text "what is read is what the driver writes"
-timeline_text() {
-	local name
-	for name in '"%s id=%llu %s --%s--> %s"' '"%s ns=%llu result=%d"' '"%s ns=%llu drained=%d"' \
-		'"%s %s ns=%llu result=%d"'; do
-		grep -qF "TP_printk($name" "$kernel_dir/trace.h" || fail "trace.h has no $name"
+declare_case timeline_foreign "what is no recovery is refused as a whole"
+timeline_foreign() {
+	local change n=0
+	host_two
+	while read -r change; do
+		n=$((n + 1))
+		jq "$change" "$here/golden/timeline.json" >"$work/foreign"
+		ctl timeline --file "$work/foreign"
+		says "foreign: has no recoveries" "mdrctl timeline --json, on the host" "exit 1"
+		case $said in *group16*) fail "$change: $said" ;; esac
+	done <<-'END'
+		[]
+		del(.version)
+		.version = 2
+		.recoveries = {}
+		.recoveries += [1]
+		.recoveries[1].group = "group1<svg>"
+		.recoveries[1].group = "group"
+		.recoveries[1].group = 16
+		.recoveries[1].cause = "a<svg>"
+		.recoveries[1].cause = null
+		.recoveries[1].cause = "\("a" * 32)"
+		.recoveries[1].end = ""
+		.recoveries[1].took_us = -1
+		.recoveries[1].took_us = 9223372036854775807
+		.recoveries[1].took_us = "1"
+		.recoveries[1].start_us = 1.5
+		.recoveries[1].whole = 1
+		.recoveries[1].events = null
+		.recoveries[1].events[0] = "3"
+		del(.recoveries[1].stalls)
+		.recoveries[1].phases[0] = []
+		del(.recoveries[1].phases[0].name)
+		.recoveries[1].steps[0].to = "A"
+		.recoveries[1].stalls[0].after_us = -9223372036854775807
+	END
+	[ "$n" = 24 ] || fail "only $n changes"
+	for change in /dev/null "$mdrctl" "$here/traces/two"; do
+		ctl timeline --file "$change"
+		says "has no recoveries"
 	done
+	golden timeline-wrong timeline --last=0 --file "$here/golden/timeline.json"
+}
+
+declare_case timeline_format "what is read is what the driver writes, or it is said that it is not"
+timeline_format() {
+	local dir name field
 	while read -r name; do
 		grep -q "\"$name\"" "$kernel_dir/machine.c" || fail "the driver has no $name"
 	done < <(sed -n '/cause_text(/,/^}/s/^\t\t{ "\([a-z_]*\)", .*/\1/p' tools/mdrctl/phases.c)
 	while read -r name; do
 		grep -q "^\.It Cm $name$" tools/mdrctl/man/mdrctl-timeline.8 || fail "no $name in its page"
 	done < <(sed -n 's/^\t{ "\([a-z]*\)", .*"#.*/\1/p' tools/mdrctl/phases.c | grep -vx other)
+	host_traced "$here/traces/two"
+	dir=$(tracing)/events/mdev_recovery
+	for name in mdr_state mdr_drain mdr_restore mdr_stall; do
+		sed -n "/^TRACE_EVENT($name,/,/^);/p" "$kernel_dir/trace.h" >"$work/event"
+		grep -q . "$work/event" || fail "trace.h has no $name"
+		while read -r field; do
+			grep -qE "__(string\($field,|field\([a-z0-9]+, $field\))" "$work/event" ||
+				fail "trace.h has no $field in $name"
+			# every field is needed
+			cp "$dir/$name/format" "$work/format"
+			sed -i "s/ $field;/ x$field;/" "$dir/$name/format"
+			ctl timeline
+			case $field in
+			function) says "group9  event 3" ;;
+			*) says "has other tracepoints than this mdrctl knows" "mdrctl doctor" "exit 1" ;;
+			esac
+			cp "$work/format" "$dir/$name/format"
+		done < <(sed -n '/common_/d; s/^\tfield:.* \([a-z]*\);.*/\1/p' "$dir/$name/format")
+	done
+	# a state by its number, as older modules have it
+	sed -i 's/__data_loc char\[\] from/unsigned int from/' "$dir/mdr_state/format"
+	ctl timeline
+	says "has other tracepoints"
+	rm "$dir/mdr_state/format"
+	ctl timeline
+	says "has other tracepoints"
 }
 
 declare_case timeline_live "what was recorded is shown with the time of day, again and again"
 timeline_live() {
-	local dir before
-	host_recording
+	local dir before rings
+	host_traced "$here/traces/two"
 	dir=$(tracing)/instances/mdev_recovery
 	echo 'local [mono]' >"$dir/trace_clock"
-	echo 1 >"$dir/events/mdev_recovery/enable"
-	cp "$here/traces/two" "$dir/trace"
+	rings=$(cat "$dir"/per_cpu/*/trace_pipe_raw | cksum)
 	ctl timeline "$uuid" --json
 	before=$said
 	# 6.884949 s after the machine began
@@ -136,11 +185,38 @@ timeline_live() {
 	ctl timeline "$uuid" --json
 	is again "$(jq 'del(.recoveries[].time_us)' <<<"$said")" \
 		"$(jq 'del(.recoveries[].time_us)' <<<"$before")"
+	is rings "$(cat "$dir"/per_cpu/*/trace_pipe_raw | cksum)" "$rings"
 	ctl timeline "$uuid"
 	says "fatal error at $(date +%Y)-"
 	echo 0 >"$dir/events/mdev_recovery/enable"
 	ctl timeline "$uuid"
 	says "new recoveries are not recorded" "--record=on" "open after 160.703 ms"
+}
+
+declare_case timeline_lost "what overwritten entries may have told of is said, and nothing else"
+timeline_lost() {
+	local whole
+	host_traced <(
+		cat "$here/traces/two"
+		echo "CPU:2 [LOST 12 EVENTS]"
+		echo " x-1 [002] ..... 10.000000: mdr_stall: group16 ns=1 result=0"
+	)
+	ctl timeline --json
+	whole=$(jq -c '[.recoveries[] | [.group, .whole]]' <<<"$said")
+	is "the first one" "$whole" '[["group16",false],["group9",true]]'
+	ctl timeline
+	says "a part of it may be missing in the trace"
+	# another reader took them
+	host_traced <(cat "$here/traces/two" && echo "CPU:0 [TAKEN 1 EVENTS]")
+	ctl timeline --json
+	whole=$(jq -c '[.recoveries[] | .whole]' <<<"$said")
+	is "with a reader" "$whole" '[false,true]'
+	golden timeline-svg-none timeline group77 --svg "$host/none.svg"
+	[ ! -e "$host/none.svg" ] || fail "it drew nothing"
+	# a CPU without an entry
+	host_traced /dev/null
+	ctl timeline
+	is nothing "$said" "There is no recovery in the trace."
 }
 
 declare_case timeline_off "what is not recorded is said, with the way to it"
@@ -223,9 +299,9 @@ geometry() {
 declare_case timeline_svg "the picture is whole, and nothing in it covers another thing"
 timeline_svg() {
 	local name
-	host_two
 	for name in two many; do
-		ctl timeline --file "$here/traces/$name" --svg "$work/$name.svg"
+		host_traced "$here/traces/$name"
+		ctl timeline --svg "$work/$name.svg"
 		is said "$said" ''
 		xmllint --noout "$work/$name.svg"
 		geometry "$work/$name.svg"
@@ -235,24 +311,20 @@ timeline_svg() {
 	fi
 	diff "$here/golden/timeline.svg" "$work/two.svg"
 	# many users wait, some of them for long
-	{
-		cat "$here/traces/two"
-		for name in {1..20}; do
-			echo "x-1 [000] 7.04${name}: mdr_stall: group16 ns=1${name}000000 result=0" |
-				sed -E 's/7\.04([0-9]*)/&0000/; s/(7\.[0-9]{6})[0-9]*/\1/'
-		done
-	} >"$work/users"
+	jq '.recoveries[0].stalls += [range(1; 21) | {
+		after_us: (13000 + 100 * .), took_us: (100000 + 1000 * .), result: 0 }]' \
+		"$here/golden/timeline.json" >"$work/users"
 	ctl timeline group16 --file "$work/users" --svg "$work/users.svg"
 	geometry "$work/users.svg"
 	grep -q "and 15 more waits of users" "$work/users.svg"
-	ctl timeline --file "$here/traces/two" --svg "$work/missing/x.svg"
+	ctl timeline --file "$work/users" --svg "$work/missing/x.svg"
 	says "No such file" "make its directory first" "exit 3"
 }
 
 declare_case timeline_geometry "the check of the picture can fail"
 timeline_geometry() {
 	local change
-	"$mdrctl" timeline --file "$here/traces/two" --svg "$work/good.svg"
+	"$mdrctl" timeline --file "$here/golden/timeline.json" --svg "$work/good.svg"
 	geometry "$work/good.svg"
 	for change in 's/(viewBox="0 0 960 )[0-9]*/\1300/' 's/ms<\/text>/ms, and more than there is room for<\/text>/' \
 		'0,/^<rect x="/s/^<rect x="/&9/' 's/(<text.*font-size=")11"/\140"/' '/^<rect x/d'; do

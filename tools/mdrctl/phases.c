@@ -58,7 +58,7 @@ static struct json_object *last_of(struct json_object *array)
 	return count ? json_object_array_get_idx(array, count - 1) : NULL;
 }
 
-/* The last recovery of the group, over or not, unless the clock has restarted. */
+/* The last recovery of the group, over or not. */
 static struct json_object *find_recovery(struct json_object *recoveries,
 					 const struct point *point)
 {
@@ -66,9 +66,14 @@ static struct json_object *find_recovery(struct json_object *recoveries,
 		struct json_object *one = json_object_array_get_idx(recoveries, i);
 
 		if (!strcmp(get_text(one, "group"), point->group))
-			return point->at_us < get_number(one, "start_us") ? NULL : one;
+			return one;
 	}
 	return NULL;
+}
+
+static int64_t time_us(const struct point *point)
+{
+	return point->at_ns / 1000;
 }
 
 static bool has_ended(struct json_object *recovery)
@@ -130,7 +135,7 @@ static struct json_object *recovery_new(const struct point *point)
 	add_text(recovery, "group", point->group);
 	json_object_object_add(recovery, "events", json_object_new_array());
 	add_text(recovery, "cause", point->why);
-	add_number(recovery, "start_us", point->at_us);
+	add_number(recovery, "start_us", time_us(point));
 	json_object_object_add(recovery, "time_us", NULL);
 	json_object_object_add(recovery, "whole", json_object_new_boolean(whole));
 	add_text(recovery, "end", NULL);
@@ -206,7 +211,7 @@ static void see_state(struct json_object *recoveries, const struct point *point)
 		recovery = recovery_new(point);
 		json_object_array_add(recoveries, recovery);
 	}
-	after_us = point->at_us - get_number(recovery, "start_us");
+	after_us = time_us(point) - get_number(recovery, "start_us");
 	if (has_ended(recovery)) {
 		phase_begin(recovery, "failed", get_number(recovery, "took_us"));
 		add_text(recovery, "end", NULL);
@@ -264,42 +269,31 @@ static void see_stall(struct json_object *recovery, const struct point *point, i
 	json_object_array_add(get_list(recovery, "stalls"), stall);
 }
 
-struct reading {
-	const char *group;
-	struct json_object *recoveries;
-};
-
-/* Recoveries that are not over have a hole. */
+/* What has begun until now may have a hole, because another CPU's entries are gone. */
 static void see_lost(struct json_object *recoveries)
 {
-	for (size_t i = 0; i < json_object_array_length(recoveries); i++) {
-		struct json_object *recovery = json_object_array_get_idx(recoveries, i);
-
-		if (!has_ended(recovery))
-			json_object_object_add(recovery, "whole", json_object_new_boolean(false));
-	}
+	for (size_t i = 0; i < json_object_array_length(recoveries); i++)
+		json_object_object_add(json_object_array_get_idx(recoveries, i), "whole",
+				       json_object_new_boolean(false));
 }
 
-static void see(const struct point *point, void *arg)
+static void see(struct json_object *recoveries, const struct point *point)
 {
-	struct reading *reading = arg;
 	struct json_object *recovery;
 	int64_t after_us;
 
 	if (point->kind == POINT_LOST) {
-		see_lost(reading->recoveries);
+		see_lost(recoveries);
 		return;
 	}
-	if (reading->group && strcmp(reading->group, point->group))
-		return;
 	if (point->kind == POINT_STATE) {
-		see_state(reading->recoveries, point);
+		see_state(recoveries, point);
 		return;
 	}
-	recovery = find_recovery(reading->recoveries, point);
+	recovery = find_recovery(recoveries, point);
 	if (!recovery)
 		return;
-	after_us = point->at_us - get_number(recovery, "start_us");
+	after_us = time_us(point) - get_number(recovery, "start_us");
 	if (point->kind == POINT_STALL)
 		see_stall(recovery, point, after_us);
 	else if (has_ended(recovery))
@@ -324,11 +318,10 @@ static bool is_routine(struct json_object *recovery)
 	return !strcmp(get_text(json_object_array_get_idx(steps, 0), "from"), "open");
 }
 
-void phases_read(FILE *trace, const char *group, struct json_object *recoveries)
+void phases_read(const struct trace *trace, struct json_object *recoveries)
 {
-	struct reading reading = { .group = group, .recoveries = recoveries };
-
-	trace_each(trace, see, &reading);
+	for (size_t i = 0; i < trace->count; i++)
+		see(recoveries, &trace->points[i]);
 	for (size_t i = json_object_array_length(recoveries); i--;)
 		if (is_routine(json_object_array_get_idx(recoveries, i)))
 			json_object_array_del_idx(recoveries, i, 1);

@@ -6,9 +6,9 @@
 #ifndef MDRCTL_PHASES_H
 #define MDRCTL_PHASES_H
 
-#include <stdio.h>
-
 #include <json-c/json.h>
+
+#include "trace.h"
 
 /* A phase: what a group does or waits for. */
 struct phase_kind {
@@ -23,9 +23,9 @@ const struct phase_kind *phase_kind(const char *name);
 const char *cause_text(const char *why);
 
 /*
- * Adds the recoveries of the group (NULL: of all groups) to the array, in the order in
- * which they began. A reset by a user in an open group is not a recovery.
+ * Adds the recoveries of all groups to the array, in the order in which they began. A
+ * reset by a user in an open group is not a recovery.
  */
-void phases_read(FILE *trace, const char *group, struct json_object *recoveries);
+void phases_read(const struct trace *trace, struct json_object *recoveries);
 
 #endif

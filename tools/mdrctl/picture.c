@@ -128,7 +128,7 @@ static void draw_head(struct panel *panel,
 	when(recovery, at, sizeof(at));
 	snprintf(text, sizeof(text), "began at %s%s", at,
 		 json_object_get_boolean(get_list(recovery, "whole")) ? "" :
-		 "; a part of it is missing in the trace");
+		 "; a part of it may be missing in the trace");
 	draw_text(panel, MARGIN, panel->y + 46, "start", 12, GREY, text);
 	if (get_list(recovery, "host_us")) {
 		span_text(get_number(recovery, "host_us"), span);

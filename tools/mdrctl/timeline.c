@@ -12,6 +12,7 @@
 #include "mdrctl.h"
 #include "phases.h"
 #include "picture.h"
+#include "recoveries.h"
 #include "tracing.h"
 
 #define LAST 10
@@ -98,7 +99,7 @@ static void print_recovery(const struct cli *cli, struct json_object *recovery)
 	       colour_on(cli, *end ? state_colour(end) : BUSY), *end ? end : "not over",
 	       colour_off(cli), took);
 	if (!json_object_get_boolean(get_list(recovery, "whole")))
-		printf("  a part of it is missing in the trace\n");
+		printf("  a part of it may be missing in the trace\n");
 	print_phases(recovery);
 	print_users(recovery);
 }
@@ -118,30 +119,37 @@ static void add_times(struct json_object *recoveries)
 	}
 }
 
-static int read_all(struct cli *cli, const char *group, struct json_object *recoveries)
+static struct json_object *read_trace(struct cli *cli, int *end)
 {
-	const char *file = cli_value(cli, "file");
-	bool is_monotonic = false;
-	FILE *trace;
-	int ret;
+	struct json_object *recoveries = NULL;
+	struct trace trace = { NULL };
+	bool is_monotonic;
 
-	if (!file) {
-		ret = tracing_open(cli->mdr, &trace, &is_monotonic);
-		if (ret)
-			return ret;
-	} else {
-		trace = strcmp(file, "-") ? fopen(file, "re") : stdin;
-		if (!trace)
-			return fail_errno(errno, file, NULL);
+	*end = tracing_read(cli->mdr, &trace, &is_monotonic);
+	if (!*end) {
+		recoveries = json_object_new_array();
+		phases_read(&trace, recoveries);
+		if (is_monotonic)
+			add_times(recoveries);
 	}
-	phases_read(trace, group, recoveries);
-	ret = ferror(trace) ? fail(END_FAILED, file ? file : TRACING_INSTANCE, NULL,
-				   "cannot be read") : END_OK;
-	if (trace != stdin)
-		fclose(trace);
-	if (is_monotonic)
-		add_times(recoveries);
-	return ret;
+	free(trace.points);
+	return recoveries;
+}
+
+/* The last ones, of one group or of all (NULL). */
+static void choose(struct json_object *recoveries, const char *group, uint64_t most)
+{
+	size_t count;
+
+	for (size_t i = json_object_array_length(recoveries); group && i--;) {
+		struct json_object *recovery = json_object_array_get_idx(recoveries, i);
+
+		if (strcmp(get_text(recovery, "group"), group))
+			json_object_array_del_idx(recoveries, i, 1);
+	}
+	count = json_object_array_length(recoveries);
+	if (count > most)
+		json_object_array_del_idx(recoveries, 0, count - most);
 }
 
 /* A reader sees the old picture or the new one. */
@@ -174,14 +182,12 @@ static void print_all(const struct cli *cli, struct json_object *recoveries)
 	}
 }
 
-static int show(struct cli *cli, struct json_object *recoveries, uint64_t most)
+static int show(struct cli *cli, struct json_object *recoveries)
 {
 	size_t count = json_object_array_length(recoveries);
 	const char *svg = cli_value(cli, "svg");
 	int ret = END_OK;
 
-	if (count > most)
-		json_object_array_del_idx(recoveries, 0, count - most);
 	if (svg && !count)
 		ret = fail(END_NOT_FOUND, svg, NULL, "there is no recovery to draw");
 	else if (svg)
@@ -208,6 +214,7 @@ static int record(struct cli *cli, const char *how)
 int run_timeline(struct cli *cli)
 {
 	const char *last = cli_value(cli, "last"), *how = cli_value(cli, "record");
+	const char *file = cli_value(cli, "file");
 	struct json_object *recoveries;
 	uint64_t most = LAST;
 	char group[32];
@@ -221,10 +228,11 @@ int run_timeline(struct cli *cli)
 		ret = group_named(cli, cli->argv[0], group);
 	if (ret)
 		return ret;
-	recoveries = json_object_new_array();
-	ret = read_all(cli, cli->argc ? group : NULL, recoveries);
-	if (!ret)
-		ret = show(cli, recoveries, most);
+	recoveries = file ? recoveries_load(file, &ret) : read_trace(cli, &ret);
+	if (!ret) {
+		choose(recoveries, cli->argc ? group : NULL, most);
+		ret = show(cli, recoveries);
+	}
 	json_object_put(recoveries);
 	return ret;
 }

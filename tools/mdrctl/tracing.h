@@ -7,9 +7,10 @@
 #define MDRCTL_TRACING_H
 
 #include <stdbool.h>
-#include <stdio.h>
 
 #include <libmdr.h>
+
+#include "trace.h"
 
 #define TRACING_DIR "/sys/kernel/tracing"
 #define TRACING_INSTANCE TRACING_DIR "/instances/mdev_recovery"
@@ -20,7 +21,7 @@
 int tracing_on(const struct mdr *mdr);
 int tracing_off(const struct mdr *mdr);
 
-/* Opens what was recorded; is_monotonic: its times are those of CLOCK_MONOTONIC. */
-int tracing_open(const struct mdr *mdr, FILE **trace, bool *is_monotonic);
+/* What was recorded, see trace.h; is_monotonic: its times are those of CLOCK_MONOTONIC. */
+int tracing_read(const struct mdr *mdr, struct trace *trace, bool *is_monotonic);
 
 #endif

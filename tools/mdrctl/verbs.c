@@ -148,7 +148,7 @@ const struct verb verbs[] = {
 		.choices = {
 			{ "last", 'n', "NUMBER", WORD_NONE, "only the last ones (10)" },
 			{ "svg", 's', "FILE", WORD_FILE, "draw them into this file" },
-			{ "file", 'f', "FILE", WORD_FILE, "a copy of a trace, or - for stdin" },
+			{ "file", 'f', "FILE", WORD_FILE, "what --json printed, or - for stdin" },
 			{ "record", 'r', "on|off", WORD_SWITCH, "start or stop recording" },
 		},
 		.run = run_timeline,
