@@ -12,12 +12,12 @@
 /* In the order in which they usually come. */
 static const struct phase_kind kinds[] = {
 	{ "closing", "the gate closes", "#b03a2e" },
-	{ "draining", "users leave the gate", "#8e5b00" },
+	{ "draining", "users leave the gate", "#ad5c00" },
 	{ "host", "the host's reset", "#1f618d" },
 	{ "restoring", "the function is restored", "#117864" },
-	{ "device", "the device takes its time", "#7d6608" },
+	{ "device", "the device takes its time", "#6b4f2a" },
 	{ "finishing", "the host ends", "#5b6770" },
-	{ "holding", "its user has to reset", "#6c3483" },
+	{ "holding", "its user has to reset", "#4a3aa7" },
 	{ "evicting", "its user has to leave", "#884ea0" },
 	{ "resetting", "reset without an error", "#2e4053" },
 	{ "failed", "failed", "#641e16" },
@@ -48,7 +48,8 @@ const char *cause_text(const char *why)
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		if (!strcmp(texts[i][0], why))
 			return texts[i][1];
-	return why;
+	/* the trace begins later */
+	return "cause not recorded";
 }
 
 static struct json_object *last_of(struct json_object *array)

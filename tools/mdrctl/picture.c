@@ -221,7 +221,7 @@ static void draw_axis(struct panel *panel, double top)
 		double x = scale(panel, us);
 
 		draw_line(panel, x, panel->y, x, panel->y + 5);
-		if (tick < 1000000)
+		if (most_us < 1000000)
 			snprintf(text, sizeof(text), "%g ms", us / 1e3);
 		else
 			snprintf(text, sizeof(text), "%g s", us / 1e6);
