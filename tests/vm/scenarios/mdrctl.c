@@ -16,6 +16,7 @@
 #include "scenario.h"
 #include "shim.h"
 #include "strike.h"
+#include "sysfs.h"
 
 #define SETTLE_MS 15000
 #define UNSAVED_MS 1000
@@ -189,7 +190,7 @@ SCENARIO(mdrctl_timeline,
 	 "mdrctl timeline records a fatal error: its phases in order, as long as the driver says")
 {
 	struct shim s = { .driver = "mdr-pci" };
-	long whole, host, driver;
+	long whole, host, driver, start;
 
 	REQUIRE(!system("busybox rm -rf /etc/mdevctl.d/0*"), "rm");
 	REQUIRE_OK(shim_load());
@@ -219,11 +220,54 @@ SCENARIO(mdrctl_timeline,
 	      host, driver);
 	CHECK(host <= whole && whole - host < driver / 10, "%ld us of %ld", host, whole);
 	MEASURE("off_us", "%ld", host - driver);
+
+	/* to look takes nothing away */
+	start = number_after(said, "\"start_us\":");
+	CHECK(!ctl("timeline %s --json >/tmp/timeline.json", s.addr), "%.400s", said);
+	CHECK(!ctl("timeline --json --file=/tmp/timeline.json"), "%.400s", said);
+	CHECK(number_after(said, "\"start_us\":") == start, "it began at %ld: %s", start, said);
+	CHECK(check_phases() == whole, "the phases are no longer the whole, %ld us", whole);
 	CHECK(!ctl("timeline %d --svg=/tmp/timeline.svg", s.group), "%.400s", said);
 	CHECK(!system("grep -q 'fatal error</text>' /tmp/timeline.svg"), "nothing is drawn");
 
 	CHECK(!ctl("timeline --record=off"), "%.400s", said);
 	CHECK(access("/sys/kernel/tracing/instances/mdev_recovery", F_OK), "it is there still");
 	CHECK(ctl("timeline") == 1, "%.400s", said);
+	CHECK(!ctl("unbind %s", s.addr), "%.400s", said);
+}
+
+#define RING "/sys/kernel/tracing/instances/mdev_recovery"
+#define RESETS 120
+
+SCENARIO(mdrctl_timeline_overwritten,
+	 "mdrctl timeline, again and again while its ring is overwritten, shows what is there",
+	 .limit_s = 180)
+{
+	struct shim s = { .driver = "mdr-pci" };
+	long shown;
+
+	REQUIRE(!system("busybox rm -rf /etc/mdevctl.d/0* /tmp/failed"), "rm");
+	REQUIRE_OK(shim_load());
+	REQUIRE_OK(pci_below("rp_nvme", 0, s.addr));
+	REQUIRE(!ctl("bind %s", s.addr), "%.400s", said);
+	s.group = pci_iommu_group(s.addr);
+	REQUIRE(!ctl("timeline --record=on"), "%.400s", said);
+	REQUIRE_OK(sysfs_write("8", RING "/buffer_size_kb"));
+	REQUIRE(!system("(while mdrctl timeline; do :; done; echo >/tmp/failed) >/dev/null 2>&1 &"),
+		"sh");
+	for (int i = 0; i < RESETS; i++)
+		REQUIRE_OK(pci_reset(s.addr));
+	CHECK(access("/tmp/failed", F_OK), "a look has failed");
+
+	CHECK(!ctl("timeline --last=1 --json"), "%.400s", said);
+	CHECK_SAYS("\"cause\":\"host_reset_begin\"");
+	CHECK_SAYS("\"whole\":true");
+	CHECK_SAYS("\"end\":\"open\"");
+	CHECK(!ctl("timeline --last=%d --json | grep -c '\"group\":'", RESETS), "%.400s", said);
+	shown = strtol(said, NULL, 10);
+	CHECK(shown > 5 && shown < RESETS, "%ld are shown", shown);
+	MEASURE("shown", "%ld", shown);
+	/* not while the other one looks */
+	CHECK(WAIT_FOR(!ctl("timeline --record=off"), SETTLE_MS), "%.400s", said);
 	CHECK(!ctl("unbind %s", s.addr), "%.400s", said);
 }
