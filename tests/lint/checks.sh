@@ -164,12 +164,12 @@ check_shell_options() {
 
 declare_check spdx "every file names GPL-2.0-only in its first lines"
 
-# COPYING is the licence itself. JSON, ABI descriptions and what a program shall say have
-# no comments.
+# COPYING is the licence itself. JSON, ABI descriptions, and what a program shall say or is
+# given, have no comments.
 check_spdx() {
 	local f style
 	for f in "${files[@]}"; do
-		case $f in COPYING | *.json | Documentation/ABI/* | tests/*/golden/*) continue ;; esac
+		case $f in COPYING | *.json | Documentation/ABI/* | tests/*/golden/* | tests/fuzz/corpus/*) continue ;; esac
 		# a licence line, in a comment of the kind that the file wants
 		case $f in
 		*.c) style='^// ' ;;
