@@ -26,7 +26,7 @@
 #define HANG_S 10
 /* a look for leaks takes long */
 #define LOOK_RUNS 5000
-#define EDGES (1u << 16)
+#define EDGES 65536
 
 struct input {
 	uint8_t *data;

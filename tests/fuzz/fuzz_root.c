@@ -9,11 +9,12 @@
 struct mdr *fuzz_root(const void *table, size_t size)
 {
 	static const char * const dirs[] = { "", "/sys", "/sys/class", "/sys/class/mdev_recovery" };
-	static char root[] = "/tmp/fuzz-root-XXXXXX", path[128];
+	static char root[32], path[128];
 	struct mdr *mdr;
 	FILE *file;
 
 	if (!path[0]) {
+		snprintf(root, sizeof(root), "/tmp/fuzz-root-XXXXXX");
 		MUST(mkdtemp(root));
 		for (size_t i = 1; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
 			snprintf(path, sizeof(path), "%s%s", root, dirs[i]);

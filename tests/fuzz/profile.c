@@ -9,9 +9,9 @@
 #include "fuzz_root.h"
 
 static const char table[] =
-	"dead_access word ones ones fault\n"
+	"dead_access word fault ones fault\n"
 	"stall_timeout_ms number 30000 0 3600000 ms\n"
-	"revoke word wait wait kill\n";
+	"revoke word kill wait kill\n";
 
 static jmp_buf refused;
 

@@ -21,12 +21,13 @@ static unsigned int count(const struct records *records)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static char dir[] = "/tmp/fuzz-store-XXXXXX", path[64];
+	static char dir[32], path[64];
 	struct records records = { NULL }, again = { NULL };
 	FILE *file;
 	int ret;
 
 	if (!path[0]) {
+		snprintf(dir, sizeof(dir), "/tmp/fuzz-store-XXXXXX");
 		MUST(mkdtemp(dir));
 		snprintf(path, sizeof(path), "%s/" STORE_FILE, dir);
 	}
