@@ -220,20 +220,26 @@ struct pci_dev *mdr_group_port(struct mdr_group *group, unsigned int index)
 
 /*
  * Take a snapshot of the functions of a group; mdr_snapshot_put() releases it, even after
- * -ENOMEM. Allocates without I/O under group->lock: the host waits for that lock, and
- * the swap disk may be what the host recovers.
+ * -ENOMEM, which only a large group gives: a recovery without memory would reset a device
+ * that needs no reset, or lose it. Allocates without I/O under group->lock: the host waits
+ * for that lock, and the swap disk may be what the host recovers.
  */
 int mdr_snapshot_take(struct mdr_group *group, enum mdr_snapshot_of of,
 		      struct mdr_snapshot *snapshot)
 {
 	struct mdr_function *function;
+	size_t count;
 
 	snapshot->count = 0;
+	snapshot->pdevs = snapshot->few;
 	guard(mutex)(&group->lock);
-	snapshot->pdevs = kcalloc(list_count_nodes(&group->functions),
-				  sizeof(*snapshot->pdevs), GFP_NOIO);
-	if (!snapshot->pdevs)
-		return -ENOMEM;
+	count = list_count_nodes(&group->functions);
+	if (count > ARRAY_SIZE(snapshot->few)) {
+		snapshot->pdevs = kcalloc(count, sizeof(*snapshot->pdevs),
+					  GFP_NOIO);
+		if (!snapshot->pdevs)
+			return -ENOMEM;
+	}
 	list_for_each_entry(function, &group->functions, group_item) {
 		if (of == MDR_SNAPSHOT_LOST && !function->failed &&
 		    !READ_ONCE(function->restore.blank))
@@ -258,7 +264,8 @@ void mdr_snapshot_put(struct mdr_snapshot *snapshot)
 		pci_dev_put(pci_physfn(pdev));
 		pci_dev_put(pdev);
 	}
-	kfree(snapshot->pdevs);
+	if (snapshot->pdevs != snapshot->few)
+		kfree(snapshot->pdevs);
 }
 
 static const char * const mdr_cause_names[MDR_CAUSE_COUNT] = {

@@ -128,10 +128,12 @@ enum mdr_snapshot_of {
  *	device lock, which cannot be taken under group->lock, which protects the
  *	group's own list.
  * @count: number of @pdevs
+ * @few: room for those of a usual group, which so need no allocation
  */
 struct mdr_snapshot {
 	struct pci_dev **pdevs;
 	unsigned int count;
+	struct pci_dev *few[8];
 };
 
 /**
