@@ -7,7 +7,7 @@ help:
 	@echo 'make modules KDIR=DIR    the modules for the kernel build folder DIR'
 	@echo 'make lab                 the Debian root that all else runs in (made once, outside the tree)'
 	@echo 'make demo                one recovery as a story, in a virtual machine'
-	@echo 'make check               all checks: unit model lint tools libmdr fuzz mdrctl mdevctl modules vm selftest soak'
+	@echo 'make check               all checks: unit model lint tools libmdr fuzz mdrctl mdevctl modules vm amd selftest soak'
 	@echo 'make check-PART          one of them, or one that is not among all: see tests/check'
 	@echo 'make lab-debug           the debug kernel that check-debug runs on (made once, outside the tree)'
 	@echo 'make check-debug         the scenarios on a kernel that checks itself; not part of make check'
@@ -34,9 +34,9 @@ check: lab
 	@tests/check
 
 # the machines load what was built
-check-vm check-selftest check-soak check-budgets check-libvirt check-mutants: modules
+check-vm check-amd check-selftest check-soak check-budgets check-libvirt check-mutants: modules
 
-PARTS := unit model model-all lint tools libmdr fuzz mdrctl mdevctl modules vm selftest soak packages libvirt \
+PARTS := unit model model-all lint tools libmdr fuzz mdrctl mdevctl modules vm amd selftest soak packages libvirt \
 	kernels mutants budgets
 $(PARTS:%=check-%): check-%: lab
 	@tests/check $*

@@ -7,12 +7,14 @@
 #
 #   part   its name, in messages
 #   limit  how many seconds a machine has
+#   iommu  that of the machines, as QEMU names it; Intel's unless set
 . "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
 
 complaints=$(dirname "${BASH_SOURCE[0]}")/complaints.h
 emulator=(qemu-system-x86_64)
 started=0
 still_after=${still_after:-60}
+iommu=${iommu:-intel-iommu,intremap=on}
 
 die() {
 	echo "$part: error: $*" >&2
@@ -102,7 +104,7 @@ emulate() {
 		-M q35,kernel-irqchip=split \
 		-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
 		-global ICH9-LPC.noreboot=on \
-		-device intel-iommu,intremap=on "$@" \
+		-device "$iommu" "$@" \
 		-kernel "$kernel" -initrd "$initrd" \
 		-append "$cmdline intel_iommu=on panic=-1 log_buf_len=4M nokaslr mitigations=off random.trust_cpu=on" \
 		>"$dir/qemu.log" 2>&1 </dev/null

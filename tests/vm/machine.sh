@@ -14,7 +14,7 @@ machine_ports=(
 	rp_igb=00:10.0       # two igb functions, an IOMMU group each
 	rp_e1000e=00:11.0    # two e1000e functions in one IOMMU group
 	rp_nvme=00:12.0      # an nvme controller
-	rp_igb2=00:14.0      # one igb, to be plugged and unplugged
+	rp_igb2=00:13.0      # one igb, to be plugged and unplugged
 	rp_empty=00:15.0     # nothing, to plug something in
 	rp_shm=00:16.0       # ivshmem: a BAR of 64 MiB that is plain memory
 	rp_watch=00:17.0     # ivshmem: the same memory seen from another port
@@ -22,6 +22,7 @@ machine_ports=(
 	rp_switch=00:18.0    # a switch with three ports, a function each
 	rp_deep=00:19.0      # a switch with a pair of ports and a switch
 	rp_bridge=00:1a.0    # a bridge to conventional PCI
+	rp_ats=00:1b.0       # a function that keeps the IOMMU's translations (ATS)
 )
 
 # Bridges with the type of each; a port of a switch has a slot, as a root port does.
@@ -91,7 +92,8 @@ machine_args() {
 		-device e1000e,id=deep_e1000e0,bus=deep_a,mac=52:54:00:00:06:00 \
 		-device e1000e,id=deep_e1000e1,bus=deep_b,mac=52:54:00:00:06:01 \
 		-device igb,id=deeper_igb,bus=deeper_a,mac=52:54:00:00:06:02 \
-		-device e1000,id=bridge_e1000,bus=pci_bridge,addr=0x1,mac=52:54:00:00:07:00
+		-device e1000,id=bridge_e1000,bus=pci_bridge,addr=0x1,mac=52:54:00:00:07:00 \
+		-device virtio-rng-pci,id=ats0,bus=rp_ats,ats=on,aer=on,disable-legacy=on,iommu_platform=on
 
 	# ttyS0: kernel log. ttyS1: this QEMU's own monitor, for the guest to
 	# inject errors and plug devices. Port 0xe9: the test results.
@@ -104,6 +106,14 @@ machine_args() {
 		-device isa-serial,chardev=guestmon,index=1 \
 		-chardev "file,id=tap,path=$dir/tap" \
 		-device isa-debugcon,iobase=0xe9,chardev=tap
+}
+
+# AMD's IOMMU remaps interrupts only if the I/O APIC is in the southbridge, which QEMU says to
+# be at 00:14.0. Linux 7.3 looks there for an SMBus or an ISA bridge. This one is a disk by
+# all but its class.
+machine_amd_args() {
+	printf '%s\n' -blockdev driver=null-co,node-name=southbridge,size=1048576 \
+		-device virtio-blk-pci,bus=pcie.0,addr=0x14,drive=southbridge,class=0x0c05
 }
 
 # What the guest's kernel is told of the ports.

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "needs_dma.h"
 #include "nvme_user.h"
 #include "vfio_irq.h"
 
@@ -87,6 +88,7 @@ int nvme_user_start(struct nvme_user *n, struct vfio_user *u)
 {
 	int ret;
 
+	needs_dma();
 	memset(n, 0, sizeof(*n));
 	n->u = u;
 	n->irq = -1;
