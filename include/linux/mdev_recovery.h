@@ -73,6 +73,9 @@ struct vfio_device_ops;
  *   recovery_timeout_ms after the error;
  * - after a reset from outside: at its end. If they do not succeed at once, a
  *   recovery follows;
+ * - after a sleep of the system, whether the function has lost its power or not: by the
+ *   worker, as in a recovery by the host. From the late phase of the transition on the
+ *   function does no DMA. @prepare is not called;
  * - after VFIO_DEVICE_RESET and a hot reset, for every function with a parent driver
  *   that was reset: until recovery_timeout_ms. If they do not succeed, the ioctl
  *   fails, and the state becomes failed;
@@ -82,6 +85,9 @@ struct vfio_device_ops;
  *
  * They are not called after a change of the power state that resets a device without
  * No_Soft_Reset: vfio-pci-core restores its config space, and nothing else.
+ *
+ * A parent driver gets no callback of its own in a system sleep: vfio-pci-core replaces
+ * its &device_driver.pm.
  *
  * The driver data of the function (dev_get_drvdata()) is the &struct
  * vfio_pci_core_device of its mdev. Under the device lock it does not change; it is

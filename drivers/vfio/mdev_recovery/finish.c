@@ -32,6 +32,8 @@ static bool mdr_group_in_host_reset(struct mdr_group *group)
 {
 	struct mdr_function *function;
 
+	if (group->sleeping)
+		return true;
 	list_for_each_entry(function, &group->functions, group_item)
 		if (function->host_reset.counted)
 			return true;

@@ -81,6 +81,13 @@ bool mdr_gate_close(struct mdr_gate *gate)
 	return untouched;
 }
 
+/* Let the stall timeouts of a closed gate begin now. The caller holds the group's lock. */
+void mdr_gate_restart(struct mdr_gate *gate)
+{
+	guard(raw_spinlock)(&gate->lock);
+	WRITE_ONCE(gate->closed_at, ktime_get_ns());
+}
+
 /*
  * Open the gate, with the group's lock held. @untouched: the host has reset the device
  * and no task has been inside since; the next mdr_gate_close() tells if that still holds.

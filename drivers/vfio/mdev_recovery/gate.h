@@ -131,6 +131,7 @@ struct mdr_gate_entry {
 int mdr_gate_init(struct mdr_gate *gate);
 void mdr_gate_destroy(struct mdr_gate *gate);
 bool mdr_gate_close(struct mdr_gate *gate);
+void mdr_gate_restart(struct mdr_gate *gate);
 void mdr_gate_open(struct mdr_gate *gate, bool untouched);
 void mdr_gate_die(struct mdr_gate *gate);
 bool mdr_gate_drain(struct mdr_gate *gate, unsigned int timeout_ms,

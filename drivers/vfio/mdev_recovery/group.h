@@ -169,6 +169,7 @@ struct mdr_snapshot {
  * @requests: how often the users were asked to release, in this state
  * @resetter: task that runs the reset of state resetting; compared, never
  *	dereferenced
+ * @sleeping: the system is going to sleep, or sleeps; counted in @resets
  * @dying: the last function has left; there are no more timers and uevents
  * @timer: bounds the present state; armed by mdr_group_step()
  * @attempt: the own attempt
@@ -206,6 +207,7 @@ struct mdr_group {
 	bool resetting_read;
 	unsigned int requests;
 	struct task_struct *resetter;
+	bool sleeping;
 	bool dying;
 	struct delayed_work timer;
 	struct mdr_attempt attempt;
@@ -296,6 +298,10 @@ void mdr_group_finish(struct work_struct *work);
 /* recovery.c: one recovery by the host */
 void mdr_group_new_event(struct mdr_function *function, u64 event,
 			 enum mdr_channel channel);
+bool mdr_group_recover_lost(struct mdr_function *function);
+
+/* sleep.c: system sleep and hibernation */
+extern const struct dev_pm_ops mdr_sleep_pm_ops;
 
 /* group_sysfs.c */
 extern const struct class mdr_class;

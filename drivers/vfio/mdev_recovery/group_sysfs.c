@@ -188,5 +188,6 @@ const struct class mdr_class = {
 	.name		= "mdev_recovery",
 	.class_groups	= mdr_class_groups,
 	.dev_groups	= mdr_group_groups,
+	.pm		= pm_sleep_ptr(&mdr_sleep_pm_ops),
 };
 

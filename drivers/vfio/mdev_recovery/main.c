@@ -14,7 +14,8 @@ static int __init mdr_init(void)
 	int ret;
 
 	mdr_workqueue = alloc_workqueue("mdev_recovery",
-					WQ_UNBOUND | WQ_HIGHPRI, 0);
+					WQ_UNBOUND | WQ_HIGHPRI | WQ_FREEZABLE,
+					0);
 	if (!mdr_workqueue)
 		return -ENOMEM;
 

@@ -414,12 +414,11 @@ static void mdr_reset_prepare(struct pci_dev *pdev)
 }
 
 /*
- * A reset from outside left the function blank, or the parent driver's hooks failed
- * at first. (The PCI core restores what it read before the reset, which is nothing
- * in a device that had lost power.) Users stay outside, and the function is
- * recovered as after an error.
+ * A reset from outside, or a sleep of the system, did not leave @function as it was. Users
+ * stay outside, and the worker recovers the group as after an error. False if the group
+ * has failed before, or if an error has taken over.
  */
-static void mdr_group_recover_lost(struct mdr_function *function)
+bool mdr_group_recover_lost(struct mdr_function *function)
 {
 	struct mdr_group *group = function->group;
 
@@ -427,10 +426,7 @@ static void mdr_group_recover_lost(struct mdr_function *function)
 
 	if (group->machine.state != MDR_STATE_RESETTING ||
 	    group->machine.origin == MDR_STATE_FAILED)
-		return;
-	pci_notice(function->pdev,
-		   "not usable after a reset from outside, recovering it\n");
-	function->error = (struct mdr_function_error) {};
+		return false;
 	if (function->device)
 		function->device->synced = false;
 	mdr_group_new_event(function, mdr_walk_renew(function),
@@ -439,6 +435,21 @@ static void mdr_group_recover_lost(struct mdr_function *function)
 	mdr_group_step(group, MDR_EVENT_ERROR_FATAL, function);
 	/* the user that made this reset may be inside: the worker drains */
 	queue_work(mdr_workqueue, &group->finish);
+	return true;
+}
+
+/*
+ * A reset from outside left the function blank, or the parent driver's hooks failed
+ * at first. (The PCI core restores what it read before the reset, which is nothing
+ * in a device that had lost power.)
+ */
+static void mdr_reset_lost(struct mdr_function *function)
+{
+	if (!mdr_group_recover_lost(function))
+		return;
+	function->error = (struct mdr_function_error) {};
+	pci_notice(function->pdev,
+		   "not usable after a reset from outside, recovering it\n");
 }
 
 static void mdr_reset_done(struct pci_dev *pdev)
@@ -476,7 +487,7 @@ static void mdr_reset_done(struct pci_dev *pdev)
 		return;
 	function->host_reset.counted = false;
 	if (lost)
-		mdr_group_recover_lost(function);
+		mdr_reset_lost(function);
 	/* an error of another function took over, and its end has waited for us */
 	if (mdr_group_is_recovering(group) && !mdr_group_pending(group))
 		queue_work(mdr_workqueue, &group->finish);

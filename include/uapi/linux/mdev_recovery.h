@@ -81,7 +81,7 @@ enum mdr_policy {
  * @MDR_CAUSE_FATAL: a fatal error
  * @MDR_CAUSE_PERMANENT: the host has given the device up
  * @MDR_CAUSE_USER_RESET: a user asked for a reset
- * @MDR_CAUSE_HOST_RESET: a reset from outside
+ * @MDR_CAUSE_HOST_RESET: a reset from outside, or a sleep of the system
  * @MDR_CAUSE_WATCHDOG: the recovery did not end in time
  * @MDR_CAUSE_BREAKER: too many errors in too short a time
  */
