@@ -38,7 +38,10 @@ struct scenario {
 	bool vfs;
 	/* runs on the debug kernel only, since it needs features of that kernel */
 	bool debug;
-	/* looks back at the others: runs after them, in each machine that shares them */
+	/*
+	 * looks back at the others, or spoils the machine for them: runs after them, in
+	 * each machine that shares them
+	 */
 	bool last;
 };
 

@@ -147,7 +147,7 @@ static bool selected(const struct scenario *s, const struct suite *suite)
 
 /*
  * The scenarios of this machine in the order in which they run, in an array that
- * holds all there are. Those that look back at the others come last. Returns how
+ * holds all there are. Those with .last come last. Returns how
  * many.
  */
 static unsigned int choose(const struct suite *suite, const struct scenario **chosen)

@@ -8,6 +8,8 @@
  *	flrs		function level resets
  *	flrs_master	those of functions that might still do DMA
  *	flrs_unlocked	those of functions whose config space anybody may reach
+ *	wakes		how often all devices have woken up since "watched" was written
+ *	wakes_master	those after which the function "watched" might do DMA at once
  *
  * The kernel warns of the second, but once in a boot, and vfio-pci-core's own reset at
  * open is one.
@@ -25,6 +27,7 @@
 #include <linux/pm_runtime.h>
 
 static atomic_t resets, unlocked, flrs, flrs_master, flrs_unlocked, flr_awake;
+static atomic_t wakes, wakes_master;
 
 /* Referenced; written by the parameter only. */
 static struct pci_dev *watched;
@@ -72,6 +75,25 @@ static struct kprobe flr_probe = {
 	.pre_handler	= flr,
 };
 
+static int wake(struct kprobe *probe, struct pt_regs *regs)
+{
+	u16 command = 0;
+
+	atomic_inc(&wakes);
+	if (watched)
+		pci_read_config_word(watched, PCI_COMMAND, &command);
+	if (command & PCI_COMMAND_MASTER)
+		atomic_inc(&wakes_master);
+	return 0;
+}
+
+static struct kprobe wake_probe = {
+	.symbol_name	= "dpm_complete",
+	.pre_handler	= wake,
+};
+
+static struct kprobe *probes[] = { &bus_probe, &flr_probe, &wake_probe };
+
 static int count_get(char *text, const struct kernel_param *param)
 {
 	return sysfs_emit(text, "%d\n", atomic_read((atomic_t *)param->arg));
@@ -86,6 +108,8 @@ module_param_cb(flrs, &count_ops, &flrs, 0444);
 module_param_cb(flrs_master, &count_ops, &flrs_master, 0444);
 module_param_cb(flrs_unlocked, &count_ops, &flrs_unlocked, 0444);
 module_param_cb(flr_awake, &count_ops, &flr_awake, 0444);
+module_param_cb(wakes, &count_ops, &wakes, 0444);
+module_param_cb(wakes_master, &count_ops, &wakes_master, 0444);
 
 static int awake_get(char *text, const struct kernel_param *param)
 {
@@ -103,6 +127,8 @@ static int watched_set(const char *text, const struct kernel_param *param)
 
 	pci_dev_put(watched);
 	watched = NULL;
+	atomic_set(&wakes, 0);
+	atomic_set(&wakes_master, 0);
 	if (sysfs_streq(text, "none"))
 		return 0;
 	if (sscanf(text, "%x:%x:%x.%u", &domain, &bus, &device, &function) != 4)
@@ -153,20 +179,12 @@ module_param_cb(give_up, &give_up_ops, NULL, 0200);
 
 static int __init bus_init(void)
 {
-	int ret = register_kprobe(&bus_probe);
-
-	if (ret)
-		return ret;
-	ret = register_kprobe(&flr_probe);
-	if (ret)
-		unregister_kprobe(&bus_probe);
-	return ret;
+	return register_kprobes(probes, ARRAY_SIZE(probes));
 }
 
 static void __exit bus_exit(void)
 {
-	unregister_kprobe(&flr_probe);
-	unregister_kprobe(&bus_probe);
+	unregister_kprobes(probes, ARRAY_SIZE(probes));
 	pci_dev_put(watched);
 }
 
