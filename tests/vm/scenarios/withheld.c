@@ -172,6 +172,7 @@ SCENARIO(withheld_write,
 
 	REQUIRE_OK(shim_make(&shim, SHM_PORT, 0, "hold"));
 	REQUIRE_OK(shim_set(&shim, "stall_timeout_ms", "30000"));
+	REQUIRE_OK(shim_set(&shim, "hold_timeout_ms", "60000"));
 	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
 	watch = shm_watch();
 	REQUIRE(watch, "no second view of the memory");
@@ -309,6 +310,7 @@ static void open_vendor(void)
 	REQUIRE_OK(shim_bind_vendor(&shim, NIC_PORT, 0));
 	REQUIRE_OK(shim_create(&shim, "hold"));
 	REQUIRE_OK(shim_set(&shim, "stall_timeout_ms", "30000"));
+	REQUIRE_OK(shim_set(&shim, "hold_timeout_ms", "60000"));
 	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
 }
 
