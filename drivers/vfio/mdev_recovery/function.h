@@ -203,7 +203,6 @@ extern struct xarray mdr_functions;
 struct mdr_function *mdr_function_find(struct pci_dev *pdev);
 void mdr_closes_hurry_begin(void);
 void mdr_closes_hurry_end(void);
-bool mdr_closes_must_hurry(void);
 int mdr_function_lock(struct mdr_function *function);
 void mdr_function_unlock(struct mdr_function *function);
 struct mdr_domain *mdr_domain_get(struct pci_dev *pdev);

@@ -262,6 +262,8 @@ bool mdr_group_drain_or_fail(struct mdr_group *group);
 void mdr_group_zap(struct mdr_group *group);
 int mdr_group_wait_recovered(struct mdr_group *group, unsigned int timeout_ms);
 int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms);
+void mdr_closes_hurry_count(int more);
+bool mdr_closes_must_hurry(void);
 bool mdr_wait_is_over(unsigned long deadline);
 bool mdr_wait_host_lets_go(unsigned long deadline);
 

@@ -37,9 +37,6 @@ struct mdr_function *mdr_function_find(struct pci_dev *pdev)
 	return xa_load(&mdr_functions, (unsigned long)pdev);
 }
 
-/* Tasks that hold the device lock of a function, and may wait for a close. */
-static unsigned int mdr_hurries;
-
 /*
  * From here on the caller may wait for a user to close a device, or for dev_set->lock,
  * which a close holds; and it holds the device lock of a function, for which a walk may
@@ -52,7 +49,7 @@ void mdr_closes_hurry_begin(void)
 	unsigned long index;
 
 	guard(mutex)(&mdr_registry_lock);
-	WRITE_ONCE(mdr_hurries, mdr_hurries + 1);
+	mdr_closes_hurry_count(1);
 	xa_for_each(&mdr_functions, index, function)
 		wake_up_all(&function->group->state_changed);
 }
@@ -60,12 +57,7 @@ void mdr_closes_hurry_begin(void)
 void mdr_closes_hurry_end(void)
 {
 	guard(mutex)(&mdr_registry_lock);
-	WRITE_ONCE(mdr_hurries, mdr_hurries - 1);
-}
-
-bool mdr_closes_must_hurry(void)
-{
-	return READ_ONCE(mdr_hurries);
+	mdr_closes_hurry_count(-1);
 }
 
 /*

@@ -100,6 +100,20 @@ int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms)
 				msecs_to_jiffies(timeout_ms)));
 }
 
+/* Tasks that hold the device lock of a function, and may wait for a close. */
+static unsigned int mdr_hurries;
+
+/* See mdr_closes_hurry_begin(). The caller holds mdr_registry_lock. */
+void mdr_closes_hurry_count(int more)
+{
+	WRITE_ONCE(mdr_hurries, mdr_hurries + more);
+}
+
+bool mdr_closes_must_hurry(void)
+{
+	return READ_ONCE(mdr_hurries);
+}
+
 /* Must a close wait for the host? Not if the host waits for it, see mdr_closes_hurry_begin(). */
 static bool mdr_close_must_wait(struct mdr_group *group)
 {

@@ -112,7 +112,8 @@ SCENARIO(ats_restored,
 	resets = shim_test_count("slot_resets");
 	REQUIRE_OK(strike_slow(&shim, PORT, SLOW));
 	/* QEMU's function keeps it across a reset of the link */
-	CHECK(WAIT_FOR(shim_test_count("slot_resets") > resets, SETTLE_MS), "the link was not reset");
+	CHECK(WAIT_FOR(shim_test_count("slot_resets") > resets, SETTLE_MS),
+	      "the link was not reset");
 	REQUIRE_OK(pci_config_write(shim.addr, ats_control_at(), 2, 0));
 	REQUIRE(!ats_is_on(), "ATS cannot be turned off");
 	REQUIRE(shim_wait(shim.group, "open", SETTLE_MS), "not open");
@@ -169,7 +170,7 @@ SCENARIO(ats_recover, "a function with ATS does DMA after recover, by an FLR or 
 }
 
 SCENARIO(ats_next_user,
-	 "the user of a function with ATS leaves during a recovery; another one comes, and does DMA")
+	 "the user of a function with ATS leaves during a recovery; another comes, and does DMA")
 {
 	start_slow();
 	REQUIRE_OK(strike_slow(&shim, PORT, SLOW));
