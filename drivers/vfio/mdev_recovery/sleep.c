@@ -92,6 +92,13 @@ static int mdr_sleep_function(struct pci_dev *pdev)
 	return 0;
 }
 
+/* An error came after the gate had closed, and its walk goes on. No new one begins now. */
+static bool mdr_sleep_in_walk(struct mdr_group *group)
+{
+	guard(mutex)(&group->lock);
+	return mdr_group_is_recovering(group) && mdr_group_pending(group);
+}
+
 /*
  * The last step before the PCI core saves config space, when everything is still in D0. A
  * sleep that ends before this step has changed nothing.
@@ -107,6 +114,8 @@ static int mdr_sleep_late(struct device *dev)
 	WARN_ON_ONCE(READ_ONCE(group->attempt.task));
 
 	ret = mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, &snapshot);
+	if (mdr_sleep_in_walk(group))
+		ret = -EBUSY;
 	for (i = 0; i < snapshot.count && !ret; i++)
 		ret = mdr_sleep_function(snapshot.pdevs[i]);
 	mdr_snapshot_put(&snapshot);
