@@ -37,7 +37,7 @@ check: lab
 check-vm check-amd check-selftest check-soak check-budgets check-libvirt check-mutants: modules
 
 PARTS := unit model model-all lint tools libmdr fuzz mdrctl mdevctl modules vm amd selftest soak packages libvirt \
-	kernels mutants budgets
+	kernels kernels-suite mutants budgets
 $(PARTS:%=check-%): check-%: lab
 	@tests/check $*
 
