@@ -34,9 +34,9 @@ check: lab
 	@tests/check
 
 # the machines load what was built
-check-vm check-amd check-selftest check-soak check-budgets check-libvirt check-mutants: modules
+check-vm check-amd check-selftest check-soak check-budgets check-libvirt check-boot check-mutants: modules
 
-PARTS := unit model model-all lint tools libmdr fuzz mdrctl mdevctl modules vm amd selftest soak packages libvirt \
+PARTS := unit model model-all lint tools libmdr fuzz mdrctl mdevctl modules vm amd selftest soak packages libvirt boot \
 	kernels kernels-suite mutants budgets
 $(PARTS:%=check-%): check-%: lab
 	@tests/check $*

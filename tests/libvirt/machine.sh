@@ -1,16 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 #
-# The machine that libvirtd runs in. Sourced by run.
+# The machine that libvirtd runs in. Sourced by run and reboot.
 #
 # Four functions to assign, each below its own root port. The first ports of the bus
 # get the first bus numbers, so these are 0000:01:00.0 and so on, the addresses in the
 # examples of Documentation/libvirt.md. Each network function has a peer: another one
 # of this machine, on the same wire.
+#
+# Each machine runs on one CPU of this host. When a guest of the emulated CPU exits, QEMU
+# clears one of the CPU's interrupt requests with an instruction that is not atomic
+# (do_vmexit(), until QEMU 10.2), while another thread may set another request. That
+# request is lost. If it is the timer's, the CPU sleeps for good. On one CPU the two
+# instructions cannot overlap.
 
-# machine_args DIR IMAGE INSTALLED: prints QEMU's arguments, one a line
+# machine_args DIR DISK IMAGE INSTALLED: prints QEMU's arguments, one a line. DISK is that of
+# the nvme.
 machine_args() {
-	local dir=$1 image=$2 installed=$3 n=0 port
+	local dir=$1 disk=$2 image=$3 installed=$4 n=0 port
 
 	# One CPU: see accel in tests/vm/run. Another thread would not be faster
 	# either, the time goes into the one CPU of the domain.
@@ -21,7 +28,7 @@ machine_args() {
 		printf '%s\n' -device "pcie-root-port,id=$port,bus=pcie.0,chassis=$n,slot=$n,addr=0x1$((n - 1))"
 	done
 	printf '%s\n' \
-		-blockdev "driver=file,node-name=disk,filename=$dir/disk.img,cache.no-flush=on" \
+		-blockdev "driver=file,node-name=disk,filename=$disk,cache.no-flush=on" \
 		-device nvme,id=nvme0,bus=rp_nvme,drive=disk,serial=mdr-nvme-0 \
 		-netdev hubport,id=g1,hubid=1 -netdev hubport,id=p1,hubid=1 \
 		-netdev hubport,id=g2,hubid=2 -netdev hubport,id=p2,hubid=2 \
@@ -48,4 +55,27 @@ machine_args() {
 		-device isa-serial,chardev=guestmon,index=1 \
 		-chardev "file,id=console,path=$dir/console" \
 		-device isa-serial,chardev=console,index=2
+}
+
+# What the machine's kernel and systemd are told.
+machine_cmdline() {
+	# KVM drops all its page tables of a guest whenever a BAR moves, and a reset moves
+	# them: with small pages the guest then has 100,000 to fault in, at a device's reset.
+	# khugepaged, the least of all tasks, starves beside a guest, in the middle of what RCU waits for
+	printf %s "console=ttyS2 ipv6.disable=1 printk.devkmsg=on transparent_hugepage=never hugepages=264"
+	# a slow machine, and nobody at its terminals
+	printf %s " systemd.default_timeout_start_sec=300 systemd.mask=getty.target systemd.mask=timers.target"
+	printf %s " systemd.condition_needs_update=no systemd.show_status=no"
+}
+
+# keep_to_one_cpu: of this host, one that no other machine of this run keeps to if there is
+# such a one. It is free again when the caller, a process of its own, has ended.
+keep_to_one_cpu() {
+	local cpu fd
+	for cpu in $(host_cpus); do
+		exec {fd}>"$work/cpu.$cpu"
+		if flock -n "$fd"; then break; fi
+		exec {fd}>&-
+	done
+	taskset -pc "$cpu" "$BASHPID" >/dev/null
 }

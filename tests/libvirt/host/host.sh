@@ -47,9 +47,6 @@ modules_of_dkms() {
 loaded() { [ -d /sys/module/mdev_recovery_pci ]; }
 
 host_start() {
-	stty -F "$tap" raw -echo
-	monitor_open || return 1
-	log "monitor open"
 	udevadm settle
 	peer 52:54:00:00:01:01 1 || return 1
 	peer 52:54:00:00:02:01 2 || return 1

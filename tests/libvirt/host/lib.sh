@@ -21,6 +21,9 @@ bail() {
 	while :; do :; done
 }
 
+# argument NAME: its value on the kernel's command line
+argument() { sed -n "s/.*mdr\\.$1=\\([^ ]*\\).*/\\1/p" /proc/cmdline; }
+
 seconds() { cut -d. -f1 /proc/uptime; }
 
 # check WHAT CONDITION...: one result. The condition is a command, and runs in this
@@ -54,11 +57,14 @@ wait_for() {
 
 monitor_open() {
 	local i
+	stty -F "$tap" raw -echo
 	stty -F /dev/ttyS1 raw -echo 115200
 	exec 5<>/dev/ttyS1
 	for i in 1 2 3 4 5; do
 		printf '\xff\n{"execute": "qmp_capabilities", "id": %s}\n' "$i" >&5
-		! monitor_answer "$i" 2 || return 0
+		monitor_answer "$i" 2 || continue
+		log "monitor open"
+		return 0
 	done
 	return 1
 }
