@@ -103,6 +103,7 @@ int main(void)
 {
 	struct suite suite = { 0 };
 	char ports[1024], demo[8], monitor[8], debug[8], factor[8], share[16];
+	char seconds[16];
 
 	setenv("PATH", "/sbin:/bin:/usr/sbin:/usr/bin", 1);
 	step("open the result port", tap_open());
@@ -119,6 +120,8 @@ int main(void)
 	argument("mdr.share", share, sizeof(share));
 	if (sscanf(share, "%u/%u", &suite.share, &suite.shares) != 2)
 		suite.shares = 1;
+	argument("mdr.long", seconds, sizeof(seconds));
+	suite.long_s = atoi(seconds);
 	argument("mdr.patience", factor, sizeof(factor));
 	if (atoi(factor) > 1)
 		patience = atoi(factor);

@@ -58,9 +58,9 @@ static void judge_exit(int status)
 }
 
 /* Runs the scenario in its own process group, until every process in it has ended. */
-static void run_processes(const struct scenario *s)
+static void run_processes(const struct scenario *s, unsigned int long_s)
 {
-	unsigned int limit_s = patience * (s->limit_s ?: DEFAULT_LIMIT_S);
+	unsigned int limit_s = patience * ((s->limit_s ?: DEFAULT_LIMIT_S) + long_s);
 	uint64_t start = now_ms();
 	int status = 0;
 	pid_t pid;
@@ -109,7 +109,8 @@ static void say_verdict(const struct scenario *s, unsigned int number)
 }
 
 /* next: the scenario that follows, or NULL */
-static void run_one(const struct scenario *s, unsigned int number, const struct scenario *next)
+static void run_one(const struct suite *suite, const struct scenario *s, unsigned int number,
+		    const struct scenario *next)
 {
 	bool vfs = s->vfs && next && next->vfs;
 	char line[256];
@@ -117,7 +118,7 @@ static void run_one(const struct scenario *s, unsigned int number, const struct 
 	result_reset();
 	klog_say("mdr: scenario %s: %s", s->name, s->proves);
 	klog_mark();
-	run_processes(s);
+	run_processes(s, suite->long_s);
 	if (clean_machine(vfs && !result->failures, line, sizeof(line)))
 		result_fail("the machine is not clean afterwards: %s", line);
 	/* a message that the kernel left open shows when the next begins */
@@ -179,6 +180,6 @@ int suite_run(const struct suite *suite)
 	tap_line("TAP version 13");
 	tap_line("1..%u", count);
 	for (unsigned int i = 0; i < count; i++)
-		run_one(chosen[i], i + 1, chosen[i + 1]);
+		run_one(suite, chosen[i], i + 1, chosen[i + 1]);
 	return 0;
 }

@@ -14,6 +14,8 @@ struct suite {
 	bool debug;
 	/* this machine runs one share of them: 0..shares-1 */
 	unsigned int share, shares;
+	/* how much longer than usual a scenario may take: some go on for so long */
+	unsigned int long_s;
 };
 
 /* Writes plan and results to the result channel. 0 or -errno. */
