@@ -100,8 +100,8 @@ struct mdr_gate_cpu {
  * @closed: an enum mdr_gate_closed
  * @dead: nonzero if the device is lost and waiting is pointless
  * @closed_at: ktime_get_ns() when the gate closed, or when the system woke up
- *	with the gate closed. Stall timeouts count from here: a user suffers one per recovery, not one per access. Written before
- *	@closed, read after it.
+ *	with the gate closed. Stall timeouts count from here: a user suffers one per
+ *	recovery, not one per access. Written before @closed, read after it.
  * @wait: tasks that wait for the gate to open or to die
  * @cpus: the tasks inside, counted
  * @lock: protects @exclusive, and keeps @closed and @cpus in step; innermost
