@@ -17,7 +17,8 @@
 #define PORT "rp_igb"
 #define OTHER_PORT "rp_e1000e"
 #define SETTLE_MS 3000
-#define END_MS 3000
+/* a fraction of the time that a close would wait for the host */
+#define END_MS 8000
 #define REVOKING "mdr_device_revoke"
 /* a close that waits for the recovery exceeds END_MS by far */
 #define RECOVERY_MS "20000"
