@@ -392,6 +392,7 @@ SCENARIO(withheld_hot_reset,
 	struct shim neighbour;
 
 	REQUIRE_OK(shim_make(&shim, PAIR_PORT, 0, "resume"));
+	REQUIRE_OK(shim_set(&shim, "stall_timeout_ms", "30000"));
 	REQUIRE_OK(shim_make(&neighbour, PAIR_PORT, 1, "resume"));
 	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
 	REQUIRE_OK(vfio_user_open_in(&other, neighbour.uuid, user.space));
