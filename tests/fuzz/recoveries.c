@@ -41,16 +41,18 @@ static void check(struct json_object *list)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static char path[] = "/tmp/fuzz-recoveries-XXXXXX";
 	static int fd = -1;
+	static char path[32];
 	struct json_object *list;
 	int end = END_USAGE;
 
-	if (fd < 0)
+	if (fd < 0) {
+		snprintf(path, sizeof(path), "/tmp/fuzz-recoveries-XXXXXX");
 		fd = mkstemp(path);
+	}
 	MUST(fd >= 0 && !ftruncate(fd, 0) && pwrite(fd, data, size, 0) == (ssize_t)size);
 	list = recoveries_load(path, &end);
-	MUST((list != NULL) == (end == END_OK));
+	MUST(!!list == (end == END_OK));
 	if (list)
 		check(list);
 	json_object_put(list);
