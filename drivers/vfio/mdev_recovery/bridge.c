@@ -259,14 +259,22 @@ static bool mdr_bridge_saved_works(struct pci_dev *bridge)
 static void mdr_bridge_copy(struct pci_dev *bridge)
 {
 	struct pci_saved_state *before, *saved;
+	bool was_saved = bridge->state_saved;
 	struct mdr_bridge *known;
 
 	if (!mdr_bridge_works(bridge))
 		return;
+	/* a restore clears state_saved, and uses what was saved nonetheless */
+	bridge->state_saved = true;
 	before = pci_store_saved_state(bridge);
+	if (!before) {
+		bridge->state_saved = was_saved;
+		return;
+	}
 	pci_save_state(bridge);
 	if (!mdr_bridge_saved_works(bridge) || !mdr_bridge_works(bridge)) {
 		pci_load_and_free_saved_state(bridge, &before);
+		bridge->state_saved = was_saved;
 		mdr_bridge_load(bridge);
 		return;
 	}

@@ -291,6 +291,8 @@ err_unlink:
 err_unregister:
 	vfio_pci_core_unregister_device(device->core);
 err_detach:
+	/* somebody may have used it, see mdr_device_unregister() */
+	wait_event(device->released, !READ_ONCE(device->syncing));
 	mdr_device_attach(function, NULL);
 	dev_set_drvdata(&pdev->dev, NULL);
 	vfio_put_device(&device->core->vdev);

@@ -290,7 +290,7 @@ static struct mdr_device *mdr_finish_end(struct mdr_finish *finish, int ret)
 		if (device)
 			return device;
 		mdr_finish_resumed(finish);
-	} else if (ret || finish->overdue) {
+	} else if (ret || (finish->overdue && !group->sleeping)) {
 		/* without an error, a function is being unbound as it is */
 		mdr_finish_failed(finish, ret ?: -EBUSY);
 		/* recovery_timeout_ms passed meanwhile: this was the answer */

@@ -185,7 +185,8 @@ int mdr_register_function(struct pci_dev *pdev,
 	function->pdev = pdev;
 	function->ops = ops ?: &mdr_no_ops;
 	/* the PCI core has it in D0 when the system goes to sleep, see sleep.c */
-	dev_pm_set_driver_flags(&pdev->dev, DPM_FLAG_NO_DIRECT_COMPLETE);
+	dev_pm_set_driver_flags(&pdev->dev, pdev->dev.power.driver_flags |
+					    DPM_FLAG_NO_DIRECT_COMPLETE);
 	INIT_LIST_HEAD(&function->walk.item);
 	mdr_function_init_types(function);
 

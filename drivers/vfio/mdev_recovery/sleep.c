@@ -40,8 +40,10 @@ static void mdr_sleep_end(struct mdr_group *group)
 {
 	lockdep_assert_held(&group->lock);
 
-	group->sleeping = false;
+	if (group->dying)
+		return;
 	mdr_group_reset_end(group, MDR_EVENT_HOST_RESET_DONE, NULL);
+	group->sleeping = false;
 	/* the end of a recovery has waited for us */
 	if (mdr_group_is_recovering(group) && !mdr_group_pending(group))
 		queue_work(mdr_workqueue, &group->finish);
@@ -125,11 +127,20 @@ static int mdr_sleep_late(struct device *dev)
 	return ret;
 }
 
-/* A recovery that has begun before is for the sleep as well. */
+/*
+ * A recovery that has begun before is for the sleep as well, and its time begins now: that
+ * of the sleep does not count.
+ */
 static void mdr_sleep_lost(struct mdr_group *group)
 {
 	struct mdr_function *function;
 
+	if (mdr_group_is_recovering(group) && !mdr_group_pending(group)) {
+		group->error_at = ktime_get_ns();
+		group->attempt.host_is_done = false;
+		mdr_group_host_at_work(group);
+		return;
+	}
 	function = list_first_entry_or_null(&group->functions,
 					    struct mdr_function, group_item);
 	if (function && mdr_group_recover_lost(function))

@@ -336,8 +336,11 @@ void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
 	if (group->machine.origin == MDR_STATE_HOLDING &&
 	    mdr_group_acknowledged(group))
 		event = MDR_EVENT_USER_RESET_OK;
-	/* the group is whole again, but a user of type hold may have to reset */
-	if (group->machine.origin == MDR_STATE_FAILED &&
+	/*
+	 * The group is whole again, but a user of type hold may have to reset. A sleep of
+	 * the system makes nothing whole.
+	 */
+	if (group->machine.origin == MDR_STATE_FAILED && !group->sleeping &&
 	    group->cause != MDR_CAUSE_BREAKER &&
 	    !mdr_group_pending(group) && !mdr_group_has_failed(group))
 		event = mdr_group_acknowledged(group) ? MDR_EVENT_USER_RESET_OK :
