@@ -22,8 +22,6 @@
 #define DIR "/disk"
 #define MIB (1024 * 1024)
 #define FILE_MIB 4
-/* With more to write than this, the first files are written again. */
-#define MAX_FILES 100
 /* A file takes no less, or the work would be done on a fast machine before all errors struck. */
 #define FILE_MS 500
 
@@ -97,7 +95,7 @@ static int fill(unsigned int mib)
 	int ret = 0;
 
 	for (unsigned int file = 0; file < mib / FILE_MIB && !ret; file++) {
-		snprintf(path, sizeof(path), DIR "/%03u", file % MAX_FILES);
+		snprintf(path, sizeof(path), DIR "/%03u", file);
 		start = now_ms();
 		ret = write_file(path, file);
 		if (ret)
