@@ -27,21 +27,10 @@
 #include <linux/pci.h>
 #include <linux/sysfs.h>
 
+#include "parse_address.h"
+
 /* protects what is written to the parameters, and the probes */
 static DEFINE_MUTEX(moment_lock);
-
-static struct pci_dev *moment_parse(const char *text, const char **rest)
-{
-	unsigned int domain, bus, device, function;
-	int length;
-
-	if (sscanf(text, "%x:%x:%x.%u%n", &domain, &bus, &device, &function,
-		   &length) != 4)
-		return NULL;
-	*rest = text + length;
-	return pci_get_domain_bus_and_slot(domain, bus,
-					   PCI_DEVFN(device, function));
-}
 
 static int moment_count_get(char *text, const struct kernel_param *param)
 {
@@ -80,7 +69,7 @@ static int moment_keep_set(const char *text, const struct kernel_param *param)
 	if (sysfs_streq(text, "look"))
 		return moment_look();
 	if (!sysfs_streq(text, "none")) {
-		pdev = moment_parse(text, &text);
+		pdev = parse_address(text, &text);
 		if (!pdev)
 			return -ENODEV;
 	}
@@ -165,7 +154,7 @@ static struct kprobe moment_save_probe = {
 
 static int moment_lose_set(const char *text, const struct kernel_param *param)
 {
-	struct pci_dev *pdev = moment_parse(text, &text);
+	struct pci_dev *pdev = parse_address(text, &text);
 
 	if (!pdev)
 		return -ENODEV;
@@ -240,7 +229,7 @@ static int moment_payload_set(const char *text, const struct kernel_param *param
 		WRITE_ONCE(moment_payer, NULL);
 		return 0;
 	}
-	pdev = moment_parse(text, &text);
+	pdev = parse_address(text, &text);
 	if (!pdev)
 		return -ENODEV;
 	pci_dev_put(pdev);

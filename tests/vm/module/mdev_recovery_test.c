@@ -71,6 +71,8 @@
 #include <linux/slab.h>
 #include <linux/vfio_pci_core.h>
 
+#include "parse_address.h"
+
 #include "pci_private.h"
 
 static int restore_error;
@@ -455,19 +457,6 @@ static const struct kernel_param_ops test_firmware_ops = {
 };
 module_param_cb(firmware, &test_firmware_ops, NULL, 0200);
 
-static struct pci_dev *test_parse_address(const char *text, const char **rest)
-{
-	unsigned int domain, bus, device, function;
-	int length;
-
-	if (sscanf(text, "%x:%x:%x.%u%n", &domain, &bus, &device, &function,
-		   &length) != 4)
-		return NULL;
-	*rest = text + length;
-	return pci_get_domain_bus_and_slot(domain, bus,
-					   PCI_DEVFN(device, function));
-}
-
 static int test_window_set(const char *text, const struct kernel_param *param)
 {
 	struct pci_bus_region region;
@@ -476,7 +465,7 @@ static int test_window_set(const char *text, const struct kernel_param *param)
 	unsigned int kib;
 	int ret;
 
-	bridge = test_parse_address(text, &text);
+	bridge = parse_address(text, &text);
 	if (!bridge)
 		return -ENODEV;
 	window = &bridge->resource[PCI_BRIDGE_MEM_WINDOW];
@@ -523,7 +512,7 @@ static int test_atomics_set(const char *text, const struct kernel_param *param)
 	struct pci_dev *pdev = NULL;
 
 	if (!sysfs_streq(text, "none")) {
-		pdev = test_parse_address(text, &text);
+		pdev = parse_address(text, &text);
 		if (!pdev)
 			return -ENODEV;
 	}
@@ -543,7 +532,7 @@ static int test_legacy_set(const char *text, const struct kernel_param *param)
 	struct pci_dev *pdev;
 	unsigned int size;
 
-	pdev = test_parse_address(text, &text);
+	pdev = parse_address(text, &text);
 	if (!pdev)
 		return -ENODEV;
 	core = dev_get_drvdata(&pdev->dev);
