@@ -26,12 +26,23 @@
 #define NR_REGIONS (VFIO_PCI_NUM_REGIONS + 2)
 #define OFFSET(region) ((uint64_t)(region) << 40)
 
+/* Descriptors of containers, and above them those of groups; all others are below. */
+#define FIRST_CONTAINER 64
+#define FIRST_GROUP 128
+
 struct fuzz_count *fuzz_count;
 
 /* Other threads may close or replace each of them at any time. */
 static struct {
 	const struct fuzz_target *target;
 	atomic_int container, group, iommufd, device;
+	/*
+	 * The group is in the container, and stays there as long as the caller holds in_use.
+	 * When the last group leaves, the kernel frees what an ioctl of the container may
+	 * still use (see "A bug of vfio" in Documentation/testing.md).
+	 */
+	bool is_joined;
+	pthread_mutex_t in_use;
 	/* addresses */
 	atomic_uintptr_t maps[NR_MAPS];
 	atomic_uint config;
@@ -128,6 +139,24 @@ static unsigned int fill(struct thread *t, unsigned int header)
 	return size;
 }
 
+/* Of a container or a group, if the other thread does not use one. */
+static void call_type1(int fd, unsigned long cmd, void *arg)
+{
+	int ret;
+
+	if (pthread_mutex_trylock(&shared.in_use))
+		return;
+	if (fd >= FIRST_GROUP || shared.is_joined) {
+		ret = ioctl(fd, cmd, arg);
+		made(ret);
+		if (!ret && cmd == VFIO_GROUP_SET_CONTAINER)
+			shared.is_joined = true;
+		if (!ret && cmd == VFIO_GROUP_UNSET_CONTAINER)
+			shared.is_joined = false;
+	}
+	pthread_mutex_unlock(&shared.in_use);
+}
+
 static void call(struct thread *t, int fd, unsigned long cmd, unsigned int size)
 {
 	uint32_t argsz = below(6) ? size : word();
@@ -136,7 +165,10 @@ static void call(struct thread *t, int fd, unsigned long cmd, unsigned int size)
 	/* the first word of nearly all of them is their size */
 	if (size >= 4 && arg == t->room + ROOM - size)
 		memcpy(arg, &argsz, 4);
-	made(ioctl(fd, cmd, arg));
+	if (fd < FIRST_CONTAINER)
+		made(ioctl(fd, cmd, arg));
+	else
+		call_type1(fd, cmd, arg);
 }
 
 static void any_ioctl(struct thread *t)
@@ -304,16 +336,27 @@ static void load_some(struct thread *t)
 	fuzz_count->loads++;
 }
 
+static int open_from(const char *path, int first)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC), high = fcntl(fd, F_DUPFD_CLOEXEC, first);
+
+	if (fd >= 0)
+		close(fd);
+	return high;
+}
+
 static void open_by_group(struct thread *t, const struct shim *s)
 {
 	char path[32];
 	int fd;
 
-	shared.container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	shared.container = open_from("/dev/vfio/vfio", FIRST_CONTAINER);
 	snprintf(path, sizeof(path), "/dev/vfio/%d", s->group);
-	shared.group = open(path, O_RDWR | O_CLOEXEC);
+	shared.group = open_from(path, FIRST_GROUP);
 	fd = shared.container;
-	ioctl(shared.group, VFIO_GROUP_SET_CONTAINER, &fd);
+	pthread_mutex_lock(&shared.in_use);
+	shared.is_joined = !ioctl(shared.group, VFIO_GROUP_SET_CONTAINER, &fd);
+	pthread_mutex_unlock(&shared.in_use);
 	if (below(16))
 		ioctl(shared.container, VFIO_SET_IOMMU, below(8) ? VFIO_TYPE1v2_IOMMU : word());
 	shared.device = ioctl(shared.group, VFIO_GROUP_GET_DEVICE_FD,
@@ -339,6 +382,14 @@ static void close_one(atomic_int *fd)
 		close(old);
 }
 
+static void close_group(void)
+{
+	pthread_mutex_lock(&shared.in_use);
+	shared.is_joined = false;
+	close_one(&shared.group);
+	pthread_mutex_unlock(&shared.in_use);
+}
+
 /*
  * Anew, in the middle of what the other thread does with the old one. If both did this, each
  * would close what the other is just opening, and none would ever have a device.
@@ -351,7 +402,7 @@ static void open_again(struct thread *t)
 	if (pthread_mutex_trylock(&opening))
 		return;
 	close_one(&shared.device);
-	close_one(&shared.group);
+	close_group();
 	close_one(&shared.container);
 	close_one(&shared.iommufd);
 	if (below(2) && !access("/dev/iommu", F_OK))
@@ -367,7 +418,7 @@ static void close_some(struct thread *t)
 {
 	switch (below(8)) {
 	case 0:
-		close_one(&shared.group);
+		close_group();
 		break;
 	case 1:
 		close_one(&shared.container);
@@ -434,6 +485,7 @@ void fuzz_user(const struct fuzz_target *target, unsigned int seed)
 	shared.group = -1;
 	shared.iommufd = -1;
 	shared.device = -1;
+	pthread_mutex_init(&shared.in_use, NULL);
 	signal(SIGBUS, on_fault);
 	signal(SIGSEGV, on_fault);
 	for (unsigned int i = 0; i < 2; i++) {
