@@ -240,7 +240,7 @@ static void mdr_device_attach(struct mdr_function *function,
 {
 	device_lock_assert(&function->pdev->dev);
 	guard(mutex)(&function->group->lock);
-	function->device = device;
+	WRITE_ONCE(function->device, device);
 }
 
 static struct mdr_device *mdr_device_alloc(struct mdr_function *function)
@@ -309,8 +309,7 @@ static int mdr_mdev_probe(struct mdev_device *mdev)
 	ret = mdr_function_lock(function);
 	if (ret)
 		return ret;
-	/* an earlier mdev may be left while its function is being unbound */
-	ret = function->device ? -EBUSY : mdr_device_register(function, mdev);
+	ret = function->device ? -EUSERS : mdr_device_register(function, mdev);
 	mdr_function_unlock(function);
 	if (ret) {
 		pci_err(function->pdev, "cannot create mdev %s: %d\n",
@@ -356,6 +355,19 @@ static void mdr_mdev_remove(struct mdev_device *mdev)
 	mdr_function_unlock(function);
 }
 
+/*
+ * One mdev for a function. mdev core can count by itself, but if it has no memory for an mdev,
+ * it forgets to give the number back, and the function never has one again.
+ */
+static unsigned int mdr_mdev_get_available(struct mdev_type *type)
+{
+	struct mdr_function *function = container_of(type->parent,
+						     struct mdr_function,
+						     parent);
+
+	return READ_ONCE(function->device) ? 0 : 1;
+}
+
 static ssize_t mdr_mdev_show_description(struct mdev_type *type, char *buf)
 {
 	struct mdr_function *function = container_of(type->parent,
@@ -373,9 +385,9 @@ static ssize_t mdr_mdev_show_description(struct mdev_type *type, char *buf)
 
 struct mdev_driver mdr_mdev_driver = {
 	.device_api		= VFIO_DEVICE_API_PCI_STRING,
-	.max_instances		= 1,
 	.probe			= mdr_mdev_probe,
 	.remove			= mdr_mdev_remove,
+	.get_available		= mdr_mdev_get_available,
 	.show_description	= mdr_mdev_show_description,
 	.driver = {
 		.name		= "mdev_recovery",
