@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,8 @@
 #include "scenario.h"
 #include "sysfs.h"
 
-#define FAILSLAB "/sys/kernel/debug/failslab"
+#define DEBUGFS "/sys/kernel/debug/%s/"
+#define ACPI_MAX 0x100000
 #define MAX_THREADS 64
 
 /* Its file is open all the time: to open it takes allocations. */
@@ -42,13 +44,61 @@ static bool put(int fd, unsigned int n)
 	return pwrite(fd, text, len, 0) == len;
 }
 
-int fail_nth_init(void)
+/* Where the code of ACPICA is: its files are linked one after the other, ds first, ut last. */
+static int find_acpi(unsigned long *first, unsigned long *last)
+{
+	FILE *f = fopen("/proc/kallsyms", "re");
+	unsigned long addr;
+	char name[64];
+
+	*first = ULONG_MAX;
+	*last = 0;
+	while (f && fscanf(f, "%lx %*c %63s%*[^\n]", &addr, name) == 2) {
+		if (!strncmp(name, "acpi_ds_", 8) && addr < *first)
+			*first = addr;
+		if (!strncmp(name, "acpi_ut_", 8) && addr > *last)
+			*last = addr;
+	}
+	if (f)
+		fclose(f);
+	return *first < *last && *last - *first < ACPI_MAX ? 0 : -ENOENT;
+}
+
+static int set(const char *kind, const char *name, const char *value)
+{
+	return sysfs_write(value, DEBUGFS "%s", kind, name);
+}
+
+static int prepare(const char *kind, const char *acpi_first, const char *acpi_last)
 {
 	/* also those that may wait, and without a stack in the log for each */
-	int ret = sysfs_write("N", FAILSLAB "/ignore-gfp-wait");
+	int ret = set(kind, "ignore-gfp-wait", "N");
 
 	if (!ret)
-		ret = sysfs_write("0", FAILSLAB "/verbose");
+		ret = set(kind, "verbose", "0");
+	if (!ret)
+		ret = set(kind, "reject-start", acpi_first);
+	return ret ? ret : set(kind, "reject-end", acpi_last);
+}
+
+int fail_nth_init(void)
+{
+	unsigned long acpi_first, acpi_last;
+	char first[20], last[20];
+	int ret;
+
+	ret = find_acpi(&acpi_first, &acpi_last);
+	if (ret)
+		return ret;
+	snprintf(first, sizeof(first), "%#lx", acpi_first);
+	snprintf(last, sizeof(last), "%#lx", acpi_last);
+	ret = prepare("failslab", first, last);
+	if (!ret)
+		ret = prepare("fail_page_alloc", first, last);
+	if (!ret)
+		ret = set("fail_page_alloc", "ignore-gfp-highmem", "N");
+	if (!ret)
+		ret = set("fail_page_alloc", "min-order", "0");
 	if (ret)
 		return ret;
 	own = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);

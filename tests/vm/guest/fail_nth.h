@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Allocations that fail on purpose: the nth of a task, inside the kernel (failslab of the
- * debug kernel). Those of whole pages and of per-CPU memory never fail.
+ * Allocations that fail on purpose: the nth of a task, inside the kernel (failslab and
+ * fail_page_alloc of the debug kernel). Those of per-CPU memory never fail. Nor do those of
+ * the ACPI interpreter: after a failure it uses memory that it has freed.
  */
 #ifndef MDR_FAIL_NTH_H
 #define MDR_FAIL_NTH_H
