@@ -23,6 +23,7 @@
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb2"
+#define PAIR_PORT "rp_e1000e"
 #define DRIVER "/sys/bus/pci/drivers/mdr-pci"
 #define TYPE "mdr-pci-resume"
 
@@ -162,7 +163,14 @@ SCENARIO(fail_nth_mdev, "an mdev is created and removed, whatever allocation fai
 		{ "unbind", parent_before, unbind_call, NULL, true },
 	};
 
-	REQUIRE_OK(shim_make(&shim, PORT, 0, "resume"));
+	struct shim other;
+
+	/*
+	 * The other function keeps vfio's group: when vfio has no memory for a group, it loses
+	 * a reference on the IOMMU group, and warns.
+	 */
+	REQUIRE_OK(shim_make(&other, PAIR_PORT, 1, "resume"));
+	REQUIRE_OK(shim_make(&shim, PAIR_PORT, 0, "resume"));
 	REQUIRE_OK(mdev_remove(shim.uuid));
 	REQUIRE_OK(fail_nth_init());
 	SWEEP(steps);

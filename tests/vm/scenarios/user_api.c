@@ -233,7 +233,7 @@ SCENARIO(api_acknowledge_pair,
 SCENARIO(api_page,
 	 "the status page: alive and the event in one load, across errors, close and removal")
 {
-	const struct mdr_status_page *page, *second;
+	const struct mdr_status_page *page, *second, *third;
 	uint64_t event, size, offset;
 	struct mdr_status status;
 	struct waiter waiter = {
@@ -297,7 +297,13 @@ SCENARIO(api_page,
 	CHECK(page->alive == MDR_NOT_ALIVE && (status.flags & MDR_STATUS_CLOSED),
 	      "flags %#x after the close", status.flags);
 	REQUIRE_OK(vfio_user_open(&other, s.uuid));
-	CHECK(page->alive == MDR_NOT_ALIVE, "the page lives again with the next user");
+	third = vfio_status_map(&other);
+	REQUIRE(third, "%s", strerror(errno));
+	CHECK(third->alive == status.event, "the next user's is not alive: %#llx", third->alive);
+	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
+	CHECK(page->alive == MDR_NOT_ALIVE && vfio_status_look(page).event == status.event &&
+	      (vfio_status_look(page).flags & MDR_STATUS_CLOSED),
+	      "the page tells of the next user");
 	vfio_user_close(&other);
 	REQUIRE_OK(sysfs_write("1", "/sys/bus/mdev/devices/%s/remove", s.uuid));
 	CHECK(vfio_status_look(second).flags & MDR_STATUS_CLOSED, "no sign of the removal");
