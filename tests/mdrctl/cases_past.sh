@@ -153,6 +153,33 @@ metrics_file() {
 exit 3"
 }
 
+declare_case metrics_file_safe "a file of metrics takes no link of others, and no device's place"
+metrics_file_safe() {
+	local type
+	host_two
+	echo precious >"$host/precious"
+	ln -s precious "$host/x.prom.new"
+	ctl metrics --output "$host/x.prom"
+	is precious "$(cat "$host/precious")" precious
+	is mode "$(stat -c %a "$host/x.prom")" 644
+	(umask 077 && ctl metrics --output "$host/y.prom")
+	is mode "$(stat -c %a "$host/y.prom")" 600
+	mkfifo "$host/pipe"
+	ln -s /dev/null "$host/link"
+	for type in pipe link; do
+		ctl metrics --output "$host/$type"
+		is said "$said" "mdrctl: ROOT/$type: is no regular file, and would be replaced by one
+  next: name a regular file
+exit 1"
+	done
+	[ -p "$host/pipe" ] || fail "the pipe is replaced"
+	[ -L "$host/link" ] || fail "the link is replaced"
+	ctl metrics --output "$host"
+	is said "$said" "mdrctl: ROOT: Is a directory
+exit 1"
+	is files "$(find "$host" -name '*.prom.*' | wc -l)" 1
+}
+
 declare_case metrics_no_module "that the module is not loaded is a metric"
 metrics_no_module() {
 	host_two

@@ -120,8 +120,10 @@ int view_groups(struct mdr *mdr, struct json_object *list);
 void print_table(const struct cli *cli, struct json_object *groups);
 void print_group(const struct cli *cli, struct json_object *group);
 
-/* A reader sees the old file or the new one. Returns 0 or -errno. */
+/* A reader sees the old file or the new one. Returns 0 or -errno; -EINVAL: no regular file. */
 int file_replace(const char *path, const char *text);
+/* fail() for an error of file_replace(). */
+int fail_replace(int error, const char *path);
 /* Makes the directories above the file, if they are missing. */
 void directories_make(const char *path);
 

@@ -212,7 +212,7 @@ static int print_metrics(struct cli *cli, struct json_object *metrics)
 	fclose(to);
 	ret = output ? file_replace(output, text) : fputs(text, stdout) < 0;
 	free(text);
-	return ret < 0 ? fail_errno(ret, output, "make its directory first") : END_OK;
+	return ret < 0 ? fail_replace(ret, output) : END_OK;
 }
 
 /* Metrics exist even if the module is not loaded. */

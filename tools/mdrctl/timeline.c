@@ -166,7 +166,7 @@ static int draw(const char *path, struct json_object *recoveries)
 	picture_draw(to, recoveries, when_text);
 	ret = fclose(to) ? -errno : file_replace(path, text);
 	free(text);
-	return ret ? fail_errno(ret, path, "make its directory first") : END_OK;
+	return ret ? fail_replace(ret, path) : END_OK;
 }
 
 static void print_all(const struct cli *cli, struct json_object *recoveries)
