@@ -12,8 +12,9 @@ change() {
 
 history_file() { printf '%s' "$host/var/lib/mdev-recovery/history.jsonl"; }
 
-# at SECONDS.MICROSECONDS: the last line was written then
+# at SECONDS.MICROSECONDS: the last line was written then, by a mdrctl that knew only that time
 at() {
+	sed -i '$s/,"up_us":[0-9]*//' "$(history_file)"
 	sed -i "\$s/\"time_us\": *[0-9]*/\"time_us\":17640000${1/./}/" "$(history_file)"
 }
 
@@ -78,6 +79,76 @@ history_full() {
 	says "group16" "     9 fatal"
 	ctl history group9
 	says "failed"
+}
+
+declare_case history_cut "a line that was cut short takes no other line with it"
+history_cut() {
+	host_two
+	change group9 closing 1 fatal "$dev2" && at 00.000000
+	printf '{"time_us": 17640000, "gro' >>"$(history_file)"
+	change group9 open 1 fatal && at 00.100000
+	ctl history
+	says "open           0.100 s"
+}
+
+declare_case history_disk_full "with a full disk nothing is written, and the next change is whole"
+history_disk_full() {
+	local dir size status=0
+	host_two
+	change group9 closing 1 fatal "$dev2"
+	dir=$(dirname "$(history_file)")
+	mount -t tmpfs -o size=4k none "$dir"
+	printf '%4000s\n' '' >"$(history_file)"
+	change group9 open 1 fatal 2>"$work/err" || status=$?
+	size=$(stat -c %s "$(history_file)")
+	mount -o remount,size=16k "$dir"
+	change group9 failed 7 fatal
+	ctl history
+	umount "$dir"
+	is "exit code" "$status" 1
+	is err "$(head -n 1 "$work/err")" "mdrctl: /var/lib/mdev-recovery/history.jsonl: No space left on device"
+	is size "$size" 4001
+	says "     7 fatal"
+	case $said in *"     1 fatal"*) fail "$said" ;; esac
+}
+
+declare_case history_locked "a reader's lock delays nothing, and nothing gets lost when the file is renamed"
+history_locked() {
+	local file lock
+	host_two
+	file=$(history_file)
+	change group9 closing 1 fatal "$dev2"
+	printf '%1048600s\n' '' >>"$file"
+	flock "$file" sleep 3 &
+	lock=$!
+	sleep 0.2
+	change group9 recovering 1 fatal &
+	sleep 0.5
+	[ -e "$file.1" ] || mv "$file" "$file.1"
+	change group16 closing 2 fatal "$dev" &
+	sleep 0.5
+	! kill -0 "$lock" 2>/dev/null || kill "$lock"
+	wait
+	is changes "$(cat "$file" "$file.1" | grep -c time_us)" 3
+	is mode "$(stat -c %a "$(dirname "$file")/lock")" 600
+}
+
+declare_case history_boots "events of two boots are two, and a clock that is set does not count"
+history_boots() {
+	local boot
+	host_two
+	boot=$host/proc/sys/kernel/random
+	mkdir -p "$boot"
+	echo 11111111-2222-4333-8444-555555555555 >"$boot/boot_id"
+	change group9 closing 1 fatal "$dev2"
+	change group9 recovering 1 fatal
+	echo 66666666-2222-4333-8444-555555555555 >"$boot/boot_id"
+	change group9 closing 1 fatal "$dev2"
+	change group9 open 1 fatal
+	sed -i '$s/"time_us":[0-9]*/"time_us":1764000000000000/' "$(history_file)"
+	is ends "$("$mdrctl" --root "$host" history --json | jq -c '[.events[] | .end, (.took_us >= 0 and .took_us < 9000000)]')" \
+		'["recovering",true,"open",true]'
+	accepted jsonschema -i <("$mdrctl" --root "$host" history --json) tools/mdrctl/schema/history.json
 }
 
 # strict FILE: the form that Prometheus reads, and its rules for names and order

@@ -12,8 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "mdrctl.h"
+#include "files.h"
 #include "history.h"
+#include "mdrctl.h"
+
+#define LINE_SIZE 512
 
 int64_t time_now_us(void)
 {
@@ -39,27 +42,86 @@ static void path_of(struct cli *cli, char path[PATH_MAX], const char *suffix)
 	snprintf(path, PATH_MAX, "%s" HISTORY_FILE "%s", mdr_root(cli->mdr), suffix);
 }
 
-/* One write for each line, so that lines do not mix; the lock covers the rename. */
+/* Anybody may read the history, and so could lock it and keep udevd waiting. */
+static int lock(struct cli *cli)
+{
+	char path[PATH_MAX];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "%s" HISTORY_LOCK, mdr_root(cli->mdr));
+	directories_make(path);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	if (!flock(fd, LOCK_EX))
+		return fd;
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* Does the last line, which a crash may have cut short, end? */
+static bool ends(int fd, off_t size)
+{
+	char last;
+
+	return !size || (pread(fd, &last, 1, size - 1) == 1 && last == '\n');
+}
+
+/* The whole line or nothing of it. Returns the size of the file, or -errno. */
+static off_t add_line(int fd, const char *line)
+{
+	char text[LINE_SIZE + 2];
+	struct stat st;
+	ssize_t size, done;
+	int ret;
+
+	if (fstat(fd, &st))
+		return -errno;
+	size = snprintf(text, sizeof(text), "%s%s", ends(fd, st.st_size) ? "" : "\n", line);
+	done = write(fd, text, size);
+	if (done == size)
+		return st.st_size + size;
+	/* the disk is full */
+	ret = done < 0 ? -errno : -ENOSPC;
+	if (done > 0 && ftruncate(fd, st.st_size))
+		return -errno;
+	return ret;
+}
+
 static int append(struct cli *cli, const char *line)
 {
 	char path[PATH_MAX], before[PATH_MAX];
-	struct stat st;
-	int fd, ret = 0;
+	off_t size;
+	int locked, fd, ret;
 
 	path_of(cli, path, "");
 	path_of(cli, before, ".1");
-	directories_make(path);
-	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return -errno;
-	if (flock(fd, LOCK_EX) || fstat(fd, &st))
+	locked = lock(cli);
+	if (locked < 0)
+		return locked;
+	fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	if (fd < 0) {
 		ret = -errno;
-	else if (write(fd, line, strlen(line)) < 0)
-		ret = -errno;
-	else if (st.st_size + strlen(line) > HISTORY_MOST && rename(path, before))
+		close(locked);
+		return ret;
+	}
+	size = add_line(fd, line);
+	ret = size < 0 ? size : 0;
+	if (size > HISTORY_MOST && rename(path, before))
 		ret = -errno;
 	close(fd);
+	close(locked);
 	return ret;
+}
+
+/* Since the boot, sleeps included: nobody sets this clock. */
+static int64_t up_us(void)
+{
+	struct timespec up;
+
+	clock_gettime(CLOCK_BOOTTIME, &up);
+	return up.tv_sec * 1000000LL + up.tv_nsec / 1000;
 }
 
 /* Takes the uevent from the environment, where udevd puts it. */
@@ -68,7 +130,7 @@ int run_record(struct cli *cli)
 	const char *path = getenv("DEVPATH"), *state = getenv("MDR_STATE");
 	const char *event = getenv("MDR_EVENT"), *group;
 	struct json_object *tree;
-	char line[512];
+	char line[LINE_SIZE], *boot;
 	uint64_t id;
 	int ret;
 
@@ -83,6 +145,10 @@ int run_record(struct cli *cli)
 	add_number(tree, "event", id);
 	add_text(tree, "cause", getenv("MDR_CAUSE"));
 	add_text(tree, "function", getenv("MDR_DEVICE"));
+	boot = read_text(cli->mdr, "proc/sys/kernel/random/boot_id");
+	add_text(tree, "boot", boot);
+	add_number(tree, "up_us", up_us());
+	free(boot);
 	snprintf(line, sizeof(line), "%s\n", json_object_to_json_string_ext(tree, 0));
 	json_object_put(tree);
 	ret = append(cli, line);
@@ -97,6 +163,23 @@ static bool is_end(const char *state)
 	return known == MDR_GROUP_OPEN || known == MDR_GROUP_FAILED;
 }
 
+/* Of two boots? Events are counted anew in each. Old lines do not say. */
+static bool other_boot(struct json_object *entry, struct json_object *change)
+{
+	const char *one = get_text(entry, "boot"), *other = get_text(change, "boot");
+
+	return *one && *other && strcmp(one, other);
+}
+
+/* The time of day may have been set meanwhile. */
+static int64_t took_us(struct json_object *entry, struct json_object *change)
+{
+	const char *clock = get_list(entry, "up_us") && get_list(change, "up_us") ?
+			    "up_us" : "time_us";
+
+	return get_number(change, clock) - get_number(entry, clock);
+}
+
 /* The last entry of the group, unless it is over. */
 static struct json_object *find_entry(struct json_object *entries, struct json_object *change)
 {
@@ -105,7 +188,7 @@ static struct json_object *find_entry(struct json_object *entries, struct json_o
 
 		if (strcmp(get_text(entry, "group"), get_text(change, "group")))
 			continue;
-		if (is_end(get_text(entry, "end")) ||
+		if (is_end(get_text(entry, "end")) || other_boot(entry, change) ||
 		    strcmp(get_text(entry, "event"), get_text(change, "event")))
 			return NULL;
 		return entry;
@@ -126,6 +209,9 @@ static void add_change(struct json_object *entries, struct json_object *change)
 		add_text(entry, "cause", json_object_get_string(get_list(change, "cause")));
 		add_text(entry, "function", json_object_get_string(get_list(change, "function")));
 		json_object_object_add(entry, "changes", json_object_new_array());
+		/* these two are not printed */
+		add_text(entry, "boot", json_object_get_string(get_list(change, "boot")));
+		json_object_object_add(entry, "up_us", json_object_get(get_list(change, "up_us")));
 		json_object_array_add(entries, entry);
 	}
 	if (!*get_text(entry, "function"))
@@ -134,7 +220,7 @@ static void add_change(struct json_object *entries, struct json_object *change)
 	if (*get_text(change, "cause"))
 		add_text(entry, "cause", get_text(change, "cause"));
 	add_text(entry, "end", get_text(change, "state"));
-	add_number(entry, "took_us", time_us - get_number(entry, "time_us"));
+	add_number(entry, "took_us", took_us(entry, change));
 	step = json_object_new_object();
 	add_number(step, "time_us", time_us);
 	add_text(step, "state", get_text(change, "state"));
@@ -205,6 +291,12 @@ static int read_all(struct cli *cli, const char *group, struct json_object *entr
 	for (int i = 0; !ret && i < 2; i++) {
 		path_of(cli, path, suffixes[i]);
 		ret = read_file(path, group, entries);
+	}
+	for (size_t i = 0; i < json_object_array_length(entries); i++) {
+		struct json_object *entry = json_object_array_get_idx(entries, i);
+
+		json_object_object_del(entry, "boot");
+		json_object_object_del(entry, "up_us");
 	}
 	return ret ? fail_errno(ret, HISTORY_FILE, NULL) : END_OK;
 }

@@ -9,7 +9,8 @@
 #include <stdint.h>
 
 #define HISTORY_FILE "/var/lib/mdev-recovery/history.jsonl"
-#define HISTORY_MOST 1048576	/* bytes: some 8000 changes */
+#define HISTORY_LOCK "/var/lib/mdev-recovery/lock"
+#define HISTORY_MOST 1048576	/* bytes: some 5000 changes */
 
 /* Local time as text. */
 #define TIME_SIZE 32
