@@ -259,4 +259,12 @@ remove_refused() {
 	host_two
 	golden remove-name remove group16
 	golden remove-no-mdev remove "$uuid2"
+	# defined for another driver, which stays, running or not
+	mkdir -p "$host/etc/mdevctl.d/$dev2"
+	echo '{"mdev_type":"nvidia-222","start":"auto","attrs":[]}' >"$(definition_of "$dev2")"
+	golden remove-no-mdev remove "$uuid2"
+	echo '{"mdev_type":"acme-hold","start":"auto","attrs":[]}' >"$(definition_of "$dev2")"
+	mkdir -p "$sys/bus/mdev/devices/$uuid2"
+	golden remove-no-mdev remove "$uuid2"
+	[ -e "$(definition_of "$dev2")" ] || fail "the definition is gone"
 }

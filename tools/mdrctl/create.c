@@ -3,6 +3,7 @@
  * mdrctl create, mdrctl remove: defines, starts and removes mdevs through mdevctl.
  */
 #include <errno.h>
+#include <glob.h>
 #include <limits.h>
 #include <string.h>
 #include <unistd.h>
@@ -160,12 +161,41 @@ int run_create(struct cli *cli)
 	return ret;
 }
 
+/* Is it a definition of one of our types? The drivers' names differ, the last words do not. */
+static bool is_our_definition(const char *path)
+{
+	static const char * const words[] = { "-resume", "-hold", "-evict" };
+	struct json_object *tree = json_object_from_file(path);
+	const char *type = get_text(tree, "mdev_type"), *last = strrchr(type, '-');
+	bool ours = false;
+
+	for (size_t i = 0; last && i < sizeof(words) / sizeof(*words); i++)
+		ours |= !strcmp(last, words[i]);
+	json_object_put(tree);
+	return ours;
+}
+
+/* Does mdevctl have definitions of it, and are all of them ours? */
+static bool is_defined(struct cli *cli, const char *uuid)
+{
+	char pattern[PATH_MAX];
+	glob_t found = {};
+	bool ours;
+
+	snprintf(pattern, sizeof(pattern), "%s/etc/mdevctl.d/*/%s", mdr_root(cli->mdr), uuid);
+	ours = !glob(pattern, 0, NULL, &found);
+	for (size_t i = 0; ours && i < found.gl_pathc; i++)
+		ours = is_our_definition(found.gl_pathv[i]);
+	globfree(&found);
+	return ours;
+}
+
 static int remove_one(struct cli *cli, const char *uuid)
 {
 	const char *const stop[] = { "mdevctl", "stop", "--uuid", uuid, NULL };
 	const char *const undefine[] = { "mdevctl", "undefine", "--uuid", uuid, NULL };
 	struct mdr_mdev *mdev = NULL;
-	bool is_defined;
+	bool defined;
 	int ret;
 
 	if (!mdr_uuid_valid(uuid))
@@ -173,12 +203,12 @@ static int remove_one(struct cli *cli, const char *uuid)
 	ret = mdr_mdev_get(cli->mdr, uuid, &mdev);
 	if (ret && ret != -ENOENT)
 		return fail_errno(ret, uuid, NULL);
-	is_defined = has_file(cli->mdr, "etc/mdevctl.d/*/%s", uuid);
-	if (!mdev && !is_defined)
+	defined = is_defined(cli, uuid);
+	if (!mdev && (!defined || has_file(cli->mdr, "sys/bus/mdev/devices/%s", uuid)))
 		return fail(END_NOT_FOUND, uuid, "mdrctl list shows what there is",
 			    "mdev_recovery has no such mdev");
 	ret = mdev ? mdevctl(cli, stop) : END_OK;
-	if (!ret && is_defined && !cli_value(cli, "keep"))
+	if (!ret && defined && !cli_value(cli, "keep"))
 		ret = mdevctl(cli, undefine);
 	mdr_mdev_free(mdev);
 	if (ret)
