@@ -47,7 +47,7 @@ bind_persistent() {
 	ctl bind --saved
 	wait
 	is said "$said" "$dev: bound to mdr-pci, was bound to igb; group16"
-	ctl bind --saved "$dev"
+	ctl bind --saved "${dev#0000:}"
 	is said "$said" "$dev: is bound to mdr-pci already"
 	host_bind "$dev" igb
 	echo 0x1521 >"$sys/bus/pci/devices/$dev/device"
@@ -106,6 +106,9 @@ bind_refused() {
 	golden bind-name bind eth0
 	golden bind-no-function bind 0000:99:00.0
 	golden bind-driver bind --driver=../x "$dev"
+	# modprobe would take it for an option
+	ctl bind --driver=-r "$dev"
+	is said "$said" "mdrctl: -r: is not the name of a driver"$'\n'"exit 2"
 	golden bind-no-driver bind --driver=acme "$dev"
 	echo 0x060400 >"$sys/bus/pci/devices/$dev/class"
 	golden bind-bridge bind "$dev"
@@ -141,6 +144,27 @@ unbind() {
 	wait
 	is said "$said" "$dev: unbound, now bound to igb"
 	is saved "$(saved)" none
+}
+
+declare_case unbind_forgets "--persistent forgets a function that is away or another's, not one that stays bound"
+unbind_forgets() {
+	local dir
+	host_two
+	dir=$host/etc/mdev-recovery/bind.d
+	mkdir -p "$dir"
+	for one in "$dev" 0000:09:00.0; do
+		echo '{"driver":"mdr-pci","vendor":32902,"device":4297}' >"$dir/$one"
+	done
+	ctl unbind --persistent "$dev"
+	says "has the mdev $uuid: nothing was done" "exit 1"
+	[ -e "$dir/$dev" ] || fail "forgotten all the same"
+	ctl unbind --persistent 09:00.0
+	is said "$said" "0000:09:00.0: is not bound at boot any more"
+	host_bind "$dev" igb
+	ctl unbind --persistent "$dev"
+	is said "$said" "$dev: is not bound at boot any more"
+	is saved "$(ls "$dir")" ''
+	golden unbind-no-function unbind --persistent 0000:99:00.0
 }
 
 declare_case unbind_refused "what is another's, or has an mdev, is not unbound"

@@ -10,6 +10,7 @@
 #include "saved.h"
 
 #define CLASS_BRIDGE 0x0604	/* PCI to PCI */
+#define ADDRESS_SIZE 24
 #define NEW_MS 3200		/* the last of the pauses, each twice as long as the one before */
 
 /* Load the driver if necessary; the package's modprobe.d finds it by its name. */
@@ -112,7 +113,7 @@ static int bind_one(struct cli *cli, const char *address)
 
 	if (!driver)
 		driver = MDR_DRIVER;
-	if (!*driver || strchr(driver, '/') || driver[0] == '.')
+	if (!*driver || strchr(driver, '/') || driver[0] == '.' || driver[0] == '-')
 		return fail(END_USAGE, driver, NULL, "is not the name of a driver");
 	ret = mdr_function_get(cli->mdr, address, &function);
 	if (ret)
@@ -122,6 +123,17 @@ static int bind_one(struct cli *cli, const char *address)
 		ret = keep(cli, function, driver);
 	mdr_function_free(function);
 	return ret;
+}
+
+/* The address with its domain; as it is if it is none. */
+static const char *address_full(const char *name, char full[ADDRESS_SIZE])
+{
+	if (strlen(name) < ADDRESS_SIZE - 5) {
+		snprintf(full, ADDRESS_SIZE, "0000:%s", name);
+		if (mdr_address_valid(full))
+			return full;
+	}
+	return name;
 }
 
 /* As at boot: bind as saved for this function. */
@@ -159,6 +171,7 @@ static int bind_saved(const char *address, void *arg)
 int run_bind(struct cli *cli)
 {
 	bool saved = cli_value(cli, "saved");
+	char full[ADDRESS_SIZE];
 	int end = END_OK;
 
 	if (saved && !cli->argc)
@@ -166,7 +179,8 @@ int run_bind(struct cli *cli)
 	if (!cli->argc)
 		return fail(END_USAGE, "bind", "mdrctl bind --help", "ADDRESS is missing");
 	for (int i = 0; i < cli->argc; i++) {
-		int ret = saved ? bind_saved(cli->argv[i], cli) : bind_one(cli, cli->argv[i]);
+		int ret = saved ? bind_saved(address_full(cli->argv[i], full), cli) :
+				  bind_one(cli, cli->argv[i]);
 
 		end = end ? end : ret;
 	}
@@ -201,37 +215,66 @@ static int may_be_unbound(struct cli *cli, const struct mdr_function *function)
 	return ret;
 }
 
-static int unbind_one(struct cli *cli, const char *name)
+/* The function is away, or another driver has it: then only that it is saved can end. */
+static bool forgotten(struct cli *cli, const char *address, int *ret)
 {
-	struct mdr_function *function, *after;
+	struct mdr_group *group;
 	struct saved saved;
-	const char *address;
+
+	if (!cli_value(cli, "persistent") || !mdr_address_valid(address) ||
+	    saved_load(cli->mdr, address, &saved) == -ENOENT)
+		return false;
+	if (!mdr_group_get(cli->mdr, address, &group)) {
+		mdr_group_free(group);
+		return false;
+	}
+	*ret = saved_forget(cli->mdr, address);
+	if (*ret)
+		*ret = fail_errno(*ret, SAVED_DIR, NULL);
+	else
+		printf("%s: is not bound at boot any more\n", address);
+	return true;
+}
+
+static int unbind_function(struct cli *cli, const char *address)
+{
+	struct mdr_function *after;
+	struct saved saved;
 	int ret;
 
-	ret = mdr_function_get(cli->mdr, name, &function);
+	ret = mdr_function_unbind(cli->mdr, address);
 	if (ret)
-		return fail_function(ret, name);
-	address = mdr_function_address(function);
-	ret = may_be_unbound(cli, function);
-	if (!ret) {
-		ret = mdr_function_unbind(cli->mdr, address);
-		if (ret)
-			ret = fail_errno(ret, address, "the kernel log says why");
-	}
-	if (!ret && !mdr_function_get(cli->mdr, address, &after)) {
+		return fail_errno(ret, address, "the kernel log says why");
+	if (!mdr_function_get(cli->mdr, address, &after)) {
 		printf("%s: unbound, now bound to %s\n", address,
 		       mdr_function_driver(after) ? mdr_function_driver(after) : "nothing");
 		mdr_function_free(after);
 	}
 	if (cli_value(cli, "persistent")) {
-		int error = saved_forget(cli->mdr, address);
-
-		if (error && !ret)
-			ret = fail_errno(error, SAVED_DIR, NULL);
-	} else if (!ret && !saved_load(cli->mdr, address, &saved)) {
+		ret = saved_forget(cli->mdr, address);
+		if (ret)
+			return fail_errno(ret, SAVED_DIR, NULL);
+	} else if (!saved_load(cli->mdr, address, &saved)) {
 		printf("%s: is bound again at the next boot; --persistent forgets it\n",
 		       address);
 	}
+	return END_OK;
+}
+
+static int unbind_one(struct cli *cli, const char *name)
+{
+	struct mdr_function *function;
+	char full[ADDRESS_SIZE];
+	int ret;
+
+	if (forgotten(cli, address_full(name, full), &ret))
+		return ret;
+	ret = mdr_function_get(cli->mdr, name, &function);
+	if (ret)
+		return fail_function(ret, name);
+	ret = may_be_unbound(cli, function);
+	if (!ret)
+		ret = unbind_function(cli, mdr_function_address(function));
 	mdr_function_free(function);
 	return ret;
 }
