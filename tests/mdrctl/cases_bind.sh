@@ -91,6 +91,32 @@ bind_saved_new() {
 	is probed "$(cat "$host/probed")" "$dev$dev"
 }
 
+# as_service UNIT: runs its commands as systemd does; the first that fails is the last,
+# unless it has a dash
+as_service() {
+	local line status
+	while read -r line; do
+		line=${line//'$$'/'$'} status=0
+		(eval "${line#-}") || status=$?
+		[ "$status" = 0 ] || [ "${line::1}" = - ] || return "$status"
+	done < <(sed -n 's,^ExecStart=,,p' "$1" | sed 's,/usr/sbin/,,')
+}
+
+declare_case bind_service "the service waits for the mdevs of what is there, and fails for what is not"
+bind_service() {
+	local end status=0
+	host_two
+	for end in 0 3; do
+		program mdrctl 'echo "mdrctl $*" >>'"$host/ran" "exit $end"
+		program udevadm 'echo "udevadm $*" >>'"$host/ran" 'exit 1'
+		rm -f "$host/ran"
+		as_service tools/mdrctl/system/mdev-recovery-bind.service || status=$?
+		is "exit code" "$status" "$end"
+		is ran "$(cat "$host/ran")" "mdrctl bind --saved
+udevadm settle --timeout=30"
+	done
+}
+
 declare_case bind_saved_none "a boot with nothing to bind is a good one"
 bind_saved_none() {
 	host_igb
