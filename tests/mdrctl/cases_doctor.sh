@@ -71,7 +71,15 @@ doctor_options() {
 	echo 'pcie_ports=native quiet' >"$host/proc/cmdline"
 	finds WARN host "pcie_ports=native: the kernel took AER without the firmware's consent; some firmware handles errors too" \
 		"boot without it, or ask the vendor of the machine"
-	echo 'quiet pci=noaers xpci=noaer' >"$host/proc/cmdline"
+	for said in pci=nocrs,noaer pci=noaer,nocrs 'pci=,noaer,'; do
+		echo "pci=nocrs $said quiet" >"$host/proc/cmdline"
+		finds FAIL host "pci=noaer: the kernel was told to leave errors alone" \
+			"boot without it, or ask the vendor of the machine"
+	done
+	echo 'amd_iommu=off' >"$host/proc/cmdline"
+	finds FAIL host "amd_iommu=off: the IOMMU was turned off" \
+		"boot without it, or ask the vendor of the machine"
+	echo 'quiet pci=noaers xpci=noaer x=pci=noaer pci=nocrs noaer pci= noaer' >"$host/proc/cmdline"
 	ctl doctor
 	case $said in *noaer*) fail "$said" ;; esac
 }

@@ -23,14 +23,30 @@ static void check_iommu(struct exam *exam)
 		     "there is no IOMMU, or it is off");
 }
 
-/* Is it an option of the kernel's command line, as a whole word? */
+/*
+ * Is it an option of the kernel's command line, as a whole word? Several values of one
+ * option may be given at once: pci=nocrs,noaer.
+ */
 static bool has_option(const char *cmdline, const char *option)
 {
-	size_t len = strlen(option);
+	const char *value = strchr(option, '=') + 1;
+	size_t name = value - option, len = strlen(value);
 
-	for (const char *at = cmdline; (at = strstr(at, option)); at += len)
-		if ((at == cmdline || at[-1] == ' ') && (!at[len] || at[len] == ' '))
-			return true;
+	for (const char *word = cmdline; *word; word += strspn(word, " ")) {
+		const char *end = word + strcspn(word, " ");
+
+		if (!strncmp(word, option, name))
+			word += name;
+		else
+			word = end;
+		while (word < end) {
+			size_t size = strcspn(word, ", ");
+
+			if (size == len && !strncmp(word, value, len))
+				return true;
+			word += size + (word[size] == ',');
+		}
+	}
 	return false;
 }
 
@@ -43,6 +59,7 @@ static const struct {
 	{ "pcie_ports=compat", LEVEL_FAIL, "the kernel was told to leave the ports alone" },
 	{ "iommu=off", LEVEL_FAIL, "the IOMMU was turned off" },
 	{ "intel_iommu=off", LEVEL_FAIL, "the IOMMU was turned off" },
+	{ "amd_iommu=off", LEVEL_FAIL, "the IOMMU was turned off" },
 	{ "pcie_ports=native", LEVEL_WARN,
 	  "the kernel took AER without the firmware's consent; some firmware handles errors too" },
 };
