@@ -118,6 +118,16 @@ doctor_mdevctl() {
 		"install the package mdev-recovery-tools"
 }
 
+declare_case doctor_path "mdevctl is found where a user's path does not lead"
+doctor_path() {
+	host_well
+	# shellcheck disable=SC2016 # for sh
+	printf '#!/bin/sh\necho "$PATH" >%s/path\necho "mdevctl 1.4.0"\n' "$host" >"$host/bin/mdevctl"
+	PATH=$host/bin:/usr/bin:/bin ctl doctor
+	says "PASS  host: mdevctl has version 1.4"
+	is path "$(cat "$host/path")" "$host/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+}
+
 declare_case doctor_state "a group that has failed, or waits for its user"
 doctor_state() {
 	host_well

@@ -186,6 +186,25 @@ static int parse_first(int argc, char **argv, const char **root, int *end)
 	return -1;
 }
 
+/* For mdevctl, modprobe and mdr-agent: neither users nor cron have these in their path. */
+static void add_sbin(void)
+{
+	static const char sbin[] = "/usr/local/sbin:/usr/sbin:/sbin";
+	const char *path = getenv("PATH");
+	size_t size;
+	char *all;
+
+	if (!path || !*path)
+		path = "/usr/bin:/bin";
+	size = strlen(path) + 1 + sizeof(sbin);
+	all = malloc(size);
+	if (!all)
+		return;
+	snprintf(all, size, "%s:%s", path, sbin);
+	setenv("PATH", all, 1);
+	free(all);
+}
+
 int main(int argc, char **argv)
 {
 	const char *root = NULL, *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
@@ -208,6 +227,7 @@ int main(int argc, char **argv)
 	cli.mdr = mdr_new(root);
 	if (!cli.mdr)
 		return fail(END_FAILED, "mdrctl", NULL, "there is no memory");
+	add_sbin();
 	end = cli.verb->run(&cli);
 	mdr_free(cli.mdr);
 	if (fflush(stdout) || ferror(stdout))
