@@ -61,9 +61,18 @@ complete_in_bash() {
 	is group "$(complete_bash status group1)" group16
 	is mdev "$(complete_bash remove b2)" "$uuid"
 	is function "$(complete_bash bind 0000:06)" "$dev2"
+	# as bash has it if ":" separates words, which is its default
+	is function "$(complete_bash bind 0000 : 0 | sort)" $'05:00.0\n06:00.0'
+	is function "$(complete_bash bind 0000 : 06)" 06:00.0
+	is function "$(complete_bash bind 0000 : 06 : 0)" 00.0
+	is function "$(complete_bash bind 0000 : | sort)" $'05:00.0\n06:00.0'
+	is function "$(complete_bash bind "$dev" 0000 : 06 : 0)" 00.0
+	is function "$(complete_bash bind 0000 : 05 : 00.0 0000 : 06)" 06:00.0
 	is profile "$(complete_bash create --profile nv)" nvme
 	is profile "$(complete_bash create --profile = nv)" nvme
 	is nothing "$(complete_bash list '')" ''
+	PATH=$host/bin:$PATH bash -euc '. "$0"; COMP_WORDS=(mdrctl status "") COMP_CWORD=2
+		_mdrctl; [ -z "${words+x}${cur+x}" ]' "$work/bash" || fail "a variable is left in the shell"
 }
 
 declare_case complete_others "zsh and fish read their scripts, and fish completes"

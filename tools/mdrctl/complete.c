@@ -92,16 +92,23 @@ static void print_bash(void)
 {
 	fputs("# bash completion of mdrctl, made by: mdrctl completion bash\n"
 	      "_mdrctl() {\n"
-	      "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}\n"
-	      "\tlocal verb='' options='--help --version' kind=verb i\n"
+	      "\tlocal cur=${COMP_WORDS[COMP_CWORD]} at=$COMP_CWORD before=''\n"
+	      "\tlocal prev verb='' options='--help --version' kind=verb i words\n"
 	      "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
 	      "\t\t[[ ${COMP_WORDS[i]} == -* ]] || { verb=${COMP_WORDS[i]} && break; }\n"
 	      "\tdone\n"
-	      "\t# the shell makes a word of \"=\"\n"
+	      "\t# the shell makes a word of each \":\" of an address\n"
+	      "\twhile ((at > 2)) && [[ ${COMP_WORDS[at]} == : || ${COMP_WORDS[at - 1]} == : ]]; do\n"
+	      "\t\tat=$((at - 1))\n"
+	      "\t\tcur=${COMP_WORDS[at]}$cur\n"
+	      "\tdone\n"
+	      "\t[[ $at == \"$COMP_CWORD\" ]] || before=${cur%\"${cur##*:}\"}\n"
+	      "\tprev=${COMP_WORDS[at - 1]}\n"
+	      "\t# and of \"=\"\n"
 	      "\tif [[ $cur == = ]]; then\n"
 	      "\t\tcur=''\n"
 	      "\telif [[ $prev == = ]]; then\n"
-	      "\t\tprev=${COMP_WORDS[COMP_CWORD - 2]}\n"
+	      "\t\tprev=${COMP_WORDS[at - 2]}\n"
 	      "\tfi\n"
 	      "\tcase $verb in\n", stdout);
 	for (const struct verb *verb = verbs; verb->name; verb++) {
@@ -132,6 +139,7 @@ static void print_bash(void)
 	      "\t[[ $cur != -* ]] || set --\n"
 	      "\t[[ $cur == -* ]] || options=''\n"
 	      "\tmapfile -t COMPREPLY < <(compgen -W \"$options $*\" -- \"$cur\")\n"
+	      "\tCOMPREPLY=(\"${COMPREPLY[@]#\"$before\"}\")\n"
 	      "}\n"
 	      "complete -F _mdrctl mdrctl\n", stdout);
 }
