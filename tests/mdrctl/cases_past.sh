@@ -218,6 +218,9 @@ metrics_file() {
 	is said "$said" ''
 	cmp "$host/x.prom" <("$mdrctl" --root "$host" metrics)
 	is files "$(find "$host" -name 'x.prom*' | wc -l)" 1
+	ctl metrics --json --output "$host/x.json"
+	is said "$said" ''
+	cmp "$host/x.json" <("$mdrctl" --root "$host" metrics --json)
 	ctl metrics --output "$host/missing/x.prom"
 	is said "$said" "mdrctl: ROOT/missing/x.prom: No such file or directory
   next: make its directory first

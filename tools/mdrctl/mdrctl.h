@@ -96,7 +96,9 @@ int group_named(struct cli *cli, const char *name, char group[32]);
 /* Parses a number within bounds; false if it is not one. */
 bool number_parse(const char *text, uint64_t most, uint64_t *number);
 
-/* Prints the tree with line breaks, and frees it. */
+/* The tree with line breaks, allocated, or NULL; frees the tree. */
+char *json_text(struct json_object *tree);
+/* Prints it so. */
 void json_print(struct json_object *tree);
 void json_print_line(struct json_object *tree);
 

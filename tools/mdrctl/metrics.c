@@ -196,23 +196,48 @@ static void print_metric(FILE *to, struct json_object *metric)
 	}
 }
 
-static int print_metrics(struct cli *cli, struct json_object *metrics)
+/* The text format, allocated; NULL if there is no memory. */
+static char *text_of(struct json_object *metrics)
 {
-	const char *output = cli_value(cli, "output");
 	char *text = NULL;
 	size_t size;
 	FILE *to;
-	int ret;
 
 	to = open_memstream(&text, &size);
 	if (!to)
-		return fail_errno(errno, "metrics", NULL);
+		return NULL;
 	for (size_t i = 0; i < json_object_array_length(metrics); i++)
 		print_metric(to, json_object_array_get_idx(metrics, i));
-	fclose(to);
-	ret = output ? file_replace(output, text) : fputs(text, stdout) < 0;
+	if (!fclose(to))
+		return text;
 	free(text);
-	return ret < 0 ? fail_replace(ret, output) : END_OK;
+	return NULL;
+}
+
+static int put(struct cli *cli, const char *text)
+{
+	const char *output = cli_value(cli, "output");
+	int ret;
+
+	if (!output) {
+		fputs(text, stdout);
+		return END_OK;
+	}
+	ret = file_replace(output, text);
+	return ret ? fail_replace(ret, output) : END_OK;
+}
+
+static int print_metrics(struct cli *cli, struct json_object *metrics)
+{
+	char *text = cli->json ? json_text(tree_new("metrics", json_object_get(metrics))) :
+				 text_of(metrics);
+	int ret;
+
+	if (!text)
+		return fail_errno(ENOMEM, "metrics", NULL);
+	ret = put(cli, text);
+	free(text);
+	return ret;
 }
 
 /* Metrics exist even if the module is not loaded. */
@@ -231,10 +256,6 @@ int run_metrics(struct cli *cli)
 	add_lengths(metrics, groups);
 	add_counters(metrics, groups);
 	json_object_put(groups);
-	if (cli->json) {
-		json_print(tree_new("metrics", metrics));
-		return END_OK;
-	}
 	ret = print_metrics(cli, metrics);
 	json_object_put(metrics);
 	return ret;

@@ -71,6 +71,19 @@ bool number_parse(const char *text, uint64_t most, uint64_t *number)
 	return *number <= most;
 }
 
+char *json_text(struct json_object *tree)
+{
+	const char *lines = json_object_to_json_string_ext(tree, JSON_C_TO_STRING_PRETTY |
+							   JSON_C_TO_STRING_NOSLASHESCAPE);
+	size_t size = strlen(lines) + 2;
+	char *text = malloc(size);
+
+	if (text)
+		snprintf(text, size, "%s\n", lines);
+	json_object_put(tree);
+	return text;
+}
+
 void json_print(struct json_object *tree)
 {
 	puts(json_object_to_json_string_ext(tree, JSON_C_TO_STRING_PRETTY |
