@@ -239,6 +239,9 @@ int mdr_monitor_fd(const struct mdr_monitor *monitor);
  */
 const struct mdr_change *mdr_monitor_next(struct mdr_monitor *monitor);
 
+/* After NULL: were changes lost since the last call? Others may be pending still. */
+bool mdr_monitor_lost(struct mdr_monitor *monitor);
+
 const char *mdr_change_action(const struct mdr_change *change);	/* add, change, remove */
 const char *mdr_change_group(const struct mdr_change *change);
 const char *mdr_change_state(const struct mdr_change *change);	/* NULL: add or remove */

@@ -21,6 +21,7 @@ struct mdr_monitor {
 	struct udev *udev;
 	struct udev_monitor *monitor;
 	struct mdr_change change;
+	bool lost;
 };
 
 int mdr_monitor_new(struct mdr *mdr, struct mdr_monitor **result)
@@ -73,8 +74,20 @@ const struct mdr_change *mdr_monitor_next(struct mdr_monitor *monitor)
 {
 	if (monitor->change.device)
 		udev_device_unref(monitor->change.device);
+	errno = 0;
 	monitor->change.device = udev_monitor_receive_device(monitor->monitor);
-	return monitor->change.device ? &monitor->change : NULL;
+	if (monitor->change.device)
+		return &monitor->change;
+	monitor->lost |= errno == ENOBUFS;
+	return NULL;
+}
+
+bool mdr_monitor_lost(struct mdr_monitor *monitor)
+{
+	bool lost = monitor->lost;
+
+	monitor->lost = false;
+	return lost;
 }
 
 static const char *property(const struct mdr_change *change, const char *key)

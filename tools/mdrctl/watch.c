@@ -19,18 +19,19 @@ struct watch {
 	unsigned int count;
 };
 
+/* NULL: those that were lost. */
 static struct json_object *view_change(const struct mdr_change *change)
 {
 	struct json_object *tree = json_object_new_object();
 
 	add_number(tree, "version", 1);
 	add_number(tree, "time_us", time_now_us());
-	add_text(tree, "action", mdr_change_action(change));
-	add_text(tree, "group", mdr_change_group(change));
-	add_text(tree, "state", mdr_change_state(change));
-	add_number(tree, "event", mdr_change_event(change));
-	add_text(tree, "cause", mdr_change_cause(change));
-	add_text(tree, "function", mdr_change_function(change));
+	add_text(tree, "action", change ? mdr_change_action(change) : "lost");
+	add_text(tree, "group", change ? mdr_change_group(change) : NULL);
+	add_text(tree, "state", change ? mdr_change_state(change) : NULL);
+	add_number(tree, "event", change ? mdr_change_event(change) : 0);
+	add_text(tree, "cause", change ? mdr_change_cause(change) : NULL);
+	add_text(tree, "function", change ? mdr_change_function(change) : NULL);
 	return tree;
 }
 
@@ -39,14 +40,28 @@ static void draw(const struct watch *watch)
 	struct json_object *groups = json_object_new_array();
 	unsigned int from = watch->count > LATEST ? watch->count - LATEST : 0;
 
+	int ret = view_groups(watch->cli->mdr, groups);
+
 	/* to the upper left, and clear what follows */
 	fputs("\033[H\033[J", stdout);
-	if (!view_groups(watch->cli->mdr, groups))
+	if (ret == -EUNATCH)
+		puts("The module mdev_recovery is not loaded.");
+	else if (!ret)
 		print_table(watch->cli, groups);
 	json_object_put(groups);
 	putchar('\n');
 	for (unsigned int i = from; i < watch->count; i++)
 		puts(watch->latest[i % LATEST]);
+	fflush(stdout);
+}
+
+static void show_line(struct watch *watch, const char line[LINE])
+{
+	if (watch->cli->screen) {
+		memcpy(watch->latest[watch->count++ % LATEST], line, LINE);
+		return;
+	}
+	puts(line);
 	fflush(stdout);
 }
 
@@ -71,29 +86,55 @@ static void show(struct watch *watch, const struct mdr_change *change)
 		snprintf(line, sizeof(line), "%s  %-9s %s", at, get_text(tree, "group"),
 			 get_text(tree, "action"));
 	json_object_put(tree);
-	if (cli->screen) {
-		memcpy(watch->latest[watch->count++ % LATEST], line, sizeof(line));
-		return;
-	}
-	puts(line);
-	fflush(stdout);
+	show_line(watch, line);
 }
 
-/* Until so many changes were shown; 0: for ever. */
-static int follow(struct watch *watch, struct mdr_monitor *monitor, uint64_t most)
+/* The kernel had more to say than there was room for. */
+static void show_lost(struct watch *watch)
 {
-	struct pollfd poll_fd = { .fd = mdr_monitor_fd(monitor), .events = POLLIN };
+	char line[LINE], at[TIME_SIZE];
+
+	if (watch->cli->json) {
+		json_print_line(view_change(NULL));
+		return;
+	}
+	time_text(time_now_us(), at);
+	snprintf(line, sizeof(line),
+		 "%s  some changes were lost; mdrctl list shows what all groups are now", at);
+	show_line(watch, line);
+}
+
+/* Shows what is pending. Returns whether that is all that is wanted; most of 0 is no end. */
+static bool take(struct watch *watch, struct mdr_monitor *monitor, uint64_t *shown, uint64_t most)
+{
 	const struct mdr_change *change;
-	uint64_t shown = 0;
 
 	for (;;) {
 		while ((change = mdr_monitor_next(monitor))) {
 			show(watch, change);
-			if (++shown == most)
-				return END_OK;
+			/* main() says that nothing can be written */
+			if (++*shown == most || ferror(stdout))
+				return true;
 		}
+		/* there may be more behind those that are lost */
+		if (!mdr_monitor_lost(monitor))
+			return false;
+		show_lost(watch);
+	}
+}
+
+static int follow(struct watch *watch, struct mdr_monitor *monitor, uint64_t most)
+{
+	struct pollfd poll_fd = { .fd = mdr_monitor_fd(monitor), .events = POLLIN };
+	uint64_t shown = 0;
+	bool end;
+
+	for (;;) {
+		end = take(watch, monitor, &shown, most);
 		if (watch->cli->screen && !watch->cli->json)
 			draw(watch);
+		if (end)
+			return END_OK;
 		if (poll(&poll_fd, 1, -1) < 0 && errno != EINTR)
 			return fail_errno(errno, "watch", NULL);
 	}
