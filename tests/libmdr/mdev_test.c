@@ -69,6 +69,9 @@ static void set(void **state)
 	assert_int_equal(mdr_mdev_set(mdr, MDEV_A, "../remove", "1"), -ENOENT);
 	assert_int_equal(mdr_mdev_set(mdr, MDEV_A, "..", "1"), -ENOENT);
 	assert_int_equal(mdr_mdev_set(mdr, MDEV_A, "", "1"), -ENOENT);
+	/* sysfs takes no notice of an empty write */
+	assert_int_equal(mdr_mdev_set(mdr, MDEV_A, "dead_access", ""), -EINVAL);
+	assert_string_equal(fake_read(REAL "/" MDEV_A "/recovery/dead_access"), "fault");
 	assert_int_equal(mdr_mdev_set(mdr, MDEV_B, "dead_access", "ones"), -ENOENT);
 }
 

@@ -31,6 +31,8 @@ settings_newer() {
 	echo red >"$sys/bus/mdev/devices/$uuid/recovery/shape"
 	ctl set "$uuid" shape=blue
 	is said "$said" "$uuid: shape is blue"
+	ctl set "$uuid" shape=
+	says "mdrctl: shape=: Invalid argument" "exit 1"
 	is shape "$(setting shape)" blue
 }
 

@@ -189,7 +189,7 @@ int mdr_device_status(const struct mdr_device *device, struct mdr_status *status
 
 /*
  * Waits until the status no longer says MDR_NEXT_WAIT, and returns it. -ETIMEDOUT: there
- * was no change for timeout_ms; -1 waits for ever.
+ * was no change for timeout_ms; -1 waits for ever. -EINTR: a signal came.
  */
 int mdr_device_wait(const struct mdr_device *device, int timeout_ms, struct mdr_status *status);
 

@@ -106,5 +106,8 @@ int mdr_mdev_set(struct mdr *mdr, const char *uuid, const char *setting, const c
 	/* the name of a file, not a path */
 	if (!mdr_uuid_valid(uuid) || !*setting || strchr(setting, '/') || setting[0] == '.')
 		return -ENOENT;
+	/* sysfs would take no notice of an empty write */
+	if (!*value)
+		return -EINVAL;
 	return mdr_write(mdr, value, MDR_MDEVS "/%s/recovery/%s", uuid, setting);
 }
