@@ -54,6 +54,16 @@ doctor_one() {
 	golden doctor-name doctor mail
 }
 
+declare_case doctor_blind "groups that cannot be read are not well"
+doctor_blind() {
+	host_well
+	rm -r "$sys/class/mdev_recovery"
+	touch "$sys/class/mdev_recovery"
+	ctl doctor
+	is said "$said" "mdrctl: doctor: Not a directory
+exit 1"
+}
+
 declare_case doctor_iommu "no IOMMU"
 doctor_iommu() {
 	host_well

@@ -91,7 +91,9 @@ int run_doctor(struct cli *cli)
 
 	exam_host(&exam);
 	if (!cli->argc)
-		mdr_group_each(cli->mdr, each_group, &exam);
+		ret = mdr_group_each(cli->mdr, each_group, &exam);
+	/* that there is no module has been found already */
+	ret = ret && ret != -EUNATCH ? fail_errno(ret, "doctor", NULL) : END_OK;
 	for (int i = 0; !ret && i < cli->argc; i++)
 		ret = exam_named(&exam, cli->argv[i]);
 	if (ret) {
