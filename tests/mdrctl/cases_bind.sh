@@ -152,6 +152,17 @@ bind_refused() {
 	is saved "$(saved)" none
 }
 
+declare_case bind_denied "a user who may not load the module is told so"
+bind_denied() {
+	host_igb
+	rm -r "$sys/bus/pci/drivers/mdr-pci"
+	chmod -R go+rX "$work"
+	said=$(setpriv --reuid 65534 --clear-groups "$mdrctl" --root "$host" bind "$dev" 2>&1) &&
+		fail "not refused"
+	says "mdrctl: mdr-pci: there is no such PCI driver, and this user may not load its module" \
+		"next: run it as root"
+}
+
 declare_case unbind "unbind gives a function back, and --persistent forgets it"
 unbind() {
 	host_igb

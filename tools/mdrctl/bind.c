@@ -26,6 +26,9 @@ static int need_driver(struct cli *cli, const char *driver)
 		run_program(cli->mdr, modprobe);
 	if (!access(path, F_OK))
 		return END_OK;
+	if (geteuid())
+		return fail(END_DENIED, driver, "run it as root",
+			    "there is no such PCI driver, and this user may not load its module");
 	return fail(END_FAILED, driver, "see Documentation/installation.md, and the kernel log",
 		    "there is no such PCI driver, and modprobe does not find one");
 }
