@@ -46,6 +46,20 @@ modules_of_dkms() {
 
 loaded() { [ -d /sys/module/mdev_recovery_pci ]; }
 
+# is_confined NAME PROFILE: the profile of the program with this path is enforced
+is_confined() {
+	local pid profile
+	for pid in $(pidof "$1"); do
+		profile=$(cat "/proc/$pid/attr/current")
+		echo "$1 $pid: $profile"
+		[[ $profile == $2*" (enforce)" ]] || return 1
+	done
+	[ -n "$pid" ]
+}
+
+# What AppArmor has refused.
+refused() { journalctl -q -k --no-pager | grep| grep 'apparmor="DENIED"'; }
+
 host_start() {
 	udevadm settle
 	peer 52:54:00:00:01:01 1 || return 1
@@ -56,5 +70,6 @@ host_start() {
 		walk installation 20-load.sh 30-service.sh || return 1
 	check "installed: the modules are those that DKMS built" modules_of_dkms
 	wait_for 60 virsh -q version || return 1
+	check "apparmor: libvirtd is confined" is_confined /usr/sbin/libvirtd libvirtd
 	log "libvirtd up"
 }

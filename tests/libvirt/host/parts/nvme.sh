@@ -8,6 +8,7 @@ nvme=0000:01:00.0
 
 domain_define 256
 check "the guide's commands run as they are written" walk libvirt 10-bind.sh 20-list.sh 30-define.sh 40-start.sh 50-look.sh || bail "no domain"
+check "its QEMU is confined" is_confined qemu-system-x86_64 libvirt-
 check "libvirt lists the mdev as active" eval 'virsh -q nodedev-list --cap mdev | grep -q mdev_b2b0d1d4'
 check "the domain is running" state_is running
 check "its guest boots" wait_for 300 said 'guest ready' || bail "no guest"

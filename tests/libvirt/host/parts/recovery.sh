@@ -15,6 +15,7 @@ check "recovery: a domain starts" virsh -q start guest
 check "recovery: its guest boots" wait_for 300 said 'guest ready' || bail "no guest"
 
 check "recovery: attach-device" hostdev attach-device $igb_uuid
+check "recovery: its QEMU is confined" is_confined qemu-system-x86_64 libvirt-
 check "recovery: the guest talks to its peer" wait_for 120 exchanged igb 5
 check "recovery: an error strikes" strike rp_igb $igb
 check "recovery: a long one is under way" wait_for 10 group_is $igb recovering

@@ -12,6 +12,7 @@ command_register() { od -An -tx1 -j4 -N2 "/sys/bus/pci/devices/$nvme/config" | t
 domain_define 320
 check "vfio-pci: a domain with the disk starts" \
 	eval 'managed_hostdev 1 && virsh -q start guest'
+check "vfio-pci: its QEMU is confined" is_confined qemu-system-x86_64 libvirt-
 check "vfio-pci: its guest writes" wait_for 300 written 32
 before=$(command_register)
 check "vfio-pci: an error strikes" inject rp_nvme
