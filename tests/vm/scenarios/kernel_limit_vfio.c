@@ -62,7 +62,8 @@ SCENARIO(kernel_limit_container,
 	while (now_ms() < over && !klog_count(FREED)) {
 		group = open(path, O_RDWR | O_CLOEXEC);
 		REQUIRE(group >= 0 && !ioctl(group, VFIO_GROUP_SET_CONTAINER, &fd) &&
-			!ioctl(fd, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU), "%s cannot be opened", path);
+			!ioctl(fd, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU),
+			"%s cannot be opened", path);
 		close(group);
 	}
 	CHECK(!klog_count(FREED), "an ioctl has used what was freed");
