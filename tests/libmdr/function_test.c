@@ -116,6 +116,7 @@ static void bind_and_back(void **state)
 	assert_int_equal(mdr_function_bind(mdr, "05:00.0", MDR_DRIVER), 0);
 	assert_string_equal(driver(), "mdr-pci");
 	assert_string_equal(override(), "mdr-pci\n");
+	assert_int_equal(kernel_unbinds, 1);
 	assert_int_equal(mdr_function_bind(mdr, FUNCTION, MDR_DRIVER), 0);
 	assert_string_equal(driver(), "mdr-pci");
 	assert_int_equal(mdr_function_unbind(mdr, FUNCTION), 0);
@@ -129,6 +130,17 @@ static void bind_unbound(void **state)
 	kernel_function(NULL);
 	assert_int_equal(mdr_function_bind(mdr, FUNCTION, MDR_DRIVER), 0);
 	assert_string_equal(driver(), "mdr-pci");
+}
+
+/* udev and the service, at boot */
+static void bind_at_once(void **state)
+{
+	(void)state;
+	kernel_function("igb");
+	kernel_is_bound_by_another = true;
+	assert_int_equal(mdr_function_bind(mdr, FUNCTION, MDR_DRIVER), 0);
+	assert_string_equal(driver(), "mdr-pci");
+	assert_int_equal(kernel_unbinds, 0);
 }
 
 static void bind_refused(void **state)
@@ -151,6 +163,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(no_function, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(bind_and_back, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(bind_unbound, kernel_setup, kernel_teardown),
+		cmocka_unit_test_setup_teardown(bind_at_once, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(bind_refused, kernel_setup, kernel_teardown),
 	};
 

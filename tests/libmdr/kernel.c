@@ -17,7 +17,8 @@
 #define REAL "sys/devices/pci0000:00/" PORT "/" FUNCTION
 
 struct mdr *mdr;
-bool kernel_refuses;
+bool kernel_refuses, kernel_is_bound_by_another;
+unsigned int kernel_unbinds;
 
 void kernel_link(const char *target, const char *path)
 {
@@ -41,6 +42,21 @@ static void bind_to(const char *driver)
 	kernel_link(path, REAL "/driver");
 }
 
+/* Only the driver that has the function can lose it. */
+static void unbound_from(const char *unbind)
+{
+	char has[PATH_MAX], from[PATH_MAX], *end;
+
+	if (!realpath(fake_path(REAL "/driver"), has) || !realpath(unbind, from))
+		return;
+	end = strrchr(from, '/');
+	*end = 0;
+	if (strcmp(has, from))
+		return;
+	bind_to(NULL);
+	kernel_unbinds++;
+}
+
 /* What the kernel does about it. The usual driver of the function is igb. */
 static void written(const char *path, const char *value)
 {
@@ -49,8 +65,10 @@ static void written(const char *path, const char *value)
 
 	if (!strcmp(file, "unbind")) {
 		assert_string_equal(value, FUNCTION);
-		bind_to(NULL);
+		unbound_from(path);
 	}
+	if (!strcmp(file, "driver_override") && kernel_is_bound_by_another)
+		bind_to("mdr-pci");
 	if (strcmp(file, "drivers_probe"))
 		return;
 	assert_string_equal(value, FUNCTION);
@@ -72,6 +90,8 @@ int kernel_setup(void **state)
 	assert_non_null(mdr);
 	mdr->written = written;
 	kernel_refuses = false;
+	kernel_is_bound_by_another = false;
+	kernel_unbinds = 0;
 	return 0;
 }
 

@@ -11,6 +11,8 @@
 
 extern struct mdr *mdr;
 extern bool kernel_refuses;	/* mdr-pci takes no function */
+extern bool kernel_is_bound_by_another;	/* to mdr-pci, once there is an override */
+extern unsigned int kernel_unbinds;	/* how often a driver has lost the function */
 
 int kernel_setup(void **state);
 int kernel_teardown(void **state);

@@ -160,13 +160,17 @@ static int set_override(struct mdr *mdr, const char *address, const char *driver
 	return mdr_write(mdr, line, DEVICES "/%s/driver_override", address);
 }
 
+/*
+ * From the driver that it had when it was read. At boot udev and a service bind the same
+ * function: what one has just bound, the other one must leave alone.
+ */
 static int detach(struct mdr *mdr, const struct mdr_function *function)
 {
 	int ret;
 
 	if (!function->driver)
 		return 0;
-	ret = mdr_write(mdr, function->address, DEVICES "/%s/driver/unbind", function->address);
+	ret = mdr_write(mdr, function->address, MDR_PCI "/drivers/%s/unbind", function->driver);
 	/* it lost its driver meanwhile */
 	return ret == -ENOENT || ret == -ENODEV ? 0 : ret;
 }
