@@ -108,6 +108,18 @@ static int may_have_mdev(struct cli *cli, const char *address)
 		    uuid);
 }
 
+/*
+ * A function that was bound just now may have events that udev is yet to handle. It would
+ * start the mdev as soon as there is a definition, and then mdevctl could not.
+ */
+static void wait_for_udev(const struct cli *cli)
+{
+	const char *const settle[] = { "udevadm", "settle", "--timeout=10", NULL };
+
+	if (!*mdr_root(cli->mdr))
+		run_program(cli->mdr, settle);
+}
+
 static int define_and_start(struct cli *cli, const char *address, const char *uuid,
 			    const char *file)
 {
@@ -118,6 +130,7 @@ static int define_and_start(struct cli *cli, const char *address, const char *uu
 	const char *const undefine[] = { "mdevctl", "undefine", "--uuid", uuid, NULL };
 	int ret;
 
+	wait_for_udev(cli);
 	ret = mdevctl(cli, define);
 	if (ret)
 		return fail(ret, address, "see above", "mdevctl does not define the mdev");
