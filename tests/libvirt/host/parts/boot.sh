@@ -25,8 +25,9 @@ driver_is() {
 	[ "$is" = "$2" ] || { echo "$1 is bound to '$is'"; false; }
 }
 
-# The usual drivers say that they have a function.
-usual_driver() { dmesg | grep -E "(nvme nvme[0-9]+: pci function|igb) $1"; }
+# The usual drivers say that they have a function. The console of the domain's guest is in
+# this log, too.
+usual_driver() { dmesg | grep -v 'mdr: ' | grep -E "(nvme nvme[0-9]+: pci function|igb) $1"; }
 no_usual_driver() { ! usual_driver "$1"; }
 
 # nothing hangs: no job of systemd is left
@@ -73,6 +74,7 @@ once_setup() {
 		ExecStartPre=/bin/sh -c '[ -e /run/mdevs-then ] || ls /sys/bus/mdev/devices >/run/mdevs-then'
 	END
 	check "once: the usual driver has the function" wait_for 60 usual_driver $nvme
+	check "once: and that of the second one has it" wait_for 60 usual_driver $igb
 	# libvirt asks QEMU what it can do, and on a busy host does not wait for the answer
 	wait_for 300 domain_define 4000 || bail "no domain"
 	check "once: the commands of the page run as they are written" walk boot 10-once.sh
@@ -119,14 +121,15 @@ boot_moved() {
 	check "moved: that card is left to its usual driver" wait_for 30 driver_is $nvme e1000e
 	check "moved: the second function is bound, with its mdev" eval \
 		"driver_is $igb mdr-pci && has_mdev $igb $igb_uuid"
+	check "moved: libvirt's log says which mdev is missing" wait_for 120 autostart_said $uuid ||
+		autostart_said $uuid
 	check "moved: the domain is not running" state_is 'shut off'
-	check "moved: libvirt's log says which mdev is missing" autostart_said $uuid
 	check "moved: the commands of the page run as they are written" walk boot 20-moved.sh
-	check "moved: the mdev is there" has_mdev $moved $uuid
+	check "moved: the mdev starts by itself" wait_for 30 has_mdev $moved $uuid
 }
 
 boot_missing() {
-	nvme=$moved port=rp_e1000e
+	nvme=$moved
 	function_is_at $nvme
 	check "missing: its usual driver never had it" no_usual_driver $nvme
 	check "missing: the service says so, and fails" service_is failed
