@@ -113,7 +113,7 @@ bind_service() {
 		as_service tools/mdrctl/system/mdev-recovery-bind.service || status=$?
 		is "exit code" "$status" "$end"
 		is ran "$(cat "$host/ran")" "mdrctl bind --saved
-udevadm settle --timeout=30"
+udevadm settle --timeout=120"
 	done
 }
 
