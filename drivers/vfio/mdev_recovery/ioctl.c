@@ -111,6 +111,9 @@ static bool mdr_irqs_turn_off(struct mdr_device *device, unsigned int cmd,
 	unsigned int retries = 0;
 	bool holding;
 
+	/* users that try without a pause would look to a drain like one that stays inside */
+	if (READ_ONCE(group->machine.state) != MDR_STATE_HOLDING)
+		return false;
 	do {
 		mdr_gate_enter_exclusive(&group->gate, &entry);
 		holding = mdr_group_is_holding(group);

@@ -7,8 +7,11 @@
 #include <linux/pci_regs.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -18,6 +21,7 @@
 #include "scenario.h"
 #include "shim.h"
 #include "strike.h"
+#include "sysfs.h"
 #include "took.h"
 #include "uevent.h"
 
@@ -39,6 +43,8 @@
 #define PAGE 4096ul
 /* MDR_MAX_VMAS */
 #define MOST 4096
+/* enough that one is always in the middle of a call */
+#define THREADS 24
 
 static struct vfio_user user, other;
 
@@ -223,4 +229,38 @@ SCENARIO(hostile_mappings,
 	CHECK(!mprotect((void *)pair, PAGE, PROT_NONE), "mprotect: %s", strerror(errno));
 	CHECK(!map_pages(1) && errno == ENOMEM, "the other half was not counted");
 	vfio_user_close(&user);
+}
+
+static void *irqs_off(void *unused)
+{
+	struct vfio_irq_set set = {
+		.argsz = sizeof(set), .index = VFIO_PCI_MSIX_IRQ_INDEX,
+		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+	};
+
+	/* only of this thread: the others are to get on */
+	setpriority(PRIO_PROCESS, gettid(), 19);
+	for (;;)
+		ioctl(user.device, VFIO_DEVICE_SET_IRQS, &set);
+	return unused;
+}
+
+SCENARIO(hostile_irqs_off,
+	 "a user that turns interrupts off without a pause keeps no administrator from recover",
+	 .limit_s = 60)
+{
+	pthread_t thread;
+	struct shim s;
+
+	REQUIRE_OK(shim_bind_test(&s, PORT, 0));
+	REQUIRE_OK(shim_create(&s, "resume"));
+	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", "500"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	REQUIRE_OK(shim_test_set("restore_error", "-5"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
+	REQUIRE_OK(shim_test_set("restore_error", "0"));
+	for (int i = 0; i < THREADS; i++)
+		REQUIRE(!pthread_create(&thread, NULL, irqs_off, NULL), "no thread");
+	CHECK_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", s.group));
+	CHECK(shim_is(s.group, "open"), "not open");
 }
