@@ -181,12 +181,24 @@ int mdr_device_add_vma(struct mdr_device *device)
  * while a zap removes the original, and the zap misses the copy: a kernel bug,
  * see Documentation/upstream/fork-huge-pfnmap.md. With VM_WIPEONFORK, fork()
  * copies no entry. Set on every copy and not in mmap(), because
- * madvise(MADV_KEEPONFORK) can clear it. A fork() cannot be refused.
+ * madvise(MADV_KEEPONFORK) can clear it.
+ *
+ * A fork() cannot be refused. If it makes too many mappings, neither the copy nor the
+ * original is copied again: so there are at most twice as many. Its task holds the mmap_lock
+ * of both for writing. VM_IO, because madvise(MADV_DOFORK) could clear the other flag.
  */
 void mdr_device_copy_vma(struct mdr_device *device, struct vm_area_struct *vma)
 {
-	atomic_inc(&device->vmas);
+	struct vm_area_struct *original;
+
 	vm_flags_set(vma, VM_WIPEONFORK);
+	if (atomic_inc_return(&device->vmas) <= MDR_MAX_VMAS ||
+	    vma->vm_mm == current->mm)
+		return;
+	vm_flags_set(vma, VM_DONTCOPY | VM_IO);
+	original = vma_lookup(current->mm, vma->vm_start);
+	if (!WARN_ON_ONCE(!original))
+		vm_flags_set(original, VM_DONTCOPY | VM_IO);
 }
 
 /* May mprotect() or munmap() make two mappings of one? */

@@ -43,6 +43,8 @@
 #define PAGE 4096ul
 /* MDR_MAX_VMAS */
 #define MOST 4096
+#define FORK_PAGES 512
+#define FORKS ((int)(128 / patience))
 /* enough that one is always in the middle of a call */
 #define THREADS 24
 
@@ -263,4 +265,48 @@ SCENARIO(hostile_irqs_off,
 		REQUIRE(!pthread_create(&thread, NULL, irqs_off, NULL), "no thread");
 	CHECK_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", s.group));
 	CHECK(shim_is(s.group, "open"), "not open");
+}
+
+/* How many mappings of devices a process has. */
+static unsigned int mappings_of(pid_t pid)
+{
+	unsigned int count = 0;
+	char line[256], path[32];
+	FILE *maps;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	maps = fopen(path, "r");
+	REQUIRE(maps, "%s: %s", path, strerror(errno));
+	while (fgets(line, sizeof(line), maps))
+		count += !!strstr(line, "vfio");
+	fclose(maps);
+	return count;
+}
+
+SCENARIO(hostile_forks,
+	 "fork() does not multiply mappings beyond what a host callback can remove in a moment",
+	 .limit_s = 60)
+{
+	unsigned int count = FORK_PAGES, first;
+	struct shim s;
+	pid_t pid;
+
+	REQUIRE_OK(shim_make(&s, PORT, 0, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	for (int i = 0; i < FORK_PAGES; i++)
+		REQUIRE(map_pages(1), "mmap: %s", strerror(errno));
+	for (int i = 0; i < FORKS; i++) {
+		pid = fork();
+		REQUIRE(pid >= 0, "fork: %s", strerror(errno));
+		if (!pid)
+			for (;;)
+				pause();
+		first = mappings_of(pid);
+		count += first;
+		/* a few more or less make no difference to a child */
+		CHECK(i || first == FORK_PAGES, "the first child has %u", first);
+	}
+	MEASURE_BOUND("mappings", count, 2 * MOST);
+	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
+	MEASURE_RECOVERY("recovery_ms", &s);
 }
