@@ -8,6 +8,8 @@
  * and repeats the piece. Config space allows this: a read has no effect there, and
  * a written piece is copied before the device sees any of it.
  */
+#include <linux/sched/signal.h>
+
 #include "device.h"
 
 /* The longest piece of a read; no access to the device crosses a multiple of it. */
@@ -128,6 +130,9 @@ static noinline ssize_t mdr_access_slowly(struct mdr_device *device,
 			done += ret;
 			break;
 		}
+		/* a region of a parent driver may be large */
+		if (fatal_signal_pending(current))
+			return -ERESTARTSYS;
 	}
 	*ppos = pos;
 	return done;

@@ -13,6 +13,7 @@
 #include <linux/io-64-nonatomic-lo-hi.h>
 #include <linux/log2.h>
 #include <linux/pm_runtime.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -304,6 +305,9 @@ static ssize_t mdr_bar_loop(struct mdr_device *device, struct mdr_bar *bar,
 		if (!write && chunk && copy_to_user(buf + done, data, ret))
 			return -EFAULT;
 		done += ret;
+		/* a BAR may be large, and each access takes a microsecond */
+		if (fatal_signal_pending(current))
+			return -ERESTARTSYS;
 	}
 	*ppos += done;
 	return done;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A thread that waits at a gate can be killed, and dies at once. */
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include "nic_user.h"
 #include "scenario.h"
 #include "shim.h"
+#include "shm.h"
 #include "strike.h"
 #include "task.h"
 #include "waiter.h"
@@ -151,4 +153,31 @@ SCENARIO(killed_not_by_other_signals,
 	}
 	CHECK(atomic_load(&caught) == 3, "%u signals arrived", atomic_load(&caught));
 	CHECK(w[0].value == status, "STATUS is %#x, was %#x", w[0].value, status);
+}
+
+SCENARIO(killed_in_long_read, "SIGKILL ends a read of all of a large BAR at once")
+{
+	uint64_t size, start;
+	struct shim s;
+	int status;
+	void *buf;
+	bool died;
+	pid_t pid;
+
+	REQUIRE_OK(shim_make(&s, SHM_PORT, 0, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	size = user.regions[SHM_REGION].size;
+	buf = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	REQUIRE(buf != MAP_FAILED, "mmap");
+	pid = fork();
+	REQUIRE(pid >= 0, "fork");
+	if (!pid)
+		for (;;)
+			vfio_user_pread(&user, SHM_REGION, buf, size, 0);
+	sleep_ms(QUIET_MS);
+	start = now_ns();
+	kill(pid, SIGKILL);
+	died = WAIT_FOR(waitpid(pid, &status, WNOHANG) == pid, 20000);
+	REQUIRE(died, "it survives");
+	MEASURE_BOUND("died_ms", (now_ns() - start) / NS_PER_MS, AT_ONCE_MS / 2);
 }
