@@ -77,18 +77,6 @@ static int mdr_group_waited(long left)
 }
 
 /*
- * Wait for the end of the host's recovery, outside any gate: 0, -EAGAIN if @timeout_ms
- * passed, or -ERESTARTSYS if killed. Does not wait for resets by users: a hot reset needs
- * the device set's lock, which vfio core holds when it calls open_device().
- */
-int mdr_group_wait_recovered(struct mdr_group *group, unsigned int timeout_ms)
-{
-	return mdr_group_waited(wait_event_killable_timeout(group->state_changed,
-				!mdr_group_is_recovering(group),
-				msecs_to_jiffies(timeout_ms)));
-}
-
-/*
  * Like mdr_group_wait_recovered(), but waits for resets by users as well, so no
  * lock of vfio core may be held.
  */
@@ -118,6 +106,28 @@ bool mdr_closes_must_hurry(void)
 static bool mdr_close_must_wait(struct mdr_group *group)
 {
 	return mdr_group_is_recovering(group) && !mdr_closes_must_hurry();
+}
+
+/*
+ * Wait for the end of the host's recovery, outside any gate: 0, -EAGAIN if @timeout_ms
+ * passed or closes have to hurry, or -ERESTARTSYS if killed. The callers hold the device
+ * set's lock, for which a close may wait. A hot reset needs that lock, too, so this does not
+ * wait for resets by users.
+ */
+int mdr_group_wait_recovered(struct mdr_group *group, unsigned int timeout_ms)
+{
+	int ret;
+
+	ret = mdr_group_waited(wait_event_killable_timeout(group->state_changed,
+							   !mdr_close_must_wait(group),
+							   msecs_to_jiffies(timeout_ms)));
+	if (ret || !mdr_group_is_recovering(group))
+		return ret;
+	/* mostly it is for a moment: an mdev is created or removed */
+	ret = mdr_group_waited(wait_event_killable_timeout(group->state_changed,
+							   !mdr_group_is_recovering(group),
+							   msecs_to_jiffies(MDR_LET_GO_MS)));
+	return ret == -EAGAIN && !mdr_closes_must_hurry() ? 0 : ret;
 }
 
 /*

@@ -4,6 +4,8 @@
  * an unbind for the function's user, the creation of an mdev for a neighbour's. So the
  * close, and whoever it waits for, must not wait for the host, or for a lock that it holds.
  */
+#include <errno.h>
+
 #include "background.h"
 #include "clock.h"
 #include "monitor.h"
@@ -137,6 +139,35 @@ SCENARIO(unbinding_create_beside_close,
 	background_start(&create);
 	MEASURE_BOUND("create_ms", background_ms(&create, END_MS), END_MS);
 	background_ms(&close, END_MS);
+	CHECK_OK(create.ret);
+	CHECK(shim_wait(first.group, "open", END_MS), "the recovery does not end");
+}
+
+static int open_user(const char *uuid)
+{
+	int ret = vfio_user_open(&user, uuid);
+
+	return ret == -EAGAIN ? 0 : ret ?: -EEXIST;
+}
+
+SCENARIO(unbinding_create_beside_open,
+	 "an mdev is created while a neighbour's open waits for the host: neither holds it up",
+	 .limit_s = 60)
+{
+	struct background open = { .call = open_user },
+			  create = { .call = create_second, .name = "create" };
+
+	REQUIRE_OK(shim_bind_test(&first, PORT, 0));
+	REQUIRE_OK(shim_create(&first, "resume"));
+	REQUIRE_OK(shim_set(&first, "stall_timeout_ms", RECOVERY_MS));
+	REQUIRE_OK(shim_bind(&second, PORT, 1));
+	REQUIRE_OK(strike_slow(&first, PORT, SLOW));
+	open.name = first.uuid;
+	background_start(&open);
+	REQUIRE(background_in(&open, "mdr_device_open", SETTLE_MS), "the open does not wait");
+	background_start(&create);
+	MEASURE_BOUND("create_ms", background_ms(&create, END_MS), END_MS);
+	background_ms(&open, END_MS);
 	CHECK_OK(create.ret);
 	CHECK(shim_wait(first.group, "open", END_MS), "the recovery does not end");
 }
