@@ -129,6 +129,8 @@ static int mdr_hot_reset_collect(struct mdr_hot_reset *reset)
 	unsigned long index;
 
 	guard(mutex)(&mdr_registry_lock);
+	if (mdr_unbind_waits_for_current(bus))
+		return -EAGAIN;
 	reset->groups = kcalloc(mdr_functions_on(bus), sizeof(*reset->groups),
 				GFP_KERNEL);
 	if (!reset->groups)
@@ -351,8 +353,9 @@ static void mdr_hot_reset_put_files(struct mdr_hot_reset *reset)
 
 /*
  * VFIO_DEVICE_PCI_HOT_RESET: as mdr_device_reset(); -EPERM if it would reset a group that
- * the caller has not proven to own; -EAGAIN if another group is in a recovery or reset;
- * -EFAULT, -EBADF or -EINVAL for a bad argument; -ENOMEM.
+ * the caller has not proven to own; -EAGAIN if another group is in a recovery or reset, or if
+ * a function on the bus, or one that the caller uses, is being unbound; -EFAULT, -EBADF or
+ * -EINVAL for a bad argument; -ENOMEM.
  */
 long mdr_device_hot_reset(struct mdr_device *device, unsigned int cmd,
 			  unsigned long arg)

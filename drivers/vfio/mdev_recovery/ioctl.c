@@ -149,6 +149,18 @@ static long mdr_own_ioctl(struct mdr_device *device, unsigned int cmd,
 				mdr_parent_ioctl(device, cmd, arg));
 }
 
+/* It walks the bus below the device. -EAGAIN if an unbind waits for the caller. */
+static long mdr_get_hot_reset_info(struct mdr_device *device, unsigned int cmd,
+				   unsigned long arg)
+{
+	if (mdr_closes_must_hurry()) {
+		guard(mutex)(&mdr_registry_lock);
+		if (mdr_unbind_waits_for_current(NULL))
+			return -EAGAIN;
+	}
+	return mdr_parent_ioctl(device, cmd, arg);
+}
+
 static long mdr_ioctl_refuse(struct mdr_device *device, unsigned int cmd)
 {
 	pci_notice_ratelimited(device->core->pdev,
@@ -169,7 +181,7 @@ long mdr_device_ioctl(struct vfio_device *vdev, unsigned int cmd,
 	mdr_users_note(&device->users);
 	switch (cmd) {
 	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
-		return mdr_parent_ioctl(device, cmd, arg);
+		return mdr_get_hot_reset_info(device, cmd, arg);
 	case VFIO_DEVICE_GET_INFO:
 		return mdr_call_copying(device, user, mdr_call_size(user), true,
 					mdr_get_info(device, cmd, arg));

@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
+#include "device.h"
 #include "function.h"
 #include "group.h"
 
@@ -58,6 +59,32 @@ void mdr_closes_hurry_end(void)
 {
 	guard(mutex)(&mdr_registry_lock);
 	mdr_closes_hurry_count(-1);
+}
+
+/*
+ * Is a function being unbound that the current process uses, or that is on @bus? Then this
+ * process must not wait for pci_bus_sem: a walk may hold that and wait for the device lock
+ * of the function, with a hotplug in the queue, and the unbind waits for this process to
+ * close. A reset of @bus would fail for that device lock, and holds dev_set->lock meanwhile.
+ */
+bool mdr_unbind_waits_for_current(struct pci_bus *bus)
+{
+	struct mdr_function *function;
+	unsigned long index;
+
+	lockdep_assert_held(&mdr_registry_lock);
+
+	xa_for_each(&mdr_functions, index, function) {
+		if (!READ_ONCE(function->removing))
+			continue;
+		if (function->pdev->bus == bus)
+			return true;
+		guard(mutex)(&function->group->lock);
+		if (function->device &&
+		    mdr_users_have(&function->device->users, current))
+			return true;
+	}
+	return false;
 }
 
 /*

@@ -5,9 +5,11 @@
  * close, and whoever it waits for, must not wait for the host, or for a lock that it holds.
  */
 #include <errno.h>
+#include <sys/ioctl.h>
 
 #include "background.h"
 #include "clock.h"
+#include "hot_reset.h"
 #include "monitor.h"
 #include "nic_user.h"
 #include "pci.h"
@@ -26,6 +28,10 @@
 #define RECOVERY_MS "20000"
 /* the host stays in a callback of the first function */
 #define SLOW "1500"
+/* of a call that does not wait */
+#define CALL_MS 3000
+/* 6.12 does not say that it gives up; the neighbour's close waits for that in the end */
+#define SHORT_MS "3000"
 
 static struct vfio_user user, other;
 static struct shim first, second;
@@ -170,4 +176,80 @@ SCENARIO(unbinding_create_beside_open,
 	background_ms(&open, END_MS);
 	CHECK_OK(create.ret);
 	CHECK(shim_wait(first.group, "open", END_MS), "the recovery does not end");
+}
+
+static int ask_hot_reset(const char *unused)
+{
+	struct {
+		struct vfio_pci_hot_reset_info head;
+		struct vfio_pci_dependent_device devices[8];
+	} arg = { .head = { .argsz = sizeof(arg) } };
+
+	(void)unused;
+	return ioctl(user.device, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &arg) ? -errno : 0;
+}
+
+static int hot_reset_other(const char *unused)
+{
+	(void)unused;
+	return hot_reset(&other);
+}
+
+/*
+ * A user that is to close a device makes a call that would wait for the hotplug. Closes the
+ * device afterwards, so that even then nothing hangs for good.
+ */
+static void call_beside_hotplug(struct background *unbind, int (*call)(const char *unused),
+				int (*close)(const char *unused))
+{
+	struct background made = { .call = call }, hotplug = { .call = pci_remove };
+	char addr[PCI_ADDR_LEN];
+
+	REQUIRE_OK(pci_below(OTHER_PORT, 1, addr));
+	hotplug.name = addr;
+	background_start(&hotplug);
+	REQUIRE(background_in(&hotplug, "pci_remove_bus_device", SETTLE_MS),
+		"the hotplug does not wait");
+	background_start(&made);
+	CHECK(WAIT_FOR(atomic_load(&made.done), CALL_MS), "the call waits");
+
+	close(NULL);
+	background_ms(unbind, END_MS);
+	CHECK_OK(unbind->ret);
+	background_ms(&hotplug, END_MS);
+	WAIT_FOR(atomic_load(&made.done), END_MS);
+	CHECK_ERRNO(made.ret, EAGAIN);
+}
+
+SCENARIO(unbinding_hot_reset_info,
+	 "a user that is to close asks what a hot reset would hit: it does not wait for the host")
+{
+	struct background unbind;
+
+	REQUIRE_OK(shim_make(&first, PORT, 0, "resume"));
+	REQUIRE_OK(shim_make(&second, PORT, 1, "resume"));
+	REQUIRE_OK(shim_set(&first, "recovery_timeout_ms", SHORT_MS));
+	REQUIRE_OK(vfio_user_open(&user, first.uuid));
+	REQUIRE_OK(vfio_user_open(&other, second.uuid));
+	CHECK_OK(ask_hot_reset(NULL));
+	unbind_and_strike(&unbind);
+	call_beside_hotplug(&unbind, ask_hot_reset, close_other);
+}
+
+SCENARIO(unbinding_hot_reset,
+	 "a user that is to close makes a hot reset: it does not wait for the host")
+{
+	struct background unbind = { .call = pci_unbind };
+
+	REQUIRE_OK(shim_make(&first, PORT, 0, "resume"));
+	REQUIRE_OK(shim_make(&second, PORT, 1, "resume"));
+	REQUIRE_OK(shim_set(&second, "recovery_timeout_ms", SHORT_MS));
+	REQUIRE_OK(vfio_user_open(&other, second.uuid));
+	REQUIRE_OK(vfio_user_open_in(&user, first.uuid, other.space));
+	REQUIRE_OK(hot_reset(&other));
+	unbind.name = first.addr;
+	background_start(&unbind);
+	REQUIRE(background_in(&unbind, REVOKING, SETTLE_MS), "it does not wait for the user");
+	REQUIRE_OK(aer_inject(PORT, "DLP"));
+	call_beside_hotplug(&unbind, hot_reset_other, close_user);
 }
