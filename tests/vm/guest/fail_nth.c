@@ -14,7 +14,7 @@
 #include "sysfs.h"
 
 #define DEBUGFS "/sys/kernel/debug/%s/"
-#define ACPI_MAX 0x100000
+#define MOST_CODE 0x100000
 #define MAX_THREADS 64
 
 /* Its file is open all the time: to open it takes allocations. */
@@ -44,24 +44,42 @@ static bool put(int fd, unsigned int n)
 	return pwrite(fd, text, len, 0) == len;
 }
 
-/* Where the code of ACPICA is: its files are linked one after the other, ds first, ut last. */
-static int find_acpi(unsigned long *first, unsigned long *last)
+/* Symbols of the kernel's image. Its files are linked one after the other. */
+static const struct {
+	const char *first, *last;
+} code[] = {
+	[FAIL_NTH_NOT_ACPI] = { "acpi_ds_", "acpi_ut_" },
+	[FAIL_NTH_NOT_PROC] = { "__proc_create", "__proc_create" },
+};
+
+struct range {
+	unsigned long first, last, end;
+};
+
+static void look_at(const char *name, unsigned long addr, enum fail_nth_not not, struct range *r)
+{
+	if (!strncmp(name, code[not].first, strlen(code[not].first)) && addr < r->first)
+		r->first = addr;
+	if (!strncmp(name, code[not].last, strlen(code[not].last)) && addr > r->last)
+		r->last = addr;
+	if (addr > r->last && (r->end <= r->last || addr < r->end))
+		r->end = addr;
+}
+
+/* In kallsyms the symbols of the image are sorted by their address. */
+static int find_code(enum fail_nth_not not, struct range *r)
 {
 	FILE *f = fopen("/proc/kallsyms", "re");
 	unsigned long addr;
 	char name[64];
 
-	*first = ULONG_MAX;
-	*last = 0;
-	while (f && fscanf(f, "%lx %*c %63s%*[^\n]", &addr, name) == 2) {
-		if (!strncmp(name, "acpi_ds_", 8) && addr < *first)
-			*first = addr;
-		if (!strncmp(name, "acpi_ut_", 8) && addr > *last)
-			*last = addr;
-	}
+	*r = (struct range){ .first = ULONG_MAX };
+	while (f && fscanf(f, "%lx %*c %63s%*[^\n]", &addr, name) == 2)
+		look_at(name, addr, not, r);
 	if (f)
 		fclose(f);
-	return *first < *last && *last - *first < ACPI_MAX ? 0 : -ENOENT;
+	return r->first <= r->last && r->end > r->last && r->end - r->first < MOST_CODE ? 0 :
+										     -ENOENT;
 }
 
 static int set(const char *kind, const char *name, const char *value)
@@ -69,7 +87,7 @@ static int set(const char *kind, const char *name, const char *value)
 	return sysfs_write(value, DEBUGFS "%s", kind, name);
 }
 
-static int prepare(const char *kind, const char *acpi_first, const char *acpi_last)
+static int prepare(const char *kind, const char *first, const char *end)
 {
 	/* also those that may wait, and without a stack in the log for each */
 	int ret = set(kind, "ignore-gfp-wait", "N");
@@ -77,24 +95,24 @@ static int prepare(const char *kind, const char *acpi_first, const char *acpi_la
 	if (!ret)
 		ret = set(kind, "verbose", "0");
 	if (!ret)
-		ret = set(kind, "reject-start", acpi_first);
-	return ret ? ret : set(kind, "reject-end", acpi_last);
+		ret = set(kind, "reject-start", first);
+	return ret ? ret : set(kind, "reject-end", end);
 }
 
-int fail_nth_init(void)
+int fail_nth_init(enum fail_nth_not not)
 {
-	unsigned long acpi_first, acpi_last;
-	char first[20], last[20];
+	struct range range;
+	char first[20], end[20];
 	int ret;
 
-	ret = find_acpi(&acpi_first, &acpi_last);
+	ret = find_code(not, &range);
 	if (ret)
 		return ret;
-	snprintf(first, sizeof(first), "%#lx", acpi_first);
-	snprintf(last, sizeof(last), "%#lx", acpi_last);
-	ret = prepare("failslab", first, last);
+	snprintf(first, sizeof(first), "%#lx", range.first);
+	snprintf(end, sizeof(end), "%#lx", range.end);
+	ret = prepare("failslab", first, end);
 	if (!ret)
-		ret = prepare("fail_page_alloc", first, last);
+		ret = prepare("fail_page_alloc", first, end);
 	if (!ret)
 		ret = set("fail_page_alloc", "ignore-gfp-highmem", "N");
 	if (!ret)

@@ -101,7 +101,7 @@ SCENARIO(fail_nth_bind, "a function is bound and unbound, whatever allocation fa
 
 	REQUIRE_OK(shim_bind(&shim, PORT, 0));
 	REQUIRE_OK(bind_after());
-	REQUIRE_OK(fail_nth_init());
+	REQUIRE_OK(fail_nth_init(FAIL_NTH_NOT_ACPI));
 	SWEEP(steps);
 }
 
@@ -172,7 +172,7 @@ SCENARIO(fail_nth_mdev, "an mdev is created and removed, whatever allocation fai
 	REQUIRE_OK(shim_make(&other, PAIR_PORT, 1, "resume"));
 	REQUIRE_OK(shim_make(&shim, PAIR_PORT, 0, "resume"));
 	REQUIRE_OK(mdev_remove(shim.uuid));
-	REQUIRE_OK(fail_nth_init());
+	REQUIRE_OK(fail_nth_init(FAIL_NTH_NOT_ACPI));
 	SWEEP(steps);
 	REQUIRE_OK(bind_after());
 	SWEEP(parent);
@@ -212,7 +212,7 @@ SCENARIO(fail_nth_revoke, "a user is killed for the removal, whatever allocation
 
 	REQUIRE_OK(shim_make(&shim, PORT, 0, "resume"));
 	REQUIRE_OK(mdev_remove(shim.uuid));
-	REQUIRE_OK(fail_nth_init());
+	REQUIRE_OK(fail_nth_init(FAIL_NTH_NOT_ACPI));
 	SWEEP(steps);
 }
 
@@ -221,7 +221,7 @@ static void start(void)
 	REQUIRE_OK(shim_make(&shim, PORT, 0, "resume"));
 	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
 	status = nic_status(&user);
-	REQUIRE_OK(fail_nth_init());
+	REQUIRE_OK(fail_nth_init(FAIL_NTH_NOT_ACPI));
 }
 
 static int open_call(void)
@@ -302,7 +302,7 @@ SCENARIO(fail_nth_iommufd,
 	REQUIRE_OK(shim_make(&shim, PORT, 0, "resume"));
 	REQUIRE_OK(vfio_cdev_user_open(&user, shim.uuid));
 	status = nic_status(&user);
-	REQUIRE_OK(fail_nth_init());
+	REQUIRE_OK(fail_nth_init(FAIL_NTH_NOT_ACPI));
 	REQUIRE_OK(cdev_detach());
 	SWEEP(attach);
 	close(user.device);

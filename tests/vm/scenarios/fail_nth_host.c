@@ -53,7 +53,7 @@ static void start_user(const char *port)
 	REQUIRE_OK(vfio_user_bus_master(&user, true));
 	REQUIRE(vfio_user_map(&user, BAR0), "no mapping below %s", port);
 	status = nic_status(&user);
-	REQUIRE_OK(fail_nth_init());
+	REQUIRE_OK(fail_nth_init(FAIL_NTH_NOT_ACPI));
 }
 
 static uint32_t load(unsigned int reg)
