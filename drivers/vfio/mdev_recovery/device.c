@@ -306,6 +306,8 @@ static int mdr_mdev_probe(struct mdev_device *mdev)
 						     parent);
 	int ret;
 
+	if (READ_ONCE(function->device))
+		return -EUSERS;
 	ret = mdr_function_lock(function);
 	if (ret)
 		return ret;

@@ -176,6 +176,13 @@ int mdr_device_add_vma(struct mdr_device *device)
 	return -ENOMEM;
 }
 
+/* Of copies that are in their mm before they are opened there are only those of fork(). */
+static bool mdr_vma_is_forked(struct vm_area_struct *vma)
+{
+	return vma->vm_mm != current->mm &&
+	       vma_lookup(vma->vm_mm, vma->vm_start) == vma;
+}
+
 /*
  * A copied mapping starts out empty. fork() can copy the entry of a huge page
  * while a zap removes the original, and the zap misses the copy: a kernel bug,
@@ -193,7 +200,7 @@ void mdr_device_copy_vma(struct mdr_device *device, struct vm_area_struct *vma)
 
 	vm_flags_set(vma, VM_WIPEONFORK);
 	if (atomic_inc_return(&device->vmas) <= MDR_MAX_VMAS ||
-	    vma->vm_mm == current->mm)
+	    !mdr_vma_is_forked(vma))
 		return;
 	vm_flags_set(vma, VM_DONTCOPY | VM_IO);
 	original = vma_lookup(current->mm, vma->vm_start);

@@ -272,12 +272,16 @@ static void mdr_hot_reset_put_groups(struct mdr_hot_reset *reset)
 static long mdr_hot_reset_run(struct mdr_hot_reset *reset, unsigned int cmd,
 			      unsigned long arg)
 {
+	struct pci_bus *bus = reset->device->core->pdev->bus;
 	bool was_reset = false;
 	long ret;
 
 	ret = mdr_hot_reset_collect(reset);
 	if (!ret)
 		ret = mdr_hot_reset_begin(reset);
+	/* it may have waited */
+	if (!ret)
+		ret = mdr_unbind_must_pass(bus);
 	if (!ret && !mdr_reset_reaches(reset->device))
 		ret = -EIO;
 	if (!ret) {

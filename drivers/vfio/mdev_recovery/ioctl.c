@@ -153,12 +153,22 @@ static long mdr_own_ioctl(struct mdr_device *device, unsigned int cmd,
 static long mdr_get_hot_reset_info(struct mdr_device *device, unsigned int cmd,
 				   unsigned long arg)
 {
-	if (mdr_closes_must_hurry()) {
-		guard(mutex)(&mdr_registry_lock);
-		if (mdr_unbind_waits_for_current(NULL))
-			return -EAGAIN;
-	}
-	return mdr_parent_ioctl(device, cmd, arg);
+	void __user *user = (void __user *)arg;
+	unsigned int retries = 0;
+	long ret;
+
+	/* a page that is withheld must not delay it until an unbind begins */
+	do {
+		ret = mdr_unbind_must_pass(NULL);
+		if (ret)
+			return ret;
+		mdr_gate_faults_off();
+		ret = mdr_parent_ioctl(device, cmd, arg);
+		mdr_gate_faults_on();
+	} while (ret == -EFAULT &&
+		 mdr_device_call_again(&retries, user, mdr_call_size(user),
+				       true));
+	return ret;
 }
 
 static long mdr_ioctl_refuse(struct mdr_device *device, unsigned int cmd)

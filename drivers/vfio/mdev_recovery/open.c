@@ -217,6 +217,7 @@ int mdr_device_open(struct vfio_device *vdev)
 		ret = mdr_device_enable(device, deadline);
 	} while (ret == -EAGAIN && time_before(jiffies, deadline) &&
 		 mdr_group_is_recovering(group) &&
+		 !mdr_closes_must_hurry() &&
 		 !mdr_group_wait_recovered(group, timeout_ms));
 
 	if (ret) {

@@ -61,6 +61,13 @@ void mdr_closes_hurry_end(void)
 	mdr_closes_hurry_count(-1);
 }
 
+static bool mdr_current_uses(struct mdr_device *device)
+{
+	return mdr_users_have(&device->users, current) ||
+	       mdr_task_has_file(current,
+				 device->core->vdev.inode->i_mapping);
+}
+
 /*
  * Is a function being unbound that the current process uses, or that is on @bus? Then this
  * process must not wait for pci_bus_sem: a walk may hold that and wait for the device lock
@@ -81,10 +88,19 @@ bool mdr_unbind_waits_for_current(struct pci_bus *bus)
 			return true;
 		guard(mutex)(&function->group->lock);
 		if (function->device &&
-		    mdr_users_have(&function->device->users, current))
+		    mdr_current_uses(function->device))
 			return true;
 	}
 	return false;
+}
+
+/* -EAGAIN if the current process must not wait for pci_bus_sem, see above. */
+int mdr_unbind_must_pass(struct pci_bus *bus)
+{
+	if (!mdr_closes_must_hurry())
+		return 0;
+	guard(mutex)(&mdr_registry_lock);
+	return mdr_unbind_waits_for_current(bus) ? -EAGAIN : 0;
 }
 
 /*

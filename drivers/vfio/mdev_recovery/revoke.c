@@ -13,7 +13,6 @@
  * device's side, without its mmap_lock, and no reference keeps its files or its
  * memory.
  */
-#include <linux/fdtable.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/rbtree.h>
@@ -31,24 +30,6 @@
 
 /* Polling period: nothing signals that the last file is closed. */
 #define MDR_HELD_PERIOD_MS 10
-
-static int mdr_is_device_file(const void *mapping, struct file *file,
-			      unsigned int fd)
-{
-	return file->f_mapping == mapping;
-}
-
-static bool mdr_task_has_file(struct task_struct *task,
-			      struct address_space *mapping)
-{
-	bool found;
-
-	task_lock(task);
-	found = task->files && iterate_fd(task->files, 0, mdr_is_device_file,
-					  mapping);
-	task_unlock(task);
-	return found;
-}
 
 /*
  * @mapping: of the device's file

@@ -7,6 +7,8 @@
  * io_uring or a socket, or a KVM device may hold it. Such a file does not lead
  * to its process, so every use records the process while it is current.
  */
+#include <linux/fdtable.h>
+#include <linux/fs.h>
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -55,6 +57,24 @@ bool mdr_users_have(struct mdr_users *users, struct task_struct *task)
 		if (users->pids[i] && users->pids[i] == task_tgid(task))
 			return true;
 	return false;
+}
+
+static int mdr_is_device_file(const void *mapping, struct file *file,
+			      unsigned int fd)
+{
+	return file->f_mapping == mapping;
+}
+
+/* Has the task the file of a device, by its mapping, in its descriptor table? */
+bool mdr_task_has_file(struct task_struct *task, struct address_space *mapping)
+{
+	bool found;
+
+	task_lock(task);
+	found = task->files && iterate_fd(task->files, 0, mdr_is_device_file,
+					  mapping);
+	task_unlock(task);
+	return found;
 }
 
 /* All threads have exited, so none has a descriptor table any more. */

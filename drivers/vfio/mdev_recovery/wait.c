@@ -116,6 +116,7 @@ static bool mdr_close_must_wait(struct mdr_group *group)
  */
 int mdr_group_wait_recovered(struct mdr_group *group, unsigned int timeout_ms)
 {
+	unsigned int let_go_ms = min_t(unsigned int, timeout_ms, MDR_LET_GO_MS);
 	int ret;
 
 	ret = mdr_group_waited(wait_event_killable_timeout(group->state_changed,
@@ -126,7 +127,7 @@ int mdr_group_wait_recovered(struct mdr_group *group, unsigned int timeout_ms)
 	/* mostly it is for a moment: an mdev is created or removed */
 	ret = mdr_group_waited(wait_event_killable_timeout(group->state_changed,
 							   !mdr_group_is_recovering(group),
-							   msecs_to_jiffies(MDR_LET_GO_MS)));
+							   msecs_to_jiffies(let_go_ms)));
 	return ret == -EAGAIN && !mdr_closes_must_hurry() ? 0 : ret;
 }
 

@@ -248,7 +248,7 @@ static void *irqs_off(void *unused)
 }
 
 SCENARIO(hostile_irqs_off,
-	 "a user that turns interrupts off without a pause keeps no administrator from recover",
+	 "a user that turns interrupts off without a pause keeps no administrator from recovering the group",
 	 .limit_s = 60)
 {
 	pthread_t thread;
