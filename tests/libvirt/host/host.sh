@@ -48,7 +48,7 @@ loaded() { [ -d /sys/module/mdev_recovery_pci ]; }
 
 # is_confined NAME PROFILE: the profile of the program with this path is enforced
 is_confined() {
-	local pid profile
+	local pid='' profile
 	for pid in $(pidof "$1"); do
 		profile=$(cat "/proc/$pid/attr/current")
 		echo "$1 $pid: $profile"
@@ -58,7 +58,7 @@ is_confined() {
 }
 
 # What AppArmor has refused.
-refused() { journalctl -q -k --no-pager | grep| grep 'apparmor="DENIED"'; }
+refused() { journalctl -q -b --no-pager | grep 'apparmor="DENIED"'; }
 
 host_start() {
 	udevadm settle
