@@ -240,7 +240,8 @@ metrics_file_safe() {
 	is mode "$(stat -c %a "$host/y.prom")" 600
 	mkfifo "$host/pipe"
 	ln -s /dev/null "$host/link"
-	for type in pipe link; do
+	ln -s x.prom "$host/stdout"
+	for type in pipe link stdout; do
 		ctl metrics --output "$host/$type"
 		is said "$said" "mdrctl: ROOT/$type: is no regular file, and would be replaced by one
   next: name a regular file

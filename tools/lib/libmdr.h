@@ -133,7 +133,7 @@ int mdr_function_bind(struct mdr *mdr, const char *address, const char *driver);
 /* Unbinds the function, and gives it back to its usual driver. */
 int mdr_function_unbind(struct mdr *mdr, const char *address);
 
-/* Resets the function through sysfs, with the gate closed meanwhile. */
+/* Resets the function through sysfs; the gate, if it has one, is closed meanwhile. */
 int mdr_function_reset(struct mdr *mdr, const char *address);
 
 /* mdevs */

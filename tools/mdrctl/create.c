@@ -128,6 +128,7 @@ static int define_and_start(struct cli *cli, const char *address, const char *uu
 	const char *const manual[] = { "mdevctl", "modify", "--uuid", uuid, "--manual", NULL };
 	const char *const start[] = { "mdevctl", "start", "--uuid", uuid, NULL };
 	const char *const undefine[] = { "mdevctl", "undefine", "--uuid", uuid, NULL };
+	char running[MDR_UUID_SIZE];
 	int ret;
 
 	wait_for_udev(cli);
@@ -138,7 +139,8 @@ static int define_and_start(struct cli *cli, const char *address, const char *uu
 		ret = mdevctl(cli, manual);
 	if (!ret)
 		ret = mdevctl(cli, start);
-	if (!ret)
+	/* udev may have started it after all */
+	if (!ret || (has_mdev(cli, address, running) && !strcmp(running, uuid)))
 		return END_OK;
 	mdevctl(cli, undefine);
 	return fail(ret, address, "see above, and the kernel log",

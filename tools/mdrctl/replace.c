@@ -21,12 +21,12 @@ void directories_make(const char *path)
 	}
 }
 
-/* Root would put a file in the place of /dev/null. */
+/* Root would put a file in the place of /dev/null, or of the link /dev/stdout. */
 static int may_replace(const char *path)
 {
 	struct stat st;
 
-	if (stat(path, &st) || S_ISREG(st.st_mode))
+	if (lstat(path, &st) || S_ISREG(st.st_mode))
 		return 0;
 	return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 }
@@ -44,7 +44,10 @@ static FILE *open_temporary(char *path)
 	umask(mask);
 	if (fd < 0)
 		return NULL;
-	f = fchmod(fd, 0666 & ~mask) ? NULL : fdopen(fd, "w");
+	/* some file systems have one mode for all */
+	if (fchmod(fd, 0666 & ~mask))
+		errno = 0;
+	f = fdopen(fd, "w");
 	if (!f) {
 		close(fd);
 		unlink(path);

@@ -116,10 +116,12 @@ static bool take(struct watch *watch, struct mdr_monitor *monitor, uint64_t *sho
 			if (++*shown == most || ferror(stdout))
 				return true;
 		}
-		/* there may be more behind those that are lost */
+		/* the kernel tells of the loss first; what is pending is older */
 		if (!mdr_monitor_lost(monitor))
 			return false;
 		show_lost(watch);
+		if (ferror(stdout))
+			return true;
 	}
 }
 
