@@ -203,7 +203,6 @@ extern struct xarray mdr_functions;
 struct mdr_function *mdr_function_find(struct pci_dev *pdev);
 void mdr_closes_hurry_begin(void);
 void mdr_closes_hurry_end(void);
-bool mdr_unbind_waits_for_current(struct pci_bus *bus);
 int mdr_unbind_must_pass(struct pci_bus *bus);
 int mdr_function_lock(struct mdr_function *function);
 void mdr_function_unlock(struct mdr_function *function);

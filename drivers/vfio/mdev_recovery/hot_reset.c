@@ -129,8 +129,6 @@ static int mdr_hot_reset_collect(struct mdr_hot_reset *reset)
 	unsigned long index;
 
 	guard(mutex)(&mdr_registry_lock);
-	if (mdr_unbind_waits_for_current(bus))
-		return -EAGAIN;
 	reset->groups = kcalloc(mdr_functions_on(bus), sizeof(*reset->groups),
 				GFP_KERNEL);
 	if (!reset->groups)
@@ -276,7 +274,9 @@ static long mdr_hot_reset_run(struct mdr_hot_reset *reset, unsigned int cmd,
 	bool was_reset = false;
 	long ret;
 
-	ret = mdr_hot_reset_collect(reset);
+	ret = mdr_unbind_must_pass(bus);
+	if (!ret)
+		ret = mdr_hot_reset_collect(reset);
 	if (!ret)
 		ret = mdr_hot_reset_begin(reset);
 	/* it may have waited */

@@ -74,7 +74,7 @@ static bool mdr_current_uses(struct mdr_device *device)
  * of the function, with a hotplug in the queue, and the unbind waits for this process to
  * close. A reset of @bus would fail for that device lock, and holds dev_set->lock meanwhile.
  */
-bool mdr_unbind_waits_for_current(struct pci_bus *bus)
+static bool mdr_unbind_waits_for_current(struct pci_bus *bus)
 {
 	struct mdr_function *function;
 	unsigned long index;

@@ -137,6 +137,16 @@ SCENARIO(hostile_resets, "resets without a pause: waits for several do not add u
 	MEASURE("resets", "%u", loop.calls);
 }
 
+static void open_failed(struct shim *s)
+{
+	REQUIRE_OK(shim_bind_test(s, PORT, 0));
+	REQUIRE_OK(shim_create(s, "resume"));
+	REQUIRE_OK(shim_set(s, "recovery_timeout_ms", "500"));
+	REQUIRE_OK(vfio_user_open(&user, s->uuid));
+	REQUIRE_OK(shim_test_set("restore_error", "-5"));
+	REQUIRE_OK(strike(s, PORT, "DLP", "failed"));
+}
+
 SCENARIO(hostile_uevents, "resets of a failed device that is dead send no uevents")
 {
 	struct uevent event;
@@ -144,12 +154,7 @@ SCENARIO(hostile_uevents, "resets of a failed device that is dead send no uevent
 	struct shim s;
 	int fd;
 
-	REQUIRE_OK(shim_bind_test(&s, PORT, 0));
-	REQUIRE_OK(shim_create(&s, "resume"));
-	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", "500"));
-	REQUIRE_OK(vfio_user_open(&user, s.uuid));
-	REQUIRE_OK(shim_test_set("restore_error", "-5"));
-	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
+	open_failed(&s);
 	fd = uevent_listen();
 	REQUIRE_OK(fd);
 	for (int i = 0; i < RESETS; i++)
@@ -254,12 +259,7 @@ SCENARIO(hostile_irqs_off,
 	pthread_t thread;
 	struct shim s;
 
-	REQUIRE_OK(shim_bind_test(&s, PORT, 0));
-	REQUIRE_OK(shim_create(&s, "resume"));
-	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", "500"));
-	REQUIRE_OK(vfio_user_open(&user, s.uuid));
-	REQUIRE_OK(shim_test_set("restore_error", "-5"));
-	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
+	open_failed(&s);
 	REQUIRE_OK(shim_test_set("restore_error", "0"));
 	for (int i = 0; i < THREADS; i++)
 		REQUIRE(!pthread_create(&thread, NULL, irqs_off, NULL), "no thread");
