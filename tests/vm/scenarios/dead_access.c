@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "access_log.h"
@@ -68,6 +69,23 @@ static void touch_dead(struct waiter *w, unsigned int i)
 	}
 }
 
+/* A read longer than any piece of it. */
+static void check_long_reads(void)
+{
+	static const unsigned int regions[] = { SHM_REGION, VFIO_CONFIG };
+	unsigned char buf[256];
+	ssize_t got;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		memset(buf, 0, sizeof(buf));
+		got = vfio_user_pread(&user, regions[i], buf, sizeof(buf), 0);
+		CHECK(got == sizeof(buf), "region %u: a read of %zu bytes gives %zd", regions[i],
+		      sizeof(buf), got);
+		for (unsigned int at = 0; at < sizeof(buf); at++)
+			CHECK(buf[at] == 0xff, "region %u: byte %u is %#x", regions[i], at, buf[at]);
+	}
+}
+
 /* Only the first access waits for the stall time-out. */
 static void check_times(const struct waiter w[NR_ACCESSES])
 {
@@ -111,6 +129,7 @@ SCENARIO(dead_access_ones,
 			CHECK(w[i].value == ~0u, "access %u gives %#x", i, w[i].value);
 	}
 	check_times(w);
+	check_long_reads();
 	map = vfio_user_map(&user, SHM_REGION);
 	CHECK(map[1024] == ~0u, "another page of the mapping gives %#x", map[1024]);
 	CHECK(watch[0] == VALUE && watch[1] == VALUE, "the device holds %#x, %#x",

@@ -97,8 +97,9 @@ SCENARIO(hold_no_access_until_reset,
 }
 
 SCENARIO(hold_bus_master_off,
-	 "a function that is held does not master the bus until its user asks for it")
+	 "a function that is held does not master the bus until its user asks for it, and then waits")
 {
+	struct waiter w = { .u = &user, .kind = WAITER_PWRITE, .region = VFIO_CONFIG, .off = 4 };
 	uint16_t command;
 	struct shim s;
 
@@ -109,6 +110,17 @@ SCENARIO(hold_bus_master_off,
 	command = pci_command(s.addr);
 	CHECK(!(command & MASTER), "COMMAND is %#x while holding", command);
 	CHECK(command & 0x2, "COMMAND is %#x: the function is not restored", command);
+
+	w.value = command | MASTER;
+	REQUIRE_OK(waiter_start(&w));
+	CHECK(waiter_waits(&w, SETTLE_MS), "a write to COMMAND does not wait while holding");
+	CHECK(!(pci_command(s.addr) & MASTER), "COMMAND is %#x", pci_command(s.addr));
+	REQUIRE_OK(vfio_user_reset(&user));
+	CHECK(waiter_ended(&w, SETTLE_MS) && !w.error, "the write: error %d", w.error);
+	CHECK(pci_command(s.addr) & MASTER, "not mastering after the write");
+
+	/* a reset alone does not turn it on */
+	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
 	REQUIRE_OK(vfio_user_reset(&user));
 	CHECK(!(pci_command(s.addr) & MASTER), "COMMAND is %#x", pci_command(s.addr));
 	CHECK(pci_command(s.addr) & 0x2, "COMMAND is %#x", pci_command(s.addr));

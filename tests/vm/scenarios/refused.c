@@ -186,6 +186,8 @@ static const struct {
 	{ VFIO_CONFIG, 0, 4, false },
 	{ VFIO_CONFIG, 4096, 4, true },
 	{ VFIO_CONFIG, -4, 8, false },
+	{ VFIO_CONFIG, -16, 48, false },
+	{ VFIO_CONFIG, -16, 48, true },
 	{ VFIO_PCI_BAR1_REGION_INDEX, 0, 4, false },
 	{ VFIO_PCI_ROM_REGION_INDEX, 0, 4, false },
 	{ VFIO_PCI_ROM_REGION_INDEX, -4, 4, true },
@@ -196,7 +198,7 @@ static const struct {
 
 static void access_outside(struct vfio_user *u, long results[NR_OUTSIDE])
 {
-	uint32_t buf[2] = { 0 };
+	uint32_t buf[12] = { 0 };
 
 	for (unsigned int i = 0; i < NR_OUTSIDE; i++) {
 		uint64_t off = u->regions[outside[i].region].size + outside[i].from_end;
