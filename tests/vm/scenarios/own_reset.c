@@ -189,6 +189,37 @@ SCENARIO(own_reset_hooks,
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
 }
 
+SCENARIO(own_reset_spares_users,
+	 "recover resets no bus with a function on it that another group's user has open")
+{
+	struct vfio_user other;
+	struct shim sibling;
+	long buses;
+
+	REQUIRE_OK(resets_load());
+	REQUIRE_OK(shim_make(&sibling, PAIR_PORT, 1, "resume"));
+	REQUIRE_OK(vfio_user_open(&other, sibling.uuid));
+	REQUIRE_OK(shim_bind_test(&shim, PAIR_PORT, 0));
+	REQUIRE_OK(shim_create(&shim, "resume"));
+	REQUIRE_OK(shim_set(&shim, "recovery_timeout_ms", "1000"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	REQUIRE_OK(strike(&sibling, PAIR_PORT, "DLP", "open"));
+	REQUIRE(shim_wait(shim.group, "failed", SETTLE_MS), "not failed");
+	REQUIRE_OK(vfio_user_write(&other, BAR0, NIC_SCRATCH, 4, 0x55));
+
+	buses = resets_seen("resets");
+	CHECK_ERRNO(recover(group_name()), ENODEV);
+	CHECK(resets_seen("resets") == buses, "a bus with a function in use was reset");
+	CHECK(vfio_user_read(&other, BAR0, NIC_SCRATCH, 4) == 0x55, "the other was reset");
+	vfio_user_close(&other);
+	CHECK_ERRNO(recover(group_name()), ENODEV);
+	CHECK(resets_seen("resets") > buses, "no bus was reset: nothing is shown");
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+	CHECK_OK(recover(group_name()));
+	CHECK(shim_is(shim.group, "open"), "not open after recover");
+}
+
 SCENARIO(own_reset_spares_others,
 	 "recover resets no bus with a function on it that is not ours, but one of ours alone")
 {
