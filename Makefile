@@ -44,6 +44,12 @@ $(PARTS:%=check-%): check-%: lab
 check-debug: lab lab-debug
 	@tests/check modules-debug debug selftest-debug
 
+check-debug-some: lab lab-debug
+	@tests/check modules-debug debug-some
+
+check-mutants-debug: lab lab-debug
+	@tests/check modules-debug mutants-debug
+
 doc-scenarios:
 	@Documentation/scenarios.sh
 
@@ -69,5 +75,5 @@ deb release: lab
 clean:
 	rm -rf build
 
-.PHONY: help lab lab-debug modules check $(PARTS:%=check-%) check-debug demo bench soak clean \
+.PHONY: help lab lab-debug modules check $(PARTS:%=check-%) check-debug check-debug-some check-mutants-debug demo bench soak clean \
 	doc-scenarios tools install uninstall dkms deb release

@@ -227,7 +227,8 @@ static int detach(const char *name)
 }
 
 SCENARIO(iommufd_attach_waits,
-	 "to attach and to detach the address space waits for the host's recovery", .debug = true)
+	 "to attach and to detach the address space waits for the host, to attach not for ever",
+	 .debug = true)
 {
 	struct background calls[] = { { .call = detach }, { .call = attach } };
 
@@ -246,6 +247,15 @@ SCENARIO(iommufd_attach_waits,
 		CHECK_OK(calls[i].ret);
 		CHECK(shim_wait(shim.group, "open", SETTLE_MS), "group is not open");
 	}
+
+	/* but not for longer than the user may be stalled */
+	CHECK_OK(detach(NULL));
+	REQUIRE_OK(shim_set(&shim, "stall_timeout_ms", "200"));
+	REQUIRE_OK(strike_slow(&shim, PORT, "3000"));
+	CHECK_ERRNO(attach(NULL), EIO);
+	CHECK(!shim_is(shim.group, "open"), "it waited for the host");
+	CHECK(shim_wait(shim.group, "open", 2 * SETTLE_MS), "group is not open");
+	CHECK_OK(attach(NULL));
 }
 
 SCENARIO(iommufd_attach_held,
