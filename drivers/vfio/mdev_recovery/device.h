@@ -371,7 +371,8 @@ bool mdr_group_host_may_work(struct mdr_group *group);
 int mdr_reset_enter(struct mdr_device *device, struct mdr_gate_entry *entry);
 bool mdr_reset_reaches(struct mdr_device *device);
 long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
-		   unsigned long arg, bool *was_reset);
+		   unsigned long arg, struct mdr_gate_entry *entry);
+int mdr_reset_finish(struct mdr_device *device);
 void mdr_reset_fail(struct mdr_group *group, struct mdr_function *only,
 		    int ret);
 int mdr_reset_hooks(struct mdr_group *group, struct mdr_function *only);

@@ -89,6 +89,7 @@ struct mdr_function_error {
  *	driver's hooks have not succeeded since. Close sets it without the lock.
  * @was_master: bus mastering was on when that reset ended; close clears it
  *	with @hooks_due
+ * @was_silent: it did not answer when its user's latest reset began
  *
  * Readers without the lock use READ_ONCE(); a stale value only costs them another
  * look.
@@ -98,16 +99,19 @@ struct mdr_function_restore {
 	bool configured;
 	bool hooks_due;
 	bool was_master;
+	bool was_silent;
 };
 
 /**
- * struct mdr_function_host_reset - a reset from outside; group->lock
- * @counted: mdr_group_reset_begin() accepted it, so it has to be ended
- * @waits: it began in a recovery, which waits for it
+ * struct mdr_function_host_reset - a reset that the PCI core makes
+ * @inside: it is not from outside, but by a task that is alone inside the gate; device lock
+ * @counted: mdr_group_reset_begin() accepted it, so it has to be ended; group->lock
+ * @waits: it began in a recovery, which waits for it; group->lock
  *
- * Both are set by reset_prepare() and cleared by reset_done().
+ * Set by reset_prepare(); reset_done() clears the latter two.
  */
 struct mdr_function_host_reset {
+	bool inside;
 	bool counted;
 	bool waits;
 };
@@ -129,7 +133,7 @@ struct mdr_function_host_reset {
  *	dereferenced; group->lock
  * @failed: the host, or a user's reset, has left it lost; group->lock
  * @restore: what it still needs
- * @host_reset: a reset from outside
+ * @host_reset: a reset by the PCI core
  * @removing: the parent driver is being unbound
  * @rcu: for freeing
  * @parent: mdev core's part

@@ -136,6 +136,8 @@ void mdr_gate_enter_exclusive(struct mdr_gate *gate,
 	entry->gate = gate;
 	entry->inside = NULL;
 	entry->owner = current;
+	entry->user_reset = false;
+	entry->was_reset = false;
 	scoped_guard(raw_spinlock, &gate->lock)
 		list_add(&entry->item, &gate->exclusive);
 	smp_mb(); /* the entry before the state of the group */
@@ -313,14 +315,14 @@ int mdr_gate_wait(struct mdr_gate *gate, unsigned int stall_timeout_ms,
 	return mdr_gate_expired(gate, stall_timeout_ms) ? -ETIMEDOUT : 0;
 }
 
-/* True while this task resets, opens or closes a device of the gate. */
-bool mdr_gate_current_exclusive(struct mdr_gate *gate)
+/* The entry of this task while it resets, opens or closes a device of the gate, or NULL. */
+struct mdr_gate_entry *mdr_gate_current_exclusive(struct mdr_gate *gate)
 {
 	struct mdr_gate_entry *entry;
 
 	guard(raw_spinlock)(&gate->lock);
 	list_for_each_entry(entry, &gate->exclusive, item)
 		if (entry->owner == current)
-			return true;
-	return false;
+			return entry;
+	return NULL;
 }

@@ -126,6 +126,8 @@ struct mdr_gate_entry {
 	struct mdr_gate *gate;
 	struct task_struct *owner;
 	struct list_head item;		/* in mdr_gate.exclusive */
+	bool user_reset;		/* by mdr_reset_enter(), or a hot reset */
+	bool was_reset;			/* the owner has reset a function; only it looks */
 };
 
 int mdr_gate_init(struct mdr_gate *gate);
@@ -139,7 +141,7 @@ bool mdr_gate_drain(struct mdr_gate *gate, unsigned int timeout_ms,
 bool mdr_gate_expired(struct mdr_gate *gate, unsigned int stall_timeout_ms);
 int mdr_gate_wait(struct mdr_gate *gate, unsigned int stall_timeout_ms,
 		  bool interruptible);
-bool mdr_gate_current_exclusive(struct mdr_gate *gate);
+struct mdr_gate_entry *mdr_gate_current_exclusive(struct mdr_gate *gate);
 bool mdr_gate_enter_slowly(struct mdr_gate *gate, enum mdr_entry_kind kind,
 			   struct mdr_gate_entry *entry);
 void mdr_gate_enter_exclusive(struct mdr_gate *gate,

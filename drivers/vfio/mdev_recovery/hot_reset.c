@@ -150,17 +150,14 @@ static int mdr_hot_reset_collect(struct mdr_hot_reset *reset)
 	return 0;
 }
 
+/* Has no error come? The host waits for this task to leave then. */
 static bool mdr_hot_reset_is_mine(struct mdr_hot_reset *reset)
 {
 	bool mine = true;
 	unsigned int i;
 
-	for (i = 0; i < reset->count; i++) {
-		struct mdr_group *group = reset->groups[i].group;
-
-		guard(mutex)(&group->lock);
-		mine &= group->resetter == current;
-	}
+	for (i = 0; i < reset->count; i++)
+		mine &= READ_ONCE(reset->groups[i].group->resetter) == current;
 	return mine;
 }
 
@@ -191,10 +188,15 @@ static int mdr_hot_reset_begin(struct mdr_hot_reset *reset)
 				return -EAGAIN;
 		}
 		mdr_gate_enter_exclusive(&group->gate, &reset->groups[i].entry);
+		reset->groups[i].entry.user_reset = true;
 		reset->begun = i + 1;
 		if (!mdr_group_drain_or_fail(group))
 			return -EBUSY;
 	}
+	/* it may have waited */
+	ret = mdr_unbind_must_pass(function->pdev->bus);
+	if (ret)
+		return ret;
 	return mdr_hot_reset_is_mine(reset) ? 0 : -EAGAIN;
 }
 
@@ -210,10 +212,62 @@ static void mdr_hot_reset_end(struct mdr_hot_reset *reset, bool alive)
 	}
 }
 
+/* Did this reset make the function silent? One that did not answer before may stay so. */
+static bool mdr_hot_reset_silenced(struct pci_dev *pdev)
+{
+	struct mdr_function *function;
+
+	if (mdr_function_answers(pdev))
+		return false;
+	guard(rcu)();
+	function = mdr_function_find(pdev);
+	return function && !READ_ONCE(function->restore.was_silent);
+}
+
+static bool mdr_hot_reset_is_awaited(struct mdr_hot_reset *reset)
+{
+	struct pci_bus *bus = reset->device->core->pdev->bus;
+	struct mdr_snapshot snapshot;
+	bool awaited = false;
+	unsigned int i, j;
+
+	for (i = 0; i < reset->count; i++) {
+		mdr_snapshot_take(reset->groups[i].group, MDR_SNAPSHOT_ALL, &snapshot);
+		for (j = 0; j < snapshot.count; j++)
+			awaited |= snapshot.pdevs[j]->bus == bus &&
+				   !pci_dev_is_disconnected(snapshot.pdevs[j]) &&
+				   mdr_hot_reset_silenced(snapshot.pdevs[j]);
+		mdr_snapshot_put(&snapshot);
+	}
+	return awaited;
+}
+
 /*
- * The PCI core restores the config space that it found. If a function was blank before,
- * restore it here, before its user gets access. A neighbour that does not answer is not
- * the business of this reset.
+ * After a bus reset the PCI core waits for one function of the bus only. Wait here for the
+ * others, inside the gates and without a lock, for as long as the host may take for a
+ * recovery. An error ends the wait.
+ */
+static void mdr_hot_reset_wait(struct mdr_hot_reset *reset)
+{
+	struct mdr_group *group = reset->groups[0].group;
+	unsigned int poll_ms = MDR_POLL_MS;
+	unsigned long deadline;
+
+	scoped_guard(mutex, &group->lock)
+		deadline = jiffies +
+			   msecs_to_jiffies(mdr_group_recovery_timeout(group));
+	while (mdr_hot_reset_is_mine(reset) && mdr_hot_reset_is_awaited(reset) &&
+	       time_before(jiffies, deadline)) {
+		wait_event_timeout(group->state_changed,
+				   !mdr_hot_reset_is_mine(reset),
+				   msecs_to_jiffies(poll_ms));
+		poll_ms = min(2 * poll_ms, MDR_POLL_MAX_MS);
+	}
+}
+
+/*
+ * The PCI core restores the config space that it found, in functions that answered in time.
+ * Restore the others here, before a user gets access.
  */
 static int mdr_hot_reset_restore(struct mdr_group *group, struct pci_bus *bus)
 {
@@ -224,7 +278,8 @@ static int mdr_hot_reset_restore(struct mdr_group *group, struct pci_bus *bus)
 	worst = mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, &snapshot);
 	for (i = 0; i < snapshot.count; i++) {
 		if (snapshot.pdevs[i]->bus != bus ||
-		    !mdr_function_answers(snapshot.pdevs[i]))
+		    (!mdr_function_answers(snapshot.pdevs[i]) &&
+		     !mdr_hot_reset_silenced(snapshot.pdevs[i])))
 			continue;
 		ret = mdr_restore_if_blank(snapshot.pdevs[i]);
 		/* the host holds the function, its recovery comes next */
@@ -239,15 +294,20 @@ static int mdr_hot_reset_restore(struct mdr_group *group, struct pci_bus *bus)
  * Restore all functions that were reset. Each group ends separately: if one is not usable
  * it fails, and so does the reset. The first group may have failed already.
  */
-static long mdr_hot_reset_mend(struct mdr_hot_reset *reset, long worst)
+static int mdr_hot_reset_mend(struct mdr_hot_reset *reset)
 {
 	struct pci_bus *bus = reset->device->core->pdev->bus;
 	unsigned int i;
-	int ret;
+	int worst, ret;
 
+	mdr_hot_reset_wait(reset);
+	worst = mdr_reset_finish(reset->device);
 	for (i = worst ? 1 : 0; i < reset->count; i++) {
 		struct mdr_group *group = reset->groups[i].group;
 
+		/* an error took over: its recovery restores the functions */
+		if (READ_ONCE(group->resetter) != current)
+			continue;
 		ret = mdr_hot_reset_restore(group, bus);
 		if (ret)
 			mdr_reset_fail(group, NULL, ret);
@@ -270,28 +330,24 @@ static void mdr_hot_reset_put_groups(struct mdr_hot_reset *reset)
 static long mdr_hot_reset_run(struct mdr_hot_reset *reset, unsigned int cmd,
 			      unsigned long arg)
 {
-	struct pci_bus *bus = reset->device->core->pdev->bus;
-	bool was_reset = false;
 	long ret;
 
-	ret = mdr_unbind_must_pass(bus);
+	ret = mdr_unbind_must_pass(reset->device->core->pdev->bus);
 	if (!ret)
 		ret = mdr_hot_reset_collect(reset);
 	if (!ret)
 		ret = mdr_hot_reset_begin(reset);
-	/* it may have waited */
-	if (!ret)
-		ret = mdr_unbind_must_pass(bus);
 	if (!ret && !mdr_reset_reaches(reset->device))
 		ret = -EIO;
 	if (!ret) {
 		/* vfio-pci-core reads the arguments again */
 		mdr_gate_faults_off();
-		ret = mdr_reset_run(reset->device, cmd, arg, &was_reset);
+		ret = mdr_reset_run(reset->device, cmd, arg,
+				    &reset->groups[0].entry);
 		mdr_gate_faults_on();
 	}
-	if (was_reset)
-		ret = mdr_hot_reset_mend(reset, ret);
+	if (reset->begun && reset->groups[0].entry.was_reset)
+		ret = mdr_hot_reset_mend(reset) ?: ret;
 	mdr_hot_reset_end(reset, !ret);
 	mdr_hot_reset_put_groups(reset);
 	return ret;

@@ -374,6 +374,34 @@ static void mdr_resume(struct pci_dev *pdev)
 }
 
 /*
+ * The PCI core begins the reset that a user has asked for. False if an error has ended the
+ * wait for this task since, and the gate may be open again. Otherwise the function is no
+ * longer as the host's reset left it, even if this reset fails.
+ */
+static bool mdr_reset_by_user_begins(struct mdr_function *function)
+{
+	struct mdr_group *group = function->group;
+
+	function->restore.was_silent = !mdr_function_answers(function->pdev);
+	guard(mutex)(&group->lock);
+	if (group->resetter != current)
+		return false;
+	group->untouched = false;
+	function->error.was_reset = false;
+	return true;
+}
+
+/* The end of a reset by a task that is alone inside the gate, and restores what it resets. */
+static void mdr_reset_inside_done(struct mdr_function *function,
+				  struct mdr_gate_entry *entry)
+{
+	/* the own attempt has to restore it in any case */
+	if (mdr_attempt_may(function->group) ||
+	    (entry->user_reset && !mdr_function_answers(function->pdev)))
+		WRITE_ONCE(function->restore.blank, true);
+}
+
+/*
  * A reset from outside: an administrator's, one of the PF's driver, or a bus
  * reset that vfio-pci-core makes when the last device on the bus is closed. A
  * reset of the group's own user comes this way too, in the task of the user and
@@ -382,14 +410,20 @@ static void mdr_resume(struct pci_dev *pdev)
 static void mdr_reset_prepare(struct pci_dev *pdev)
 {
 	struct mdr_function *function = mdr_function_find(pdev);
+	struct mdr_gate_entry *entry;
 	struct mdr_group *group;
 	bool counted;
 
-	if (!function ||
-	    mdr_gate_current_exclusive(&function->group->gate))
+	if (!function)
 		return;
 
 	group = function->group;
+	entry = mdr_gate_current_exclusive(&group->gate);
+	function->host_reset.inside =
+		entry && (!entry->user_reset ||
+			  mdr_reset_by_user_begins(function));
+	if (function->host_reset.inside)
+		return;
 	scoped_guard(mutex, &group->lock) {
 		group->stats.host_resets++;
 		counted = mdr_group_reset_begin(group,
@@ -407,9 +441,9 @@ static void mdr_reset_prepare(struct pci_dev *pdev)
 	 * A user's reset through config space (FLR) runs inside the gate, with
 	 * memory_lock held. Other tasks inside wait for that lock, so a drain
 	 * would only end by its bound. The same goes for a hot reset that comes
-	 * here for a group whose gate it has not closed.
+	 * here for a group whose gate it has not closed, or no longer.
 	 */
-	if (!mdr_gate_current_calls())
+	if (!mdr_gate_current_calls() && !entry)
 		mdr_group_drain(group, true);
 }
 
@@ -455,6 +489,7 @@ static void mdr_reset_lost(struct mdr_function *function)
 static void mdr_reset_done(struct pci_dev *pdev)
 {
 	struct mdr_function *function = mdr_function_find(pdev);
+	struct mdr_gate_entry *entry;
 	struct mdr_group *group;
 	bool lost;
 
@@ -463,10 +498,11 @@ static void mdr_reset_done(struct pci_dev *pdev)
 	group = function->group;
 	mdr_hooks_note(function);
 	function->restore.configured = false;
-	if (mdr_gate_current_exclusive(&group->gate)) {
-		/* the own attempt restores what it resets; users' resets call the hooks */
-		if (mdr_attempt_may(group))
-			WRITE_ONCE(function->restore.blank, true);
+	entry = mdr_gate_current_exclusive(&group->gate);
+	if (entry)
+		entry->was_reset = true;
+	if (entry && function->host_reset.inside) {
+		mdr_reset_inside_done(function, entry);
 		return;
 	}
 

@@ -119,6 +119,7 @@ int mdr_reset_enter(struct mdr_device *device, struct mdr_gate_entry *entry)
 		return -EBUSY;
 	}
 	mdr_gate_enter_exclusive(&group->gate, entry);
+	entry->user_reset = true;
 	if (mdr_reset_is_mine(group))
 		return 0;
 
@@ -262,24 +263,40 @@ bool mdr_reset_reaches(struct mdr_device *device)
 }
 
 /*
- * Let vfio-pci-core reset, after mdr_reset_enter(), and check that the device
- * answers. @was_reset is set if there was a reset at all. Returns as
- * mdr_device_reset().
+ * Let vfio-pci-core reset, after mdr_reset_enter(). Returns as vfio_pci_core_ioctl(). The
+ * PCI core may have reset the device and fail nevertheless, because the device was late:
+ * entry->was_reset says whether there was a reset.
  */
 long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
-		   unsigned long arg, bool *was_reset)
+		   unsigned long arg, struct mdr_gate_entry *entry)
 {
 	struct mdr_group *group = device->function->group;
-	bool failed;
 	long ret;
 
 	ret = mdr_reset_core(device, cmd, arg);
-	if (ret)
-		return ret;
-	*was_reset = true;
+	/* a parent driver may reset it without the PCI core */
+	if (!ret)
+		entry->was_reset = true;
+	if (entry->was_reset) {
+		guard(mutex)(&group->lock);
+		group->stats.user_resets++;
+	}
+	return ret;
+}
+
+/*
+ * The device was reset: make it whole, or fail its group. 0 if an error took over: its
+ * recovery restores the device. Otherwise as mdr_device_reset().
+ */
+int mdr_reset_finish(struct mdr_device *device)
+{
+	struct mdr_group *group = device->function->group;
+	bool failed;
+	int ret;
 
 	scoped_guard(mutex, &group->lock) {
-		group->stats.user_resets++;
+		if (group->resetter != current)
+			return 0;
 		failed = group->machine.origin == MDR_STATE_FAILED;
 	}
 	ret = failed ? mdr_reset_revive(device) :
@@ -309,7 +326,6 @@ long mdr_device_reset(struct mdr_device *device, unsigned int cmd,
 		      unsigned long arg)
 {
 	struct mdr_gate_entry entry;
-	bool was_reset = false;
 	long ret;
 
 	ret = mdr_reset_enter(device, &entry);
@@ -318,7 +334,9 @@ long mdr_device_reset(struct mdr_device *device, unsigned int cmd,
 	if (!mdr_reset_reaches(device))
 		ret = -EIO;
 	else if (!mdr_reset_is_elided(device))
-		ret = mdr_reset_run(device, cmd, arg, &was_reset);
+		ret = mdr_reset_run(device, cmd, arg, &entry);
+	if (entry.was_reset)
+		ret = mdr_reset_finish(device) ?: ret;
 	mdr_gate_exit(&entry);
 	mdr_reset_end(device->function->group, device->function, NULL, !ret);
 	return ret;

@@ -350,7 +350,8 @@ int mdr_restore_if_blank(struct pci_dev *pdev)
 	function = mdr_function_find(pdev);
 	if (function && !mdr_function_answers(pdev)) {
 		ret = -EIO;
-	} else if (function && mdr_function_is_lost(function)) {
+	} else if (function && (READ_ONCE(function->restore.blank) ||
+				mdr_function_is_lost(function))) {
 		pci_notice(pdev, "config space was lost without an error, restoring it\n");
 		WRITE_ONCE(function->restore.blank, true);
 		ret = mdr_restore(function);

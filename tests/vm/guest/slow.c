@@ -40,6 +40,14 @@ int slow_unblock(void)
 	return sysfs_write("none", PARAMETERS "/blocked");
 }
 
+int slow_give_up(unsigned int ms)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", ms);
+	return is_loaded() ? sysfs_write(text, PARAMETERS "/give_up_ms") : -ENOEXEC;
+}
+
 int slow_end(void)
 {
 	int ret;
@@ -47,5 +55,7 @@ int slow_end(void)
 	if (!module_loaded(MODULE))
 		return 0;
 	ret = slow_unblock();
+	if (!ret)
+		ret = sysfs_write("0", PARAMETERS "/give_up_ms");
 	return ret ? ret : sysfs_write("none", PARAMETERS "/slow");
 }

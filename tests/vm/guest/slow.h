@@ -6,7 +6,10 @@
 #ifndef MDR_SLOW_H
 #define MDR_SLOW_H
 
-/* kind: "ones", or "rrs"; "now": also from now on */
+/*
+ * kind: "ones", or "rrs"; "now": also from now on; "late": from the moment at which the PCI
+ * core waits for it, after slow_give_up()
+ */
 int slow_function(const char *addr, const char *kind, unsigned int ms);
 /* How many accesses to config space got no answer so far. */
 long slow_accesses(void);
@@ -16,6 +19,8 @@ long slow_accesses(void);
  */
 int slow_block(const char *addr);
 int slow_unblock(void);
+/* The PCI core waits for so long after a reset, in place of 60 s. */
+int slow_give_up(unsigned int ms);
 /* All are as ever; at the end of every scenario. */
 int slow_end(void);
 

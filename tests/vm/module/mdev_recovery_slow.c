@@ -6,16 +6,20 @@
  * config space reads as all-ones and what is written there is lost. Of KIND "rrs"
  * its Vendor ID reads as 0001h meanwhile, as with Configuration RRS Software
  * Visibility (PCI Express 6.0, 2.3.2). One of KIND "now" is silent from now on, too.
- * "none" ends it for all functions.
+ * One of KIND "late" is silent from the moment at which the PCI core waits for it (needs
+ * give_up_ms). "none" ends it for all functions.
  *
  *	slow_accesses	how many accesses got no answer
  *	blocked		write a function: users of its config space wait, as they do
  *			while the PCI core resets it; "none" ends that
+ *	give_up_ms	the PCI core waits no longer for a function after its reset,
+ *			in place of 60 s; 0: as ever
  *
  * A function was reset if COMMAND has no bit left that lets it decode or master: it
  * is looked at with every tick and before every access, so a bridge can be slow as
  * well, but not a function that nobody has enabled.
  */
+#include <linux/kprobes.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
@@ -29,6 +33,7 @@
 struct slow_function {
 	struct pci_dev *pdev;	/* referenced; NULL: not in use */
 	bool rrs;
+	bool late;
 	unsigned int ms;
 	bool enabled;		/* when looked at last */
 	bool silent;		/* until: jiffies */
@@ -52,7 +57,7 @@ static bool slow_look(struct slow_function *function)
 	/* below a bridge that is blank nothing is known */
 	enabled = PCI_POSSIBLE_ERROR((u16)command) ?
 			  function->enabled : command & SLOW_ENABLED;
-	if (function->enabled && !enabled) {
+	if (function->enabled && !enabled && !function->late) {
 		function->silent = true;
 		function->until = jiffies + msecs_to_jiffies(function->ms);
 	}
@@ -165,6 +170,7 @@ static int slow_begin(struct pci_dev *pdev, const char *kind, unsigned int ms)
 	*function = (struct slow_function) {
 		.pdev = pdev,
 		.rrs = !strcmp(kind, "rrs"),
+		.late = !strcmp(kind, "late"),
 		.ms = ms,
 		.silent = !strcmp(kind, "now"),
 		.until = jiffies + msecs_to_jiffies(ms),
@@ -253,6 +259,72 @@ static const struct kernel_param_ops slow_accesses_ops = {
 };
 module_param_cb(slow_accesses, &slow_accesses_ops, NULL, 0444);
 
+/* int pci_dev_wait(struct pci_dev *dev, char *reset_type, int timeout) */
+static unsigned int slow_give_up_ms;
+
+static int slow_give_up(struct kprobe *probe, struct pt_regs *regs)
+{
+	void *pdev = (void *)regs_get_kernel_argument(regs, 0);
+	unsigned long flags;
+	unsigned int i;
+
+	raw_spin_lock_irqsave(&slow_lock, flags);
+	for (i = 0; i < SLOW_FUNCTIONS; i++) {
+		struct slow_function *function = &slow_functions[i];
+
+		if (function->pdev != pdev || !function->late)
+			continue;
+		function->silent = true;
+		function->until = jiffies + msecs_to_jiffies(function->ms);
+	}
+	raw_spin_unlock_irqrestore(&slow_lock, flags);
+#ifdef CONFIG_X86_64
+	regs->dx = READ_ONCE(slow_give_up_ms);
+#endif
+	return 0;
+}
+
+/* protected by slow_mutex */
+static struct kprobe slow_give_up_probe;
+
+static int slow_give_up_begin(void)
+{
+	static const char * const names[] = { "pci_dev_wait", "pci_dev_wait.isra.0" };
+	int ret = -EOPNOTSUPP;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(names) && ret; i++) {
+		slow_give_up_probe = (struct kprobe) {
+			.symbol_name = names[i],
+			.pre_handler = slow_give_up,
+		};
+		ret = register_kprobe(&slow_give_up_probe);
+	}
+	return ret;
+}
+
+static int slow_give_up_set(const char *text, const struct kernel_param *param)
+{
+	unsigned int ms;
+	int ret;
+
+	ret = kstrtouint(text, 0, &ms);
+	if (ret)
+		return ret;
+	guard(mutex)(&slow_mutex);
+	if (ms && !slow_give_up_ms)
+		ret = slow_give_up_begin();
+	else if (!ms && slow_give_up_ms)
+		unregister_kprobe(&slow_give_up_probe);
+	if (!ret)
+		WRITE_ONCE(slow_give_up_ms, ms);
+	return ret;
+}
+
+static const struct kernel_param_ops slow_give_up_ops = {
+	.set = slow_give_up_set,
+};
+module_param_cb(give_up_ms, &slow_give_up_ops, NULL, 0200);
+
 static int __init slow_init(void)
 {
 	return 0;
@@ -261,6 +333,8 @@ module_init(slow_init);
 
 static void __exit slow_exit(void)
 {
+	if (slow_give_up_ms)
+		unregister_kprobe(&slow_give_up_probe);
 	slow_unblock();
 	slow_end();
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "access_log.h"
 #include "background.h"
@@ -16,6 +17,7 @@
 #include "nic_user.h"
 #include "scenario.h"
 #include "shim.h"
+#include "slow.h"
 #include "strike.h"
 #include "sysfs.h"
 #include "vfio_irq.h"
@@ -31,6 +33,8 @@
 #define RESTORE "600"
 /* the host's recovery, and what delays it */
 #define BACK_MS 3500
+/* for so long a function does not answer after its reset */
+#define SLOW_MS 1000
 
 static struct vfio_user user[2];
 static struct access_log log_[2];
@@ -326,6 +330,80 @@ SCENARIO(pair_hot_reset_acknowledges,
 	REQUIRE_OK(strike(&s[0], PORT, "DLP", "holding"));
 	REQUIRE_OK(hot_reset(&user[0]));
 	check_both();
+}
+
+/* The second function is slow after the hot reset; the PCI core waits for the first only. */
+static void hot_reset_slow(const char *policy, int test)
+{
+	uint64_t begin;
+
+	open_both(policy, test);
+	REQUIRE_OK(vfio_user_bus_master(&user[1], true));
+	if (!strcmp(policy, "hold"))
+		REQUIRE_OK(strike(&s[0], PORT, "DLP", "holding"));
+	REQUIRE_OK(slow_function(s[1].addr, "ones", SLOW_MS));
+	begin = now_ns();
+	CHECK_OK(hot_reset(&user[0]));
+	CHECK(now_ns() - begin >= SLOW_MS * NS_PER_MS, "it waits for nobody");
+	MEASURE_BOUND("hot_reset_ms", (now_ns() - begin) / NS_PER_MS, SLOW_MS + BACK_MS);
+	check_both();
+	CHECK_NUMBER(s[0].group, "stats/failures", 0);
+}
+
+SCENARIO(pair_hot_reset_slow,
+	 "a function is slow after a hot reset: it is waited for, and whole when the gate opens")
+{
+	hot_reset_slow("resume", 2);
+	CHECK(pci_command(s[1].addr) & MASTER, "COMMAND is %#x", pci_command(s[1].addr));
+}
+
+SCENARIO(pair_hot_reset_slow_hook, "the same where its parent driver has hooks")
+{
+	long before = 0;
+
+	REQUIRE_OK(shim_load());
+	before = shim_test_count("restores");
+	hot_reset_slow("resume", 1);
+	CHECK(shim_test_count("restores") > before, "the hook restore was not called");
+}
+
+SCENARIO(pair_hot_reset_slow_hold, "the same with type hold: it answers for both")
+{
+	hot_reset_slow("hold", 2);
+}
+
+SCENARIO(pair_hot_reset_dead,
+	 "a function is dead after a hot reset: EIO, failed, nobody is let in; recover heals")
+{
+	uint64_t begin;
+
+	open_both("resume", 2);
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(shim_set(&s[i], "recovery_timeout_ms", "1000"));
+	REQUIRE_OK(slow_function(s[1].addr, "ones", 60000));
+	begin = now_ns();
+	CHECK_ERRNO(hot_reset(&user[0]), EIO);
+	MEASURE_BOUND("hot_reset_ms", (now_ns() - begin) / NS_PER_MS, SLOW_MS + BACK_MS);
+	CHECK(shim_is(s[0].group, "failed"), "not failed");
+	for (int i = 0; i < 2; i++)
+		CHECK(vfio_user_read(&user[i], BAR0, NIC_STATUS, 4) == ~0u, "%d was let in", i);
+	REQUIRE_OK(slow_end());
+	CHECK_OK(recover(group_name()));
+	check_both();
+}
+
+SCENARIO(pair_hot_reset_beside_dead,
+	 "a function is dead before a hot reset: nobody waits for it, and the other is whole")
+{
+	uint64_t begin;
+
+	open_both("resume", 2);
+	REQUIRE_OK(slow_function(s[1].addr, "now", 60000));
+	begin = now_ns();
+	CHECK_OK(hot_reset(&user[0]));
+	MEASURE_BOUND("hot_reset_ms", (now_ns() - begin) / NS_PER_MS, BACK_MS);
+	CHECK(shim_is(s[0].group, "open"), "not open");
+	CHECK(vfio_user_read(&user[0], BAR0, NIC_STATUS, 4) == log_[0].value, "STATUS changed");
 }
 
 SCENARIO(pair_hooks_unopened,

@@ -18,6 +18,7 @@
 #include "strike.h"
 #include "sysfs.h"
 #include "uevent.h"
+#include "vfio_status.h"
 #include "waiter.h"
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
@@ -367,4 +368,30 @@ SCENARIO(user_reset_kills,
 SCENARIO(user_reset_kills_plain, "the same where the parent driver has no hooks")
 {
 	reset_kills("2");
+}
+
+SCENARIO(user_reset_gives_up,
+	 "the PCI core gives up on a device that it has reset: EIO, failed; recover heals")
+{
+	uint32_t status;
+	struct shim s;
+
+	REQUIRE_OK(shim_make(&s, PORT, 0, "hold"));
+	REQUIRE_OK(sysfs_write("flr", "/sys/bus/pci/devices/%s/reset_method", s.addr));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	status = nic_status(&user);
+	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
+	REQUIRE_OK(slow_give_up(100));
+	REQUIRE_OK(slow_function(s.addr, "late", 60000));
+	CHECK_ERRNO(vfio_user_reset(&user), EIO);
+	CHECK(klog_count("giving up") == 1, "the PCI core did not give up");
+	CHECK(shim_is(s.group, "failed"), "not failed");
+	CHECK_ERRNO(vfio_acknowledge(&user, shim_number(s.group, "event")), EINVAL);
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == ~0u, "a user was let in");
+	REQUIRE_OK(slow_end());
+	REQUIRE_OK(sysfs_write("default", "/sys/bus/pci/devices/%s/reset_method", s.addr));
+	CHECK_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", s.group));
+	CHECK_OK(vfio_user_reset(&user));
+	CHECK(shim_is(s.group, "open"), "not open after recover");
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
 }

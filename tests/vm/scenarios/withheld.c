@@ -17,6 +17,7 @@
 
 #include "background.h"
 #include "clock.h"
+#include "hot_reset.h"
 #include "monitor.h"
 #include "nic_user.h"
 #include "pci.h"
@@ -453,4 +454,46 @@ SCENARIO(withheld_attach,
 	REQUIRE_OK(slow_page_release(&slow));
 	background_ms(&call, SETTLE_MS);
 	CHECK_OK(call.ret);
+}
+
+static int hot_reset_it(const char *name)
+{
+	(void)name;
+	return hot_reset(&user);
+}
+
+SCENARIO(withheld_hot_reset_late,
+	 "a hot reset that vfio holds back until after a recovery closes the gate once more",
+	 .debug = true)
+{
+	struct background attaching = { .call = attach }, resetting = { .call = hot_reset_it };
+	struct vfio_dma dma = { .iova = AT, .size = PAGE };
+	struct slow_page slow;
+
+	REQUIRE_OK(shim_bind_test(&shim, NIC_PORT, 0));
+	REQUIRE_OK(shim_create(&shim, "resume"));
+	REQUIRE_OK(vfio_cdev_user_open(&user, shim.uuid));
+	REQUIRE_OK(vfio_cdev_detach(user.device));
+	REQUIRE_OK(slow_page_init(&slow));
+	dma.va = slow.page;
+	REQUIRE_OK(vfio_cdev_dma_map(&user.own, &dma));
+	/* it has the lock of the device set, and waits for the page */
+	background_start(&attaching);
+	REQUIRE(slow_page_touched(&slow, SETTLE_MS), "it pins nothing");
+	background_start(&resetting);
+	REQUIRE(shim_wait(shim.group, "resetting", SETTLE_MS), "no hot reset");
+	sleep_ms(STAY_MS);
+	/* the drain gives up on the hot reset */
+	REQUIRE_OK(strike(&shim, NIC_PORT, "DLP", "open"));
+	CHECK(shim_number(shim.group, "stats/drain_timeouts"), "it has left the gate");
+	CHECK(!atomic_load(&resetting.done), "it has ended");
+
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	REQUIRE_OK(slow_page_release(&slow));
+	background_ms(&attaching, SETTLE_MS);
+	CHECK_OK(attaching.ret);
+	background_ms(&resetting, SETTLE_MS);
+	CHECK(!shim_is(shim.group, "open"), "open, and not well");
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+	CHECK(shim_wait(shim.group, "open", RECOVERY_MS), "not open in the end");
 }
