@@ -25,10 +25,11 @@
  * Errors of all features:
  *
  * ======== ===================================================================
- * EINVAL   argsz is too small, or a reserved field is not 0
+ * EINVAL   argsz is too small; a flag is unknown; a reserved field is not 0; GET of
+ *          a feature that has only SET, or the other way round; without PROBE not
+ *          exactly one of the two
  * EFAULT   the data cannot be read or written
- * ENOTTY   no such feature, or not for GET or SET (as VFIO has it: EINVAL for
- *          GET of a feature that has only SET, and the other way round)
+ * ENOTTY   no such feature
  * ======== ===================================================================
  *
  * All structures have the same layout for 32-bit and 64-bit programs. Times are in
@@ -197,7 +198,7 @@ struct mdr_status {
  * so does closing the device. One signal may stand for several changes, so read the
  * status afterwards.
  *
- * EBADF if @fd is not an open file, EINVAL if it is not an eventfd.
+ * EBADF if @fd is not an open file, EINVAL if it is not an eventfd or below -1.
  */
 struct mdr_device_feature_eventfd {
 	__s32 fd;
@@ -219,7 +220,8 @@ struct mdr_device_feature_eventfd {
  * ======== ===================================================================
  * ESTALE   this is not the latest event: read the status
  * EINVAL   the type is not hold, or the group is not holding
- * EAGAIN   a reset of the group is running: try again when the state has changed
+ * EAGAIN   a reset of the holding group is running: try again when the state has
+ *          changed
  * EALREADY this device has already answered the event; another one has not
  * EPERM    there is no proof that the host has reset the device in this event and
  *          that nothing has touched it since: use VFIO_DEVICE_RESET
@@ -237,6 +239,9 @@ struct mdr_device_feature_acknowledge {
  * The status page is a region with the capability VFIO_REGION_INFO_CAP_TYPE of this
  * type and subtype. It can be read, and mapped for reading. The mapping stays valid
  * after the device is closed.
+ *
+ * mmap() gives EINVAL if it is not for the whole page or with MAP_PRIVATE, and EPERM
+ * with PROT_WRITE.
  */
 #define MDR_REGION_TYPE			0x6d6472
 #define MDR_REGION_SUBTYPE_STATUS	1
