@@ -224,6 +224,22 @@ check_attributes() {
 		sed -E 's/&(mdev_type|class|bin)_attr_/\&dev_attr_/' | sort -u)
 }
 
+declare_check messages "the operators' guide has every message of the driver"
+
+# By the beginning of the longest part of its format that is the same in each message.
+check_messages() {
+	local format part
+	while read -r format; do
+		part=$(sed -E 's/%[-#0-9.]*(ll|l|z)?[a-zA-Z]+/\n/g' <<<"$format" |
+			awk '{ sub(/^[ :(]+/, "") } length > length(most) { most = $0 }
+				END { print substr(most, 1, 30) }')
+		grep -qsF -- "$part" Documentation/operators-guide.md ||
+			echo "Documentation/operators-guide.md: no '$format'"
+	done < <(match 'drivers/*.c' | tr '\n' '\0' | xargs -0 -r cat | tr '\n\t' '  ' |
+		grep -oE '\b(pci|dev)_(err|warn|notice|info)(_ratelimited|_once)?\([^"]*("[^"]*" *)+' |
+		sed -E 's/" +"//g; s/^[^"]*"([^"]*)(\\n)".*/\1/')
+}
+
 declare_check length "no source is longer than 600 lines"
 
 check_length() {
