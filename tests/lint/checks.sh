@@ -310,6 +310,16 @@ check_units() {
 	done < <(match 'tools/agent/*.service')
 }
 
+declare_check rules "systemd knows all that is in the other units, and udevadm accepts the rules"
+
+check_rules() {
+	has systemd-analyze && has udevadm || return 0
+	match 'tools/mdrctl/system/*.service' 'tools/mdrctl/system/*.timer' | tr '\n' '\0' |
+		xargs -0 -r systemd-analyze verify --man=no 2>&1 |
+		grep -v 'Command /usr/sbin/mdrctl is not executable' || true
+	match '*.rules' | tr '\n' '\0' | xargs -0 -r udevadm verify --no-summary 2>&1 || true
+}
+
 declare_check operators "the pages for operators have a command for all that is in sysfs"
 
 # What one would have to write there is a verb of mdrctl that is missing. demo.md is the
