@@ -326,7 +326,7 @@ declare_check operators "the pages for operators have a command for all that is 
 # output of a test machine, and what is for developers is free.
 check_operators() {
 	search -nE '(>|tee) *"?(\$[a-z]+)?/sys/' -- README.md \
-		Documentation/{operators-guide,first-steps,installation,libvirt,profiles,kubevirt,nova}.md
+		Documentation/{boot,confinement,dpdk,operators-guide,first-steps,installation,libvirt,profiles,kubevirt,nova}.md
 }
 
 declare_check states "Documentation/states.md says what machine.c does"
