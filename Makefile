@@ -11,6 +11,7 @@ help:
 	@echo 'make check-PART          one of them, or one that is not among all: see tests/check'
 	@echo 'make lab-debug           the debug kernel that check-debug runs on (made once, outside the tree)'
 	@echo 'make check-debug         the scenarios on a kernel that checks itself; not part of make check'
+	@echo 'make check-debug-some    those of them that need it most'
 	@echo 'make doc-scenarios       writes Documentation/scenarios.md from the sources of the scenarios'
 	@echo 'make bench               what the shim costs beside vfio-pci, by counting instructions'
 	@echo 'make soak                users, errors and an administrator as a seed says; SEED=1 COUNT=200 unless told'
@@ -75,5 +76,5 @@ deb release: lab
 clean:
 	rm -rf build
 
-.PHONY: help lab lab-debug modules check $(PARTS:%=check-%) check-debug check-debug-some check-mutants-debug demo bench soak clean \
-	doc-scenarios tools install uninstall dkms deb release
+.PHONY: help lab lab-debug modules check $(PARTS:%=check-%) check-debug check-debug-some \
+	check-mutants-debug demo bench soak clean doc-scenarios tools install uninstall dkms deb release

@@ -128,7 +128,7 @@ void mdr_group_remove(struct mdr_group *group, struct mdr_function *function)
 		return;
 	if (group->machine.state == MDR_STATE_RECOVERING ||
 	    (group->machine.state == MDR_STATE_FAILED &&
-	     !mdr_group_has_given_up(group) && !mdr_group_has_failed(group)))
+	     !mdr_group_has_failed(group)))
 		queue_work(mdr_workqueue, &group->finish);
 }
 

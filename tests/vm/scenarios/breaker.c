@@ -220,9 +220,10 @@ SCENARIO(breaker_bad_values, "numbers out of range are refused and change nothin
 		check_refused(&s, "breaker_window_ms", window[i], "1");
 }
 
-/* Still given up, and its user is told so. */
+/* Still given up, and its user is told so. A 0 recovers nothing. */
 static void check_given_up(const struct shim *s)
 {
+	CHECK_ERRNO(sysfs_write("0", SHIM_CLASS "/group%d/recover", s->group), EINVAL);
 	CHECK(shim_is(s->group, "failed"), "not failed any more");
 	check_cause(s, "breaker");
 	CHECK_ERRNO(vfio_user_reset(&user), EIO);

@@ -26,6 +26,9 @@
 #define STRIKES 10
 #define MAX_STRIKES 50
 #define DRAIN_MS 300
+/* MDR_DRAIN_TIMEOUT_MS, and what a busy machine adds */
+#define DRAIN_BOUND_MS 1000
+#define SLOW_MS 3000
 #define CLOSED_MS 1500
 #define PCI_COMMAND_MEMORY 0x2
 
@@ -223,6 +226,33 @@ SCENARIO(gate_count_hold,
 	CHECK(shim_is(shim.group, "holding"), "not held any more");
 	REQUIRE_OK(vfio_user_reset(&user));
 	judge(&closed);
+}
+
+SCENARIO(gate_drain_bound,
+	 "an access that does not end holds up the host's recovery for a second, not longer")
+{
+	struct waiter slow = {
+		.u = &user, .kind = WAITER_PREAD, .region = VFIO_CONFIG, .off = 4,
+	};
+	uint64_t begin, ms;
+
+	start("resume");
+	REQUIRE_OK(slow_block(shim.addr));
+	REQUIRE_OK(waiter_start(&slow));
+	REQUIRE(waiter_in(&slow, "pci_wait_cfg", MOVE_MS), "nobody reads slowly");
+	begin = now_ns();
+	REQUIRE_OK(aer_inject(SHM_PORT, "DLP"));
+	REQUIRE(shim_wait(shim.group, "closing", RECOVERY_MS), "group is not closing");
+	CHECK(WAIT_FOR(!shim_is(shim.group, "closing"), RECOVERY_MS), "it waits for ever");
+	ms = (now_ns() - begin) / NS_PER_MS;
+	CHECK(ms >= DRAIN_BOUND_MS, "it did not wait");
+	MEASURE_BOUND("drain_ms", ms, DRAIN_BOUND_MS + SLOW_MS);
+	CHECK(shim_number(shim.group, "stats/drain_timeouts") == 1, "drain_timeouts is %ju",
+	      shim_number(shim.group, "stats/drain_timeouts"));
+	CHECK_OK(slow_unblock());
+	CHECK(shim_wait(shim.group, "open", RECOVERY_MS), "group is not open");
+	CHECK(both_move(), "the user's accesses do not reach the device afterwards");
+	atomic_store(&stop, true);
 }
 
 SCENARIO(gate_count_drain,

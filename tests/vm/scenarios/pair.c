@@ -421,6 +421,11 @@ SCENARIO(pair_hooks_unopened,
 	before = restores();
 	REQUIRE_OK(vfio_user_open_in(&user[1], s[1].uuid, user[0].space));
 	CHECK(restores() == before + 1, "%ld hooks at the next open", restores() - before);
+	/* nothing is due any more */
+	REQUIRE_OK(vfio_user_write(&user[0], BAR0, NIC_SCRATCH, 4, MARK));
+	REQUIRE_OK(strike(&s[0], PORT, "POISON_TLP", "open"));
+	CHECK(vfio_user_read(&user[0], BAR0, NIC_SCRATCH, 4) == MARK, "the neighbour was reset");
+	CHECK_NUMBER(s[0].group, "stats/harmless_errors", 2);
 	check_both();
 }
 

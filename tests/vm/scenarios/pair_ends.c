@@ -256,3 +256,22 @@ SCENARIO(pair_late_hold, "host late after recover: a hold user is told to reset 
 	CHECK(status.next == MDR_NEXT_RESET, "next is %u, the user is not told to reset",
 	      status.next);
 }
+
+SCENARIO(pair_remove_pending,
+	 "the function that a group waits for, since the host forgot it, is unbound: it opens")
+{
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(i ? shim_bind_test(&s[i], PORT, i) : shim_bind(&s[i], PORT, i));
+	REQUIRE_OK(shim_create(&s[0], "resume"));
+	REQUIRE_OK(shim_set(&s[0], "recovery_timeout_ms", "60000"));
+	REQUIRE_OK(vfio_user_open(&user[0], s[0].uuid));
+	log_[0].value = nic_status(&user[0]);
+	REQUIRE_OK(shim_test_set("drop_resume", "1"));
+	REQUIRE_OK(strike(&s[0], PORT, "DLP", "recovering"));
+	REQUIRE(WAIT_FOR(klog_count("device recovery successful"), SETTLE_MS), "not done");
+	CHECK(shim_is(s[0].group, "recovering"), "it does not wait for the other");
+	CHECK_OK(pci_unbind(s[1].addr));
+	CHECK(shim_wait(s[0].group, "open", SETTLE_MS), "it still waits");
+	CHECK(vfio_user_read(&user[0], BAR0, NIC_STATUS, 4) == log_[0].value, "STATUS changed");
+	REQUIRE_OK(shim_test_set("drop_resume", "0"));
+}

@@ -14,6 +14,7 @@
 #include "shim.h"
 #include "strike.h"
 #include "uevent.h"
+#include "vfio_status.h"
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb2"
@@ -316,6 +317,7 @@ static int malformed_hot_reset(struct vfio_user *u, unsigned int n)
 SCENARIO(refused_hot_reset_malformed,
 	 "a malformed hot reset gives the errno of vfio-pci, and closes no gate")
 {
+	struct mdr_status before, after;
 	struct uevent event;
 	unsigned int n;
 	uint32_t status;
@@ -324,6 +326,7 @@ SCENARIO(refused_hot_reset_malformed,
 
 	open_beside_vfio_pci(&s);
 	status = nic_status(&user);
+	REQUIRE_OK(vfio_status(&user, &before));
 	uevents = uevent_listen();
 	REQUIRE_OK(uevents);
 	for (n = 0; (want = malformed_hot_reset(&other, n)) <= 0; n++) {
@@ -334,6 +337,8 @@ SCENARIO(refused_hot_reset_malformed,
 	CHECK(!uevent_wait(uevents, "MDR_STATE", NULL, SILENCE_MS, &event), "%s",
 	      uevent_get(&event, "MDR_STATE"));
 	close(uevents);
+	REQUIRE_OK(vfio_status(&user, &after));
+	CHECK(after.closed_ns == before.closed_ns, "a gate was closed");
 	check_unchanged(&s, status);
 	MEASURE("calls", "%u", n);
 }

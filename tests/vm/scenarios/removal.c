@@ -24,6 +24,8 @@
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb2"
+/* two functions, one group */
+#define PAIR_PORT "rp_e1000e"
 #define DEVICE "igb,id=igb2,bus=rp_igb2,mac=52:54:00:00:03:00"
 #define SETTLE_MS 3000
 #define REVOKE "300"
@@ -320,6 +322,22 @@ SCENARIO(removal_surprise,
 	check_gone(&s);
 	REQUIRE_OK(pci_rescan(PORT));
 	check_back();
+}
+
+SCENARIO(removal_pair,
+	 "both functions of a group are removed: nothing keeps the IOMMU group")
+{
+	struct shim s[2];
+
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(shim_make(&s[i], PAIR_PORT, i, "resume"));
+	REQUIRE(s[0].group == s[1].group, "groups %d and %d", s[0].group, s[1].group);
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(pci_remove(s[i].addr));
+	CHECK(!sysfs_exists(SHIM_CLASS "/group%d", s[0].group), "our group is there");
+	CHECK(WAIT_FOR(!sysfs_exists("/sys/kernel/iommu_groups/%d", s[0].group), SETTLE_MS),
+	      "the IOMMU group is there");
+	REQUIRE_OK(pci_rescan(PAIR_PORT));
 }
 
 SCENARIO(removal_unplug,

@@ -81,6 +81,7 @@ SCENARIO(status_files, "the files and links of a group say what it is made of")
 			   shim.uuid), "no mdev behind the link");
 
 	vfio_user_close(&user);
+	check_file("policy", "resume");
 	REQUIRE_OK(mdev_remove(shim.uuid));
 	CHECK(!sysfs_exists(SHIM_CLASS "/group%d/%s", shim.group, shim.uuid),
 	      "the link to the mdev stays");

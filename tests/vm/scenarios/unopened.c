@@ -11,6 +11,8 @@
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb2"
+/* two functions, one group */
+#define PAIR_PORT "rp_e1000e"
 #define CONFIG_SIZE 256
 #define STATUS_REGISTER 0x06
 
@@ -95,4 +97,20 @@ SCENARIO(unopened_mdev_hold,
 	 "an mdev of type hold that is not open is not held")
 {
 	unopened_mdev("hold");
+}
+
+SCENARIO(unopened_hold_beside_resume,
+	 "an mdev of type hold that is not open does not hold the group of an open one")
+{
+	uint32_t status;
+	struct shim s[2];
+
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(shim_make(&s[i], PAIR_PORT, i, i ? "hold" : "resume"));
+	REQUIRE(s[0].group == s[1].group, "groups %d and %d", s[0].group, s[1].group);
+	REQUIRE_OK(vfio_user_open(&user, s[0].uuid));
+	status = nic_status(&user);
+	REQUIRE_OK(strike(&s[0], PAIR_PORT, "DLP", "open"));
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+	CHECK(pci_command(s[0].addr) & 0x2, "COMMAND is %#x", pci_command(s[0].addr));
 }
