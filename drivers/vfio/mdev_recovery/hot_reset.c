@@ -41,6 +41,7 @@ struct mdr_hot_reset_group {
  * @groups: the group of @device first, then the others that the reset hits
  * @count: number of @groups
  * @begun: how many of @groups this reset has put into state resetting
+ * @deadline: until then (jiffies) it waits for functions that are slow
  */
 struct mdr_hot_reset {
 	struct mdr_device *device;
@@ -50,6 +51,7 @@ struct mdr_hot_reset {
 	struct mdr_hot_reset_group *groups;
 	unsigned int count;
 	unsigned int begun;
+	unsigned long deadline;
 };
 
 /* Is the device, open or not, in a group whose file the user passed? */
@@ -232,7 +234,8 @@ static bool mdr_hot_reset_is_awaited(struct mdr_hot_reset *reset)
 	unsigned int i, j;
 
 	for (i = 0; i < reset->count; i++) {
-		mdr_snapshot_take(reset->groups[i].group, MDR_SNAPSHOT_ALL, &snapshot);
+		awaited |= mdr_snapshot_take(reset->groups[i].group,
+					     MDR_SNAPSHOT_ALL, &snapshot) != 0;
 		for (j = 0; j < snapshot.count; j++)
 			awaited |= snapshot.pdevs[j]->bus == bus &&
 				   !pci_dev_is_disconnected(snapshot.pdevs[j]) &&
@@ -245,19 +248,17 @@ static bool mdr_hot_reset_is_awaited(struct mdr_hot_reset *reset)
 /*
  * After a bus reset the PCI core waits for one function of the bus only. Wait here for the
  * others, inside the gates and without a lock, for as long as the host may take for a
- * recovery. An error ends the wait.
+ * recovery. An error in one of the groups ends the wait.
  */
 static void mdr_hot_reset_wait(struct mdr_hot_reset *reset)
 {
+	struct pci_bus *bus = reset->device->core->pdev->bus;
 	struct mdr_group *group = reset->groups[0].group;
 	unsigned int poll_ms = MDR_POLL_MS;
-	unsigned long deadline;
 
-	scoped_guard(mutex, &group->lock)
-		deadline = jiffies +
-			   msecs_to_jiffies(mdr_group_recovery_timeout(group));
-	while (mdr_hot_reset_is_mine(reset) && mdr_hot_reset_is_awaited(reset) &&
-	       time_before(jiffies, deadline)) {
+	while (mdr_hot_reset_is_mine(reset) && mdr_reset_may_wait(group, bus) &&
+	       mdr_hot_reset_is_awaited(reset) &&
+	       time_before(jiffies, reset->deadline)) {
 		wait_event_timeout(group->state_changed,
 				   !mdr_hot_reset_is_mine(reset),
 				   msecs_to_jiffies(poll_ms));
@@ -269,8 +270,10 @@ static void mdr_hot_reset_wait(struct mdr_hot_reset *reset)
  * The PCI core restores the config space that it found, in functions that answered in time.
  * Restore the others here, before a user gets access.
  */
-static int mdr_hot_reset_restore(struct mdr_group *group, struct pci_bus *bus)
+static int mdr_hot_reset_restore(struct mdr_hot_reset *reset,
+				 struct mdr_group *group)
 {
+	struct pci_bus *bus = reset->device->core->pdev->bus;
 	struct mdr_snapshot snapshot;
 	unsigned int i;
 	int worst, ret;
@@ -281,13 +284,33 @@ static int mdr_hot_reset_restore(struct mdr_group *group, struct pci_bus *bus)
 		    (!mdr_function_answers(snapshot.pdevs[i]) &&
 		     !mdr_hot_reset_silenced(snapshot.pdevs[i])))
 			continue;
-		ret = mdr_restore_if_blank(snapshot.pdevs[i]);
-		/* the host holds the function, its recovery comes next */
-		if (ret && ret != -EAGAIN)
+		ret = mdr_reset_restore(group, snapshot.pdevs[i],
+					reset->deadline);
+		/* the wait for it ended early */
+		if (ret == -EIO && time_before(jiffies, reset->deadline))
+			ret = -ECANCELED;
+		if (ret && (!worst || worst == -ECANCELED))
 			worst = ret;
 	}
 	mdr_snapshot_put(&snapshot);
 	return worst;
+}
+
+/* Make all functions of a group whole that were reset, or end it otherwise. */
+static int mdr_hot_reset_finish(struct mdr_hot_reset *reset,
+				struct mdr_group *group)
+{
+	int ret = 0;
+
+	/* otherwise an error took over: its recovery restores the functions */
+	if (READ_ONCE(group->resetter) == current)
+		ret = mdr_hot_reset_restore(reset, group);
+	if (ret == -ECANCELED)
+		return mdr_reset_hand_over(group);
+	if (!ret)
+		return mdr_reset_hooks(group, NULL);
+	mdr_reset_fail(group, NULL, ret);
+	return ret;
 }
 
 /*
@@ -296,23 +319,16 @@ static int mdr_hot_reset_restore(struct mdr_group *group, struct pci_bus *bus)
  */
 static int mdr_hot_reset_mend(struct mdr_hot_reset *reset)
 {
-	struct pci_bus *bus = reset->device->core->pdev->bus;
+	struct mdr_group *group = reset->groups[0].group;
+	int worst = 0, ret;
 	unsigned int i;
-	int worst, ret;
 
+	reset->deadline = mdr_reset_deadline(group);
 	mdr_hot_reset_wait(reset);
-	worst = mdr_reset_finish(reset->device);
+	if (mdr_reset_revives(group))
+		worst = mdr_reset_finish(reset->device);
 	for (i = worst ? 1 : 0; i < reset->count; i++) {
-		struct mdr_group *group = reset->groups[i].group;
-
-		/* an error took over: its recovery restores the functions */
-		if (READ_ONCE(group->resetter) != current)
-			continue;
-		ret = mdr_hot_reset_restore(group, bus);
-		if (ret)
-			mdr_reset_fail(group, NULL, ret);
-		else
-			ret = mdr_reset_hooks(group, NULL);
+		ret = mdr_hot_reset_finish(reset, reset->groups[i].group);
 		if (ret)
 			worst = ret;
 	}

@@ -395,10 +395,18 @@ static bool mdr_reset_by_user_begins(struct mdr_function *function)
 static void mdr_reset_inside_done(struct mdr_function *function,
 				  struct mdr_gate_entry *entry)
 {
-	/* the own attempt has to restore it in any case */
+	bool silent = !mdr_function_answers(function->pdev);
+
+	/*
+	 * The own attempt has to restore it in any case. What the PCI core writes to a
+	 * silent function is lost, and what it has read of one is all-ones. One that stays
+	 * silent is left alone.
+	 */
 	if (mdr_attempt_may(function->group) ||
-	    (entry->user_reset && !mdr_function_answers(function->pdev)))
+	    (entry->user_reset && silent != function->restore.was_silent))
 		WRITE_ONCE(function->restore.blank, true);
+	if (!entry->user_reset || !silent || !function->restore.was_silent)
+		mdr_hooks_note(function);
 }
 
 /*
@@ -496,7 +504,6 @@ static void mdr_reset_done(struct pci_dev *pdev)
 	if (!function)
 		return;
 	group = function->group;
-	mdr_hooks_note(function);
 	function->restore.configured = false;
 	entry = mdr_gate_current_exclusive(&group->gate);
 	if (entry)
@@ -506,7 +513,9 @@ static void mdr_reset_done(struct pci_dev *pdev)
 		return;
 	}
 
+	mdr_hooks_note(function);
 	lost = !mdr_function_answers(pdev) ||
+	       READ_ONCE(function->restore.blank) ||
 	       mdr_function_is_lost(function) || mdr_hooks_run(function);
 	if (lost)
 		WRITE_ONCE(function->restore.blank, true);

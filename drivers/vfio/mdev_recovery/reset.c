@@ -8,6 +8,8 @@
  * runs. Only reset_elision=pristine allows skipping one, if the gate has been closed
  * ever since the host reset the function: then no user can have touched it.
  */
+#include <linux/freezer.h>
+
 #include "device.h"
 #include "function.h"
 #include "group.h"
@@ -284,6 +286,85 @@ long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
 	return ret;
 }
 
+/* Does this task's reset take the group out of failed? */
+bool mdr_reset_revives(struct mdr_group *group)
+{
+	guard(mutex)(&group->lock);
+	return group->resetter == current &&
+	       group->machine.origin == MDR_STATE_FAILED;
+}
+
+/* How long a user's reset waits for a slow device: as long as the host may. jiffies. */
+unsigned long mdr_reset_deadline(struct mdr_group *group)
+{
+	guard(mutex)(&group->lock);
+	return jiffies + msecs_to_jiffies(mdr_group_recovery_timeout(group));
+}
+
+/*
+ * May this task go on waiting inside the gate? Not if an error waits for it to leave, if it
+ * should die or freeze, or if a task with a device lock waits for a user on this bus.
+ */
+bool mdr_reset_may_wait(struct mdr_group *group, struct pci_bus *bus)
+{
+	return READ_ONCE(group->resetter) == current &&
+	       !fatal_signal_pending(current) && !freezing(current) &&
+	       !mdr_unbind_must_pass(bus);
+}
+
+/*
+ * Restore a function that this task has reset, if it is blank, until @deadline (jiffies) if
+ * it is not healthy yet. -ECANCELED if the wait ended early, or another task has the
+ * function; otherwise as mdr_restore_if_blank().
+ */
+int mdr_reset_restore(struct mdr_group *group, struct pci_dev *pdev,
+		      unsigned long deadline)
+{
+	unsigned long let_go = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
+	unsigned int poll_ms = MDR_POLL_MS;
+	int ret;
+
+	for (;;) {
+		ret = mdr_restore_if_blank(pdev);
+		if (ret == -EAGAIN ? time_after(jiffies, let_go) :
+				     ret != -ENODEV || time_after(jiffies, deadline))
+			return ret == -EAGAIN ? -ECANCELED : ret;
+		if (!mdr_reset_may_wait(group, pdev->bus))
+			return -ECANCELED;
+		wait_event_timeout(group->state_changed,
+				   READ_ONCE(group->resetter) != current,
+				   msecs_to_jiffies(poll_ms));
+		poll_ms = min(2 * poll_ms, MDR_POLL_MAX_MS);
+	}
+}
+
+/*
+ * This task cannot wait for a function that it has reset. If none is blank, all is well.
+ * Otherwise the worker recovers the group, as after a reset from outside; from failed it
+ * goes back there.
+ */
+int mdr_reset_hand_over(struct mdr_group *group)
+{
+	struct mdr_function *function;
+
+	scoped_guard(mutex, &group->lock) {
+		if (group->resetter != current)
+			return 0;
+		list_for_each_entry(function, &group->functions, group_item) {
+			if (!READ_ONCE(function->restore.blank) ||
+			    !mdr_group_recover_lost(function))
+				continue;
+			pci_notice_ratelimited(function->pdev,
+					       "not ready after its user's reset, recovering it\n");
+			return 0;
+		}
+		if (group->machine.origin != MDR_STATE_FAILED)
+			return 0;
+	}
+	mdr_reset_fail(group, NULL, -EAGAIN);
+	return -EAGAIN;
+}
+
 /*
  * The device was reset: make it whole, or fail its group. 0 if an error took over: its
  * recovery restores the device. Otherwise as mdr_device_reset().
@@ -291,18 +372,16 @@ long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
 int mdr_reset_finish(struct mdr_device *device)
 {
 	struct mdr_group *group = device->function->group;
-	bool failed;
-	int ret;
+	int ret = 0;
 
-	scoped_guard(mutex, &group->lock) {
-		if (group->resetter != current)
-			return 0;
-		failed = group->machine.origin == MDR_STATE_FAILED;
-	}
-	ret = failed ? mdr_reset_revive(device) :
-		       mdr_restore_if_blank(device->core->pdev);
-	/* -EAGAIN: the host holds the function, its recovery comes next */
-	if (!ret || (ret == -EAGAIN && !failed))
+	if (mdr_reset_revives(group))
+		ret = mdr_reset_revive(device);
+	else if (READ_ONCE(group->resetter) == current)
+		ret = mdr_reset_restore(group, device->core->pdev,
+					mdr_reset_deadline(group));
+	if (ret == -ECANCELED)
+		return mdr_reset_hand_over(group);
+	if (!ret)
 		return mdr_reset_hooks(group, device->function);
 	mdr_reset_fail(group, device->function, ret);
 	return ret;

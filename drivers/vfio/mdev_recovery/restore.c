@@ -330,6 +330,31 @@ bool mdr_function_is_lost(struct mdr_function *function)
 		mdr_user_registers_are_lost(device));
 }
 
+/* Goes on with a restore whose device was not healthy yet. */
+static int mdr_restore_what_is_lost(struct mdr_function *function)
+{
+	struct pci_dev *pdev = function->pdev;
+	int ret;
+
+	if (!mdr_function_answers(pdev))
+		return -EIO;
+	if (mdr_function_is_lost(function)) {
+		if (!READ_ONCE(function->restore.blank))
+			pci_notice_ratelimited(pdev, "config space was lost without an error, restoring it\n");
+		function->restore.configured = false;
+		WRITE_ONCE(function->restore.blank, true);
+	}
+	if (!READ_ONCE(function->restore.blank))
+		return 0;
+	if (!mdr_restore_claim(function))
+		return -EAGAIN;
+	ret = mdr_restore_again(function);
+	mdr_restore_unclaim(function);
+	if (!ret && function->device)
+		mdr_device_sync_interrupts(function->device);
+	return ret;
+}
+
 /*
  * Restore a function that has lost its config space, and the bridges above it, and make
  * INTx match. A device that lost power and came back reports no error, so a user's reset
@@ -348,16 +373,8 @@ int mdr_restore_if_blank(struct pci_dev *pdev)
 	if (!device_trylock(&pdev->dev))
 		return -EAGAIN;
 	function = mdr_function_find(pdev);
-	if (function && !mdr_function_answers(pdev)) {
-		ret = -EIO;
-	} else if (function && (READ_ONCE(function->restore.blank) ||
-				mdr_function_is_lost(function))) {
-		pci_notice(pdev, "config space was lost without an error, restoring it\n");
-		WRITE_ONCE(function->restore.blank, true);
-		ret = mdr_restore(function);
-		if (!ret && function->device)
-			mdr_device_sync_interrupts(function->device);
-	}
+	if (function)
+		ret = mdr_restore_what_is_lost(function);
 	device_unlock(&pdev->dev);
 	return ret;
 }

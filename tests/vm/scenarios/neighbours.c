@@ -269,6 +269,43 @@ SCENARIO(neighbour_hot_reset_in_failed,
 	CHECK(pci_command(s.addr) & 0x2, "COMMAND is %#x", pci_command(s.addr));
 }
 
+static int hot_reset_user(const char *name)
+{
+	(void)name;
+	return hot_reset(&user);
+}
+
+SCENARIO(neighbour_error_in_hot_reset,
+	 "an error while a hot reset waits for a slow function of another group: none fails")
+{
+	struct vfio_user *users[] = { &user, &other };
+	struct background r = { .call = hot_reset_user };
+	uint32_t status[2];
+	struct shim s[2];
+	int err[2];
+
+	for (int i = 0; i < 2; i++) {
+		REQUIRE_OK(shim_make(&s[i], PORT, i, "resume"));
+		REQUIRE_OK(vfio_user_open_in(users[i], s[i].uuid, i ? user.space : NULL));
+		REQUIRE_OK(vfio_irq_enable(users[i], VFIO_PCI_ERR_IRQ_INDEX, 1, &err[i]));
+		status[i] = nic_status(users[i]);
+	}
+	REQUIRE_OK(slow_function(s[1].addr, "ones", 3000));
+	background_start(&r);
+	REQUIRE(shim_wait(s[1].group, "resetting", SETTLE_MS), "no hot reset");
+	REQUIRE(!WAIT_FOR(atomic_load(&r.done), 1000), "it does not wait");
+	REQUIRE_OK(aer_inject(PORT, "DLP"));
+	background_ms(&r, SETTLE_MS);
+	CHECK_OK(r.ret);
+	for (int i = 0; i < 2; i++) {
+		CHECK(shim_wait(s[i].group, "open", 3 * SETTLE_MS), "%d is not open", i);
+		CHECK(vfio_user_read(users[i], BAR0, NIC_STATUS, 4) == status[i],
+		      "%d: STATUS changed", i);
+		CHECK(!vfio_irq_wait(err[i], 0, NULL), "%d: ERR fired", i);
+		CHECK_NUMBER(s[i].group, "stats/failures", 0);
+	}
+}
+
 SCENARIO(neighbour_wants_reset,
 	 "a neighbour wants a reset after a non-fatal error, the host makes none: ours is let be")
 {

@@ -357,14 +357,32 @@ SCENARIO(pair_hot_reset_slow,
 	CHECK(pci_command(s[1].addr) & MASTER, "COMMAND is %#x", pci_command(s[1].addr));
 }
 
-SCENARIO(pair_hot_reset_slow_hook, "the same where its parent driver has hooks")
+static int well_again(const char *name)
 {
-	long before = 0;
+	(void)name;
+	sleep_ms(2 * SLOW_MS);
+	return shim_test_set("unhealthy", "0");
+}
+
+SCENARIO(pair_hot_reset_slow_hook, "the same where its parent driver has hooks, which wait, too")
+{
+	struct background well = { .call = well_again };
+	long before;
 
 	REQUIRE_OK(shim_load());
-	before = shim_test_count("restores");
-	hot_reset_slow("resume", 1);
-	CHECK(shim_test_count("restores") > before, "the hook restore was not called");
+	open_both("resume", 1);
+	REQUIRE_OK(vfio_user_bus_master(&user[1], true));
+	before = restores();
+	REQUIRE_OK(slow_function(s[1].addr, "ones", SLOW_MS));
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	background_start(&well);
+	CHECK_OK(hot_reset(&user[0]));
+	background_ms(&well, SETTLE_MS);
+	CHECK_OK(well.ret);
+	check_both();
+	CHECK(pci_command(s[1].addr) & MASTER, "COMMAND is %#x", pci_command(s[1].addr));
+	CHECK(restores() == before + 1, "%ld hooks", restores() - before);
+	CHECK_NUMBER(s[0].group, "stats/failures", 0);
 }
 
 SCENARIO(pair_hot_reset_slow_hold, "the same with type hold: it answers for both")
@@ -392,17 +410,52 @@ SCENARIO(pair_hot_reset_dead,
 	check_both();
 }
 
-SCENARIO(pair_hot_reset_beside_dead,
-	 "a function is dead before a hot reset: nobody waits for it, and the other is whole")
+static void hot_reset_beside_dead(int test)
 {
 	uint64_t begin;
 
-	open_both("resume", 2);
+	open_both("resume", test);
 	REQUIRE_OK(slow_function(s[1].addr, "now", 60000));
 	begin = now_ns();
 	CHECK_OK(hot_reset(&user[0]));
-	MEASURE_BOUND("hot_reset_ms", (now_ns() - begin) / NS_PER_MS, BACK_MS);
 	CHECK(shim_is(s[0].group, "open"), "not open");
+	CHECK(vfio_user_read(&user[0], BAR0, NIC_STATUS, 4) == log_[0].value, "STATUS changed");
+	/* nor does it cost the other anything at the next error */
+	REQUIRE_OK(strike(&s[0], PORT, "POISON_TLP", "open"));
+	MEASURE_BOUND("took_ms", (now_ns() - begin) / NS_PER_MS, 2 * BACK_MS);
+	CHECK(vfio_user_read(&user[0], BAR0, NIC_STATUS, 4) == log_[0].value, "STATUS changed");
+	CHECK_NUMBER(s[0].group, "stats/failures", 0);
+}
+
+SCENARIO(pair_hot_reset_beside_dead,
+	 "a function is dead before a hot reset: nobody waits for it, and the other is whole")
+{
+	hot_reset_beside_dead(2);
+}
+
+SCENARIO(pair_hot_reset_beside_dead_hook, "the same where its parent driver has hooks")
+{
+	hot_reset_beside_dead(1);
+}
+
+SCENARIO(pair_hot_reset_unbound,
+	 "a function that is slow after a hot reset is unbound: no wait, and the other is whole")
+{
+	struct background r = { .call = hot_reset_first }, gone = { .call = pci_unbind };
+
+	open_both("resume", 2);
+	REQUIRE_OK(slow_function(s[1].addr, "ones", 20000));
+	gone.name = s[1].addr;
+	background_start(&r);
+	REQUIRE(shim_wait(s[0].group, "resetting", SETTLE_MS), "no hot reset");
+	REQUIRE(!WAIT_FOR(atomic_load(&r.done), SLOW_MS), "it does not wait");
+	background_start(&gone);
+	background_ms(&r, SETTLE_MS);
+	CHECK_OK(r.ret);
+	CHECK(!shim_is(s[0].group, "open"), "open, and not whole");
+	vfio_user_close(&user[1]);
+	background_ms(&gone, SETTLE_MS);
+	CHECK(shim_wait(s[0].group, "open", SETTLE_MS), "not open in the end");
 	CHECK(vfio_user_read(&user[0], BAR0, NIC_STATUS, 4) == log_[0].value, "STATUS changed");
 }
 
