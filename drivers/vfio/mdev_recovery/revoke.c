@@ -126,10 +126,11 @@ static void mdr_kill(struct mdr_device *device, struct task_struct *task)
 		return;
 	}
 	if (!(READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT))
-		pci_warn(device->core->pdev,
-			 "mdev %s: killing %s (%d), which did not release it within %u ms\n",
-			 device->uuid, task->comm, task_tgid_nr(task),
-			 READ_ONCE(device->tunables.revoke_timeout_ms));
+		dev_warn_ratelimited(&device->core->pdev->dev,
+				     "mdev %s: killing %s (%d), which did not release it within %u ms\n",
+				     device->uuid, task->comm,
+				     task_tgid_nr(task),
+				     READ_ONCE(device->tunables.revoke_timeout_ms));
 
 	guard(rcu)();
 	kill_pid(task_tgid(task), SIGKILL, 1);
