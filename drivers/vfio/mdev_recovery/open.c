@@ -106,6 +106,39 @@ static void mdr_device_disable(struct mdr_device *device)
 	pm_runtime_put(dev);
 }
 
+/*
+ * Is the state that vfio-pci-core has saved that of a whole function, as this one still is?
+ * It goes on if the function does not answer after the reset in the open, and the function
+ * may come back at any moment: blank, and perhaps in the middle of the saving. COMMAND and
+ * STATUS are saved before all that is ever restored, and are never all ones.
+ */
+static bool mdr_device_is_saved(struct mdr_device *device)
+{
+	struct pci_dev *pdev = device->core->pdev;
+
+	return !PCI_POSSIBLE_ERROR(pdev->saved_config_space[PCI_COMMAND / 4]) &&
+	       mdr_function_answers(pdev) && !mdr_function_is_misplaced(pdev);
+}
+
+/*
+ * Undo an open. vfio-pci-core writes back what it has saved. If that comes from a dead
+ * function, it gets the state that was found at binding instead.
+ */
+static void mdr_device_undo_enable(struct mdr_device *device)
+{
+	struct vfio_pci_core_device *core = device->core;
+	struct pci_dev *pdev = core->pdev;
+
+	if (!mdr_device_is_saved(device)) {
+		guard(mutex)(&device->core_lock);
+		pci_load_saved_state(pdev, device->function->pristine);
+		pdev->saved_config_space[PCI_COMMAND / 4] &= ~PCI_COMMAND_MASTER;
+		kfree(core->pci_saved_state);
+		core->pci_saved_state = pci_store_saved_state(pdev);
+	}
+	mdr_device_disable(device);
+}
+
 /* Enable the device, and call the parent driver's hooks for the reset in it. */
 static int mdr_device_enable_core(struct mdr_device *device)
 {
@@ -122,7 +155,7 @@ static int mdr_device_enable_core(struct mdr_device *device)
 	ret = mdr_hooks_call(function->group, function->pdev,
 			     jiffies + msecs_to_jiffies(timeout_ms));
 	if (ret)
-		mdr_device_disable(device);
+		mdr_device_undo_enable(device);
 	return ret;
 }
 
@@ -158,19 +191,26 @@ static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 
 	ret = mdr_status_add_region(device);
 	if (ret) {
-		mdr_device_disable(device);
+		mdr_device_undo_enable(device);
 		goto out_exit;
 	}
 	mdr_user_registers_init(device);
 	saved = pci_store_saved_state(device->core->pdev);
+	if (!mdr_device_is_saved(device))
+		ret = -EIO;
 
 	mutex_lock(&group->lock);
-	if (mdr_gate_closed(&group->gate)) {
-		/* an error came: this may be the state of a dead device */
-		mutex_unlock(&group->lock);
-		mdr_device_disable(device);
-		kfree(saved);
+	/* an error came: this may be the state of a dead device */
+	if (mdr_gate_closed(&group->gate))
 		ret = -EAGAIN;
+	if (ret) {
+		mutex_unlock(&group->lock);
+		mdr_device_undo_enable(device);
+		kfree(saved);
+		if (ret == -EIO)
+			dev_warn_ratelimited(&device->core->pdev->dev,
+					     "cannot open %s: it is not whole after the reset\n",
+					     device->uuid);
 		goto out_exit;
 	}
 	swap(device->saved, saved);
