@@ -286,6 +286,7 @@ void mdr_users_note(struct mdr_users *users);
 void mdr_users_forget(struct mdr_users *users);
 bool mdr_users_have(struct mdr_users *users, struct task_struct *task);
 bool mdr_task_has_file(struct task_struct *task, struct address_space *mapping);
+bool mdr_mm_has_mapping(struct mm_struct *mm, struct address_space *mapping);
 struct task_struct *mdr_users_latest(struct mdr_users *users);
 
 /* entry.c: the user's side of the gate */

@@ -61,11 +61,41 @@ void mdr_closes_hurry_end(void)
 	mdr_closes_hurry_count(-1);
 }
 
-static bool mdr_current_uses(struct mdr_device *device)
+static struct vfio_device *mdr_function_get_vdev(struct mdr_function *function)
 {
-	return mdr_users_have(&device->users, current) ||
-	       mdr_task_has_file(current,
-				 device->core->vdev.inode->i_mapping);
+	struct mdr_device *device;
+
+	guard(mutex)(&function->group->lock);
+	device = function->device;
+	if (!device)
+		return NULL;
+	get_device(&device->core->vdev.device);
+	return &device->core->vdev;
+}
+
+/*
+ * Does the current process use the device of the function, or has it its file? It may have
+ * inherited that, as a descriptor or as no more than a mapping. It decides how many
+ * descriptors it has, so that host callbacks must not wait for the look at all of them: this
+ * is not under group->lock. The function stays in the registry meanwhile, and with it the
+ * parent driver's code, which the last reference may need.
+ */
+static bool mdr_current_uses(struct mdr_function *function)
+{
+	struct vfio_device *vdev = mdr_function_get_vdev(function);
+	struct address_space *mapping;
+	bool uses;
+
+	lockdep_assert_held(&mdr_registry_lock);
+
+	if (!vdev)
+		return false;
+	mapping = vdev->inode->i_mapping;
+	uses = mdr_users_have(&to_mdr_device(vdev)->users, current) ||
+	       mdr_mm_has_mapping(current->mm, mapping) ||
+	       mdr_task_has_file(current, mapping);
+	vfio_put_device(vdev);
+	return uses;
 }
 
 /*
@@ -84,11 +114,7 @@ static bool mdr_unbind_waits_for_current(struct pci_bus *bus)
 	xa_for_each(&mdr_functions, index, function) {
 		if (!READ_ONCE(function->removing))
 			continue;
-		if (function->pdev->bus == bus)
-			return true;
-		guard(mutex)(&function->group->lock);
-		if (function->device &&
-		    mdr_current_uses(function->device))
+		if (function->pdev->bus == bus || mdr_current_uses(function))
 			return true;
 	}
 	return false;

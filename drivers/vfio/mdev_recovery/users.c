@@ -9,7 +9,9 @@
  */
 #include <linux/fdtable.h>
 #include <linux/fs.h>
+#include <linux/mm.h>
 #include <linux/pid.h>
+#include <linux/rbtree.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 
@@ -75,6 +77,19 @@ bool mdr_task_has_file(struct task_struct *task, struct address_space *mapping)
 					  mapping);
 	task_unlock(task);
 	return found;
+}
+
+/* Does @mm map the file of a device? Without its mmap_lock, whose owner may hang. */
+bool mdr_mm_has_mapping(struct mm_struct *mm, struct address_space *mapping)
+{
+	struct rb_node *node;
+
+	i_mmap_lock_read(mapping);
+	for (node = rb_first_cached(&mapping->i_mmap); node; node = rb_next(node))
+		if (rb_entry(node, struct vm_area_struct, shared.rb)->vm_mm == mm)
+			break;
+	i_mmap_unlock_read(mapping);
+	return node;
 }
 
 /* All threads have exited, so none has a descriptor table any more. */

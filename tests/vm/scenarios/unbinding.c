@@ -5,7 +5,11 @@
  * close, and whoever it waits for, must not wait for the host, or for a lock that it holds.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "background.h"
 #include "clock.h"
@@ -252,4 +256,75 @@ SCENARIO(unbinding_hot_reset,
 	REQUIRE(background_in(&unbind, REVOKING, SETTLE_MS), "it does not wait for the user");
 	REQUIRE_OK(aer_inject(PORT, "DLP"));
 	call_beside_hotplug(&unbind, hot_reset_other, close_user);
+}
+
+/* Has inherited both devices. Of the second it keeps no more than a mapping. */
+static struct heir {
+	atomic_bool asks, asked, leaves;
+	int ret;
+} *heir;
+
+static void *heir_leaves(void *unused)
+{
+	(void)unused;
+	while (!atomic_load(&heir->leaves))
+		sleep_ms(1);
+	vfio_user_unmap(&other, VFIO_PCI_BAR0_REGION_INDEX);
+	return NULL;
+}
+
+static void heir_runs(void)
+{
+	pthread_t thread;
+
+	close(other.device);
+	close(other.space->groups[0].fd);
+	close(other.space->container);
+	pthread_create(&thread, NULL, heir_leaves, NULL);
+	while (!atomic_load(&heir->asks))
+		sleep_ms(1);
+	heir->ret = ask_hot_reset(NULL);
+	atomic_store(&heir->asked, true);
+	for (;;)
+		pause();
+}
+
+static int heir_asks(const char *unused)
+{
+	(void)unused;
+	atomic_store(&heir->asks, true);
+	while (!atomic_load(&heir->asked))
+		sleep_ms(1);
+	return heir->ret;
+}
+
+static int let_heir_leave(const char *unused)
+{
+	(void)unused;
+	atomic_store(&heir->leaves, true);
+	return 0;
+}
+
+SCENARIO(unbinding_hot_reset_info_mapped,
+	 "a child that has inherited no more than a mapping asks it: it does not wait either")
+{
+	struct background unbind;
+	pid_t child;
+
+	heir = mmap(NULL, sizeof(*heir), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		    -1, 0);
+	REQUIRE(heir != MAP_FAILED, "no memory");
+	REQUIRE_OK(shim_make(&first, PORT, 0, "resume"));
+	REQUIRE_OK(shim_make(&second, PORT, 1, "resume"));
+	REQUIRE_OK(shim_set(&first, "recovery_timeout_ms", SHORT_MS));
+	REQUIRE_OK(vfio_user_open(&user, first.uuid));
+	REQUIRE_OK(vfio_user_open(&other, second.uuid));
+	REQUIRE(vfio_user_map(&other, VFIO_PCI_BAR0_REGION_INDEX), "no mapping");
+	child = fork();
+	REQUIRE(child >= 0, "no child");
+	if (!child)
+		heir_runs();
+	close_other(NULL);
+	unbind_and_strike(&unbind);
+	call_beside_hotplug(&unbind, heir_asks, let_heir_leave);
 }
