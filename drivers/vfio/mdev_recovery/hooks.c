@@ -97,14 +97,18 @@ static int mdr_hooks_try(struct pci_dev *pdev)
 
 /*
  * Has no error come? A reset goes on at the gate that it closed, an open at an open one. A
- * kill ends an open, which has done no harm; a reset needs its hooks.
+ * kill ends an open, which has done no harm; a reset needs its hooks. An open holds
+ * dev_set->lock, so it also ends at @hurry (jiffies), once closes have had to hurry all the
+ * time since MDR_LET_GO_MS before.
  */
-static bool mdr_hooks_may(struct mdr_group *group)
+static bool mdr_hooks_may(struct mdr_group *group, unsigned long *hurry)
 {
 	if (READ_ONCE(group->resetter) == current)
 		return true;
+	if (!mdr_closes_must_hurry())
+		*hurry = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
 	return !mdr_gate_closed(&group->gate) &&
-	       !fatal_signal_pending(current);
+	       !fatal_signal_pending(current) && time_before(jiffies, *hurry);
 }
 
 /*
@@ -112,14 +116,15 @@ static bool mdr_hooks_may(struct mdr_group *group)
  * if the device is slow. This task has closed the gate and is inside, or the device is
  * not open yet.
  *
- * Returns 0; -ECANCELED if an error took over, or for a kill at open; -EBUSY if another
- * task has the function for longer than MDR_LET_GO_MS; -ENODEV if it does not answer or is
- * not healthy in time; or the error of the restore hook.
+ * Returns 0; -ECANCELED if an error took over, or at open for a kill, or if closes have to
+ * hurry; -EBUSY if another task has the function for longer than MDR_LET_GO_MS; -ENODEV if
+ * it does not answer or is not healthy in time; or the error of the restore hook.
  */
 int mdr_hooks_call(struct mdr_group *group, struct pci_dev *pdev,
 		   unsigned long deadline)
 {
 	unsigned long let_go = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
+	unsigned long hurry = let_go;
 	unsigned int poll_ms = MDR_POLL_MS;
 	int ret;
 
@@ -128,9 +133,10 @@ int mdr_hooks_call(struct mdr_group *group, struct pci_dev *pdev,
 		if (!ret || !mdr_restore_may_come(ret, false) ||
 		    time_after(jiffies, ret == -EBUSY ? let_go : deadline))
 			return ret;
-		wait_event_timeout(group->state_changed, !mdr_hooks_may(group),
+		wait_event_timeout(group->state_changed,
+				   !mdr_hooks_may(group, &hurry),
 				   msecs_to_jiffies(poll_ms));
-		if (!mdr_hooks_may(group))
+		if (!mdr_hooks_may(group, &hurry))
 			return -ECANCELED;
 		poll_ms = min(2 * poll_ms, MDR_POLL_MAX_MS);
 	}

@@ -156,7 +156,8 @@ static int mdr_device_enable_core(struct mdr_device *device)
 			     jiffies + msecs_to_jiffies(timeout_ms));
 	if (ret)
 		mdr_device_undo_enable(device);
-	return ret;
+	/* closes have to hurry, or an error came; a kill gives no result */
+	return ret == -ECANCELED ? -EAGAIN : ret;
 }
 
 static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)

@@ -328,3 +328,33 @@ SCENARIO(unbinding_hot_reset_info_mapped,
 	unbind_and_strike(&unbind);
 	call_beside_hotplug(&unbind, heir_asks, let_heir_leave);
 }
+
+static int create_first(const char *unused)
+{
+	(void)unused;
+	return shim_create(&first, "resume");
+}
+
+SCENARIO(unbinding_create_beside_hooks,
+	 "an mdev is created while a neighbour's open waits for the parent driver: EAGAIN for it",
+	 .limit_s = 60)
+{
+	struct background open = { .call = open_user },
+			  create = { .call = create_first, .name = "create" };
+
+	REQUIRE_OK(shim_bind(&first, PORT, 0));
+	REQUIRE_OK(shim_bind_test(&second, PORT, 1));
+	REQUIRE_OK(shim_create(&second, "resume"));
+	REQUIRE_OK(shim_set(&second, "recovery_timeout_ms", RECOVERY_MS));
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	open.name = second.uuid;
+	background_start(&open);
+	REQUIRE(background_in(&open, "mdr_hooks_call", SETTLE_MS), "the open does not wait");
+	background_start(&create);
+	MEASURE_BOUND("create_ms", background_ms(&create, END_MS), END_MS);
+	background_ms(&open, END_MS);
+	CHECK_OK(create.ret);
+	CHECK_OK(open.ret);
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+	CHECK_OK(vfio_user_open(&user, second.uuid));
+}
