@@ -274,6 +274,16 @@ static bool mdr_gate_wait_ends(struct mdr_gate *gate)
 	       READ_ONCE(gate->dead);
 }
 
+/* How long the bound still is for those that wait at a closed gate, in jiffies. */
+long mdr_gate_left(struct mdr_gate *gate, unsigned int stall_timeout_ms)
+{
+	u64 deadline = READ_ONCE(gate->closed_at) +
+		       (u64)stall_timeout_ms * NSEC_PER_MSEC;
+	u64 now = ktime_get_ns();
+
+	return now < deadline ? nsecs_to_jiffies(deadline - now) + 1 : 0;
+}
+
 /*
  * Wait for a closed gate to open, for @stall_timeout_ms since it closed. If
  * @interruptible, any signal ends the wait, not just a fatal one. The caller is inside no
@@ -284,7 +294,6 @@ static bool mdr_gate_wait_ends(struct mdr_gate *gate)
 int mdr_gate_wait(struct mdr_gate *gate, unsigned int stall_timeout_ms,
 		  bool interruptible)
 {
-	u64 deadline, now;
 	long left;
 
 	might_sleep();
@@ -292,10 +301,7 @@ int mdr_gate_wait(struct mdr_gate *gate, unsigned int stall_timeout_ms,
 
 	if (!mdr_gate_closed(gate))
 		return 0;
-	deadline = READ_ONCE(gate->closed_at) +
-		   (u64)stall_timeout_ms * NSEC_PER_MSEC;
-	now = ktime_get_ns();
-	left = now < deadline ? nsecs_to_jiffies(deadline - now) + 1 : 0;
+	left = mdr_gate_left(gate, stall_timeout_ms);
 	if (interruptible)
 		left = wait_event_interruptible_timeout(gate->wait,
 							mdr_gate_wait_ends(gate),

@@ -139,6 +139,7 @@ void mdr_gate_die(struct mdr_gate *gate);
 bool mdr_gate_drain(struct mdr_gate *gate, unsigned int timeout_ms,
 		    bool config_is_blocked);
 bool mdr_gate_expired(struct mdr_gate *gate, unsigned int stall_timeout_ms);
+long mdr_gate_left(struct mdr_gate *gate, unsigned int stall_timeout_ms);
 int mdr_gate_wait(struct mdr_gate *gate, unsigned int stall_timeout_ms,
 		  bool interruptible);
 struct mdr_gate_entry *mdr_gate_current_exclusive(struct mdr_gate *gate);

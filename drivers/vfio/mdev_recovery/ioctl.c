@@ -80,6 +80,25 @@ static bool mdr_group_is_holding(struct mdr_group *group)
 	return group->machine.state == MDR_STATE_HOLDING;
 }
 
+static bool mdr_irqs_wait_ends(struct mdr_group *group)
+{
+	return READ_ONCE(group->machine.state) == MDR_STATE_HOLDING ||
+	       !mdr_gate_closed(&group->gate) || READ_ONCE(group->gate.dead);
+}
+
+/* Wait at a closed gate, like any call, until it opens, or until the group is holding. */
+static void mdr_irqs_wait(struct mdr_device *device)
+{
+	unsigned int timeout_ms = READ_ONCE(device->tunables.stall_timeout_ms);
+	struct mdr_group *group = device->function->group;
+
+	if (!mdr_irqs_wait_ends(group))
+		wait_event_killable_timeout(group->state_changed,
+					    mdr_irqs_wait_ends(group),
+					    mdr_gate_left(&group->gate,
+							  timeout_ms));
+}
+
 /* The user has changed the argument in the middle of the call, and has interrupts. */
 static void mdr_irqs_touched(struct mdr_device *device)
 {
@@ -111,6 +130,7 @@ static bool mdr_irqs_turn_off(struct mdr_device *device, unsigned int cmd,
 	unsigned int retries = 0;
 	bool holding;
 
+	mdr_irqs_wait(device);
 	/* users that try without a pause would look to a drain like one that stays inside */
 	if (READ_ONCE(group->machine.state) != MDR_STATE_HOLDING)
 		return false;

@@ -153,6 +153,28 @@ SCENARIO(gate_irqs_turned_off,
 	MEASURE_BOUND("took_ms", took, IRQ_MS);
 }
 
+SCENARIO(gate_irqs_turned_off_early,
+	 "a user takes MSI-X away while the host recovers: it waits until the device is held")
+{
+	uint64_t start, took;
+
+	make_on(PORT, "hold", "8000");
+	REQUIRE_OK(nic_user_start(&nic, &user, NIC_E1000E, VFIO_PCI_MSIX_IRQ_INDEX));
+	REQUIRE_OK(slow_function(shim.addr, "ones", 1000));
+	REQUIRE_OK(aer_inject(PORT, "DLP"));
+	REQUIRE(WAIT_FOR(!shim_is(shim.group, "open"), IRQ_MS), "no error seen");
+	CHECK(!shim_is(shim.group, "holding"), "the device was faster: nothing is shown");
+	start = now_ns();
+	CHECK_OK(vfio_irq_disable(&user, VFIO_PCI_MSIX_IRQ_INDEX));
+	took = (now_ns() - start) / NS_PER_MS;
+	CHECK(shim_is(shim.group, "holding"), "group is not holding");
+	REQUIRE_OK(slow_end());
+	REQUIRE_OK(vfio_user_reset(&user));
+	CHECK(shim_wait(shim.group, "open", OPEN_MS), "group is not open");
+	nic_user_stop(&nic);
+	MEASURE_BOUND("took_ms", took, 1000 + SLOW_MS);
+}
+
 SCENARIO(gate_irqs_slow, "SET_IRQS waits as long as the host waits for a slow device")
 {
 	use("resume", "30000");
