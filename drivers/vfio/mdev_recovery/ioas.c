@@ -16,11 +16,12 @@
 #include "function.h"
 #include "group.h"
 
-/* Enter the gate with dev_set->lock held. */
+/* Enter the gate with dev_set->lock held. Starts no new wait after stall_timeout_ms. */
 static int mdr_ioas_enter(struct mdr_device *device,
 			  struct mdr_gate_entry *entry)
 {
 	unsigned int timeout_ms = READ_ONCE(device->tunables.stall_timeout_ms);
+	unsigned long deadline = jiffies + msecs_to_jiffies(timeout_ms);
 	struct mdr_group *group = device->function->group;
 	int ret;
 
@@ -29,6 +30,8 @@ static int mdr_ioas_enter(struct mdr_device *device,
 			/* it may have opened just now */
 			return mdr_gate_enter(device->gate, MDR_ENTRY_ACCESS,
 					      entry) ? 0 : -EBUSY;
+		if (time_after(jiffies, deadline))
+			return -EIO;
 		ret = mdr_group_wait_recovered(group, timeout_ms);
 		if (ret)
 			return ret == -EAGAIN ? -EIO : ret;

@@ -258,6 +258,46 @@ SCENARIO(iommufd_attach_waits,
 	CHECK_OK(attach(NULL));
 }
 
+#define HURRY_EVERY_MS 700
+
+static struct {
+	pthread_t thread;
+	atomic_bool stop;
+} hurries;
+
+/* Closes have to hurry for a moment, again and again: an mdev elsewhere comes and goes. */
+static void *make_hurries(void *unused)
+{
+	struct shim far;
+
+	REQUIRE_OK(shim_bind(&far, "rp_nvme", 0));
+	while (!atomic_load(&hurries.stop)) {
+		CHECK_OK(shim_create(&far, "resume"));
+		CHECK_OK(mdev_remove(far.uuid));
+		sleep_ms(HURRY_EVERY_MS);
+	}
+	return unused;
+}
+
+SCENARIO(iommufd_attach_deadline,
+	 "to attach waits for no longer than that however often closes have to hurry meanwhile",
+	 .debug = true, .limit_s = 90)
+{
+	REQUIRE_OK(shim_bind_test(&shim, PORT, 0));
+	REQUIRE_OK(shim_create(&shim, "resume"));
+	REQUIRE_OK(vfio_cdev_user_open(&user, shim.uuid));
+	CHECK_OK(detach(NULL));
+	REQUIRE_OK(shim_set(&shim, "stall_timeout_ms", "2000"));
+	REQUIRE_OK(strike_slow(&shim, PORT, "15000"));
+	pthread_create(&hurries.thread, NULL, make_hurries, NULL);
+	CHECK_ERRNO(attach(NULL), EIO);
+	CHECK(!shim_is(shim.group, "open"), "it waited for the host");
+	atomic_store(&hurries.stop, true);
+	pthread_join(hurries.thread, NULL);
+	CHECK(shim_wait(shim.group, "open", 20000), "group is not open");
+	CHECK_OK(attach(NULL));
+}
+
 SCENARIO(iommufd_attach_held,
 	 "no address space is attached to a held device until its reset; it can be detached",
 	 .debug = true)
