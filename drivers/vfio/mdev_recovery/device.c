@@ -299,6 +299,28 @@ err_detach:
 	return ret;
 }
 
+static int mdr_device_create(struct mdr_function *function,
+			     struct mdev_device *mdev)
+{
+	struct pci_dev *pdev = function->pdev;
+	int ret;
+
+	if (function->device)
+		return -EUSERS;
+	/* vfio-pci-core reads once, and now, what the function can do in low power */
+	if (!mdr_function_answers(pdev)) {
+		dev_warn_ratelimited(&pdev->dev,
+				     "cannot create mdev %s: the function does not answer\n",
+				     dev_name(&mdev->dev));
+		return -EAGAIN;
+	}
+	ret = mdr_device_register(function, mdev);
+	if (ret)
+		pci_err(pdev, "cannot create mdev %s: %d\n",
+			dev_name(&mdev->dev), ret);
+	return ret;
+}
+
 static int mdr_mdev_probe(struct mdev_device *mdev)
 {
 	struct mdr_function *function = container_of(mdev->type->parent,
@@ -311,13 +333,10 @@ static int mdr_mdev_probe(struct mdev_device *mdev)
 	ret = mdr_function_lock(function);
 	if (ret)
 		return ret;
-	ret = function->device ? -EUSERS : mdr_device_register(function, mdev);
+	ret = mdr_device_create(function, mdev);
 	mdr_function_unlock(function);
-	if (ret) {
-		pci_err(function->pdev, "cannot create mdev %s: %d\n",
-			dev_name(&mdev->dev), ret);
+	if (ret)
 		return ret;
-	}
 
 	mdr_blockers_warn(function);
 	return 0;

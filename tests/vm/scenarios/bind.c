@@ -13,6 +13,7 @@
 #include "scenario.h"
 #include "shim.h"
 #include "slot.h"
+#include "slow.h"
 #include "strike.h"
 #include "sysfs.h"
 #include "vfio_user.h"
@@ -23,6 +24,9 @@
 #define PORT "rp_igb2"
 #define SETTLE_MS 5000
 #define NO_ANSWER "does not answer: if it lost power"
+#define NOT_CREATED "the function does not answer"
+/* more than a burst of the log */
+#define CREATES 30
 #define NO_COPY "so is the kernel's copy"
 
 static struct vfio_user user;
@@ -145,5 +149,20 @@ SCENARIO(bind_misplaced,
 	REQUIRE_OK(shim_bind(&s, PORT, 0));
 	CHECK(pci_config_read(s.addr, BAR0_AT, 4) == bar, "BAR 0 is %#x, was %#x",
 	      pci_config_read(s.addr, BAR0_AT, 4), bar);
+	check_good(&s, PORT);
+}
+
+SCENARIO(bind_create_silent,
+	 "no mdev is made for a function that does not answer, and the log is not flooded")
+{
+	struct shim s;
+
+	REQUIRE_OK(shim_bind(&s, PORT, 0));
+	REQUIRE_OK(slow_function(s.addr, "now", 600000));
+	for (int i = 0; i < CREATES; i++)
+		CHECK_ERRNO(shim_create(&s, "resume"), EAGAIN);
+	CHECK(klog_count(NOT_CREATED), "nothing is said");
+	CHECK(klog_count(NOT_CREATED) < CREATES, "%u lines", klog_count(NOT_CREATED));
+	REQUIRE_OK(slow_end());
 	check_good(&s, PORT);
 }
