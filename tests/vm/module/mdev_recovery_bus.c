@@ -8,6 +8,7 @@
  *	flrs		function level resets
  *	flrs_master	those of functions that might still do DMA
  *	flrs_unlocked	those of functions whose config space anybody may reach
+ *	flrs_asleep	those of functions that were asleep (runtime PM)
  *	wakes		how often all devices have woken up since "watched" was written
  *	wakes_master	those after which the function "watched" might do DMA at once
  *
@@ -26,7 +27,7 @@
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
 
-static atomic_t resets, unlocked, flrs, flrs_master, flrs_unlocked, flr_awake;
+static atomic_t resets, unlocked, flrs, flrs_master, flrs_unlocked, flrs_asleep, flr_awake;
 static atomic_t wakes, wakes_master;
 
 /* Referenced; written by the parameter only. */
@@ -65,6 +66,8 @@ static int flr(struct kprobe *probe, struct pt_regs *regs)
 		atomic_inc(&flrs_master);
 	if (!pdev->block_cfg_access)
 		atomic_inc(&flrs_unlocked);
+	if (pm_runtime_status_suspended(&pdev->dev))
+		atomic_inc(&flrs_asleep);
 	if (pdev == watched)
 		atomic_set(&flr_awake, awake_users(pdev));
 	return 0;
@@ -107,6 +110,7 @@ module_param_cb(unlocked, &count_ops, &unlocked, 0444);
 module_param_cb(flrs, &count_ops, &flrs, 0444);
 module_param_cb(flrs_master, &count_ops, &flrs_master, 0444);
 module_param_cb(flrs_unlocked, &count_ops, &flrs_unlocked, 0444);
+module_param_cb(flrs_asleep, &count_ops, &flrs_asleep, 0444);
 module_param_cb(flr_awake, &count_ops, &flr_awake, 0444);
 module_param_cb(wakes, &count_ops, &wakes, 0444);
 module_param_cb(wakes_master, &count_ops, &wakes_master, 0444);

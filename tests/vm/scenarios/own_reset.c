@@ -134,10 +134,19 @@ static int low_power(uint32_t feature)
 	return ioctl(user.device, VFIO_DEVICE_FEATURE, &call) ? -errno : 0;
 }
 
-SCENARIO(own_reset_low_power,
-	 "recover keeps a function awake while it resets it, though its user lets it sleep")
+static bool is_suspended(void)
 {
-	long flrs, awake;
+	char now[16] = "";
+
+	sysfs_read(now, sizeof(now), "/sys/bus/pci/devices/%s/power/runtime_status",
+		   shim.addr);
+	return !strcmp(now, "suspended");
+}
+
+SCENARIO(own_reset_low_power,
+	 "recover wakes a function that its user lets sleep, and keeps it awake while it resets it")
+{
+	long flrs, awake, asleep;
 
 	start();
 	REQUIRE_OK(resets_watch(shim.addr));
@@ -147,9 +156,12 @@ SCENARIO(own_reset_low_power,
 	sysfs_write("0", "/proc/sys/kernel/prove_locking");
 	trip();
 	REQUIRE(WAIT_FOR(resets_seen("awake") == awake, SETTLE_MS), "the host keeps it awake");
+	REQUIRE(WAIT_FOR(is_suspended(), SETTLE_MS), "it does not sleep");
 	flrs = resets_seen("flrs");
+	asleep = resets_seen("flrs_asleep");
 	CHECK_OK(recover(group_name()));
 	sysfs_write("1", "/proc/sys/kernel/prove_locking");
+	CHECK(resets_seen("flrs_asleep") == asleep, "it was reset asleep");
 	CHECK(resets_seen("flrs") > flrs, "no reset was made");
 	CHECK(resets_seen("flr_awake") > awake, "nothing kept it awake: %ld users, %ld before",
 	      resets_seen("flr_awake"), awake);
