@@ -26,6 +26,8 @@
 #define SETTLE_MS 3000
 #define WATCHDOG "150"
 #define WATCHDOG_MS 150
+/* one that does not strike on a busy machine */
+#define LONG_WATCHDOG "10000"
 #define LATE "600"
 /* how long a device may take that stays dead; it is tried three times */
 #define DEAD "1000"
@@ -314,6 +316,43 @@ SCENARIO(misbehave_no_resume,
 	REQUIRE_OK(shim_test_set("drop_resume", "0"));
 	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
 	check_alive(&s);
+}
+
+/* A fatal error, recovered by a task that is not the one of errors injected at PORT. */
+static void error_elsewhere(const struct shim *s)
+{
+	uint64_t event = shim_number(s->group, "event");
+	int ret = shim_test_recover(PORT, "frozen", "ok", 0);
+
+	if (ret == -EOPNOTSUPP)
+		SKIP("nothing finds pcie_do_recovery()");
+	REQUIRE_OK(ret);
+	REQUIRE(WAIT_FOR(shim_number(s->group, "event") != event, SETTLE_MS), "no error seen");
+}
+
+SCENARIO(misbehave_no_resume_breaker,
+	 "the same with one error too many: recover ends that walk, and the next one counts alone")
+{
+	struct shim s;
+
+	start(&s, PORT, 0, "resume");
+	REQUIRE_OK(shim_set(&s, "breaker_max", "1"));
+	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", LONG_WATCHDOG));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
+	REQUIRE_OK(shim_test_set("drop_resume", "1"));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
+	check_cause(&s, "breaker");
+	CHECK(WAIT_FOR(klog_count("device recovery successful") == 2, SETTLE_MS), "not done");
+	CHECK_OK(recover(&s));
+	check_alive(&s);
+	REQUIRE_OK(shim_test_set("drop_resume", "0"));
+	stop_log(true);
+
+	/* by another task than that of the port, which has not come back */
+	error_elsewhere(&s);
+	CHECK(shim_wait(s.group, "open", SETTLE_MS), "a walk that has ended is waited for");
+	check_alive(&s);
+	CHECK_NUMBER(s.group, "stats/failures", 1);
 }
 
 SCENARIO(misbehave_recover_in_hung_recovery,
