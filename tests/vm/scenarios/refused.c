@@ -23,6 +23,12 @@
 #define UNKNOWN_IOCTL _IO(VFIO_TYPE, VFIO_BASE + 99)
 #define FEATURE_DMA_BUF 11
 #define FEATURE_UNKNOWN 0xfff0
+/* in config space */
+#define CAP_LIST 0x34
+#define CAP_MSIX 0x11
+#define MSIX_CONTROL 2
+#define MSIX_TABLE 4
+#define MSIX_ENTRY 16
 
 static struct vfio_user user, other;
 
@@ -233,6 +239,54 @@ SCENARIO(refused_beyond_region,
 		      i, closed[i], want[i]);
 	}
 	MEASURE("accesses", "%zu", NR_OUTSIDE);
+}
+
+/* The table of MSI-X: where it is, and how long. */
+static unsigned int msix_table(const char *addr, uint64_t *at, uint64_t *size)
+{
+	unsigned int cap = pci_config_read(addr, CAP_LIST, 1);
+	uint32_t table;
+
+	while (cap && pci_config_read(addr, cap, 1) != CAP_MSIX)
+		cap = pci_config_read(addr, cap + 1, 1);
+	REQUIRE(cap, "no MSI-X");
+	table = pci_config_read(addr, cap + MSIX_TABLE, 4);
+	*at = table & ~7u;
+	*size = ((pci_config_read(addr, cap + MSIX_CONTROL, 2) & 0x7ff) + 1) * MSIX_ENTRY;
+	return table & 7;
+}
+
+SCENARIO(refused_msix_table,
+	 "reads of the MSI-X table give all-ones and writes go nowhere; next to it is the device")
+{
+	uint64_t at, size, touched = 0;
+	volatile uint32_t *map;
+	unsigned int bar;
+	struct shim s;
+
+	open_beside_vfio_pci(&s);
+	bar = msix_table(s.addr, &at, &size);
+	map = vfio_user_map(&user, bar);
+	REQUIRE(map, "the BAR cannot be mapped");
+	for (uint64_t off = 0; off < user.regions[bar].size; off += 4) {
+		bool table = off >= at && off < at + size;
+		uint32_t before = map[off / 4], mine, theirs;
+
+		REQUIRE_OK(vfio_user_pread(&other, bar, &theirs, 4, off));
+		REQUIRE_OK(vfio_user_pread(&user, bar, &mine, 4, off));
+		CHECK(mine == (table ? ~0u : before), "%#jx reads as %#x, and is %#x",
+		      (uintmax_t)off, mine, before);
+		CHECK(mine == theirs, "%#jx reads as %#x, with vfio-pci as %#x", (uintmax_t)off,
+		      mine, theirs);
+		if (!table)
+			continue;
+		mine = ~before;
+		REQUIRE_OK(vfio_user_pwrite(&user, bar, &mine, 4, off));
+		CHECK(map[off / 4] == before, "%#jx has become %#x", (uintmax_t)off,
+		      map[off / 4]);
+		touched++;
+	}
+	MEASURE("written", "%ju", (uintmax_t)touched);
 }
 
 static void run_hot_reset(void)
