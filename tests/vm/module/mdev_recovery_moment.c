@@ -11,6 +11,10 @@
  * device match, which it then leaves out. 0 ends it. The parameters syncs and synced count
  * how often that has begun and ended.
  *
+ * Write MS to the parameter access_ms, and each read of 64 bits through the shim takes the
+ * device that long. 0 ends it. The parameter accesses counts them, late_accesses those that
+ * begin while the gate is closed and waits for what is inside.
+ *
  * Write "ADDRESS" of a bridge to the parameter lose_in_save, and it loses its bus numbers,
  * as by a reset, when the kernel saves its config space the next time.
  *
@@ -134,6 +138,86 @@ static const struct kernel_param_ops moment_sync_ops = {
 	.set = moment_sync_set,
 };
 module_param_cb(sync_ms, &moment_sync_ops, NULL, 0200);
+
+/* access_ms */
+static unsigned int moment_access_ms;
+static atomic_t accesses, late_accesses, moment_drains;
+module_param_cb(accesses, &moment_count_ops, &accesses, 0444);
+module_param_cb(late_accesses, &moment_count_ops, &late_accesses, 0444);
+
+static int moment_access_begins(struct kprobe *probe, struct pt_regs *regs)
+{
+	atomic_inc(&accesses);
+	if (atomic_read(&moment_drains))
+		atomic_inc(&late_accesses);
+	mdelay(READ_ONCE(moment_access_ms));
+	return 0;
+}
+
+static int moment_drain_begins(struct kretprobe_instance *instance,
+			       struct pt_regs *regs)
+{
+	atomic_inc(&moment_drains);
+	return 0;
+}
+
+static int moment_drain_ends(struct kretprobe_instance *instance,
+			     struct pt_regs *regs)
+{
+	atomic_dec(&moment_drains);
+	return 0;
+}
+
+static struct kprobe moment_access_probe;
+static struct kretprobe moment_drain_probe;
+
+static void moment_access_end(void)
+{
+	if (!moment_access_ms)
+		return;
+	unregister_kprobe(&moment_access_probe);
+	unregister_kretprobe(&moment_drain_probe);
+	WRITE_ONCE(moment_access_ms, 0);
+}
+
+static int moment_access_set(const char *text, const struct kernel_param *param)
+{
+	unsigned int ms;
+	int ret;
+
+	ret = kstrtouint(text, 0, &ms);
+	if (ret)
+		return ret;
+	guard(mutex)(&moment_lock);
+	moment_access_end();
+	if (!ms)
+		return 0;
+	atomic_set(&moment_drains, 0);
+	moment_access_probe = (struct kprobe) {
+		.symbol_name	= "vfio_pci_core_ioread64",
+		.pre_handler	= moment_access_begins,
+	};
+	moment_drain_probe = (struct kretprobe) {
+		.kp.symbol_name	= "mdr_gate_drain",
+		.entry_handler	= moment_drain_begins,
+		.handler	= moment_drain_ends,
+	};
+	ret = register_kretprobe(&moment_drain_probe);
+	if (ret)
+		return ret;
+	WRITE_ONCE(moment_access_ms, ms);
+	ret = register_kprobe(&moment_access_probe);
+	if (ret) {
+		WRITE_ONCE(moment_access_ms, 0);
+		unregister_kretprobe(&moment_drain_probe);
+	}
+	return ret;
+}
+
+static const struct kernel_param_ops moment_access_ops = {
+	.set = moment_access_set,
+};
+module_param_cb(access_ms, &moment_access_ops, NULL, 0200);
 
 /* lose_in_save: only compared; the bridge may be gone */
 static struct pci_dev *moment_loser;
@@ -270,6 +354,7 @@ static int __init moment_init(void)
 
 static void __exit moment_exit(void)
 {
+	moment_access_end();
 	if (moment_sync_ms)
 		unregister_kprobe(&moment_sync_probe);
 	unregister_kretprobe(&moment_read_probe);

@@ -18,6 +18,7 @@
 #include "background.h"
 #include "clock.h"
 #include "hot_reset.h"
+#include "moment.h"
 #include "monitor.h"
 #include "nic_user.h"
 #include "pci.h"
@@ -229,6 +230,32 @@ SCENARIO(withheld_long,
 			calls[i].name);
 		CHECK(calls[i].ret == LONG, "%s: %ld", calls[i].name, calls[i].ret);
 	}
+}
+
+SCENARIO(withheld_by_device,
+	 "a gate that closes while a slow device is read waits for one access of it, not for more")
+{
+	/* less than what is read at a time */
+	struct call c = { .name = "pread", .region = SHM_REGION, .len = 256 };
+
+	REQUIRE_OK(moment_load());
+	REQUIRE_OK(shim_make(&shim, SHM_PORT, 0, "resume"));
+	REQUIRE_OK(shim_set(&shim, "stall_timeout_ms", "30000"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	REQUIRE_OK(moment_set("access_ms", "10"));
+	atomic_store(&c.again, true);
+	c.slow.page = calloc(1, c.len);
+	REQUIRE(c.slow.page, "no memory");
+	REQUIRE(!pthread_create(&c.thread, NULL, call_run, &c), "no thread");
+	REQUIRE(WAIT_FOR(moment_count("accesses") > 0, SETTLE_MS), "nothing is read");
+	REQUIRE_OK(strike(&shim, SHM_PORT, "DLP", "open"));
+	/* it may have been about to begin */
+	CHECK(moment_count("late_accesses") <= 1, "%ld accesses at the closed gate",
+	      moment_count("late_accesses"));
+	CHECK_NUMBER(shim.group, "stats/drain_timeouts", 0);
+	atomic_store(&c.again, false);
+	call_ends(&c, c.len);
+	REQUIRE_OK(moment_set("access_ms", "0"));
 }
 
 SCENARIO(withheld_calls,
