@@ -17,8 +17,9 @@
  *
  * Write a function to the parameter watched, and "awake" has how many users of the
  * kernel's keep it from falling asleep now, "flr_awake" how many did at its last
- * function level reset, and "channel" the state of its channel to the kernel
- * (pci_channel_state_t: 1 normal, 2 frozen, 3 lost for good). "none" ends it.
+ * function level reset, "channel" the state of its channel to the kernel
+ * (pci_channel_state_t: 1 normal, 2 frozen, 3 lost for good), and "saved" COMMAND in the
+ * kernel's copy of its config space, or -1 if a restore has used that up. "none" ends it.
  *
  * Write anything to the parameter give_up, and its driver is told that it is lost.
  */
@@ -157,6 +158,22 @@ static const struct kernel_param_ops watched_channel_ops = {
 	.get = watched_channel_get,
 };
 module_param_cb(channel, &watched_channel_ops, NULL, 0444);
+
+static int saved_get(char *text, const struct kernel_param *param)
+{
+	int command = -1;
+
+	if (!watched)
+		return -ENODEV;
+	if (watched->state_saved)
+		command = (u16)watched->saved_config_space[PCI_COMMAND / 4];
+	return sysfs_emit(text, "%d\n", command);
+}
+
+static const struct kernel_param_ops saved_ops = {
+	.get = saved_get,
+};
+module_param_cb(saved, &saved_ops, NULL, 0444);
 
 /* As a platform does that has lost a function, outside of any recovery. */
 static int give_up_set(const char *text, const struct kernel_param *param)
