@@ -82,7 +82,8 @@ static void check_long_reads(void)
 		CHECK(got == sizeof(buf), "region %u: a read of %zu bytes gives %zd", regions[i],
 		      sizeof(buf), got);
 		for (unsigned int at = 0; at < sizeof(buf); at++)
-			CHECK(buf[at] == 0xff, "region %u: byte %u is %#x", regions[i], at, buf[at]);
+			CHECK(buf[at] == 0xff, "region %u: byte %u is %#x", regions[i], at,
+			      buf[at]);
 	}
 }
 
@@ -127,6 +128,9 @@ SCENARIO(dead_access_ones,
 		      "access %u: error %d", i, w[i].error);
 		if (w[i].kind == WAITER_LOAD || w[i].kind == WAITER_PREAD)
 			CHECK(w[i].value == ~0u, "access %u gives %#x", i, w[i].value);
+		else
+			CHECK(w[i].value == accesses[i].value, "access %u leaves %#x in its buffer",
+			      i, w[i].value);
 	}
 	check_times(w);
 	check_long_reads();
