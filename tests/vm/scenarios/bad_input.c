@@ -127,8 +127,34 @@ static void check_setting(const struct shim *s, char *line)
 	CHECK(!is_number || strtok(NULL, " "), "%s has no unit", name);
 }
 
+/* What is documented. */
+static const struct {
+	const char *name, *kind, *normal, *values;
+} settings[] = {
+	{ "stall_timeout_ms", "number", "2000", "0 3600000 ms" },
+	{ "hold_timeout_ms", "number", "10000", "0 3600000 ms" },
+	{ "recovery_timeout_ms", "number", "90000", "100 3600000 ms" },
+	{ "dead_access", "word", "ones", "ones fault" },
+	{ "nonfatal_action", "word", "continue", "continue reset" },
+	{ "reset_elision", "word", "never", "never pristine" },
+	{ "breaker_max", "number", "5", "0 63 errors" },
+	{ "breaker_window_ms", "number", "60000", "1 3600000 ms" },
+	{ "revoke", "word", "wait", "wait kill" },
+	{ "revoke_timeout_ms", "number", "10000", "0 3600000 ms" },
+};
+
+static void check_documented(unsigned int n, const char *line)
+{
+	char expected[128];
+
+	REQUIRE(n < sizeof(settings) / sizeof(settings[0]), "'%s' is not documented", line);
+	snprintf(expected, sizeof(expected), "%s %s %s %s", settings[n].name, settings[n].kind,
+		 settings[n].normal, settings[n].values);
+	CHECK(!strcmp(line, expected), "'%s', documented is '%s'", line, expected);
+}
+
 SCENARIO(settings_exported,
-	 "the table of settings has each file of an mdev, with its default and bounds")
+	 "the table of settings has each file of an mdev, with its documented default and bounds")
 {
 	char table[2048], *line, *rest;
 	unsigned int count = 0;
@@ -140,6 +166,7 @@ SCENARIO(settings_exported,
 	REQUIRE_OK(mdev_create(s.addr, "mdr-pci-resume", s.uuid));
 	REQUIRE(sysfs_read(table, sizeof(table), SHIM_CLASS "/settings") > 0, "no table");
 	for (line = strtok_r(table, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		check_documented(count, line);
 		check_setting(&s, line);
 		count++;
 	}
