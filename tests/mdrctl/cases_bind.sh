@@ -33,6 +33,47 @@ bind() {
 	is said "$said" "$dev: is bound to mdr-pci already"
 }
 
+# signalled SIGNAL ARGUMENT...: sends it to mdrctl when "reached" succeeds; what mdrctl said
+# and its exit code are in $said
+signalled() {
+	local signal=$1 out=$host/out pid watchdog status=0 i
+	shift
+	# a shell has them ignored in the background
+	env --default-signal=INT,HUP "$mdrctl" --root "$host" "$@" >"$out" 2>&1 </dev/null &
+	pid=$!
+	# shellcheck disable=SC2046
+	(sleep 20 && kill -KILL $(pgrep -P "$pid") "$pid") >/dev/null 2>&1 &
+	watchdog=$!
+	for ((i = 0; i < 2000; i++)); do
+		! reached || break
+		sleep 0.01
+	done
+	kill -s "$signal" "$pid"
+	[ -z "${after:-}" ] || "$after"
+	wait "$pid" || status=$?
+	kill "$watchdog"
+	said=$(cat "$out")
+	said=${said//"$host"/ROOT}$'\n'"exit $status"
+}
+
+declare_case bind_interrupted "a signal waits until a function has its driver"
+# shellcheck disable=SC2317 # signalled calls its functions
+bind_interrupted() {
+	local after=probes
+	host_igb
+	reached() { [ "$(cat "$sys/bus/pci/drivers/igb/unbind")" = "$dev" ]; }
+	rm "$sys/bus/pci/drivers_probe"
+	mkfifo "$sys/bus/pci/drivers_probe"
+	probes() {
+		host_bind "$dev" mdr-pci
+		timeout 5 cat "$sys/bus/pci/drivers_probe" >"$host/probed" || true
+	}
+	signalled TERM bind "$dev"
+	is said "$said" "$dev: bound to mdr-pci, was bound to igb; group16
+exit 143"
+	is probed "$(cat "$host/probed")" "$dev"
+}
+
 declare_case bind_persistent "a persistent one is bound again at boot, another card in its place is not"
 bind_persistent() {
 	host_igb

@@ -62,16 +62,11 @@ static int bind_new(struct cli *cli, const char *address, const char *driver)
 	return ret;
 }
 
-static int do_bind(struct cli *cli, const struct mdr_function *function, const char *driver)
+static int bind_to(struct cli *cli, const struct mdr_function *function, const char *driver)
 {
 	const char *address = mdr_function_address(function), *was = mdr_function_driver(function);
 	int ret;
 
-	ret = may_be_bound(function);
-	if (!ret)
-		ret = need_driver(cli, driver);
-	if (ret)
-		return ret;
 	if (cli_value(cli, "saved") && !was)
 		ret = bind_new(cli, address, driver);
 	else
@@ -87,6 +82,22 @@ static int do_bind(struct cli *cli, const struct mdr_function *function, const c
 		printf("%s: bound to %s, was bound to %s; group%d\n", address, driver,
 		       was ? was : "nothing", mdr_function_group(function));
 	return END_OK;
+}
+
+static int do_bind(struct cli *cli, const struct mdr_function *function, const char *driver)
+{
+	int ret;
+
+	ret = may_be_bound(function);
+	if (!ret)
+		ret = need_driver(cli, driver);
+	if (ret)
+		return ret;
+	/* between two drivers it has none */
+	interrupts_hold();
+	ret = bind_to(cli, function, driver);
+	interrupts_end();
+	return ret;
 }
 
 static int keep(struct cli *cli, const struct mdr_function *function, const char *driver)
@@ -276,8 +287,11 @@ static int unbind_one(struct cli *cli, const char *name)
 	if (ret)
 		return fail_function(ret, name);
 	ret = may_be_unbound(cli, function);
-	if (!ret)
+	if (!ret) {
+		interrupts_hold();
 		ret = unbind_function(cli, mdr_function_address(function));
+		interrupts_end();
+	}
 	mdr_function_free(function);
 	return ret;
 }

@@ -134,6 +134,18 @@ int run_program(const struct mdr *mdr, const char *const *argv);
 /* The same, with the JSON tree that it prints, to be put; NULL if it prints none. */
 int run_program_json(const struct mdr *mdr, const char *const *argv, struct json_object **tree);
 
+/*
+ * From now on SIGHUP, SIGINT and SIGTERM end the program that runs, and not mdrctl. An
+ * error of run_program() is -EINTR then.
+ */
+void interrupts_keep(void);
+/* The signal that has come since; 0: none. */
+int interrupted(void);
+/* From now on they wait, also in programs that are run. */
+void interrupts_hold(void);
+/* Ends mdrctl by the signal that has come or waits. Returns if there is none. */
+void interrupts_end(void);
+
 int run_list(struct cli *cli);
 int run_status(struct cli *cli);
 int run_bind(struct cli *cli);

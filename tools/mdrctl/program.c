@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Runs other programs, like mdevctl and modprobe.
+ * Runs other programs, like mdevctl and modprobe, and keeps signals away from what must
+ * not be left half done.
  */
 #include <errno.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -11,6 +13,61 @@
 #include "mdrctl.h"
 
 extern char **environ;
+
+/* Those that would end mdrctl, or the one that came; and the program that it is passed to. */
+static const int endings[] = { SIGHUP, SIGINT, SIGTERM };
+static volatile sig_atomic_t came, passes;
+static volatile pid_t running;
+
+static void on_signal(int signo)
+{
+	came = signo;
+	if (passes && running > 0)
+		kill(running, signo);
+}
+
+void interrupts_keep(void)
+{
+	const struct sigaction keep = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	struct sigaction was;
+
+	passes = true;
+	for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++)
+		/* nohup, and a shell for what it runs in the background, have them ignored */
+		if (!sigaction(endings[i], NULL, &was) && was.sa_handler != SIG_IGN)
+			sigaction(endings[i], &keep, NULL);
+}
+
+int interrupted(void)
+{
+	return came;
+}
+
+static void mask(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++)
+		sigaddset(&set, endings[i]);
+	sigprocmask(how, &set, NULL);
+}
+
+void interrupts_hold(void)
+{
+	passes = false;
+	mask(SIG_BLOCK);
+}
+
+void interrupts_end(void)
+{
+	fflush(stdout);
+	mask(SIG_UNBLOCK);
+	if (!came)
+		return;
+	signal(came, SIG_DFL);
+	raise(came);
+}
 
 static int start(const struct mdr *mdr, const char *const *argv,
 		 const posix_spawn_file_actions_t *actions, pid_t *pid)
@@ -24,8 +81,17 @@ static int start(const struct mdr *mdr, const char *const *argv,
 
 static int end(pid_t pid)
 {
+	siginfo_t info;
 	int status;
 
+	running = pid;
+	/* before that */
+	if (passes && came)
+		kill(pid, came);
+	/* until it is reaped below, no other process has its id */
+	while (waitid(P_PID, pid, &info, WEXITED | WNOWAIT) && errno == EINTR)
+		;
+	running = 0;
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
