@@ -36,7 +36,7 @@ bind() {
 # signalled SIGNAL ARGUMENT...: sends it to mdrctl when "reached" succeeds; what mdrctl said
 # and its exit code are in $said
 signalled() {
-	local signal=$1 out=$host/out pid watchdog status=0 i
+	local signal=$1 out=$host/out pid watchdog children status=0 i
 	shift
 	# a shell has them ignored in the background
 	env --default-signal=INT,HUP "$mdrctl" --root "$host" "$@" >"$out" 2>&1 </dev/null &
@@ -48,10 +48,14 @@ signalled() {
 		! reached || break
 		sleep 0.01
 	done
+	children=$(pgrep -P "$pid" || true)
 	kill -s "$signal" "$pid"
 	[ -z "${after:-}" ] || "$after"
 	wait "$pid" || status=$?
 	kill "$watchdog"
+	# if it did not end them
+	# shellcheck disable=SC2086
+	[ -z "$children" ] || kill -KILL $children 2>/dev/null || true
 	said=$(cat "$out")
 	said=${said//"$host"/ROOT}$'\n'"exit $status"
 }
@@ -317,6 +321,63 @@ create_refused() {
 		fail "it is defined"
 }
 
+# kernel_waits TYPE ADDRESS: "mdevctl start" waits for the kernel
+kernel_waits() {
+	local instances
+	instances=$sys/bus/pci/devices/$2/mdev_supported_types/$1/available_instances
+	rm "$instances"
+	mkfifo "$instances"
+}
+
+declare_case create_interrupted "a signal while create works leaves nothing, and ends it as usual"
+create_interrupted() {
+	local signal number
+	while read -r signal number; do
+		host_two
+		kernel_waits mdr-pci-resume "$dev2"
+		reached() { [ -s "$(definition_of "$dev2")" ] && pgrep -P "$pid" -f "mdevctl start" >/dev/null; }
+		signalled "$signal" create --uuid "$uuid2" "$dev2"
+		is said "$said" "mdrctl: $dev2: interrupted; its definition is gone again
+exit $number"
+		[ ! -e "$(definition_of "$dev2")" ] || fail "it is defined"
+	done <<<"TERM 143
+INT 130
+HUP 129"
+}
+
+declare_case create_again "create leaves definitions of other functions alone"
+create_again() {
+	host_two
+	mkdir -p "$host/etc/mdevctl.d/$dev3"
+	echo '{"mdev_type":"mdr-pci-hold","start":"auto","attrs":[]}' >"$(definition_of "$dev3")"
+	rm "$sys/bus/pci/devices/$dev2/mdev_supported_types/mdr-pci-resume/create"
+	mkdir "$sys/bus/pci/devices/$dev2/mdev_supported_types/mdr-pci-resume/create"
+	ctl create --uuid "$uuid2" "$dev2"
+	says "the mdev does not start; its definition is gone again" "exit 1"
+	[ ! -e "$(definition_of "$dev2")" ] || fail "it is defined"
+	[ -e "$(definition_of "$dev3")" ] || fail "the other definition is gone"
+	host_two
+	mkdir -p "$host/etc/mdevctl.d/$dev3"
+	echo '{"mdev_type":"mdr-pci-hold","start":"auto","attrs":[]}' >"$(definition_of "$dev3")"
+	kernel_makes mdr-pci-resume "$dev2"
+	ctl create --manual --uuid "$uuid2" "$dev2"
+	wait
+	is said "$said" "$uuid2: created on $dev2 with profile nvme"
+	is start "$(jq -r .start "$(definition_of "$dev2")")" manual
+	is other "$(jq -r .start "$(definition_of "$dev3")")" auto
+}
+
+declare_case create_stays "what create cannot take back, it says"
+create_stays() {
+	host_two
+	# shellcheck disable=SC2016 # for sh
+	program mdevctl 'case $1 in define) mkdir -p '"$host/etc/mdevctl.d/$dev2"' && : >'"$(definition_of "$dev2")"' ;; *) exit 1 ;; esac'
+	ctl create --uuid "$uuid2" "$dev2"
+	is said "$said" "mdrctl: $dev2: the mdev does not start; its definition stays
+  next: mdevctl undefine --uuid $uuid2 --parent $dev2
+exit 1"
+}
+
 declare_case create_no_mdevctl "without mdevctl, that is what is said"
 create_no_mdevctl() {
 	host_two
@@ -354,6 +415,19 @@ remove() {
 	[ -e "$host/etc/mdevctl.d/$dev/$uuid" ] || fail "it is not defined"
 	ctl remove "$uuid"
 	is said "$said" "$uuid: removed"
+}
+
+declare_case remove_partly "remove says which definition stays, because it is another driver's"
+remove_partly() {
+	host_two
+	accepted mdevctl define -u "$uuid"
+	mkdir -p "$host/etc/mdevctl.d/$dev2"
+	echo '{"mdev_type":"nvidia-222","start":"auto","attrs":[]}' >"$host/etc/mdevctl.d/$dev2/$uuid"
+	kernel_removes "$dev" "$uuid"
+	golden remove-partly remove "$uuid"
+	wait
+	[ ! -e "$host/etc/mdevctl.d/$dev/$uuid" ] || fail "it is defined"
+	[ -e "$host/etc/mdevctl.d/$dev2/$uuid" ] || fail "the other definition is gone"
 }
 
 declare_case remove_refused "what is not an mdev of mdev_recovery is not removed"

@@ -12,6 +12,7 @@
 #include "mdrctl.h"
 
 #define PROFILES "/usr/share/mdev-recovery/profiles"
+#define MDEVS "sys/bus/mdev/devices"
 
 static int mdevctl(struct cli *cli, const char *const *argv)
 {
@@ -20,6 +21,10 @@ static int mdevctl(struct cli *cli, const char *const *argv)
 	if (ret == -ENOENT)
 		return fail(END_FAILED, "mdevctl", "install the package mdevctl",
 			    "there is no such program");
+	/* a signal ended it; if it was meant for us, too, that is said later */
+	if (ret == -EINTR)
+		return interrupted() ? END_FAILED :
+		       fail(END_FAILED, "mdevctl", NULL, "was killed");
 	if (ret < 0)
 		return fail_errno(ret, "mdevctl", NULL);
 	return ret ? END_FAILED : END_OK;
@@ -120,31 +125,74 @@ static void wait_for_udev(const struct cli *cli)
 		run_program(cli->mdr, settle);
 }
 
+/* Of this function only: another one may have a definition of the same UUID. */
+static int undefine(struct cli *cli, const char *parent, const char *uuid)
+{
+	const char *const argv[] = { "mdevctl", "undefine", "--uuid", uuid, "--parent", parent,
+				     NULL };
+
+	return mdevctl(cli, argv);
+}
+
+static bool is_defined(struct cli *cli, const char *parent, const char *uuid)
+{
+	return has_file(cli->mdr, "etc/mdevctl.d/%s/%s", parent, uuid);
+}
+
+static bool is_running(struct cli *cli, const char *address, const char *uuid)
+{
+	char running[MDR_UUID_SIZE];
+
+	return has_mdev(cli, address, running) && !strcmp(running, uuid);
+}
+
+/* The mdev does not start, or a signal came before it had. */
+static int take_back(struct cli *cli, const char *address, const char *uuid, bool made)
+{
+	const char *const stop[] = { "mdevctl", "stop", "--uuid", uuid, NULL };
+	const char *cause = interrupted() ? "interrupted" : "the mdev does not start";
+	const char *log = interrupted() ? NULL : "see above, and the kernel log";
+	char next[192];
+
+	interrupts_hold();
+	/* some of its settings may be missing */
+	if (interrupted() && is_running(cli, address, uuid))
+		mdevctl(cli, stop);
+	if (!made || !is_defined(cli, address, uuid))
+		return fail(END_FAILED, address, log, "%s; nothing was made", cause);
+	undefine(cli, address, uuid);
+	if (!is_defined(cli, address, uuid))
+		return fail(END_FAILED, address, log, "%s; its definition is gone again", cause);
+	snprintf(next, sizeof(next), "mdevctl undefine --uuid %s --parent %s", uuid, address);
+	return fail(END_FAILED, address, next, "%s; its definition stays", cause);
+}
+
 static int define_and_start(struct cli *cli, const char *address, const char *uuid,
 			    const char *file)
 {
 	const char *const define[] = { "mdevctl", "define", "--uuid", uuid, "--parent", address,
 				       "--jsonfile", file, NULL };
-	const char *const manual[] = { "mdevctl", "modify", "--uuid", uuid, "--manual", NULL };
-	const char *const start[] = { "mdevctl", "start", "--uuid", uuid, NULL };
-	const char *const undefine[] = { "mdevctl", "undefine", "--uuid", uuid, NULL };
-	char running[MDR_UUID_SIZE];
-	int ret;
+	const char *const manual[] = { "mdevctl", "modify", "--uuid", uuid, "--parent", address,
+				       "--manual", NULL };
+	const char *const start[] = { "mdevctl", "start", "--uuid", uuid, "--parent", address,
+				      NULL };
+	bool modify = cli_value(cli, "manual");
+	const char *const *const steps[] = { define, modify ? manual : start, start };
+	int count = modify ? 3 : 2, ret = END_OK;
+	bool made = !is_defined(cli, address, uuid);
 
+	interrupts_keep();
 	wait_for_udev(cli);
-	ret = mdevctl(cli, define);
-	if (ret)
-		return fail(ret, address, "see above", "mdevctl does not define the mdev");
-	if (cli_value(cli, "manual"))
-		ret = mdevctl(cli, manual);
-	if (!ret)
-		ret = mdevctl(cli, start);
+	for (int i = 0; !ret && i < count; i++) {
+		ret = interrupted() ? END_FAILED : mdevctl(cli, steps[i]);
+		if (ret && steps[i] == define && !interrupted())
+			return fail(ret, address, "see above",
+				    "mdevctl does not define the mdev");
+	}
 	/* udev may have started it after all */
-	if (!ret || (has_mdev(cli, address, running) && !strcmp(running, uuid)))
+	if (!ret || (!interrupted() && is_running(cli, address, uuid)))
 		return END_OK;
-	mdevctl(cli, undefine);
-	return fail(ret, address, "see above, and the kernel log",
-		    "the mdev does not start; its definition is gone again");
+	return take_back(cli, address, uuid, made);
 }
 
 int run_create(struct cli *cli)
@@ -173,6 +221,8 @@ int run_create(struct cli *cli)
 	if (!ret)
 		printf("%s: created on %s with profile %s\n", uuid, address, name);
 	mdr_function_free(function);
+	if (ret)
+		interrupts_end();
 	return ret;
 }
 
@@ -190,27 +240,93 @@ static bool is_our_definition(const char *path)
 	return ours;
 }
 
-/* Does mdevctl have definitions of it, and are all of them ours? */
-static bool is_defined(struct cli *cli, const char *uuid)
+/* mdevctl's definitions of it, of all functions; to be freed. */
+static void find_definitions(struct cli *cli, const char *uuid, glob_t *found)
 {
 	char pattern[PATH_MAX];
-	glob_t found = {};
-	bool ours;
 
+	*found = (glob_t) {};
 	snprintf(pattern, sizeof(pattern), "%s/etc/mdevctl.d/*/%s", mdr_root(cli->mdr), uuid);
-	ours = !glob(pattern, 0, NULL, &found);
-	for (size_t i = 0; ours && i < found.gl_pathc; i++)
-		ours = is_our_definition(found.gl_pathv[i]);
-	globfree(&found);
-	return ours;
+	if (glob(pattern, 0, NULL, found))
+		found->gl_pathc = 0;
+}
+
+/* The parent that a definition is for: the last directory of its path. */
+static const char *parent_of(const char *path, char parent[NAME_MAX + 1])
+{
+	const char *end = strrchr(path, '/'), *begin = end;
+
+	while (begin > path && begin[-1] != '/')
+		begin--;
+	snprintf(parent, NAME_MAX + 1, "%.*s", (int)(end - begin), begin);
+	return parent;
+}
+
+static bool any_is_ours(const glob_t *found)
+{
+	for (size_t i = 0; i < found->gl_pathc; i++)
+		if (is_our_definition(found->gl_pathv[i]))
+			return true;
+	return false;
+}
+
+static int undefine_ours(struct cli *cli, const char *uuid, const glob_t *found)
+{
+	char parent[NAME_MAX + 1];
+	int end = END_OK, ret;
+
+	for (size_t i = 0; i < found->gl_pathc; i++) {
+		if (!is_our_definition(found->gl_pathv[i]))
+			continue;
+		ret = undefine(cli, parent_of(found->gl_pathv[i], parent), uuid);
+		end = end ? end : ret;
+	}
+	return end;
+}
+
+/* mdevctl would still start an mdev of this UUID from it. */
+static void say_what_stays(const char *uuid, const glob_t *found)
+{
+	char parent[NAME_MAX + 1], next[NAME_MAX + 128];
+
+	for (size_t i = 0; i < found->gl_pathc; i++) {
+		const char *path = found->gl_pathv[i];
+		struct json_object *tree;
+		const char *type;
+
+		if (access(path, F_OK))
+			continue;
+		tree = json_object_from_file(path);
+		type = get_text(tree, "mdev_type");
+		parent_of(path, parent);
+		snprintf(next, sizeof(next), "if nobody needs it: mdevctl undefine -u %s -p %s",
+			 uuid, parent);
+		fail(END_OK, uuid, next, "a definition for %s stays, which is not ours: type %s",
+		     parent, *type ? type : "unknown");
+		json_object_put(tree);
+	}
+}
+
+static int stop_and_undefine(struct cli *cli, const char *uuid, const struct mdr_mdev *mdev,
+			     const glob_t *found)
+{
+	const char *const stop[] = { "mdevctl", "stop", "--uuid", uuid, NULL };
+	int ret = mdev ? mdevctl(cli, stop) : END_OK;
+
+	if (!ret && !cli_value(cli, "keep"))
+		ret = undefine_ours(cli, uuid, found);
+	if (ret)
+		return fail(ret, uuid, "see above, and the kernel log", "is not removed");
+	printf("%s: %s\n", uuid, cli_value(cli, "keep") ? "stopped" : "removed");
+	if (!cli_value(cli, "keep"))
+		say_what_stays(uuid, found);
+	return END_OK;
 }
 
 static int remove_one(struct cli *cli, const char *uuid)
 {
-	const char *const stop[] = { "mdevctl", "stop", "--uuid", uuid, NULL };
-	const char *const undefine[] = { "mdevctl", "undefine", "--uuid", uuid, NULL };
 	struct mdr_mdev *mdev = NULL;
-	bool defined;
+	glob_t found;
 	int ret;
 
 	if (!mdr_uuid_valid(uuid))
@@ -218,18 +334,15 @@ static int remove_one(struct cli *cli, const char *uuid)
 	ret = mdr_mdev_get(cli->mdr, uuid, &mdev);
 	if (ret && ret != -ENOENT)
 		return fail_errno(ret, uuid, NULL);
-	defined = is_defined(cli, uuid);
-	if (!mdev && (!defined || has_file(cli->mdr, "sys/bus/mdev/devices/%s", uuid)))
-		return fail(END_NOT_FOUND, uuid, "mdrctl list shows what there is",
-			    "mdev_recovery has no such mdev");
-	ret = mdev ? mdevctl(cli, stop) : END_OK;
-	if (!ret && defined && !cli_value(cli, "keep"))
-		ret = mdevctl(cli, undefine);
+	find_definitions(cli, uuid, &found);
+	if (!mdev && (!any_is_ours(&found) || has_file(cli->mdr, MDEVS "/%s", uuid)))
+		ret = fail(END_NOT_FOUND, uuid, "mdrctl list shows what there is",
+			   "mdev_recovery has no such mdev");
+	else
+		ret = stop_and_undefine(cli, uuid, mdev, &found);
+	globfree(&found);
 	mdr_mdev_free(mdev);
-	if (ret)
-		return fail(ret, uuid, "see above, and the kernel log", "is not removed");
-	printf("%s: %s\n", uuid, cli_value(cli, "keep") ? "stopped" : "removed");
-	return END_OK;
+	return ret;
 }
 
 int run_remove(struct cli *cli)
