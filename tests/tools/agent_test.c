@@ -332,6 +332,27 @@ static void domain_is_kept(void **state)
 	assert_true(forgotten());
 }
 
+/* Nor has it stopped if a new agent's first look at it is refused. */
+static void domain_is_kept_at_start(void **state)
+{
+	(void)state;
+	change("evicting");
+	libvirt.mdev = NULL;
+	libvirt.silent = true;
+	step();
+	assert_true(kept("detached"));
+	restart();
+	agent_list_begin(&agent);
+	agent_domain_kept(&agent, DOMAIN_A);
+	agent_list_end(&agent);
+	agent_step(&agent, now);
+	assert_true(kept("detached"));
+	libvirt.silent = false;
+	change("open");
+	assert_int_equal(libvirt.attaches, 1);
+	assert_true(at_rest());
+}
+
 /* A failed group waits for the administrator. */
 static void failed_group(void **state)
 {
@@ -459,7 +480,8 @@ int main(void)
 		TEST(lost_last_uevent), TEST(looks_at_rest), TEST(administrator_detaches),
 		TEST(administrator_detaches_resume), TEST(other_group), TEST(domain_starts_anew),
 		TEST(domain_starts_anew_unseen), TEST(libvirt_restarts), TEST(libvirt_hangs),
-		TEST(libvirt_away_at_first), TEST(domain_is_kept), TEST(failed_group),
+		TEST(libvirt_away_at_first), TEST(domain_is_kept),
+		TEST(domain_is_kept_at_start), TEST(failed_group),
 		TEST(mdev_removed), TEST(attach_refused), TEST(returned), TEST(stayed),
 		TEST(no_groups), TEST(damaged_file),
 	};

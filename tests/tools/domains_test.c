@@ -2,7 +2,8 @@
 /*
  * Runs libvirt itself, with its test driver: a running domain with an mdev gets a
  * record, events bring news without a list, one domain that vanishes does not hide the
- * others, and a libvirt that does not answer stops nobody.
+ * others, what libvirt refuses is asked again, and a libvirt that does not answer stops
+ * nobody.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,6 +40,7 @@ static struct domains domains;
 static struct agent agent;
 static char sysfs[128];
 static int lists, descriptions;
+static int refuse_lists, refuse_descriptions, refuse_states;	/* so many */
 static const char *vanishes;
 
 /* libvirt's own, and what the test does around them; see the linker's --wrap */
@@ -48,11 +50,15 @@ int __wrap_virConnectListAllDomains(virConnectPtr connection, virDomainPtr **lis
 				    unsigned int flags);
 char *__real_virDomainGetXMLDesc(virDomainPtr domain, unsigned int flags);
 char *__wrap_virDomainGetXMLDesc(virDomainPtr domain, unsigned int flags);
+int __real_virDomainGetState(virDomainPtr domain, int *state, int *reason, unsigned int flags);
+int __wrap_virDomainGetState(virDomainPtr domain, int *state, int *reason, unsigned int flags);
 
 int __wrap_virConnectListAllDomains(virConnectPtr connection, virDomainPtr **list,
 				    unsigned int flags)
 {
 	lists++;
+	if (refuse_lists && refuse_lists--)
+		return -1;
 	return __real_virConnectListAllDomains(connection, list, flags);
 }
 
@@ -61,7 +67,29 @@ char *__wrap_virDomainGetXMLDesc(virDomainPtr domain, unsigned int flags)
 	descriptions++;
 	if (vanishes && !strcmp(virDomainGetName(domain), vanishes))
 		virDomainDestroy(domain);
+	if (refuse_descriptions && refuse_descriptions--)
+		return NULL;
 	return __real_virDomainGetXMLDesc(domain, flags);
+}
+
+int __wrap_virDomainGetState(virDomainPtr domain, int *state, int *reason, unsigned int flags)
+{
+	if (refuse_states && refuse_states--)
+		return -1;
+	return __real_virDomainGetState(domain, state, reason, flags);
+}
+
+/* stderr goes to a file; how often it has a text. */
+static int logged(const char *text)
+{
+	const char *at = fake_read("log");
+	int count = 0;
+
+	while ((at = strstr(at, text))) {
+		count++;
+		at++;
+	}
+	return count;
 }
 
 static void turn(void)
@@ -92,6 +120,9 @@ static void begin(const char *uri)
 	lists = 0;
 	descriptions = 0;
 	vanishes = NULL;
+	refuse_lists = 0;
+	refuse_descriptions = 0;
+	refuse_states = 0;
 }
 
 static int setup(void **state)
@@ -193,6 +224,75 @@ static void vanishing(void **state)
 	virDomainDestroy(a);
 	virDomainFree(a);
 	virDomainFree(b);
+	assert_true(domains_stop(&domains));
+}
+
+static void log_to_file(void)
+{
+	assert_non_null(freopen(fake_path("log"), "w", stderr));
+	setvbuf(stderr, NULL, _IONBF, 0);
+}
+
+static void turns(int ms)
+{
+	int64_t end = now_ms() + ms;
+
+	while (now_ms() < end)
+		turn();
+}
+
+/* libvirt is busy: it is asked again, ever less often, and one line says so. */
+static void busy(void **state)
+{
+	virDomainPtr domain;
+	int of_events;
+
+	(void)state;
+	begin("test:///default");
+	assert_true(eventually(agent.known));
+	log_to_file();
+	refuse_descriptions = 1000;
+	domain = create(XML_OF("guest", DOMAIN_A, MDEV_A));
+	assert_true(eventually(descriptions));
+	turns(500);
+	of_events = descriptions;
+	turns(1000);
+	/* again after a second, then after two more */
+	assert_int_equal(descriptions, of_events + 1);
+	assert_null(record_of(DOMAIN_A));
+	refuse_descriptions = 0;
+	assert_true(eventually(record_of(DOMAIN_A)));
+	assert_true(record_of(DOMAIN_A)->running);
+	assert_int_equal(descriptions, of_events + 2);
+	assert_int_equal(logged("cannot describe domain guest"), 1);
+	assert_int_equal(logged("domain guest can be described again"), 1);
+	/* without the state it is not known whether the guest can be told */
+	refuse_states = 1;
+	assert_int_equal(virDomainSuspend(domain), 0);
+	assert_true(eventually(record_of(DOMAIN_A)->halted == route_paused));
+	assert_int_equal(refuse_states, 0);
+	assert_int_equal(logged("cannot describe domain guest"), 2);
+	virDomainDestroy(domain);
+	virDomainFree(domain);
+	assert_true(eventually(!record_of(DOMAIN_A)));
+	assert_true(domains_stop(&domains));
+}
+
+/* Likewise if it does not list its domains. */
+static void no_list(void **state)
+{
+	(void)state;
+	log_to_file();
+	begin("test:///default");
+	refuse_lists = 3;
+	for (int i = 0; i < 3; i++) {
+		assert_true(eventually(refuse_lists == 2 - i && !domains.connection));
+		domains.try_ms = 0;
+		mailbox_look(&domains.mailbox, DOMAIN_A);
+	}
+	assert_true(eventually(agent.known));
+	assert_int_equal(logged("no list of domains"), 1);
+	assert_int_equal(logged("connected to"), 1);
 	assert_true(domains_stop(&domains));
 }
 
@@ -326,6 +426,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(news, setup, teardown),
 		cmocka_unit_test_setup_teardown(quiet, setup, teardown),
 		cmocka_unit_test_setup_teardown(vanishing, setup, teardown),
+		cmocka_unit_test_setup_teardown(busy, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_list, setup, teardown),
 		cmocka_unit_test_setup_teardown(refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(nobody_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(not_wanted, setup, teardown),

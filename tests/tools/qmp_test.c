@@ -36,6 +36,7 @@ static struct {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	bool silent;		/* answers nothing but the greeting */
+	bool refuses;		/* to list its devices */
 	bool has_device, running, panicked, acpi;
 	bool neighbour;
 	bool unused;		/* the guest has given the device no addresses */
@@ -103,6 +104,8 @@ static const char *returned(const char *command, struct json_object *request)
 		       "{\"running\":false,\"status\":\"paused\"}";
 	if (!strcmp(command, "query-pci")) {
 		qemu.looks++;
+		if (qemu.refuses)
+			return NULL;
 		if (!qemu.has_device)
 			return PORT_JSON("");
 		if (qemu.unused)
@@ -208,6 +211,7 @@ static int setup(void **state)
 	qemu.panicked = false;
 	qemu.acpi = true;
 	qemu.silent = false;
+	qemu.refuses = false;
 	qemu.neighbour = false;
 	qemu.unused = false;
 	qemu.speed = "5";
@@ -354,6 +358,29 @@ static void ends(void **state)
 	assert_true(eventually(agent.known && record()));
 }
 
+/* It answers again, but not yet to all: that is no reason to forget an eviction. */
+static void refuses(void **state)
+{
+	int looks;
+
+	(void)state;
+	assert_true(eventually(agent.known && record()));
+	fake_group("group16", "failed", "hold", 8, MDEV_A);
+	qemu.has_device = false;
+	record()->phase = PHASE_DETACHED;
+	record()->seen = false;
+	qemu.refuses = true;
+	shutdown(qemu.client, SHUT_RDWR);
+	assert_true(eventually(!agent.known));
+	looks = qemu.looks;
+	qmp.try_ms = 0;
+	mailbox_look(&qmp.mailbox, DOMAIN_A);
+	assert_true(eventually(agent.known && qemu.looks > looks));
+	turn();
+	assert_non_null(record());
+	assert_int_equal(record()->phase, PHASE_DETACHED);
+}
+
 /* It accepts the connection and is silent: the main thread does not wait. */
 static void silent(void **state)
 {
@@ -376,6 +403,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(used, setup, teardown),
 		cmocka_unit_test_setup_teardown(endless, setup, teardown),
 		cmocka_unit_test_setup_teardown(ends, setup, teardown),
+		cmocka_unit_test_setup_teardown(refuses, setup, teardown),
 		cmocka_unit_test_setup_teardown(silent, setup, teardown),
 	};
 

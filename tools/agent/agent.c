@@ -302,7 +302,7 @@ static unsigned int conditions_of(struct agent *agent, const struct record *reco
 
 static enum presence presence_of(const struct agent *agent, const struct record *record)
 {
-	if (!agent->known)
+	if (!agent->known || record->unclear)
 		return PRESENCE_UNKNOWN;
 	if (!record->running)
 		return PRESENCE_STOPPED;

@@ -15,6 +15,15 @@
 #define KEEPALIVE_S	5
 #define KEEPALIVE_COUNT	3
 #define RECONNECT_MS	5000
+#define AGAIN_FIRST_MS	1000	/* after a look that libvirt has refused; then twice as long */
+#define AGAIN_MOST_MS	60000
+
+/* A domain that libvirt has refused to describe, and when it is asked again. */
+struct again {
+	struct again *next;
+	char domain[UUID_SIZE];
+	int64_t wait_ms, at_ms;
+};
 
 /*
  * The event loop: what changes in a domain is a reason for a new view of it.
@@ -107,10 +116,78 @@ static void listen(struct domains *domains)
 							 NULL);
 }
 
+static struct again **find_again(struct domains *domains, const char *uuid)
+{
+	struct again **at = &domains->again;
+
+	while (*at && strcmp((*at)->domain, uuid))
+		at = &(*at)->next;
+	return at;
+}
+
+static void drop_again(struct again **at)
+{
+	struct again *again = *at;
+
+	*at = again->next;
+	free(again);
+}
+
+/* It may be busy, or restarting. Logs the first refusal of several in a row. */
+static void refused(struct domains *domains, const char *uuid, const char *name, const char *why)
+{
+	struct again **at = find_again(domains, uuid), *again = *at;
+
+	if (!again) {
+		log_error("libvirt: cannot describe domain %s: %s; trying again", name, why);
+		again = calloc(1, sizeof(*again));
+		if (!again)
+			abort();
+		snprintf(again->domain, sizeof(again->domain), "%s", uuid);
+		*at = again;
+	}
+	/* an event may have been the reason to look earlier */
+	if (again->at_ms <= now_ms()) {
+		again->wait_ms = again->wait_ms ? 2 * again->wait_ms : AGAIN_FIRST_MS;
+		if (again->wait_ms > AGAIN_MOST_MS)
+			again->wait_ms = AGAIN_MOST_MS;
+		again->at_ms = now_ms() + again->wait_ms;
+	}
+	mailbox_answer_simple(&domains->mailbox, ANSWER_KEPT, uuid);
+}
+
+/* name: NULL if the domain has gone. */
+static void not_refused(struct domains *domains, const char *uuid, const char *name)
+{
+	struct again **at = find_again(domains, uuid);
+
+	if (!*at)
+		return;
+	if (name)
+		log_info("libvirt: domain %s can be described again", name);
+	drop_again(at);
+}
+
+/* When to do something although nothing happens; 0: never. */
+static int64_t next_try_ms(const struct domains *domains)
+{
+	int64_t next_ms = 0;
+
+	if (!domains->connection)
+		return domains->try_ms;
+	for (const struct again *again = domains->again; again; again = again->next)
+		if (!next_ms || again->at_ms < next_ms)
+			next_ms = again->at_ms;
+	return next_ms;
+}
+
 static void disconnect(struct domains *domains)
 {
 	if (!domains->connection)
 		return;
+	/* the next connection begins with a look at all */
+	while (domains->again)
+		drop_again(&domains->again);
 	mailbox_calls(&domains->mailbox, "close the connection");
 	for (int i = 0; i < DOMAINS_EVENTS; i++)
 		if (domains->callbacks[i] >= 0)
@@ -131,39 +208,47 @@ static bool has_gone(virDomainPtr domain)
 	       !virDomainIsActive(domain);
 }
 
+static void gone(struct domains *domains, const char *uuid)
+{
+	not_refused(domains, uuid, NULL);
+	mailbox_answer_simple(&domains->mailbox, ANSWER_GONE, uuid);
+}
+
 /* A domain that ends between the list and its XML is gone; the others are not affected. */
 static void view(struct domains *domains, virDomainPtr domain, const char *uuid)
 {
 	const char *name = virDomainGetName(domain);
 	struct answer *answer;
 	int id, state;
-	char *xml;
+	char *xml, *why;
 
 	id = (int)virDomainGetID(domain);
 	if (id < 0) {
-		mailbox_answer_simple(&domains->mailbox, ANSWER_GONE, uuid);
+		gone(domains, uuid);
 		return;
 	}
 	xml = virDomainGetXMLDesc(domain, 0);
-	if (!xml && has_gone(domain)) {
-		mailbox_answer_simple(&domains->mailbox, ANSWER_GONE, uuid);
+	if (!xml || virDomainGetState(domain, &state, NULL, 0)) {
+		/* the next call makes libvirt forget it */
+		why = copy(last_words(domains));
+		if (has_gone(domain))
+			gone(domains, uuid);
+		else
+			refused(domains, uuid, name, why);
+		free(why);
+		free(xml);
 		return;
 	}
-	if (!xml) {
-		log_error("libvirt: cannot describe domain %s: %s", name, last_words(domains));
-		mailbox_answer_simple(&domains->mailbox, ANSWER_KEPT, uuid);
-		return;
-	}
+	not_refused(domains, uuid, name);
 	answer = answer_new(ANSWER_DOMAIN, uuid);
 	answer->id = id;
 	answer->name = copy(name);
 	answer->xml = xml;
-	if (!virDomainGetState(domain, &state, NULL, 0))
-		answer->halted = route_halted(state);
+	answer->halted = route_halted(state);
 	mailbox_answer(&domains->mailbox, answer);
 }
 
-static void list(struct domains *domains)
+static bool list(struct domains *domains)
 {
 	char uuid[VIR_UUID_STRING_BUFLEN];
 	virDomainPtr *domain = NULL;
@@ -172,11 +257,8 @@ static void list(struct domains *domains)
 	mailbox_calls(&domains->mailbox, "list the domains");
 	count = virConnectListAllDomains(domains->connection, &domain,
 					 VIR_CONNECT_LIST_DOMAINS_ACTIVE);
-	if (count < 0) {
-		log_error("libvirt: cannot list the domains: %s", last_words(domains));
-		disconnect(domains);
-		return;
-	}
+	if (count < 0)
+		return false;
 	mailbox_answer_simple(&domains->mailbox, ANSWER_LIST_BEGIN, NULL);
 	for (int i = 0; i < count; i++) {
 		if (!virDomainGetUUIDString(domain[i], uuid))
@@ -185,25 +267,39 @@ static void list(struct domains *domains)
 	}
 	free(domain);
 	mailbox_answer_simple(&domains->mailbox, ANSWER_LIST_END, NULL);
+	return true;
+}
+
+/* Logs a problem once, and the next one. */
+static void say_no(struct domains *domains, const char *problem)
+{
+	if (domains->said != problem)
+		log_info("libvirt: %s %s (%s); waiting for it", problem, domains->uri,
+			 last_words(domains));
+	domains->said = problem;
 }
 
 static void connect_now(struct domains *domains)
 {
+	static const char no_connection[] = "no connection to";
+	static const char no_list[] = "no list of domains from";
+
 	mailbox_calls(&domains->mailbox, "connect");
 	domains->connection = virConnectOpen(domains->uri);
 	domains->try_ms = now_ms() + RECONNECT_MS;
 	if (!domains->connection) {
-		if (!domains->said)
-			log_info("libvirt: no connection to %s (%s); waiting for it", domains->uri,
-				 last_words(domains));
-		domains->said = true;
+		say_no(domains, no_connection);
 		return;
 	}
-	domains->said = false;
 	/* register for events first, so that no change after the list is missed */
 	listen(domains);
+	if (!list(domains)) {
+		say_no(domains, no_list);
+		disconnect(domains);
+		return;
+	}
+	domains->said = NULL;
 	log_info("libvirt: connected to %s", domains->uri);
-	list(domains);
 }
 
 static void do_look(struct domains *domains, virDomainPtr domain, const struct job *job)
@@ -211,7 +307,9 @@ static void do_look(struct domains *domains, virDomainPtr domain, const struct j
 	if (domain)
 		view(domains, domain, job->domain);
 	else if (domains->connection && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
-		mailbox_answer_simple(&domains->mailbox, ANSWER_GONE, job->domain);
+		gone(domains, job->domain);
+	else if (domains->connection)
+		refused(domains, job->domain, job->domain, last_words(domains));
 }
 
 static const char *try_attach(struct domains *domains, virDomainPtr domain, const struct job *job)
@@ -301,6 +399,20 @@ static void work(struct domains *domains, const struct job *job)
 		virDomainFree(domain);
 }
 
+/* One look that libvirt has refused before, if it is time. */
+static void look_again(struct domains *domains)
+{
+	struct job job = { .type = JOB_LOOK };
+
+	for (const struct again *again = domains->again; again; again = again->next) {
+		if (again->at_ms > now_ms())
+			continue;
+		snprintf(job.domain, sizeof(job.domain), "%s", again->domain);
+		work(domains, &job);
+		return;
+	}
+}
+
 static void *run_worker(void *arg)
 {
 	struct domains *domains = arg;
@@ -308,14 +420,16 @@ static void *run_worker(void *arg)
 	struct job *job;
 
 	do {
-		job = mailbox_next(&domains->mailbox, domains->connection,
-				   domains->connection ? 0 : domains->try_ms, &wanted, &lost);
+		job = mailbox_next(&domains->mailbox, domains->connection, next_try_ms(domains),
+				   &wanted, &lost);
 		if (lost && domains->connection)
 			log_info("libvirt: %s closed the connection", domains->uri);
 		if (lost || !wanted)
 			disconnect(domains);
 		if (wanted && !domains->connection && domains->try_ms <= now_ms())
 			connect_now(domains);
+		if (!job)
+			look_again(domains);
 		if (job) {
 			work(domains, job);
 			job_free(job);

@@ -23,8 +23,9 @@ struct domains {
 	/* of the worker */
 	virConnectPtr connection;	/* NULL if there is none */
 	int callbacks[DOMAINS_EVENTS];
-	bool said;			/* that there is no connection has been logged */
+	const char *said;		/* what has been logged of there being none, or NULL */
 	int64_t try_ms;			/* no attempt to connect before */
+	struct again *again;		/* domains that libvirt has refused to describe */
 };
 
 /* Starts the threads. Return: 0 or -errno. */

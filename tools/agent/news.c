@@ -67,6 +67,7 @@ void agent_domain(struct agent *agent, const struct domain_view *view)
 		if (!strcmp(record->domain, view->uuid)) {
 			record->seen = false;
 			record->running = false;
+			record->unclear = false;
 		}
 	if (hostdev_each(view->xml, see_hostdev, &look))
 		log_error("domain %s: cannot read its XML", view->name);
@@ -83,8 +84,11 @@ void agent_domain(struct agent *agent, const struct domain_view *view)
 void agent_domain_kept(struct agent *agent, const char *uuid)
 {
 	for (struct record *record = agent->records.first; record; record = record->next)
-		if (!strcmp(record->domain, uuid))
+		if (!strcmp(record->domain, uuid)) {
 			record->listed = true;
+			/* an agent that was started anew knows nothing, and not that it stopped */
+			record->unclear = !record->running;
+		}
 }
 
 void agent_domain_gone(struct agent *agent, const char *uuid)
@@ -93,6 +97,7 @@ void agent_domain_gone(struct agent *agent, const char *uuid)
 		if (!strcmp(record->domain, uuid)) {
 			record->seen = false;
 			record->running = false;
+			record->unclear = false;
 		}
 	agent->due = true;
 }
@@ -109,6 +114,7 @@ void agent_list_end(struct agent *agent)
 		if (!record->listed) {
 			record->seen = false;
 			record->running = false;
+			record->unclear = false;
 		}
 	agent->known = true;
 	agent->due = true;
@@ -145,6 +151,8 @@ void agent_attached(struct agent *agent, const char *mdev, const char *domain,
 		say(LOG_LEVEL_INFO, record, NULL, "re-attached to domain %s", record->name);
 		set_phase(agent, record, PHASE_ATTACHED);
 		record->seen = true;
+		record->running = true;
+		record->unclear = false;
 		record->attempts = 0;
 		record->retry_ms = 0;
 		if (!group_of_mdev(agent->sysfs, mdev, group))

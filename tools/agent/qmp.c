@@ -171,6 +171,8 @@ static void view(struct qmp *qmp)
 		answer->halted = halted_in(status);
 		answer->xml = machine_describe(buses, ask_property, qmp);
 		mailbox_answer(&qmp->mailbox, answer);
+	} else {
+		mailbox_answer_simple(&qmp->mailbox, ANSWER_KEPT, qmp->domain);
 	}
 	json_object_put(status);
 	json_object_put(buses);

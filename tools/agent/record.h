@@ -40,6 +40,7 @@ struct record {
 	const char *halted;	/* and why its CPUs do not run; NULL: they do */
 	bool seen;		/* the mdev was in its XML at the last look */
 	bool listed;		/* the domain, in the list that is being made */
+	bool unclear;		/* there was a look, which libvirt refused, and none before */
 	bool busy;		/* libvirt is at work for it */
 	const char *said;	/* the latest reason in the log for being stuck */
 	unsigned int attempts;	/* failed attempts to attach */
