@@ -49,6 +49,19 @@ reload mdr-agent"
 	golden retry-refused retry
 }
 
+declare_case retry_denied "a user who may not reload the agent is told so"
+retry_denied() {
+	local status=0
+	host_two
+	has_systemctl 0 4
+	golden retry-denied retry
+	# as systemctl ends if it could ask for a password, but nobody is there to answer
+	has_systemctl 0 1
+	chmod -R go+rwX "$work"
+	said=$(setpriv --reuid 65534 --clear-groups "$mdrctl" --root "$host" retry 2>&1) || status=$?
+	diff "$here/golden/retry-denied" <(printf '%s\nexit %s\n' "$said" "$status")
+}
+
 declare_case doctor_domain "of a domain, what the agent finds, and whether the agent runs"
 doctor_domain() {
 	host_well

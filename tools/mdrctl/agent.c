@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "doctor.h"
 
 #define SERVICE "mdr-agent"
 #define NO_DOMAIN 3		/* an exit code of mdr-agent */
+#define NOT_PERMITTED 4		/* and of systemctl */
 
 static bool agent_runs(struct cli *cli)
 {
@@ -30,9 +32,12 @@ int run_retry(struct cli *cli)
 	ret = run_program(cli->mdr, reload);
 	if (ret < 0)
 		return fail_errno(ret, SERVICE, NULL);
+	/* without polkit's agent systemctl has another code for the same */
+	if (ret == NOT_PERMITTED || (ret && geteuid()))
+		return fail(END_DENIED, SERVICE, "run it as root",
+			    "was not reloaded: this user may not do that");
 	if (ret)
-		return fail(END_FAILED, SERVICE, "run it as root; journalctl -u " SERVICE,
-			    "was not reloaded");
+		return fail(END_FAILED, SERVICE, "journalctl -u " SERVICE, "was not reloaded");
 	printf("%s: tries again to attach what it gave up; journalctl -u %s says how it goes\n",
 	       SERVICE, SERVICE);
 	return END_OK;
