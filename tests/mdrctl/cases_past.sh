@@ -54,6 +54,18 @@ history_none() {
 	golden record-wrong record
 }
 
+declare_case history_unloaded "a group has a history by its number, too, when it is gone"
+history_unloaded() {
+	host_past
+	ctl history group9
+	is "a group has a history" "${said:0:4}" TIME
+	rm -r "$sys/class/mdev_recovery"
+	golden history-group history 9
+	golden history-group history group009
+	ctl history groups
+	says "groups: is no name of a group" "exit 2"
+}
+
 declare_case history_damaged "a line that a crash cut short is left out"
 history_damaged() {
 	local before

@@ -267,11 +267,13 @@ static void print_entry(const struct cli *cli, struct json_object *entry)
 
 int group_named(struct cli *cli, const char *name, char group[32])
 {
+	const char *number = name + (strncmp(name, "group", 5) ? 0 : 5);
+	size_t digits = strspn(number, "0123456789");
 	struct mdr_group *found;
 	int ret;
 
-	if (strlen(name) < 32 && !strncmp(name, "group", 5)) {
-		snprintf(group, 32, "%s", name);
+	if (digits && digits < 10 && !number[digits]) {
+		snprintf(group, 32, "group%lu", strtoul(number, NULL, 10));
 		return END_OK;
 	}
 	ret = mdr_group_get(cli->mdr, name, &found);

@@ -88,8 +88,9 @@ int fail_group(int error, const char *name);
 int fail_function(int error, const char *address);
 
 /*
- * The name of the group that has this name, mdev or function. "groupN" need not exist
- * any more, because it still has a history. Returns END_OK, or the exit code of fail().
+ * The name of the group that has this number, name, mdev or function. By its number or name
+ * it need not exist any more, because it still has a history. Returns END_OK, or the exit
+ * code of fail().
  */
 int group_named(struct cli *cli, const char *name, char group[32]);
 
