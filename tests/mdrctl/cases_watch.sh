@@ -87,3 +87,81 @@ watch_screen() {
 	said=$(TERM=xterm watching script -qec "$mdrctl --root $host watch --count 1" /dev/null </dev/null)
 	says "The module mdev_recovery is not loaded."
 }
+
+# host_crowded: with groups 30 to 59, too
+host_crowded() {
+	local n dir
+	host_watched
+	for n in {30..59}; do
+		dir=$sys/class/mdev_recovery/group$n
+		mkdir "$dir"
+		echo open >"$dir/state"
+		echo "0000:$n:00.0" >"$dir/functions"
+	done
+}
+
+# on_screen ROWS COLUMNS COMMAND: what it writes to a terminal of that size. said: the last
+# screen, without colours; frames: how often it was drawn
+on_screen() {
+	local all
+	all=$(TERM=xterm watching script -qec "stty rows $1 cols $2; $3" /dev/null </dev/null | tr -d '\r')
+	frames=$(grep -c $'^\e\\[H\e\\[J' <<<"$all" || true)
+	said=$(awk 'BEGIN { RS = "\033\\[H\033\\[J" } { last = $0 } END { printf "%s", last }' <<<"$all" |
+		sed 's/\x1b\[[0-9;]*m//g; s/^[0-9]*-[-0-9]* [0-9:.]*/TIME/')
+}
+
+declare_case watch_fits "no line and no table is larger than the terminal"
+watch_fits() {
+	local line rows columns
+	host_crowded
+	while read -r rows columns; do
+		uevent "change group16 holding 4 fatal $dev" lost "change group9 closing 5 fatal $dev2"
+		on_screen "$rows" "$columns" "$mdrctl --root $host watch --count 2"
+		[ "$(wc -l <<<"$said")" -lt "$rows" ] || [ "$rows" -lt 3 ] || fail "too high:" "$said"
+		while IFS= read -r line; do
+			[ "${#line}" -le "$columns" ] || fail "too wide for $columns: $line"
+		done <<<"$said"
+	done <<<"10 40
+24 80
+3 20
+1 1"
+	uevent "change group16 holding 4 fatal $dev"
+	on_screen 10 100 "$mdrctl --root $host watch --count 1"
+	# shellcheck disable=SC2001 # of each line
+	is said "$(sed 's/ *$//' <<<"$said")" "GROUP     STATE      TYPE     EVENT CAUSE      FUNCTION      MDEV
+group9    open       none         0 none       0000:06:00.0  -
+group16   open       hold         3 fatal      0000:05:00.0  $uuid
+group30   open       unknown      0 unknown    0000:30:00.0  -
+group31   open       unknown      0 unknown    0000:31:00.0  -
+group32   open       unknown      0 unknown    0000:32:00.0  -
+27 more; make the terminal higher or name a group
+
+TIME  group16   holding    event 4  fatal  0000:05:00.0"
+	uevent "change group16 holding 4 fatal $dev"
+	on_screen 10 40 "$mdrctl --root $host watch --count 1"
+	says "27 more; name a group" "group16   holding"
+}
+
+declare_case watch_resized "the table is drawn anew when the terminal changes its size"
+watch_resized() {
+	host_crowded
+	on_screen 10 100 "$mdrctl --root $host watch --count 1 & sleep 1; stty rows 50; sleep 1;
+		echo 'change group16 holding 4 fatal -' >$host/uevents; wait"
+	is frames "$frames" 3
+	says "group59"
+}
+
+declare_case watch_group "watch shows only the group that is named"
+watch_group() {
+	host_crowded
+	uevent "change group16 closing 4 fatal $dev" 'change group9 closing 5 fatal -' 'remove group9'
+	said=$(watching "$mdrctl" --root "$host" watch --count 2 9 | no_times)
+	is said "$said" "TIME  group9    closing    event 5  fatal
+TIME  group9    remove"
+	uevent 'change group9 closing 5 fatal -' "change group16 closing 4 fatal $dev"
+	on_screen 24 100 "$mdrctl --root $host watch --count 1 $uuid"
+	says "group16   open" "TIME  group16   closing"
+	case $said in *group9* | *group30*) fail "another group:" "$said" ;; esac
+	ctl watch groups
+	says "mdrctl: groups: is no name of a group" "exit 2"
+}

@@ -21,7 +21,7 @@ int run_list(struct cli *cli)
 		return END_OK;
 	}
 	if (json_object_array_length(groups))
-		print_table(cli, groups);
+		print_table(stdout, cli, groups);
 	else
 		puts("There is no group yet: bind a function (mdrctl bind ADDRESS).");
 	json_object_put(groups);

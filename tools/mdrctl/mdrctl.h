@@ -120,7 +120,7 @@ enum colour state_colour(const char *state);
 /* The tree of a group, and the trees of all groups. */
 struct json_object *view_group(struct mdr *mdr, const struct mdr_group *group);
 int view_groups(struct mdr *mdr, struct json_object *list);
-void print_table(const struct cli *cli, struct json_object *groups);
+void print_table(FILE *to, const struct cli *cli, struct json_object *groups);
 void print_group(const struct cli *cli, struct json_object *group);
 
 /* A reader sees the old file or the new one. Returns 0 or -errno; -EINVAL: no regular file. */

@@ -112,8 +112,10 @@ const struct verb verbs[] = {
 		.run = run_reset,
 	}, {
 		.name = "watch",
-		.arguments = "",
+		.arguments = "[GROUP|UUID|ADDRESS]",
 		.summary = "Show changes of groups as they happen",
+		.most = 1,
+		.word = WORD_OBJECT,
 		.reads = true,
 		.choices = {
 			{ "count", 'n', "NUMBER", WORD_NONE, "exit after so many changes" },

@@ -123,10 +123,10 @@ static const char *mdev_of(struct json_object *group, const char *function)
 }
 
 /* A line for each function; only the first has what the group has. */
-void print_table(const struct cli *cli, struct json_object *groups)
+void print_table(FILE *to, const struct cli *cli, struct json_object *groups)
 {
-	printf("%-9s %-10s %-7s %6s %-10s %-13s %s\n", "GROUP", "STATE", "TYPE", "EVENT", "CAUSE",
-	       "FUNCTION", "MDEV");
+	fprintf(to, "%-9s %-10s %-7s %6s %-10s %-13s %s\n", "GROUP", "STATE", "TYPE", "EVENT",
+		"CAUSE", "FUNCTION", "MDEV");
 	for (size_t g = 0; g < json_object_array_length(groups); g++) {
 		struct json_object *group = json_object_array_get_idx(groups, g);
 		struct json_object *functions = get_list(group, "functions");
@@ -137,13 +137,14 @@ void print_table(const struct cli *cli, struct json_object *groups)
 							"address");
 
 			if (i)
-				printf("%47s", "");
+				fprintf(to, "%47s", "");
 			else
-				printf("%-9s %s%-10s%s %-7s %6s %-10s ", get_text(group, "name"),
-				       colour_on(cli, state_colour(state)), state,
-				       colour_off(cli), get_text(group, "type"),
-				       get_text(group, "event"), get_text(group, "cause"));
-			printf("%-13s %s\n", function, mdev_of(group, function));
+				fprintf(to, "%-9s %s%-10s%s %-7s %6s %-10s ",
+					get_text(group, "name"),
+					colour_on(cli, state_colour(state)), state,
+					colour_off(cli), get_text(group, "type"),
+					get_text(group, "event"), get_text(group, "cause"));
+			fprintf(to, "%-13s %s\n", function, mdev_of(group, function));
 		}
 	}
 }
