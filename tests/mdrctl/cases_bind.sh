@@ -100,6 +100,9 @@ bind_persistent() {
 	is driver "$(driver_of "$dev")" igb
 	echo '{' >"$host/etc/mdev-recovery/bind.d/$dev"
 	golden bind-damaged bind --saved "$dev"
+	# not an option of modprobe's
+	echo '{"driver":"-r","vendor":32902,"device":5409}' >"$host/etc/mdev-recovery/bind.d/$dev"
+	golden bind-damaged bind --saved "$dev"
 	golden bind-not-saved bind --saved "$dev2"
 	echo '{"driver":"mdr-pci","vendor":32902,"device":4297}' >"$host/etc/mdev-recovery/bind.d/0000:09:00.0"
 	golden bind-missing bind --saved 0000:09:00.0

@@ -33,6 +33,12 @@ static int need_driver(struct cli *cli, const char *driver)
 		    "there is no such PCI driver, and modprobe does not find one");
 }
 
+/* It becomes a part of a path, and an argument of modprobe. */
+static bool is_driver_name(const char *name)
+{
+	return *name && !strchr(name, '/') && name[0] != '.' && name[0] != '-';
+}
+
 static int may_be_bound(const struct mdr_function *function)
 {
 	const char *address = mdr_function_address(function);
@@ -127,7 +133,7 @@ static int bind_one(struct cli *cli, const char *address)
 
 	if (!driver)
 		driver = MDR_DRIVER;
-	if (!*driver || strchr(driver, '/') || driver[0] == '.' || driver[0] == '-')
+	if (!is_driver_name(driver))
 		return fail(END_USAGE, driver, NULL, "is not the name of a driver");
 	ret = mdr_function_get(cli->mdr, address, &function);
 	if (ret)
@@ -162,6 +168,8 @@ static int bind_saved(const char *address, void *arg)
 	if (ret == -ENOENT)
 		return fail(END_NOT_FOUND, address, "mdrctl bind --persistent makes it so",
 			    "is not one of those that are bound at each boot");
+	if (!ret && !is_driver_name(saved.driver))
+		ret = -EINVAL;
 	if (ret)
 		return fail(END_FAILED, address, "bind it again with --persistent",
 			    "cannot read " SAVED_DIR "/%s: %s", address,
