@@ -191,6 +191,11 @@ doctor_shape() {
 	echo 0x060400 >"$sys/bus/pci/devices/$dev3/class"
 	ctl doctor
 	case $said in *FAIL*) fail "$said" ;; esac
+	# it goes while doctor looks
+	rm -r "$sys/kernel/iommu_groups/16/devices"
+	ctl doctor "$dev"
+	says "WARN  $dev: what else is in IOMMU group 16 cannot be seen"
+	case $said in *"is alone"*) fail "$said" ;; esac
 }
 
 declare_case doctor_function "errors that nobody hears, no reset, and no file to open"

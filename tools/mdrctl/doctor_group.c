@@ -114,13 +114,17 @@ static void check_shape(struct exam *exam, const struct mdr_function *function)
 	snprintf(path, sizeof(path), "%s/sys/kernel/iommu_groups/%d/devices",
 		 mdr_root(exam->cli->mdr), group);
 	count = scandir(path, &entries, NULL, alphasort);
+	if (count < 0) {
+		find(exam, LEVEL_WARN, "shape", address, NULL,
+		     "what else is in IOMMU group %d cannot be seen: %s", group, strerror(errno));
+		return;
+	}
 	for (int i = 0; i < count; i++) {
 		if (entries[i]->d_name[0] != '.' && strcmp(entries[i]->d_name, address))
 			good &= check_member(exam, address, entries[i]->d_name);
 		free(entries[i]);
 	}
-	if (count >= 0)
-		free(entries);
+	free(entries);
 	if (good && count > 3)
 		find(exam, LEVEL_PASS, "shape", address, NULL,
 		     "shares IOMMU group %d with %d more, which have the same user", group,
