@@ -73,6 +73,10 @@ history_damaged() {
 	ctl history
 	before=$said
 	printf '{"time_us": 17640000, "gro\n[]\n{}\nnull\n' >>"$(history_file)"
+	for number in 9223372036854775807 -5; do
+		printf '{"time_us": %s, "up_us": -9223372036854775807, "group": "group7", "state": "closing", "event": 1}\n' \
+			"$number" 1764000000000000 >>"$(history_file)"
+	done
 	ctl history
 	is said "$said" "$before"
 }
@@ -253,6 +257,8 @@ metrics_file_safe() {
 	mkfifo "$host/pipe"
 	ln -s /dev/null "$host/link"
 	ln -s x.prom "$host/stdout"
+	ctl metrics --output "$(printf 'a%.0s' {1..5000})"
+	says "File name too long" "exit 1"
 	for type in pipe link stdout; do
 		ctl metrics --output "$host/$type"
 		is said "$said" "mdrctl: ROOT/$type: is no regular file, and would be replaced by one

@@ -17,6 +17,7 @@
 #include "mdrctl.h"
 
 #define LINE_SIZE 512
+#define MOST_US 4000000000000000	/* the year 2096, so that there is room to calculate */
 
 int64_t time_now_us(void)
 {
@@ -227,10 +228,13 @@ static void add_change(struct json_object *entries, struct json_object *change)
 	json_object_array_add(get_list(entry, "changes"), step);
 }
 
+/* An old line has no up_us, which is 0 then. */
 static bool is_change(struct json_object *change)
 {
 	return json_object_is_type(change, json_type_object) && *get_text(change, "group") &&
-	       *get_text(change, "state") && get_number(change, "time_us") > 0;
+	       *get_text(change, "state") && get_number(change, "time_us") > 0 &&
+	       get_number(change, "time_us") <= MOST_US && get_number(change, "up_us") >= 0 &&
+	       get_number(change, "up_us") <= MOST_US;
 }
 
 /* Skips a line that a crash has cut short. */

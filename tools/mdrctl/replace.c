@@ -64,7 +64,8 @@ int file_replace(const char *path, const char *text)
 	ret = may_replace(path);
 	if (ret)
 		return ret;
-	snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
+	if (snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path) >= (int)sizeof(temporary))
+		return -ENAMETOOLONG;
 	f = open_temporary(temporary);
 	if (!f)
 		return -errno;
