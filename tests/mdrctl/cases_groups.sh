@@ -163,6 +163,44 @@ output_full() {
 	"$mdrctl" --root "$host" list >/dev/full 2>"$work/err" || status=$?
 	is "exit code" "$status" 1
 	is said "$(cat "$work/err")" "mdrctl: mdrctl: cannot write what it has found"
+	for option in --version --help 'list --help'; do
+		status=0
+		# shellcheck disable=SC2086
+		"$mdrctl" $option >/dev/full 2>"$work/err" || status=$?
+		is "exit code of $option" "$status" 1
+	done
+}
+
+declare_case output_closed "what mdrctl says never goes to a file that it has opened"
+output_closed() {
+	local status=0
+	host_watched
+	uevent "change group16 closing 4 fatal $dev"
+	watching "$mdrctl" --root "$host" watch --count 1 >&- 2>"$work/err" || status=$?
+	is "exit code" "$status" 1
+	is said "$(cat "$work/err")" "mdrctl: mdrctl: cannot write what it has found"
+	is "in the pipe" "$(timeout 1 cat <&8)" ''
+}
+
+declare_case upper_case "UUIDs and addresses may be in upper case, names of domains stay as they are"
+upper_case() {
+	host_two
+	host_function 0000:0a:00.0 "$port/0000:0a:00.0" 10
+	pci_files 0000:0a:00.0 0x020000 0x8086 0x10c9
+	host_bind 0000:0a:00.0 mdr-pci
+	group_files 10 open 0 none none
+	ctl status "${uuid^^}"
+	says "group16: open"
+	ctl status 0A:00.0
+	says "group10: open"
+	ctl status 0000:0A:00.0
+	says "group10: open"
+	ctl settings "${uuid^^}"
+	says NAME
+	has_systemctl 0 0
+	has_agent 0
+	ctl doctor DEADBEEF
+	is asked "$(cat "$host/asked_agent")" "--check=DEADBEEF --sysfs=$sys"
 }
 
 declare_case reset "reset has the kernel reset a function of ours, and no other"

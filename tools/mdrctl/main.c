@@ -3,6 +3,8 @@
  * mdrctl: manages functions and mdevs of mdev_recovery. Parses the command line by the
  * table of verbs.
  */
+#include <ctype.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,7 +207,35 @@ static void add_sbin(void)
 	free(all);
 }
 
-int main(int argc, char **argv)
+static bool has_names(const struct verb *verb)
+{
+	return verb->word == WORD_OBJECT || verb->word == WORD_FUNCTION || verb->word == WORD_MDEV;
+}
+
+/* sysfs has UUIDs and addresses in lower case; firmware and people may not. */
+static void lower_name(char *name)
+{
+	char lower[MDR_UUID_SIZE], full[MDR_UUID_SIZE + 5];
+	size_t size = strlen(name) + 1;
+
+	if (size > sizeof(lower))
+		return;
+	for (size_t i = 0; i < size; i++)
+		lower[i] = tolower((unsigned char)name[i]);
+	snprintf(full, sizeof(full), "0000:%s", lower);
+	if (mdr_uuid_valid(lower) || mdr_address_valid(lower) || mdr_address_valid(full))
+		memcpy(name, lower, size);
+}
+
+/* A file that mdrctl opens must not be taken for its stdout. Nothing can be written to this. */
+static void fill_std(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", O_RDONLY);
+}
+
+static int run(int argc, char **argv)
 {
 	const char *root = NULL, *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
 	struct cli cli = {};
@@ -222,6 +252,8 @@ int main(int argc, char **argv)
 	end = parse_verb(&cli, argc - at, argv + at);
 	if (end >= 0)
 		return end;
+	for (int i = 0; has_names(cli.verb) && i < cli.argc; i++)
+		lower_name(cli.argv[i]);
 	cli.screen = isatty(1) && term && strcmp(term, "dumb");
 	cli.colour = cli.screen && !(no_colour && *no_colour);
 	cli.mdr = mdr_new(root);
@@ -230,6 +262,15 @@ int main(int argc, char **argv)
 	add_sbin();
 	end = cli.verb->run(&cli);
 	mdr_free(cli.mdr);
+	return end;
+}
+
+int main(int argc, char **argv)
+{
+	int end;
+
+	fill_std();
+	end = run(argc, argv);
 	if (fflush(stdout) || ferror(stdout))
 		return fail(END_FAILED, "mdrctl", NULL, "cannot write what it has found");
 	return end;
