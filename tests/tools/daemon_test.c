@@ -259,6 +259,30 @@ static void no_libvirt(void **state)
 	ends_at_once();
 }
 
+/* systemd starts it again only if it says that it has failed. */
+static void no_uevents(void **state)
+{
+	(void)state;
+	setenv("MDR_HANG", "uevents", 1);
+	start("--connect=test:///default");
+	assert_string_equal(notified(5000), "READY=1");
+	assert_int_equal(ended(5000), 1);
+}
+
+/* What the check has found, and cannot write, is no success. */
+static void full_disk(void **state)
+{
+	char command[1024];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		snprintf(command, sizeof(command),
+			 "%s --connect=test:///default --check=test >/dev/%s 2>&1", program,
+			 i ? "full" : "null");
+		assert_int_equal(WEXITSTATUS(system(command)), i);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -269,6 +293,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(a_call_hangs, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_end_hangs, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_libvirt, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_uevents, setup, teardown),
+		cmocka_unit_test_setup_teardown(full_disk, setup, teardown),
 	};
 	int dir = strrchr(argv[0], '/') + 1 - argv[0];
 

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Preloaded: the function of libvirt's that MDR_HANG names never returns, in whatever
- * thread. The file MDR_HANG_FILE then says that it was called.
+ * thread. The file MDR_HANG_FILE then says that it was called. If it is "uevents", there is
+ * no such function, but reading uevents fails.
  */
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <libvirt/libvirt.h>
@@ -49,4 +52,16 @@ int virConnectClose(virConnectPtr connection)
 void virEventUpdateTimeout(int timer, int timeout)
 {
 	PASS(virEventUpdateTimeout)(timer, timeout);
+}
+
+ssize_t recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *from,
+		 socklen_t *length)
+{
+	const char *where = getenv("MDR_HANG");
+
+	if (where && !strcmp(where, "uevents")) {
+		errno = EIO;
+		return -1;
+	}
+	return PASS(recvfrom)(fd, buffer, size, flags, from, length);
 }

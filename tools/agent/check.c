@@ -199,5 +199,9 @@ int check_print(const char *sysfs, const char *uri, const char *name)
 	if (!ret)
 		puts(json_object_to_json_string_ext(tree, JSON_C_TO_STRING_PRETTY));
 	json_object_put(tree);
+	if (fflush(stdout)) {
+		log_error("cannot write what it has found");
+		return 1;
+	}
 	return ret;
 }

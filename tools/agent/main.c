@@ -134,7 +134,7 @@ static void take_signals(int fd)
 	}
 }
 
-static void take_uevents(int fd)
+static int take_uevents(int fd)
 {
 	struct uevent uevent;
 	int ret;
@@ -146,9 +146,7 @@ static void take_uevents(int fd)
 		} else if (ret == -EINTR || ret == -ENOENT) {
 			continue;
 		} else if (ret) {
-			log_error("cannot read uevents: %s", strerror(-ret));
-			stop = true;
-			return;
+			return ret;
 		} else if (uevent.state[0]) {
 			agent_group_changed(&agent, uevent.group, uevent.state, now_ms());
 		} else {
@@ -156,6 +154,7 @@ static void take_uevents(int fd)
 			agent.due = true;
 		}
 	}
+	return 0;
 }
 
 static void read_boot(void)
@@ -213,7 +212,7 @@ static int run(int signals, int uevents)
 	int watchdog_ms = notify_watchdog_ms();
 	int64_t next_ms = -1, left = -1;
 	const char *call;
-	int timeout;
+	int timeout, ret;
 
 	notify("READY=1");
 	while (!stop) {
@@ -230,7 +229,9 @@ static int run(int signals, int uevents)
 			return -errno;
 		notify("WATCHDOG=1");
 		take_signals(signals);
-		take_uevents(uevents);
+		ret = take_uevents(uevents);
+		if (ret)
+			return ret;
 		mailbox_dispatch(mailbox, &agent, now_ms());
 		check_stuck();
 		if (next_ms >= 0 && now_ms() >= next_ms)
