@@ -174,6 +174,26 @@ static void save_fails(void **state)
 	records_free(&records);
 }
 
+/* The directory may be one in which others can make links. */
+static void link_in_the_way(void **state)
+{
+	struct records records = { NULL }, again = { NULL };
+	char target[256], link[256];
+
+	(void)state;
+	add(&records, MDEV_A, PHASE_DETACHED);
+	fake_write("precious", "precious");
+	snprintf(target, sizeof(target), "%s", fake_path("precious"));
+	snprintf(link, sizeof(link), "%s", fake_path(".%s.new", STORE_FILE));
+	assert_int_equal(symlink(target, link), 0);
+	assert_int_equal(store_save(fake_root, "b", &records), 0);
+	assert_string_equal(fake_read("precious"), "precious");
+	assert_int_equal(store_load(fake_root, "b", &again), 0);
+	assert_non_null(again.first);
+	records_free(&records);
+	records_free(&again);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +203,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(damaged, setup, teardown),
 		cmocka_unit_test_setup_teardown(older, setup, teardown),
 		cmocka_unit_test_setup_teardown(save_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(link_in_the_way, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

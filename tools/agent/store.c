@@ -200,13 +200,15 @@ static struct json_object *save_all(const char *boot, const struct records *reco
 	return root;
 }
 
+/* A link in its place would be somebody else's, if others can write to the directory. */
 static int write_file(const char *path, const char *text)
 {
 	size_t left = strlen(text);
 	ssize_t done;
 	int fd, ret;
 
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	for (; left; left -= done, text += done) {
