@@ -4,6 +4,7 @@
  * were if that fails.
  */
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -109,6 +110,27 @@ static void no_function(void **state)
 	is_none("06:00.0", -ENOENT);
 }
 
+/* Nor is it cut, which would make another driver's name of it. */
+static void long_names(void **state)
+{
+	char longest[NAME_MAX + 1], too_long[NAME_MAX + 2], line[NAME_MAX + 2];
+
+	(void)state;
+	kernel_function("igb");
+	memset(longest, 'x', NAME_MAX);
+	longest[NAME_MAX] = 0;
+	memset(too_long, 'x', NAME_MAX + 1);
+	too_long[NAME_MAX + 1] = 0;
+	assert_int_equal(mdr_function_bind(mdr, FUNCTION, too_long), -ENAMETOOLONG);
+	assert_string_equal(driver(), "igb");
+	/* what it was before comes back whole */
+	snprintf(line, sizeof(line), "%s\n", longest);
+	fake_write(PCI "/driver_override", line);
+	kernel_refuses = true;
+	assert_true(mdr_function_bind(mdr, FUNCTION, MDR_DRIVER) < 0);
+	assert_string_equal(override(), line);
+}
+
 static void bind_and_back(void **state)
 {
 	(void)state;
@@ -165,6 +187,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(bind_unbound, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(bind_at_once, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(bind_refused, kernel_setup, kernel_teardown),
+		cmocka_unit_test_setup_teardown(long_names, kernel_setup, kernel_teardown),
 	};
 
 	return cmocka_run_group_tests_name("function", tests, NULL, NULL);

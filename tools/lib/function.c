@@ -154,9 +154,10 @@ unsigned int mdr_function_device(const struct mdr_function *function)
 /* Sets the only driver that may bind the function; NULL: any. */
 static int set_override(struct mdr *mdr, const char *address, const char *driver)
 {
-	char line[64];
+	char line[NAME_MAX + 2];
 
-	snprintf(line, sizeof(line), "%s\n", driver ? driver : "");
+	if (snprintf(line, sizeof(line), "%s\n", driver ? driver : "") >= (int)sizeof(line))
+		return -ENAMETOOLONG;
 	return mdr_write(mdr, line, DEVICES "/%s/driver_override", address);
 }
 
