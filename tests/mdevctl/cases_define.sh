@@ -58,6 +58,14 @@ define_hostile() {
 	refused define "$(profile mdr-pci-resume ../remove=1)"
 	not_defined "recovery/../remove: no such attribute"
 	[ ! -e gotcha ] || fail "it was run"
+	# what a terminal would obey, as ASCII and as UTF-8 has it
+	for value in $'\e[2J' $'\u009b2J' $'5\u85'; do
+		refused define "$(profile mdr-pci-resume "stall_timeout_ms=$value")"
+		not_defined "recovery/stall_timeout_ms: '" "is not a number"
+		case $said in *[$'\e\u9b\u85']*) fail "it is not text: $(cat -v <<<"$said")" ;; esac
+	done
+	refused define "$(profile mdr-pci-resume stall_timeout_ms=$'5\u00e4')"
+	not_defined $'\'5\u00e4\''
 	quietly define "$(profile mdr-pci-resume stall_timeout_ms=0005000)"
 }
 

@@ -16,15 +16,28 @@
 
 extern char **environ;
 
+/* Does a control character begin here? UTF-8 has 32 in two bytes, which terminals obey, too. */
+static bool is_control(const char *at)
+{
+	const unsigned char *byte = (const unsigned char *)at;
+
+	return (iscntrl(byte[0]) && byte[0] != '\t') ||
+	       (byte[0] == 0xc2 && byte[1] >= 0x80 && byte[1] < 0xa0);
+}
+
 /* Names and values of a profile may contain any character. */
 static void say_line(const char *before, const char *format, va_list args)
 {
 	char line[LINE];
 
 	vsnprintf(line, sizeof(line), format, args);
-	for (char *at = line; *at; at++)
-		if (iscntrl((unsigned char)*at) && *at != '\t')
-			*at = '?';
+	for (char *at = line; *at; at++) {
+		if (!is_control(at))
+			continue;
+		if (!iscntrl((unsigned char)*at))
+			*at++ = '?';
+		*at = '?';
+	}
 	fprintf(stderr, "%s%s\n", before, line);
 }
 
