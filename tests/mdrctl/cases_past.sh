@@ -81,6 +81,13 @@ history_damaged() {
 	is said "$said" "$before"
 }
 
+declare_case history_moved "a file that is moved while history opens both is read once"
+history_moved() {
+	host_past
+	ln "$(history_file)" "$(history_file).1"
+	golden history history
+}
+
 declare_case history_full "a file that is full becomes the one before, and both are read"
 history_full() {
 	local i

@@ -237,24 +237,45 @@ static bool is_change(struct json_object *change)
 	       get_number(change, "up_us") <= MOST_US;
 }
 
-/* Skips a line that a crash has cut short. */
-static int read_file(const char *path, const char *group, struct json_object *entries)
+/* NULL: there is none, unless *ret is -errno. */
+static FILE *open_file(struct cli *cli, const char *suffix, int *ret)
 {
-	char line[1024];
+	char path[PATH_MAX];
 	FILE *f;
 
+	path_of(cli, path, suffix);
 	f = fopen(path, "re");
-	if (!f)
-		return errno == ENOENT ? 0 : -errno;
-	while (fgets(line, sizeof(line), f)) {
+	if (!f && errno != ENOENT)
+		*ret = -errno;
+	return f;
+}
+
+static bool is_same(FILE *one, FILE *other)
+{
+	struct stat a, b;
+
+	return one && other && !fstat(fileno(one), &a) && !fstat(fileno(other), &b) &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+static void close_file(FILE *f)
+{
+	if (f)
+		fclose(f);
+}
+
+/* Skips a line that a crash has cut short. */
+static void read_file(FILE *f, const char *group, struct json_object *entries)
+{
+	char line[1024];
+
+	while (f && fgets(line, sizeof(line), f)) {
 		struct json_object *change = json_tokener_parse(line);
 
 		if (is_change(change) && (!group || !strcmp(get_text(change, "group"), group)))
 			add_change(entries, change);
 		json_object_put(change);
 	}
-	fclose(f);
-	return 0;
 }
 
 static void print_entry(const struct cli *cli, struct json_object *entry)
@@ -290,14 +311,21 @@ int group_named(struct cli *cli, const char *name, char group[32])
 
 static int read_all(struct cli *cli, const char *group, struct json_object *entries)
 {
-	static const char * const suffixes[] = { ".1", "" };
-	char path[PATH_MAX];
+	FILE *now, *before;
 	int ret = 0;
 
-	for (int i = 0; !ret && i < 2; i++) {
-		path_of(cli, path, suffixes[i]);
-		ret = read_file(path, group, entries);
+	now = open_file(cli, "", &ret);
+	before = open_file(cli, ".1", &ret);
+	/* it was full, and has become the one before */
+	if (is_same(now, before)) {
+		fclose(now);
+		now = open_file(cli, "", &ret);
 	}
+	read_file(before, group, entries);
+	if (!is_same(now, before))
+		read_file(now, group, entries);
+	close_file(before);
+	close_file(now);
 	for (size_t i = 0; i < json_object_array_length(entries); i++) {
 		struct json_object *entry = json_object_array_get_idx(entries, i);
 
