@@ -326,6 +326,13 @@ static void refused(void **state)
 	agent.backend->tell(agent.backend, record, 8);
 	assert_true(eventually(!record->busy));
 	assert_int_not_equal(record->phase, PHASE_TOLD);
+	log_to_file();
+	record->phase = PHASE_RESET;
+	record->busy = true;
+	agent.backend->ask_used(agent.backend, record);
+	assert_true(eventually(!record->busy));
+	assert_int_equal(logged("uses the device again: "), 1);
+	assert_int_equal(logged("not supported by the connection driver"), 1);
 	virDomainDestroy(domain);
 	virDomainFree(domain);
 	assert_true(domains_stop(&domains));

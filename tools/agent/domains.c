@@ -335,7 +335,8 @@ static void do_used(struct domains *domains, virDomainPtr domain, const struct j
 						   VIR_DOMAIN_QEMU_MONITOR_COMMAND_DEFAULT))
 		reply = json_tokener_parse(result);
 	json_object_object_get_ex(reply, "return", &buses);
-	mailbox_answer_used(&domains->mailbox, job, buses, job->alias);
+	mailbox_answer_used(&domains->mailbox, job, buses, job->alias,
+			    result ? "QEMU does not say" : last_words(domains));
 	json_object_put(reply);
 	free(result);
 }

@@ -81,14 +81,15 @@ void mailbox_answer_simple(struct mailbox *mailbox, enum answer_type type, const
 }
 
 void mailbox_answer_used(struct mailbox *mailbox, const struct job *job,
-			 struct json_object *buses, const char *id)
+			 struct json_object *buses, const char *id, const char *error)
 {
 	struct answer *answer = answer_new(ANSWER_USED, job->domain);
 	int used = machine_has_addresses(buses, id);
 
 	snprintf(answer->mdev, sizeof(answer->mdev), "%s", job->mdev);
 	answer->used = used > 0;
-	answer->error = used < 0 ? copy("QEMU does not list it") : NULL;
+	if (used < 0)
+		answer->error = copy(buses ? "QEMU does not list it" : error);
 	mailbox_answer(mailbox, answer);
 }
 

@@ -123,10 +123,10 @@ void mailbox_answer(struct mailbox *mailbox, struct answer *answer);
 void mailbox_answer_simple(struct mailbox *mailbox, enum answer_type type, const char *domain);
 void mailbox_answer_job(struct mailbox *mailbox, const struct job *job, const char *error);
 
-/* By what query-pci returned, and QEMU's name of the device. */
+/* By what query-pci returned, and QEMU's name of the device; buses: NULL with an error. */
 struct json_object;
 void mailbox_answer_used(struct mailbox *mailbox, const struct job *job,
-			 struct json_object *buses, const char *id);
+			 struct json_object *buses, const char *id, const char *error);
 
 /* What tells the guest at a port, or NULL if QEMU would not take the port for a name. */
 const char *mailbox_tell_command(const struct job *job, char *command, int size);

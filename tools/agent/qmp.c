@@ -338,7 +338,8 @@ static void do_used(struct qmp *qmp, const struct job *job)
 	struct json_object *buses = ask(qmp, "query-pci", NULL);
 
 	mailbox_answer_used(&qmp->mailbox, job, buses,
-			    job->alias + (strncmp(job->alias, "ua-", 3) ? 0 : 3));
+			    job->alias + (strncmp(job->alias, "ua-", 3) ? 0 : 3),
+			    "QEMU does not say");
 	json_object_put(buses);
 }
 
