@@ -92,7 +92,8 @@ static int mdr_hooks_try(struct pci_dev *pdev)
 	function = mdr_function_find(pdev);
 	ret = function ? mdr_hooks_run(function) : 0;
 	device_unlock(&pdev->dev);
-	return ret;
+	/* -ECANCELED from a hook does not mean that an error took over */
+	return ret == -ECANCELED ? -EIO : ret;
 }
 
 /*
