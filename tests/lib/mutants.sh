@@ -95,15 +95,25 @@ cmocka_build() {
 	ar rcs "$mutants/all.a" "${objects[@]}"
 }
 
-# notices DIR FILE [ARGUMENT...]: with the FILE in DIR: 0 if a test fails, 1 if none
-# does, else FILE does not build
+# noticed_by PROGRAM: does this test fail?
+noticed_by() {
+	! (ulimit -c 0 && exec timeout 20 "$1")
+}
+
+# notices DIR FILE [TEST]: with the FILE in DIR: 0 if a test fails, 1 if none does, else
+# FILE does not build. TEST: the source of one that includes FILE, in place of all others.
 notices() {
 	local at=$1 object=$1/${2%.c}.o test
+	if [ $# -gt 2 ]; then
+		"$cc" -I"$at" "${cc[@]:1}" -o "$at/test" "$3" "${libs[@]}" || return 2
+		noticed_by "$at/test" || return 1
+		return 0
+	fi
 	{ "${cc[@]}" -c -o "$object" "$at/$2" && cp "$mutants/all.a" "$at" &&
 		ar r "$at/all.a" "$object"; } || return 2
 	for test in "${tests[@]}"; do
 		"${cc[@]}" -o "$at/test" "$mutants/$(basename "$test" .c).o" "$at/all.a" "${libs[@]}" || return 2
-		(ulimit -c 0 && exec timeout 20 "$at/test") || return 0
+		! noticed_by "$at/test" || return 0
 	done
 	return 1
 }

@@ -134,12 +134,33 @@ static uintptr_t fake_task = 1;
 #define pagefault_enable nothing
 #define pagefault_disabled() false
 
-/* nobody waits in these tests */
+/*
+ * A waiter looks at its condition at first, after each wake-up, and when its time is over,
+ * as in the kernel. A jiffy is a millisecond.
+ */
 #define wait_queue_head_t int
 #define init_waitqueue_head(wq) (*(wq) = 0)
-#define wake_up_all(wq) ((void)(wq))
-#define wait_event_killable_timeout(wq, condition, left) \
-	((void)(wq), (void)(condition), (left))
+static unsigned int fake_wakes;
+#define wake_up_all(wq) ((void)(wq), fake_wakes++)
+static inline long fake_wait(long left)
+{
+	unsigned int before = fake_wakes;
+
+	for (; left > 0 && fake_wakes == before; left--)
+		usleep_range(1000, 1000);
+	return left;
+}
+
+#define wait_event_killable_timeout(wq, condition, left)		\
+({									\
+	long rest = (left);						\
+	bool ends;							\
+									\
+	(void)(wq);							\
+	while (!(ends = (condition)) && rest > 0)			\
+		rest = fake_wait(rest);					\
+	ends && rest < 1 ? 1 : rest;					\
+})
 #define wait_event_interruptible_timeout wait_event_killable_timeout
 
 #endif
