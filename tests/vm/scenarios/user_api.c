@@ -205,6 +205,7 @@ SCENARIO(api_acknowledge_pair,
 	 "two users of type hold in a group: each answers for itself, the last one opens the gate")
 {
 	struct vfio_user *users[] = { &user, &other };
+	const struct mdr_status_page *pages[2], *page;
 	struct mdr_status status;
 	struct shim s[2];
 	uint64_t event;
@@ -213,10 +214,19 @@ SCENARIO(api_acknowledge_pair,
 		REQUIRE_OK(shim_make(&s[i], "rp_e1000e", i, "hold"));
 	REQUIRE_OK(vfio_user_open(&user, s[0].uuid));
 	REQUIRE_OK(vfio_user_open_in(&other, s[1].uuid, user.space));
+	for (int i = 0; i < 2; i++) {
+		pages[i] = vfio_status_map(users[i]);
+		REQUIRE(pages[i], "%s", strerror(errno));
+	}
 	for (int round = 0; round < 2; round++) {
 		REQUIRE_OK(strike(&s[0], "rp_e1000e", "DLP", "holding"));
 		event = shim_number(s[0].group, "event");
+		page = pages[round];
+		CHECK(vfio_status_look(page).next == MDR_NEXT_RESET, "the page has next %u",
+		      vfio_status_look(page).next);
 		REQUIRE_OK(vfio_acknowledge(users[round], event));
+		CHECK(vfio_status_look(page).next == MDR_NEXT_WAIT, "the page has next %u",
+		      vfio_status_look(page).next);
 		CHECK_ERRNO(vfio_acknowledge(users[round], event), EALREADY);
 		status = status_of(users[round]);
 		CHECK(status.next == MDR_NEXT_WAIT && shim_is(s[0].group, "holding"),
