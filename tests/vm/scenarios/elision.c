@@ -6,9 +6,11 @@
 #include <errno.h>
 
 #include "clock.h"
+#include "monitor.h"
 #include "nic_user.h"
 #include "scenario.h"
 #include "shim.h"
+#include "slow.h"
 #include "strike.h"
 #include "waiter.h"
 
@@ -18,6 +20,7 @@
 #define CLASS_REVISION 0x08
 #define MASTER 0x4
 #define RESET_MS 1500
+#define SETTLE_MS 5000
 
 static struct vfio_user user;
 static struct shim shim;
@@ -82,6 +85,27 @@ SCENARIO(elision_hold,
 	check_device();
 	MEASURE_BOUND("elided_ms", elided_ms, RESET_MS);
 	MEASURE_BOUND("real_ms", real_ms, RESET_MS);
+}
+
+SCENARIO(elision_undrained,
+	 "an access that the drain of the error gave up on may come late: the reset is a real one")
+{
+	struct waiter slow = {
+		.u = &user, .kind = WAITER_PREAD, .region = VFIO_CONFIG, .off = CLASS_REVISION,
+	};
+
+	start("hold", "pristine");
+	REQUIRE_OK(slow_block(shim.addr));
+	REQUIRE_OK(waiter_start(&slow));
+	REQUIRE(waiter_in(&slow, "pci_wait_cfg", SETTLE_MS), "nobody is inside");
+	REQUIRE_OK(aer_inject(PORT, "DLP"));
+	REQUIRE(WAIT_FOR(shim_number(shim.group, "stats/drain_timeouts"), SETTLE_MS),
+		"the drain does not wait for it, or for ever");
+	REQUIRE_OK(slow_unblock());
+	REQUIRE(waiter_ended(&slow, SETTLE_MS), "it does not end");
+	REQUIRE(shim_wait(shim.group, "holding", SETTLE_MS), "not holding");
+	reset(0, 1);
+	check_device();
 }
 
 SCENARIO(elision_dead_access_is_none,
