@@ -19,6 +19,7 @@
 #include "took.h"
 #include "sysfs.h"
 #include "vfio_irq.h"
+#include "waiter.h"
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb2"
@@ -193,6 +194,20 @@ SCENARIO(misbehave_watchdog_in_attempt,
 	CHECK_NUMBER(s.group, "stats/failures", 1);
 }
 
+/* Held, its user waits again, until it has reset the device. */
+static void check_held_again(void)
+{
+	struct waiter w = {
+		.u = &user, .kind = WAITER_PREAD, .region = BAR0, .off = NIC_STATUS,
+	};
+
+	REQUIRE_OK(waiter_start(&w));
+	CHECK(waiter_waits(&w, SETTLE_MS), "it does not wait");
+	CHECK_OK(vfio_user_reset(&user));
+	REQUIRE(waiter_ended(&w, SETTLE_MS), "it waits for ever");
+	CHECK(!w.error && w.value == log_.value, "error %d, STATUS is %#x", w.error, w.value);
+}
+
 /* The host is slower than the watchdog, but finishes. */
 static void late_host(const char *parameter, const char *policy, const char *state)
 {
@@ -215,7 +230,7 @@ static void late_host(const char *parameter, const char *policy, const char *sta
 	CHECK(failed_ms >= WATCHDOG_MS, "failed after %ju ms", failed_ms);
 	REQUIRE_OK(shim_test_set(parameter, "0"));
 	if (!strcmp(state, "holding"))
-		CHECK_OK(vfio_user_reset(&user));
+		check_held_again();
 	check_alive(&s);
 	stop_log(true);
 	CHECK(log_.longest_ns < 500 * NS_PER_MS, "released after %ju ns only", log_.longest_ns);
@@ -228,21 +243,6 @@ SCENARIO(misbehave_late_slot_reset,
 	late_host("slot_reset_ms", "resume", "open");
 }
 
-SCENARIO(misbehave_close_in_late_restore,
-	 "a close that meets a restore after the group has failed waits for it; all is well then")
-{
-	uint64_t begin, ms;
-	struct shim s;
-	long before;
-
-	start(&s, PORT, 0, "resume");
-	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", WATCHDOG));
-	REQUIRE_OK(shim_test_set("slot_reset_ms", LATE));
-	REQUIRE_OK(shim_test_set("restore_ms", HANG));
-	before = shim_test_count("restores");
-	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
-	REQUIRE(WAIT_FOR(shim_test_count("restores") > before, SETTLE_MS), "no restore");
-	begin = now_ns();
 /*
  * The host has reset both functions, is slow with the first one and has not come to the
  * second one: that looks like an abandoned recovery, but nothing makes the host abandon it.
@@ -270,6 +270,21 @@ SCENARIO(misbehave_late_with_another,
 	check_alive(&s);
 }
 
+SCENARIO(misbehave_close_in_late_restore,
+	 "a close that meets a restore after the group has failed waits for it; all is well then")
+{
+	uint64_t begin, ms;
+	struct shim s;
+	long before;
+
+	start(&s, PORT, 0, "resume");
+	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", WATCHDOG));
+	REQUIRE_OK(shim_test_set("slot_reset_ms", LATE));
+	REQUIRE_OK(shim_test_set("restore_ms", HANG));
+	before = shim_test_count("restores");
+	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
+	REQUIRE(WAIT_FOR(shim_test_count("restores") > before, SETTLE_MS), "no restore");
+	begin = now_ns();
 	access_stop(&log_);
 	vfio_user_close(&user);
 	ms = (now_ns() - begin) / NS_PER_MS;
