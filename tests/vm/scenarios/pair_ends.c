@@ -27,6 +27,7 @@
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_e1000e"
 #define SETTLE_MS 5000
+#define MASTER 0x4
 
 static struct vfio_user user[2];
 static struct access_log log_[2];
@@ -175,6 +176,48 @@ SCENARIO(pair_reset_in_own_attempt,
 	      "the gate is open in the middle of a reset from outside");
 	REQUIRE(WAIT_FOR(atomic_load(&r.done), SETTLE_MS), "the reset does not end");
 	CHECK(shim_wait(s[0].group, "open", SETTLE_MS), "not open in the end");
+}
+
+/* The attempt ends well while a reset of the first function goes on, which undoes that. */
+SCENARIO(pair_reset_undoes_own_attempt,
+	 "a reset from outside undoes what the own attempt has mended: failed, and no other attempt")
+{
+	struct background r = { .call = reset_first };
+	long before;
+
+	open2("resume", "resume", 2);
+	for (int i = 0; i < 2; i++) {
+		REQUIRE_OK(shim_set(&s[i], "recovery_timeout_ms", "60000"));
+		REQUIRE_OK(vfio_user_bus_master(&user[i], true));
+	}
+	/* for each function in slot_reset, and once more after it: the attempt begins at once */
+	REQUIRE_OK(shim_test_set("restore_fails", "4"));
+	REQUIRE_OK(shim_test_set("ill", s[1].addr));
+	REQUIRE_OK(shim_test_set("ill_resets", "99"));
+	before = shim_test_count("restores");
+	REQUIRE_OK(aer_inject(PORT, "DLP"));
+	/* it waits for the second one, and the first one is well */
+	REQUIRE(WAIT_FOR(shim_test_count("restores") == before + 6, SETTLE_MS), "%ld restores",
+		shim_test_count("restores") - before);
+	CHECK(klog_count("resetting it again") == 1, "%u attempts",
+	      klog_count("resetting it again"));
+	REQUIRE_OK(shim_test_set("reset_done_ms", "5000"));
+	r.name = s[0].addr;
+	background_start(&r);
+	REQUIRE(background_in(&r, "test_reset_done", SETTLE_MS), "no reset is run");
+	REQUIRE_OK(shim_test_set("restore_error", "-5"));
+	REQUIRE_OK(shim_test_set("ill_resets", "0"));
+	/* the last step of its restore, and of the attempt */
+	REQUIRE(WAIT_FOR(pci_command(s[1].addr) & MASTER, SETTLE_MS), "the attempt does not end");
+	REQUIRE(!atomic_load(&r.done), "the reset was faster: nothing is shown");
+	REQUIRE(WAIT_FOR(atomic_load(&r.done), 2 * SETTLE_MS), "the reset does not end");
+	CHECK(shim_wait(s[0].group, "failed", SETTLE_MS), "not failed");
+	CHECK(klog_count("resetting it again") == 1, "%u attempts for one event",
+	      klog_count("resetting it again"));
+	REQUIRE_OK(shim_test_set("reset_done_ms", "0"));
+	REQUIRE_OK(shim_test_set("restore_error", "0"));
+	CHECK_OK(recover());
+	CHECK(shim_is(s[0].group, "open"), "not open after recover");
 }
 
 SCENARIO(pair_unbind_in_sync,
