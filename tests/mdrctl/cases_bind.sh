@@ -200,6 +200,107 @@ bind_refused() {
 	is saved "$(saved)" none
 }
 
+# lent_to PID NAME FILE [DRIVER]: the function is DRIVER's, and a process has FILE open
+lent_to() {
+	host_bind "$dev" "${4:-vfio-pci}"
+	: >"$sys/bus/pci/drivers/${4:-vfio-pci}/unbind"
+	mkdir -p "$host/proc/$1/fd" "$sys/bus/pci/devices/$dev/vfio-dev/vfio3"
+	echo "$2" >"$host/proc/$1/comm"
+	ln -s /dev/null "$host/proc/$1/fd/0"
+	ln -s "$3" "$host/proc/$1/fd/27"
+}
+
+declare_case bind_used "a function that a process has through vfio-pci is taken from it only by force"
+bind_used() {
+	local file
+	host_igb
+	lent_to 4711 qemu-system-x86 /dev/vfio/16
+	golden bind-used bind --persistent "$dev"
+	# what others have open
+	mkdir -p "$host/proc/1/fd"
+	ln -s /dev/vfio/1 "$host/proc/1/fd/3"
+	ln -s /dev/vfio/116 "$host/proc/1/fd/4"
+	ln -s /dev/vfio/devices/vfio33 "$host/proc/1/fd/5"
+	for file in /srv/jail/dev/vfio/16 /dev/vfio/devices/vfio3 /dev/vfio/noiommu-16; do
+		ln -sfn "$file" "$host/proc/4711/fd/27"
+		ctl bind "$dev"
+		says "mdrctl: $dev: is in use through vfio-pci: qemu-system-x86 (4711) has it" "exit 1"
+	done
+	printf 'a\033[m\n' >"$host/proc/4711/comm"
+	lent_to 4712 dpdk-testpmd /dev/vfio/16 nvgrace-gpu-vfio-pci
+	rm -r "$sys/bus/pci/devices/$dev/vfio-dev"
+	ctl bind "$dev"
+	says "through nvgrace-gpu-vfio-pci: a?[m (4711), dpdk-testpmd (4712) has it"
+	is unbound "$(cat "$sys"/bus/pci/drivers/{vfio-pci,nvgrace-gpu-vfio-pci}/unbind)" ''
+	is override "$(cat "$sys/bus/pci/devices/$dev/driver_override")" '(null)'
+	is saved "$(saved)" none
+	kernel_probes "$dev" mdr-pci
+	ctl bind --force "$dev"
+	wait
+	is said "$said" "$dev: bound to mdr-pci, was bound to nvgrace-gpu-vfio-pci; group16"
+}
+
+declare_case bind_unused "a function is taken from vfio-pci if nobody has it, and from a driver that lends nothing"
+bind_unused() {
+	host_igb
+	lent_to 4711 qemu-system-x86 /dev/vfio/9
+	kernel_probes "$dev" mdr-pci
+	ctl bind "$dev"
+	wait
+	is said "$said" "$dev: bound to mdr-pci, was bound to vfio-pci; group16"
+	# a driver that lends nothing
+	lent_to 4712 qemu-system-x86 /dev/vfio/16 pci-stub
+	rm -r "$sys/bus/pci/devices/$dev/vfio-dev"
+	echo '(null)' >"$sys/bus/pci/devices/$dev/driver_override"
+	kernel_probes "$dev" mdr-pci
+	ctl bind "$dev"
+	wait
+	is said "$said" "$dev: bound to mdr-pci, was bound to pci-stub; group16"
+}
+
+declare_case bind_saved_used "a saved function that a process has is left to it, and the next one is bound"
+bind_saved_used() {
+	local dir
+	host_igb
+	host_function "$dev2" "$port2/$dev2" 9
+	pci_files "$dev2" 0x010802 0x1b36 0x0010
+	dir=$host/etc/mdev-recovery/bind.d
+	mkdir -p "$dir"
+	echo '{"driver":"mdr-pci","vendor":32902,"device":4297}' >"$dir/$dev"
+	echo '{"driver":"mdr-pci","vendor":6966,"device":16}' >"$dir/$dev2"
+	lent_to 4711 qemu-system-x86 /dev/vfio/devices/vfio3
+	host_bind "$dev2" mdr-pci
+	golden bind-saved-used bind --saved
+	is driver "$(driver_of "$dev")" vfio-pci
+	is unbound "$(cat "$sys/bus/pci/drivers/vfio-pci/unbind")" ''
+	golden bind-saved-force bind --saved --force "$dev"
+}
+
+declare_case bind_other_driver "a function that has an mdev does not change its parent driver"
+bind_other_driver() {
+	host_two
+	mkdir -p "$sys/bus/pci/drivers/acme"
+	: >"$sys/bus/pci/drivers/mdr-pci/unbind"
+	golden bind-mdev bind --driver=acme "$dev"
+	is unbound "$(cat "$sys/bus/pci/drivers/mdr-pci/unbind")" ''
+}
+
+declare_case bind_interface "a network interface that is up is named before it disappears"
+bind_interface() {
+	local dir
+	host_igb
+	dir=$sys/bus/pci/devices/$dev
+	mkdir -p "$dir/net/eth0" "$dir/virtio0/net/eth1" "$dir/net/eth2"
+	echo 0x1003 >"$dir/net/eth0/flags"
+	echo 0x1003 >"$dir/virtio0/net/eth1/flags"
+	echo 0x1002 >"$dir/net/eth2/flags"
+	kernel_probes "$dev" mdr-pci
+	golden bind-interface bind "$dev"
+	wait
+	ctl bind "$dev"
+	is said "$said" "$dev: is bound to mdr-pci already"
+}
+
 declare_case bind_denied "a user who may not load the module is told so"
 bind_denied() {
 	host_igb

@@ -67,20 +67,22 @@ host_two() {
 
 # kernel_probes ADDRESS DRIVER: the kernel's part of one bind: waits for an override,
 # or for its end, then takes the function from its driver and gives it to DRIVER, and
-# lets the write to drivers_probe return
+# lets the write to drivers_probe return. Gives up after 10 s each.
 kernel_probes() {
-	local override=$sys/bus/pci/devices/$1/driver_override was
+	local override=$sys/bus/pci/devices/$1/driver_override was i
 	was=$(cat "$override")
 	rm -f "$sys/bus/pci/drivers_probe"
 	mkfifo "$sys/bus/pci/drivers_probe"
 	{
-		while [ "$(cat "$override")" = "$was" ]; do
+		for ((i = 0; i < 1000; i++)); do
+			[ "$(cat "$override")" = "$was" ] || break
 			sleep 0.01
 		done
+		[ "$i" -lt 1000 ] || exit 0
 		# the write to unbind is next, if there is a driver
 		sleep 0.1
 		host_bind "$1" "$2"
-		cat "$sys/bus/pci/drivers_probe" >"$host/probed"
+		timeout 10 cat "$sys/bus/pci/drivers_probe" >"$host/probed"
 	} &
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "saved.h"
+#include "users.h"
 
 #define CLASS_BRIDGE 0x0604	/* PCI to PCI */
 #define ADDRESS_SIZE 24
@@ -125,6 +126,63 @@ static int keep(struct cli *cli, const struct mdr_function *function, const char
 	return END_OK;
 }
 
+/* An mdev may have a user, and its driver would wait for it. */
+static int has_no_mdev(struct cli *cli, const struct mdr_group *group, const char *address)
+{
+	const char *uuid;
+	char next[128];
+	int ret = END_OK;
+
+	for (size_t i = 0; !ret && (uuid = mdr_group_mdev(group, i)); i++) {
+		struct mdr_mdev *mdev;
+
+		if (mdr_mdev_get(cli->mdr, uuid, &mdev))
+			continue;
+		snprintf(next, sizeof(next), "mdrctl remove %s", uuid);
+		if (!strcmp(mdr_mdev_function(mdev), address))
+			ret = fail(END_FAILED, address, next,
+				   "has the mdev %s: nothing was done", uuid);
+		mdr_mdev_free(mdev);
+	}
+	return ret;
+}
+
+/* Its driver would ask a user to release it, and wait. */
+static int has_no_user(struct cli *cli, const struct mdr_function *function)
+{
+	const char *address = mdr_function_address(function), *next;
+	struct mdr_group *group;
+	char users[USERS_SIZE];
+	int ret = END_OK;
+
+	next = cli_value(cli, "saved") ? NULL :
+	       "detach it from the VM, or stop the program; --force takes it all the same";
+	if (users_find(cli->mdr, function, users))
+		return fail(END_FAILED, address, next,
+			    "is in use through %s: %s has it, or its IOMMU group, open: nothing was done",
+			    mdr_function_driver(function), users);
+	if (!mdr_group_get(cli->mdr, address, &group)) {
+		ret = has_no_mdev(cli, group, address);
+		mdr_group_free(group);
+	}
+	return ret;
+}
+
+/* Bind it, if nobody loses it. */
+static int take(struct cli *cli, const struct mdr_function *function, const char *driver)
+{
+	const char *was = mdr_function_driver(function);
+	int ret = END_OK;
+
+	if (was && strcmp(was, driver)) {
+		if (!cli_value(cli, "force"))
+			ret = has_no_user(cli, function);
+		if (!ret)
+			users_warn(cli->mdr, function);
+	}
+	return ret ? ret : do_bind(cli, function, driver);
+}
+
 static int bind_one(struct cli *cli, const char *address)
 {
 	const char *driver = cli_value(cli, "driver");
@@ -138,7 +196,7 @@ static int bind_one(struct cli *cli, const char *address)
 	ret = mdr_function_get(cli->mdr, address, &function);
 	if (ret)
 		return fail_function(ret, address);
-	ret = do_bind(cli, function, driver);
+	ret = take(cli, function, driver);
 	if (!ret && cli_value(cli, "persistent"))
 		ret = keep(cli, function, driver);
 	mdr_function_free(function);
@@ -185,7 +243,7 @@ static int bind_saved(const char *address, void *arg)
 			   mdr_function_vendor(function), mdr_function_device(function),
 			   (unsigned int)saved.vendor, (unsigned int)saved.device);
 	else
-		ret = do_bind(cli, function, saved.driver);
+		ret = take(cli, function, saved.driver);
 	mdr_function_free(function);
 	return ret;
 }
@@ -196,6 +254,9 @@ int run_bind(struct cli *cli)
 	char full[ADDRESS_SIZE];
 	int end = END_OK;
 
+	if (saved && cli_value(cli, "force"))
+		return fail(END_USAGE, "--force", NULL,
+			    "is only for functions that are named without --saved");
 	if (saved && !cli->argc)
 		return saved_each(cli->mdr, bind_saved, cli);
 	if (!cli->argc)
@@ -209,30 +270,18 @@ int run_bind(struct cli *cli)
 	return end;
 }
 
-/* An mdev may have a user, and unbind would wait for it. */
 static int may_be_unbound(struct cli *cli, const struct mdr_function *function)
 {
-	const char *address = mdr_function_address(function), *uuid;
+	const char *address = mdr_function_address(function);
 	struct mdr_group *group;
-	char next[128];
-	int ret = END_OK;
+	int ret;
 
 	if (mdr_group_get(cli->mdr, address, &group))
 		return fail(END_FAILED, address, "mdrctl list shows what there is",
 			    "is bound to %s, which is not a driver of mdev_recovery: nothing was done",
 			    mdr_function_driver(function) ? mdr_function_driver(function) :
 			    "nothing");
-	for (size_t i = 0; !ret && (uuid = mdr_group_mdev(group, i)); i++) {
-		struct mdr_mdev *mdev;
-
-		if (mdr_mdev_get(cli->mdr, uuid, &mdev))
-			continue;
-		snprintf(next, sizeof(next), "mdrctl remove %s", uuid);
-		if (!strcmp(mdr_mdev_function(mdev), address))
-			ret = fail(END_FAILED, address, next,
-				   "has the mdev %s: nothing was done", uuid);
-		mdr_mdev_free(mdev);
-	}
+	ret = has_no_mdev(cli, group, address);
 	mdr_group_free(group);
 	return ret;
 }

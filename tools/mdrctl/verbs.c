@@ -35,6 +35,7 @@ const struct verb verbs[] = {
 			{ "driver", 'd', "NAME", WORD_NONE, "the parent driver (mdr-pci)" },
 			{ "saved", 's', NULL, WORD_NONE,
 			  "bind what was saved, as at boot" },
+			{ "force", 'f', NULL, WORD_NONE, "also if a user loses them" },
 		},
 		.run = run_bind,
 	}, {

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * users: who loses a function if its driver does.
+ */
+#ifndef MDRCTL_USERS_H
+#define MDRCTL_USERS_H
+
+#include "mdrctl.h"
+
+#define USERS_SIZE 256
+
+/*
+ * The processes that have the function or its IOMMU group open through VFIO, as
+ * "NAME (PID), NAME (PID)"; false if there is none. Only root sees those of other users.
+ */
+bool users_find(const struct mdr *mdr, const struct mdr_function *function,
+		char users[USERS_SIZE]);
+
+/* Says which of the function's network interfaces are up. */
+void users_warn(const struct mdr *mdr, const struct mdr_function *function);
+
+#endif
