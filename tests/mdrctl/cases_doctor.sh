@@ -12,11 +12,24 @@ has_mdevctl() {
 	PATH=$host/bin:$PATH
 }
 
+# module_for KERNEL FILE...: that kernel runs, and these are all modules that it has
+module_for() {
+	local file modules=$host/lib/modules/$1
+	mkdir -p "$host/proc/sys/kernel" "$modules"
+	echo "$1" >"$host/proc/sys/kernel/osrelease"
+	rm -r "$modules"
+	for file in "${@:2}"; do
+		mkdir -p "$(dirname "$modules/$file")"
+		: >"$modules/$file"
+	done
+}
+
 # host_well: nothing is wrong with it
 host_well() {
 	host_two
 	mkdir -p "$sys/class/iommu/dmar0" "$host/proc" "$host/dev/vfio"
 	touch "$host/dev/vfio/16" "$host/dev/vfio/9"
+	module_for 6.12.48-test updates/dkms/mdev_recovery.ko.xz
 	echo 'BOOT_IMAGE=/vmlinuz root=/dev/sda1 quiet intel_iommu=on' >"$host/proc/cmdline"
 	has_mdevctl 1.4.0
 }
@@ -111,6 +124,37 @@ doctor_module() {
 	says "PASS  host: Secure Boot is on, and the module was let in"
 	rm -r "$sys/module/mdev_recovery" "$sys/class/mdev_recovery"
 	golden doctor-no-module doctor
+}
+
+declare_case doctor_built "a module that was not built for the running kernel, or not when the tools were upgraded"
+doctor_built() {
+	local file kernel=6.12.48-test next
+	next="dkms status -m mdev-recovery; install the headers of kernel $kernel, or boot another one"
+	host_well
+	# shellcheck disable=SC2016 # for sh
+	program modinfo 'echo "$3" >'"$host/asked" "echo $version"
+	for file in extra/mdev_recovery.ko extra/mdev-recovery/mdev_recovery.ko.zst \
+		updates/drivers/vfio/mdev_recovery/mdev_recovery.ko.gz; do
+		module_for "$kernel" "$file"
+		ctl doctor
+		case $said in *WARN* | *FAIL*) fail "$said" ;; esac
+		is asked "$(cat "$host/asked")" "$host/lib/modules/$kernel/$file"
+	done
+	# the next boot has another one
+	echo 0.0.9 >"$sys/module/mdev_recovery/version"
+	finds WARN host "the loaded module has version 0.0.9, the installed one $version" \
+		"reboot, or unload it and load it again: modprobe -r mdev_recovery_pci; modprobe mdr-pci"
+	# and has not: a reboot does not help
+	program modinfo 'echo 0.0.9'
+	finds WARN host "the module for kernel $kernel has version 0.0.9, the tools have $version" "$next"
+	module_for "$kernel" updates/dkms/mdev_recovery_pci.ko kernel/xmdev_recovery.ko
+	finds WARN host "the module of version 0.0.9 is loaded, but there is none for kernel $kernel on disk any more" "$next"
+	rm -r "$sys/module/mdev_recovery" "$sys/class/mdev_recovery"
+	finds FAIL host "the module mdev_recovery is not loaded, and there is none for kernel $kernel" "$next"
+	# for another kernel
+	module_for 6.12.47-test extra/mdev_recovery.ko
+	echo "$kernel" >"$host/proc/sys/kernel/osrelease"
+	finds FAIL host "the module mdev_recovery is not loaded, and there is none for kernel $kernel" "$next"
 }
 
 declare_case doctor_mdevctl "an mdevctl that is old, or not there; and no callout"

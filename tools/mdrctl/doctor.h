@@ -22,6 +22,7 @@ void find(struct exam *exam, enum level level, const char *check, const char *ob
 	  const char *next, const char *format, ...) __attribute__((format(printf, 6, 7)));
 
 void exam_host(struct exam *exam);
+void exam_module(struct exam *exam);
 void exam_function(struct exam *exam, const char *address);
 /* Reports an unknown name, too. Returns END_OK, or another end. */
 int exam_domain(struct exam *exam, const char *name);

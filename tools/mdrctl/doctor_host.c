@@ -11,7 +11,6 @@
 #include "files.h"
 
 #define HOST "host"
-#define EFI_GLOBAL "8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
 static void check_iommu(struct exam *exam)
 {
@@ -83,57 +82,6 @@ static void check_options(struct exam *exam)
 	free(cmdline);
 }
 
-/* The value of the variable follows four bytes of attributes. */
-static bool secure_boot(const struct mdr *mdr)
-{
-	char *text = read_text(mdr, "sys/firmware/efi/efivars/SecureBoot-" EFI_GLOBAL);
-	bool on = text && text[4] == 1;
-
-	free(text);
-	return on;
-}
-
-static void check_signature(struct exam *exam, bool loaded)
-{
-	char *taint = read_text(exam->cli->mdr, "sys/module/mdev_recovery/taint");
-	bool secure = secure_boot(exam->cli->mdr);
-
-	if (secure && !loaded)
-		find(exam, LEVEL_WARN, "signature", HOST,
-		     "mokutil --import /var/lib/dkms/mok.pub, then reboot and enrol the key",
-		     "Secure Boot is on, so the modules need a signature that the kernel trusts");
-	else if (taint && strchr(taint, 'E'))
-		find(exam, LEVEL_WARN, "signature", HOST,
-		     "sign it, if the machine is to have Secure Boot one day",
-		     "the module has no signature; it would not load under Secure Boot");
-	else
-		find(exam, LEVEL_PASS, "signature", HOST, NULL, "Secure Boot is %s",
-		     secure ? "on, and the module was let in" : "off");
-	free(taint);
-}
-
-static void check_module(struct exam *exam)
-{
-	char *installed = read_text(exam->cli->mdr, "usr/share/mdev-recovery/version");
-	char loaded[64];
-	bool is_loaded;
-
-	is_loaded = !mdr_module_version(exam->cli->mdr, loaded, sizeof(loaded));
-	if (!is_loaded)
-		find(exam, LEVEL_FAIL, "module", HOST, "modprobe mdr-pci",
-		     "the module mdev_recovery is not loaded");
-	else if (strcmp(installed ? installed : mdr_version(), loaded))
-		find(exam, LEVEL_WARN, "module", HOST,
-		     "reboot, or unload it and load it again: modprobe -r mdev_recovery_pci; modprobe mdr-pci",
-		     "the loaded module has version %s, the installed one %s", loaded,
-		     installed ? installed : mdr_version());
-	else
-		find(exam, LEVEL_PASS, "module", HOST, NULL, "the module of version %s is loaded",
-		     loaded);
-	free(installed);
-	check_signature(exam, is_loaded);
-}
-
 /* "mdevctl 1.4.0" */
 static void check_mdevctl(struct exam *exam)
 {
@@ -182,7 +130,7 @@ void exam_host(struct exam *exam)
 {
 	check_iommu(exam);
 	check_options(exam);
-	check_module(exam);
+	exam_module(exam);
 	check_mdevctl(exam);
 	check_memlock(exam);
 }

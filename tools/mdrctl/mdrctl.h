@@ -132,6 +132,8 @@ void directories_make(const char *path);
 
 /* Runs a program and waits; returns its exit code, or a negative errno. */
 int run_program(const struct mdr *mdr, const char *const *argv);
+/* The same, with the first line that it prints, without errors. */
+int run_program_line(const struct mdr *mdr, const char *const *argv, char *line, size_t size);
 /* The same, with the JSON tree that it prints, to be put; NULL if it prints none. */
 int run_program_json(const struct mdr *mdr, const char *const *argv, struct json_object **tree);
 

@@ -4,9 +4,11 @@
  * not be left half done.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -107,26 +109,61 @@ int run_program(const struct mdr *mdr, const char *const *argv)
 	return ret ? ret : end(pid);
 }
 
-int run_program_json(const struct mdr *mdr, const char *const *argv, struct json_object **tree)
+/* Its output is read from *from. */
+static int start_piped(const struct mdr *mdr, const char *const *argv, bool quiet, int *from,
+		       pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
 	int fds[2], ret;
-	pid_t pid;
 
-	*tree = NULL;
 	if (pipe(fds))
 		return -errno;
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, fds[1], STDOUT_FILENO);
 	posix_spawn_file_actions_addclose(&actions, fds[0]);
 	posix_spawn_file_actions_addclose(&actions, fds[1]);
-	ret = start(mdr, argv, &actions, &pid);
+	if (quiet)
+		posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+	ret = start(mdr, argv, &actions, pid);
 	posix_spawn_file_actions_destroy(&actions);
 	close(fds[1]);
-	if (!ret) {
-		*tree = json_object_from_fd(fds[0]);
-		ret = end(pid);
-	}
-	close(fds[0]);
+	if (ret)
+		close(fds[0]);
+	*from = fds[0];
 	return ret;
+}
+
+int run_program_json(const struct mdr *mdr, const char *const *argv, struct json_object **tree)
+{
+	int from, ret;
+	pid_t pid;
+
+	*tree = NULL;
+	ret = start_piped(mdr, argv, false, &from, &pid);
+	if (ret)
+		return ret;
+	*tree = json_object_from_fd(from);
+	ret = end(pid);
+	close(from);
+	return ret;
+}
+
+int run_program_line(const struct mdr *mdr, const char *const *argv, char *line, size_t size)
+{
+	int from, ret;
+	FILE *output;
+	pid_t pid;
+
+	*line = 0;
+	ret = start_piped(mdr, argv, true, &from, &pid);
+	if (ret)
+		return ret;
+	output = fdopen(from, "r");
+	if (output && fgets(line, size, output))
+		line[strcspn(line, "\n")] = 0;
+	if (output)
+		fclose(output);
+	else
+		close(from);
+	return end(pid);
 }
