@@ -162,7 +162,7 @@ doctor_mdevctl() {
 	host_well
 	has_mdevctl 1.2.0
 	finds WARN host "mdevctl 1.2 changes no settings of a running mdev" \
-		"use mdrctl set; see profiles.md, Debian 12"
+		"use mdrctl set; see /usr/share/doc/mdev-recovery/Documentation/profiles.md, Debian 12"
 	printf '#!/bin/sh\nexit 127\n' >"$host/bin/mdevctl"
 	finds FAIL host "there is no mdevctl, which defines and starts mdevs" \
 		"install the package mdevctl"
@@ -247,7 +247,7 @@ doctor_function() {
 	host_well
 	rm "$sys/bus/pci_express/drivers/aer/$port2:pcie002"
 	finds WARN "$dev2" "root port $port2 has no AER: the kernel learns only of errors that the firmware reports" \
-		"see the operators' guide, If the firmware keeps AER"
+		"see /usr/share/doc/mdev-recovery/Documentation/operators-guide.md, If the firmware keeps AER"
 	mkdir "$sys/bus/pci_express/drivers/dpc"
 	touch "$sys/bus/pci_express/drivers/dpc/$port2:pcie010"
 	ctl doctor

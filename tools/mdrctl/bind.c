@@ -30,7 +30,7 @@ static int need_driver(struct cli *cli, const char *driver)
 	if (geteuid())
 		return fail(END_DENIED, driver, "run it as root",
 			    "there is no such PCI driver, and this user may not load its module");
-	return fail(END_FAILED, driver, "see Documentation/installation.md, and the kernel log",
+	return fail(END_FAILED, driver, "mdrctl doctor; see " MDR_DOC "/installation.md",
 		    "there is no such PCI driver, and modprobe does not find one");
 }
 

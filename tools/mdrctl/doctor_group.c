@@ -45,7 +45,7 @@ static void check_aer(struct exam *exam, const struct mdr_function *function)
 		     port);
 	else
 		find(exam, LEVEL_WARN, "aer", address,
-		     "see the operators' guide, If the firmware keeps AER",
+		     "see " MDR_DOC "/operators-guide.md, If the firmware keeps AER",
 		     "root port %s has no AER: the kernel learns only of errors that the firmware reports",
 		     port);
 }

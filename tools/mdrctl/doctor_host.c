@@ -99,7 +99,7 @@ static void check_mdevctl(struct exam *exam)
 		     "there is no mdevctl, which defines and starts mdevs");
 	else if (major == 1 && minor < 3)
 		find(exam, LEVEL_WARN, "mdevctl", HOST,
-		     "use mdrctl set; see profiles.md, Debian 12",
+		     "use mdrctl set; see " MDR_DOC "/profiles.md, Debian 12",
 		     "mdevctl %u.%u changes no settings of a running mdev", major, minor);
 	else
 		find(exam, LEVEL_PASS, "mdevctl", HOST, NULL, "mdevctl has version %u.%u", major,

@@ -13,6 +13,9 @@
 #include <json-c/json.h>
 #include <libmdr.h>
 
+/* Where the packages install the pages. */
+#define MDR_DOC "/usr/share/doc/mdev-recovery/Documentation"
+
 /* Documented in mdrctl(8). */
 enum end {
 	END_OK = 0,
