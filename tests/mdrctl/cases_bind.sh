@@ -276,6 +276,41 @@ bind_saved_used() {
 	golden bind-saved-force bind --saved --force "$dev"
 }
 
+declare_case bind_service_off "a service that does not start at boot is named, with the command, also by the doctor"
+bind_service_off() {
+	local units=usr/lib/systemd/system at
+	host_igb
+	mkdir -p "$host/etc/mdev-recovery/bind.d" "$host/$units/multi-user.target.wants"
+	touch "$host/$units/multi-user.target.wants/udev.service"
+	host_bind "$dev" mdr-pci
+	group_files 16 open 0 none none
+	# no systemd
+	ctl bind --persistent "$dev"
+	is said "$said" "$dev: is bound to mdr-pci already
+$dev: will be bound at each boot"
+	ctl doctor
+	case $said in *mdev-recovery-bind*) fail "$said" ;; esac
+	touch "$host/$units/mdev-recovery-bind.service"
+	golden bind-service-off bind --persistent "$dev" "$dev"
+	ctl bind "$dev"
+	is said "$said" "$dev: is bound to mdr-pci already"
+	ctl doctor
+	says "WARN  mdev-recovery-bind.service: is not enabled: libvirt may start a domain before its mdev is there
+      next: systemctl enable mdev-recovery-bind.service"
+	for at in "$units/multi-user.target.wants" etc/systemd/system/libvirtd.service.requires; do
+		mkdir -p "$host/$at"
+		ln -s /nowhere "$host/$at/mdev-recovery-bind.service"
+		ctl bind --persistent "$dev"
+		case $said in *enable*) fail "$said" ;; esac
+		ctl doctor
+		says "PASS  mdev-recovery-bind.service: binds what is saved before libvirt starts"
+		rm "$host/$at/mdev-recovery-bind.service"
+	done
+	rm "$host/etc/mdev-recovery/bind.d/$dev"
+	ctl doctor
+	case $said in *mdev-recovery-bind*) fail "$said" ;; esac
+}
+
 declare_case bind_other_driver "a function that has an mdev does not change its parent driver"
 bind_other_driver() {
 	host_two

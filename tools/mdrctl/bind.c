@@ -267,6 +267,8 @@ int run_bind(struct cli *cli)
 
 		end = end ? end : ret;
 	}
+	if (!end && cli_value(cli, "persistent") && !saved_service(cli->mdr))
+		fail(END_OK, SAVED_SERVICE, SAVED_ENABLE, SAVED_OFF);
 	return end;
 }
 

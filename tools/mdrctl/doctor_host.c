@@ -9,6 +9,7 @@
 
 #include "doctor.h"
 #include "files.h"
+#include "saved.h"
 
 #define HOST "host"
 
@@ -110,6 +111,25 @@ static void check_mdevctl(struct exam *exam)
 		     "mdevctl does not have our callout: settings are not checked");
 }
 
+static int is_saved(const char *address, void *arg)
+{
+	(void)address;
+	*(bool *)arg = true;
+	return 0;
+}
+
+static void check_service(struct exam *exam)
+{
+	bool saved = false;
+
+	saved_each(exam->cli->mdr, is_saved, &saved);
+	if (saved && !saved_service(exam->cli->mdr))
+		find(exam, LEVEL_WARN, "service", SAVED_SERVICE, SAVED_ENABLE, SAVED_OFF);
+	else if (saved && saved_service(exam->cli->mdr) > 0)
+		find(exam, LEVEL_PASS, "service", SAVED_SERVICE, NULL,
+		     "binds what is saved before libvirt starts");
+}
+
 /* The limit of this process, which also applies to a VM that its user starts. */
 static void check_memlock(struct exam *exam)
 {
@@ -132,5 +152,6 @@ void exam_host(struct exam *exam)
 	check_options(exam);
 	exam_module(exam);
 	check_mdevctl(exam);
+	check_service(exam);
 	check_memlock(exam);
 }

@@ -51,7 +51,7 @@ bool has_file(const struct mdr *mdr, const char *format, ...)
 	bool has;
 
 	PATH_OF(mdr, path, format);
-	has = !glob(path, 0, NULL, &found);
+	has = !glob(path, GLOB_BRACE, NULL, &found);
 	globfree(&found);
 	return has;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "saved.h"
 
 static void path_of(struct mdr *mdr, char path[PATH_MAX], const char *address)
@@ -60,6 +61,15 @@ int saved_forget(struct mdr *mdr, const char *address)
 
 	path_of(mdr, path, address);
 	return unlink(path) && errno != ENOENT ? -errno : 0;
+}
+
+/* A service is enabled by a link in the folder of what wants or requires it. */
+int saved_service(const struct mdr *mdr)
+{
+	if (!has_file(mdr, "{usr/lib,usr/local/lib,lib}/systemd/system/" SAVED_SERVICE))
+		return -1;
+	return has_file(mdr, "{etc,usr/lib,usr/local/lib,lib}/systemd/system/*.{wants,requires}/"
+			SAVED_SERVICE);
 }
 
 static int is_address(const struct dirent *entry)

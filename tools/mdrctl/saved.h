@@ -9,6 +9,9 @@
 #include "mdrctl.h"
 
 #define SAVED_DIR "/etc/mdev-recovery/bind.d"
+#define SAVED_SERVICE "mdev-recovery-bind.service"
+#define SAVED_OFF "is not enabled: libvirt may start a domain before its mdev is there"
+#define SAVED_ENABLE "systemctl enable " SAVED_SERVICE
 
 struct saved {
 	char driver[64];
@@ -20,6 +23,9 @@ int saved_load(struct mdr *mdr, const char *address, struct saved *saved);
 int saved_store(struct mdr *mdr, const char *address, const struct saved *saved);
 /* Returns 0 also if there was no file. */
 int saved_forget(struct mdr *mdr, const char *address);
+
+/* Does the service that binds them start at boot? 1: yes, 0: no, -1: it is not installed. */
+int saved_service(const struct mdr *mdr);
 
 /* Calls each() for each saved function, by address. Returns the first nonzero result. */
 int saved_each(struct mdr *mdr, int (*each)(const char *address, void *arg), void *arg);
