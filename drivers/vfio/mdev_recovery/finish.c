@@ -151,8 +151,11 @@ static bool mdr_finish_begin(struct mdr_finish *finish)
 	     group->machine.state != MDR_STATE_FAILED))
 		return false;
 
-	/* the host came back, so the checks above may be about another event */
-	if (visits != group->attempt.visits)
+	/*
+	 * The host came back, so the checks above may be about another event; or it is done
+	 * with all functions, late.
+	 */
+	if (visits != group->attempt.visits || !mdr_group_pending(group))
 		abandoned = false;
 	finish->event = group->event;
 	finish->overdue = group->attempt.overdue;

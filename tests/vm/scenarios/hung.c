@@ -15,6 +15,8 @@
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb2"
+/* two functions, a group each */
+#define PAIR_PORT "rp_igb"
 #define SETTLE_MS 3000
 /* how long the host hangs in slot_reset */
 #define HANG "2500"
@@ -126,4 +128,29 @@ SCENARIO(hung_recover,
 	CHECK(klog_count("recover: not recovered") == 1, "%u lines",
 	      klog_count("recover: not recovered"));
 	check_end(&s, LONG_HANG_MS);
+}
+
+/*
+ * The host has reset both functions, is slow with the first one and has not come to the
+ * second one: that looks like an abandoned recovery, but nothing makes the host abandon it.
+ */
+SCENARIO(hung_with_another,
+	 "the host hangs with the function before this one: failed, nobody gets in before it comes",
+	 .limit_s = 60)
+{
+	struct shim slow, s;
+	long before;
+
+	REQUIRE_OK(shim_bind_test(&slow, PAIR_PORT, 0));
+	REQUIRE_OK(shim_make(&s, PAIR_PORT, 1, "resume"));
+	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", "6000"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	status = nic_status(&user);
+	before = shim_test_count("slot_resets");
+	REQUIRE_OK(strike_slow(&s, PAIR_PORT, "10000"));
+	REQUIRE(WAIT_FOR(shim_test_count("slot_resets") > before, SETTLE_MS), "no slot_reset");
+	REQUIRE(shim_is(s.group, "recovering"), "the host was too slow: nothing is shown");
+	CHECK(shim_wait(s.group, "failed", 6000 + SLOW_MS), "not failed");
+	check_end(&s, 10000);
+	CHECK_NUMBER(s.group, "stats/own_resets", 0);
 }
