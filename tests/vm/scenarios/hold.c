@@ -97,7 +97,7 @@ SCENARIO(hold_no_access_until_reset,
 }
 
 SCENARIO(hold_bus_master_off,
-	 "a function that is held does not master the bus until its user asks for it, and then waits")
+	 "a held function does not master the bus until its user asks for it, which waits")
 {
 	struct waiter w = { .u = &user, .kind = WAITER_PWRITE, .region = VFIO_CONFIG, .off = 4 };
 	uint16_t command;
