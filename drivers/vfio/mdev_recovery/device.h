@@ -376,8 +376,6 @@ long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
 bool mdr_reset_revives(struct mdr_group *group);
 unsigned long mdr_reset_deadline(struct mdr_group *group);
 bool mdr_reset_may_wait(struct mdr_group *group, struct pci_bus *bus);
-int mdr_reset_restore(struct mdr_group *group, struct pci_dev *pdev,
-		      unsigned long deadline);
 int mdr_reset_hand_over(struct mdr_group *group);
 int mdr_reset_finish(struct mdr_device *device);
 void mdr_reset_fail(struct mdr_group *group, struct mdr_function *only,

@@ -214,41 +214,72 @@ static void mdr_hot_reset_end(struct mdr_hot_reset *reset, bool alive)
 	}
 }
 
-/* Did this reset make the function silent? One that did not answer before may stay so. */
-static bool mdr_hot_reset_silenced(struct pci_dev *pdev)
+/*
+ * Try to make a function of the bus whole that was reset. -EBUSY if it has to be waited for.
+ * One that does not answer, and did not before, is not the business of this reset.
+ */
+static int mdr_hot_reset_try(struct mdr_group *group, struct pci_dev *pdev)
 {
+	bool answers = mdr_function_answers(pdev), was_silent = true;
 	struct mdr_function *function;
+	int ret;
 
-	if (mdr_function_answers(pdev))
-		return false;
-	guard(rcu)();
-	function = mdr_function_find(pdev);
-	return function && !READ_ONCE(function->restore.was_silent);
+	scoped_guard(rcu) {
+		function = mdr_function_find(pdev);
+		if (function)
+			was_silent = READ_ONCE(function->restore.was_silent);
+	}
+	if (!answers && was_silent)
+		return 0;
+	if (pci_dev_is_disconnected(pdev))
+		return -EIO;
+	/* mdr_reset_finish() restores what takes the group out of failed */
+	ret = !answers ? -EBUSY :
+	      mdr_reset_revives(group) ? 0 : mdr_restore_if_blank(pdev);
+	/* another task has it; or it is not healthy yet */
+	if (ret == -EAGAIN || ret == -ENODEV ||
+	    (ret == -EIO && !mdr_function_answers(pdev)))
+		return -EBUSY;
+	return ret;
+}
+
+/* Try all functions of a group on the bus: 0, -EBUSY, or another error of one of them. */
+static int mdr_hot_reset_restore(struct mdr_hot_reset *reset,
+				 struct mdr_group *group)
+{
+	struct pci_bus *bus = reset->device->core->pdev->bus;
+	struct mdr_snapshot snapshot;
+	unsigned int i;
+	int worst, ret;
+
+	worst = mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, &snapshot);
+	for (i = 0; i < snapshot.count; i++) {
+		if (snapshot.pdevs[i]->bus != bus)
+			continue;
+		ret = mdr_hot_reset_try(group, snapshot.pdevs[i]);
+		if (ret && (!worst || worst == -EBUSY))
+			worst = ret;
+	}
+	mdr_snapshot_put(&snapshot);
+	return worst;
 }
 
 static bool mdr_hot_reset_is_awaited(struct mdr_hot_reset *reset)
 {
-	struct pci_bus *bus = reset->device->core->pdev->bus;
-	struct mdr_snapshot snapshot;
 	bool awaited = false;
-	unsigned int i, j;
+	unsigned int i;
 
-	for (i = 0; i < reset->count; i++) {
-		awaited |= mdr_snapshot_take(reset->groups[i].group,
-					     MDR_SNAPSHOT_ALL, &snapshot) != 0;
-		for (j = 0; j < snapshot.count; j++)
-			awaited |= snapshot.pdevs[j]->bus == bus &&
-				   !pci_dev_is_disconnected(snapshot.pdevs[j]) &&
-				   mdr_hot_reset_silenced(snapshot.pdevs[j]);
-		mdr_snapshot_put(&snapshot);
-	}
+	for (i = 0; i < reset->count; i++)
+		awaited |= mdr_hot_reset_restore(reset, reset->groups[i].group) ==
+			   -EBUSY;
 	return awaited;
 }
 
 /*
- * After a bus reset the PCI core waits for one function of the bus only. Wait here for the
- * others, inside the gates and without a lock, for as long as the host may take for a
- * recovery. An error in one of the groups ends the wait.
+ * The PCI core restores the config space that it found, in functions that answer in time; it
+ * waits for one function of the bus only. Wait here for the others, and restore them, inside
+ * the gates and without a lock, for as long as the host may take for a recovery. An error in
+ * one of the groups ends the wait for all.
  */
 static void mdr_hot_reset_wait(struct mdr_hot_reset *reset)
 {
@@ -266,37 +297,7 @@ static void mdr_hot_reset_wait(struct mdr_hot_reset *reset)
 	}
 }
 
-/*
- * The PCI core restores the config space that it found, in functions that answered in time.
- * Restore the others here, before a user gets access.
- */
-static int mdr_hot_reset_restore(struct mdr_hot_reset *reset,
-				 struct mdr_group *group)
-{
-	struct pci_bus *bus = reset->device->core->pdev->bus;
-	struct mdr_snapshot snapshot;
-	unsigned int i;
-	int worst, ret;
-
-	worst = mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, &snapshot);
-	for (i = 0; i < snapshot.count; i++) {
-		if (snapshot.pdevs[i]->bus != bus ||
-		    (!mdr_function_answers(snapshot.pdevs[i]) &&
-		     !mdr_hot_reset_silenced(snapshot.pdevs[i])))
-			continue;
-		ret = mdr_reset_restore(group, snapshot.pdevs[i],
-					reset->deadline);
-		/* the wait for it ended early */
-		if (ret == -EIO && time_before(jiffies, reset->deadline))
-			ret = -ECANCELED;
-		if (ret && (!worst || worst == -ECANCELED))
-			worst = ret;
-	}
-	mdr_snapshot_put(&snapshot);
-	return worst;
-}
-
-/* Make all functions of a group whole that were reset, or end it otherwise. */
+/* The end of the reset for a group: its functions are whole, or it ends otherwise. */
 static int mdr_hot_reset_finish(struct mdr_hot_reset *reset,
 				struct mdr_group *group)
 {
@@ -305,12 +306,12 @@ static int mdr_hot_reset_finish(struct mdr_hot_reset *reset,
 	/* otherwise an error took over: its recovery restores the functions */
 	if (READ_ONCE(group->resetter) == current)
 		ret = mdr_hot_reset_restore(reset, group);
-	if (ret == -ECANCELED)
+	if (ret == -EBUSY && time_before(jiffies, reset->deadline))
 		return mdr_reset_hand_over(group);
 	if (!ret)
 		return mdr_reset_hooks(group, NULL);
-	mdr_reset_fail(group, NULL, ret);
-	return ret;
+	mdr_reset_fail(group, NULL, -EIO);
+	return -EIO;
 }
 
 /*
@@ -430,7 +431,8 @@ static void mdr_hot_reset_put_files(struct mdr_hot_reset *reset)
 /*
  * VFIO_DEVICE_PCI_HOT_RESET: as mdr_device_reset(); -EPERM if it would reset a group that
  * the caller has not proven to own; -EAGAIN if another group is in a recovery or reset, or if
- * a function on the bus, or one that the caller uses, is being unbound; -EFAULT, -EBADF or
+ * a function on the bus, or one that the caller uses, is being unbound, before the reset or
+ * while it waits for a slow function; -EFAULT, -EBADF or
  * -EINVAL for a bad argument; -ENOMEM.
  */
 long mdr_device_hot_reset(struct mdr_device *device, unsigned int cmd,

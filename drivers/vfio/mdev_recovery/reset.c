@@ -8,8 +8,6 @@
  * runs. Only reset_elision=pristine allows skipping one, if the gate has been closed
  * ever since the host reset the function: then no user can have touched it.
  */
-#include <linux/freezer.h>
-
 #include "device.h"
 #include "function.h"
 #include "group.h"
@@ -302,13 +300,13 @@ unsigned long mdr_reset_deadline(struct mdr_group *group)
 }
 
 /*
- * May this task go on waiting inside the gate? Not if an error waits for it to leave, if it
- * should die or freeze, or if a task with a device lock waits for a user on this bus.
+ * May this task go on waiting inside the gate? Not if an error waits for it to leave, or if
+ * a task with a device lock waits for a user on this bus. A kill has to wait: a reset needs
+ * its end.
  */
 bool mdr_reset_may_wait(struct mdr_group *group, struct pci_bus *bus)
 {
 	return READ_ONCE(group->resetter) == current &&
-	       !fatal_signal_pending(current) && !freezing(current) &&
 	       !mdr_unbind_must_pass(bus);
 }
 
@@ -317,8 +315,8 @@ bool mdr_reset_may_wait(struct mdr_group *group, struct pci_bus *bus)
  * it is not healthy yet. -ECANCELED if the wait ended early, or another task has the
  * function; otherwise as mdr_restore_if_blank().
  */
-int mdr_reset_restore(struct mdr_group *group, struct pci_dev *pdev,
-		      unsigned long deadline)
+static int mdr_reset_restore(struct mdr_group *group, struct pci_dev *pdev,
+			     unsigned long deadline)
 {
 	unsigned long let_go = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
 	unsigned int poll_ms = MDR_POLL_MS;
@@ -338,31 +336,48 @@ int mdr_reset_restore(struct mdr_group *group, struct pci_dev *pdev,
 	}
 }
 
+/* What hooks are due for has to be restored as a whole: the worker knows nothing else. */
+static bool mdr_reset_recover_lost(struct mdr_group *group)
+{
+	struct mdr_function *function, *lost = NULL;
+
+	lockdep_assert_held(&group->lock);
+
+	list_for_each_entry(function, &group->functions, group_item) {
+		if (READ_ONCE(function->restore.hooks_due) &&
+		    function->device && function->device->opened)
+			WRITE_ONCE(function->restore.blank, true);
+		if (READ_ONCE(function->restore.blank))
+			lost = function;
+	}
+	if (!lost || !mdr_group_recover_lost(lost))
+		return false;
+	pci_notice_ratelimited(lost->pdev,
+			       "not ready after its user's reset, recovering it\n");
+	return true;
+}
+
 /*
- * This task cannot wait for a function that it has reset. If none is blank, all is well.
- * Otherwise the worker recovers the group, as after a reset from outside; from failed it
- * goes back there.
+ * This task cannot wait for a function that it has reset. If nothing is left to do, all is
+ * well. Otherwise the worker recovers the group, as after a reset from outside, and the
+ * user gets -EAGAIN: its reset may be needed again. A group that has failed before fails.
  */
 int mdr_reset_hand_over(struct mdr_group *group)
 {
-	struct mdr_function *function;
+	bool over, failed;
 
 	scoped_guard(mutex, &group->lock) {
 		if (group->resetter != current)
 			return 0;
-		list_for_each_entry(function, &group->functions, group_item) {
-			if (!READ_ONCE(function->restore.blank) ||
-			    !mdr_group_recover_lost(function))
-				continue;
-			pci_notice_ratelimited(function->pdev,
-					       "not ready after its user's reset, recovering it\n");
-			return 0;
-		}
-		if (group->machine.origin != MDR_STATE_FAILED)
-			return 0;
+		failed = group->machine.origin == MDR_STATE_FAILED;
+		over = mdr_reset_recover_lost(group);
 	}
-	mdr_reset_fail(group, NULL, -EAGAIN);
-	return -EAGAIN;
+	/* the others were not reset, and are still mapped; the worker waits for this task */
+	if (over)
+		mdr_group_zap(group);
+	else if (failed)
+		mdr_reset_fail(group, NULL, -EAGAIN);
+	return over || failed ? -EAGAIN : 0;
 }
 
 /*

@@ -236,7 +236,9 @@ static int mdr_restore_configure(struct mdr_function *function)
 		mdr_restore_command(device);
 	}
 
-	return function->ops->restore ? function->ops->restore(pdev) : 0;
+	ret = function->ops->restore ? function->ops->restore(pdev) : 0;
+	/* -ECANCELED from a hook does not mean that the host is at work */
+	return ret == -ECANCELED ? -EIO : ret;
 }
 
 /* Checks once and does not wait: mdr_group_finish() comes back to a slow device. */
@@ -334,11 +336,14 @@ bool mdr_function_is_lost(struct mdr_function *function)
 static int mdr_restore_what_is_lost(struct mdr_function *function)
 {
 	struct pci_dev *pdev = function->pdev;
+	bool goes_on = READ_ONCE(function->restore.blank) &&
+		       function->restore.configured;
 	int ret;
 
 	if (!mdr_function_answers(pdev))
-		return -EIO;
-	if (mdr_function_is_lost(function)) {
+		return goes_on ? -ENODEV : -EIO;
+	/* until it is healthy, it does not master the bus: not lost */
+	if (!goes_on && mdr_function_is_lost(function)) {
 		if (!READ_ONCE(function->restore.blank))
 			pci_notice_ratelimited(pdev, "config space was lost without an error, restoring it\n");
 		function->restore.configured = false;

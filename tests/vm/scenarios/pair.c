@@ -439,24 +439,30 @@ SCENARIO(pair_hot_reset_beside_dead_hook, "the same where its parent driver has 
 }
 
 SCENARIO(pair_hot_reset_unbound,
-	 "a function that is slow after a hot reset is unbound: no wait, and the other is whole")
+	 "a function that is slow after a hot reset is unbound: EAGAIN, and the other is whole")
 {
 	struct background r = { .call = hot_reset_first }, gone = { .call = pci_unbind };
+	long before;
 
-	open_both("resume", 2);
+	REQUIRE_OK(shim_load());
+	open_both("resume", 0);
+	REQUIRE_OK(vfio_user_bus_master(&user[0], true));
+	before = restores();
 	REQUIRE_OK(slow_function(s[1].addr, "ones", 20000));
 	gone.name = s[1].addr;
 	background_start(&r);
 	REQUIRE(shim_wait(s[0].group, "resetting", SETTLE_MS), "no hot reset");
 	REQUIRE(!WAIT_FOR(atomic_load(&r.done), SLOW_MS), "it does not wait");
 	background_start(&gone);
-	background_ms(&r, SETTLE_MS);
-	CHECK_OK(r.ret);
+	REQUIRE(WAIT_FOR(atomic_load(&r.done), SETTLE_MS), "it still waits");
+	CHECK(r.ret == -EAGAIN, "the hot reset gave %d", r.ret);
 	CHECK(!shim_is(s[0].group, "open"), "open, and not whole");
 	vfio_user_close(&user[1]);
 	background_ms(&gone, SETTLE_MS);
 	CHECK(shim_wait(s[0].group, "open", SETTLE_MS), "not open in the end");
 	CHECK(vfio_user_read(&user[0], BAR0, NIC_STATUS, 4) == log_[0].value, "STATUS changed");
+	CHECK(pci_command(s[0].addr) & MASTER, "COMMAND is %#x", pci_command(s[0].addr));
+	CHECK(restores() > before, "the hook restore was not called");
 }
 
 SCENARIO(pair_hooks_unopened,
