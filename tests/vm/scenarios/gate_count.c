@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "clock.h"
 #include "monitor.h"
 #include "pci.h"
@@ -30,6 +31,8 @@
 #define DRAIN_BOUND_MS 1000
 #define SLOW_MS 3000
 #define CLOSED_MS 1500
+/* how long a reset from outside is drawn out, once the device decodes again */
+#define DRAWN_OUT "2000"
 #define PCI_COMMAND_MEMORY 0x2
 
 /* Counters in the device's memory, one a thread. */
@@ -97,12 +100,12 @@ static bool both_move(void)
 			watch[WRITTEN] != before.of[WRITTEN], MOVE_MS);
 }
 
-static void start(const char *policy)
+static void use(const char *policy)
 {
 	pthread_t thread;
 	volatile uint32_t *map;
 
-	REQUIRE_OK(shim_make(&shim, SHM_PORT, 0, policy));
+	REQUIRE_OK(shim_create(&shim, policy));
 	REQUIRE_OK(shim_set(&shim, "stall_timeout_ms", "30000"));
 	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
 	watch = shm_watch();
@@ -114,6 +117,12 @@ static void start(const char *policy)
 	pthread_create(&thread, NULL, count_mapped, (void *)&map[MAPPED]);
 	pthread_create(&thread, NULL, count_written, NULL);
 	REQUIRE(both_move(), "the user's accesses do not reach the device");
+}
+
+static void start(const char *policy)
+{
+	REQUIRE_OK(shim_bind(&shim, SHM_PORT, 0));
+	use(policy);
 }
 
 /* Is the gate closed, and drained? The file stays open: a recovery may be short. */
@@ -281,4 +290,30 @@ SCENARIO(gate_count_drain,
 	atomic_store(&stop, true);
 	MEASURE("moved", "%u", last - first);
 	MEASURE("drain_timeouts", "%ju", shim_number(shim.group, "stats/drain_timeouts"));
+}
+
+SCENARIO(gate_count_host_reset,
+	 "memory of the device stands still in a reset from outside, when it decodes again, too")
+{
+	struct background reset = { .call = pci_reset };
+	struct counts first, last;
+
+	REQUIRE_OK(shim_bind_test(&shim, SHM_PORT, 0));
+	use("resume");
+	REQUIRE_OK(shim_test_set("reset_done_ms", DRAWN_OUT));
+	reset.name = shim.addr;
+	background_start(&reset);
+	REQUIRE(background_in(&reset, "test_reset_done", RECOVERY_MS), "no reset");
+	first = look();
+	sleep_ms(DRAIN_MS / 3);
+	last = look();
+	CHECK(shim_is(shim.group, "resetting"), "the reset was faster: nothing is shown");
+	for (int i = 0; i < NR_COUNTERS; i++)
+		CHECK(first.of[i] == last.of[i], "%u %s accesses reached the device",
+		      last.of[i] - first.of[i], i == MAPPED ? "mapped" : "written");
+	background_ms(&reset, RECOVERY_MS);
+	CHECK(shim_wait(shim.group, "open", RECOVERY_MS), "group is not open");
+	CHECK(both_move(), "the user's accesses do not reach the device afterwards");
+	atomic_store(&stop, true);
+	MEASURE("moved", "%u", last.of[MAPPED] - first.of[MAPPED]);
 }
