@@ -4,6 +4,7 @@
  * gate since the host's own reset. After one access the reset is carried out.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "clock.h"
 #include "monitor.h"
@@ -188,23 +189,25 @@ SCENARIO(elision_nonfatal_is_real,
 	check_device();
 }
 
-SCENARIO(elision_other_port,
-	 "a reset for an earlier error is none for this one: behind another port nothing was reset")
+/* Two functions of one group, each behind a port of its own: an error of both, then of one. */
+static void reset_by_one_port(const char *policy, const char *state)
 {
 	struct shim other, parked;
 	struct vfio_user u;
 
-	REQUIRE_OK(shim_make(&shim, "deep_a", 0, "resume"));
-	REQUIRE_OK(shim_make(&other, "deep_b", 0, "resume"));
+	REQUIRE_OK(shim_make(&shim, "deep_a", 0, policy));
+	REQUIRE_OK(shim_make(&other, "deep_b", 0, policy));
 	REQUIRE(shim.group == other.group, "groups %d and %d", shim.group, other.group);
 	REQUIRE_OK(shim_bind(&parked, "deeper_a", 0));
 	REQUIRE_OK(shim_set(&other, "reset_elision", "pristine"));
 	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
 	REQUIRE_OK(vfio_user_open_in(&u, other.uuid, user.space));
-	REQUIRE_OK(strike(&shim, "rp_deep", "DLP", "open"));
-	REQUIRE_OK(vfio_user_write(&u, BAR0, NIC_SCRATCH, 4, JUNK));
-	REQUIRE(vfio_user_read(&u, BAR0, NIC_SCRATCH, 4) == JUNK, "no junk to clear");
-	REQUIRE_OK(strike(&shim, "deep_a", "DLP", "open"));
+	REQUIRE_OK(strike(&shim, "rp_deep", "DLP", state));
+	if (!strcmp(state, "open")) {
+		REQUIRE_OK(vfio_user_write(&u, BAR0, NIC_SCRATCH, 4, JUNK));
+		REQUIRE(vfio_user_read(&u, BAR0, NIC_SCRATCH, 4) == JUNK, "no junk to clear");
+	}
+	REQUIRE_OK(strike(&shim, "deep_a", "DLP", state));
 	/* what this one resets keeps its registers: QEMU's e1000e has no FLR */
 	REQUIRE_OK(vfio_user_reset(&u));
 	CHECK(shim_number(shim.group, "stats/elided_resets") == 0, "the reset was left out");
@@ -212,8 +215,20 @@ SCENARIO(elision_other_port,
 	vfio_user_close(&u);
 }
 
+SCENARIO(elision_other_port,
+	 "a reset for an earlier error is none for this one: behind another port nothing was reset")
+{
+	reset_by_one_port("resume", "open");
+}
+
+SCENARIO(elision_other_port_held,
+	 "nor if the gate has not opened between the two errors")
+{
+	reset_by_one_port("hold", "holding");
+}
+
 SCENARIO(elision_blank_before,
-	 "a function that had lost its config space before the error does not count as reset by it")
+	 "an error resets what had lost its config space before, which does not count as its reset")
 {
 	static const char * const actions[] = { "continue", "reset" };
 	unsigned int real = 0;
@@ -231,4 +246,10 @@ SCENARIO(elision_blank_before,
 		reset(0, ++real);
 		check_device();
 	}
+	/* no reset of the user's: the host, or the shim, has made one */
+	REQUIRE_OK(shim_set(&shim, "nonfatal_action", "continue"));
+	REQUIRE_OK(vfio_user_write(&user, BAR0, NIC_SCRATCH, 4, JUNK));
+	REQUIRE_OK(pci_config_lose(shim.addr));
+	REQUIRE_OK(strike(&shim, PORT, "POISON_TLP", "open"));
+	check_device();
 }
