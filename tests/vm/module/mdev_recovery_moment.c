@@ -18,6 +18,12 @@
  * Write "ADDRESS" of a bridge to the parameter lose_in_save, and it loses its bus numbers,
  * as by a reset, when the kernel saves its config space the next time.
  *
+ * Write "ADDRESS" to the parameter lost, and the shim finds that this function does not
+ * answer whenever it looks whether a reset has left it blank. "none" ends it.
+ *
+ * The parameter astray counts how often config space of a function was restored while the
+ * memory window of the bridge above was not where the kernel has it.
+ *
  * Write "ADDRESS VALUE" to the parameter payload, and Max_Payload_Size (PCI Express 6.0,
  * 7.5.3.4) of the function reads as VALUE, which is 0 to 7. QEMU's devices have none that
  * can be written. Read back, it is what was last written to the function; "none" ends it.
@@ -252,6 +258,77 @@ static const struct kernel_param_ops moment_lose_ops = {
 };
 module_param_cb(lose_in_save, &moment_lose_ops, NULL, 0200);
 
+/* lost: only compared, too */
+static struct pci_dev *moment_lost;
+
+static int moment_lost_set(const char *text, const struct kernel_param *param)
+{
+	struct pci_dev *pdev = NULL;
+
+	if (!sysfs_streq(text, "none")) {
+		pdev = parse_address(text, &text);
+		if (!pdev)
+			return -ENODEV;
+	}
+	WRITE_ONCE(moment_lost, pdev);
+	pci_dev_put(pdev);
+	return 0;
+}
+
+static const struct kernel_param_ops moment_lost_ops = {
+	.set = moment_lost_set,
+};
+module_param_cb(lost, &moment_lost_ops, NULL, 0200);
+
+static noinline int moment_no_answer(void)
+{
+	barrier();
+	return -EIO;
+}
+
+static int moment_look_begins(struct kprobe *probe, struct pt_regs *regs)
+{
+	struct pci_dev *pdev = (struct pci_dev *)regs_get_kernel_argument(regs, 0);
+
+	if (!pdev || pdev != READ_ONCE(moment_lost))
+		return 0;
+	instruction_pointer_set(regs, (unsigned long)moment_no_answer);
+	return 1;
+}
+
+static struct kprobe moment_look_probe = {
+	.symbol_name	= "mdr_restore_if_blank",
+	.pre_handler	= moment_look_begins,
+};
+
+static atomic_t astray;
+module_param_cb(astray, &moment_count_ops, &astray, 0444);
+
+static int moment_restore_begins(struct kprobe *probe, struct pt_regs *regs)
+{
+	struct pci_dev *pdev = (struct pci_dev *)regs_get_kernel_argument(regs, 0);
+	struct pci_dev *bridge = pdev->bus->self;
+	struct pci_bus_region region;
+	struct resource *window;
+	u16 limit;
+
+	if (pdev->subordinate || !bridge)
+		return 0;
+	window = &bridge->resource[PCI_BRIDGE_MEM_WINDOW];
+	if (!window->parent)
+		return 0;
+	pcibios_resource_to_bus(bridge->bus, &region, window);
+	pci_read_config_word(bridge, PCI_MEMORY_LIMIT, &limit);
+	if ((limit & 0xfff0) != (region.end >> 16 & 0xfff0))
+		atomic_inc(&astray);
+	return 0;
+}
+
+static struct kprobe moment_restore_probe = {
+	.symbol_name	= "pci_restore_state",
+	.pre_handler	= moment_restore_begins,
+};
+
 /* payload: only compared, too */
 static struct pci_dev *moment_payer;
 static u16 moment_payload, moment_paid;
@@ -336,7 +413,7 @@ static const struct kernel_param_ops moment_payload_ops = {
 module_param_cb(payload, &moment_payload_ops, NULL, 0644);
 
 static struct kprobe *moment_probes[] = {
-	&moment_save_probe, &moment_write_probe,
+	&moment_save_probe, &moment_write_probe, &moment_look_probe, &moment_restore_probe,
 };
 
 static int __init moment_init(void)
