@@ -11,6 +11,7 @@
 #include "client.h"
 #include "clock.h"
 #include "klog.h"
+#include "moment.h"
 #include "monitor.h"
 #include "nic_user.h"
 #include "scenario.h"
@@ -383,8 +384,11 @@ SCENARIO(switch_windows_moved,
 {
 	struct shim parked;
 	const char *port;
+	long astray;
 
 	REQUIRE_OK(shim_test_load());
+	REQUIRE_OK(moment_load());
+	astray = moment_count("astray");
 	client_start(&a);
 	client_start(&b);
 	client_park("sw_c", &parked);
@@ -395,6 +399,7 @@ SCENARIO(switch_windows_moved,
 	client_check_whole(&a, SETTLE_MS);
 	client_check_whole(&b, SETTLE_MS);
 	check_bridges();
+	CHECK(moment_count("astray") == astray, "restored behind old windows");
 
 	/* the same where the host gives up, and the shim restores the bridges */
 	REQUIRE_OK(shim_set(&a.s, "recovery_timeout_ms", "4000"));
