@@ -10,6 +10,7 @@
 #include "access_log.h"
 #include "clock.h"
 #include "klog.h"
+#include "moment.h"
 #include "monitor.h"
 #include "nic_user.h"
 #include "scenario.h"
@@ -27,6 +28,8 @@
 /* how long a reset waits for the host (MDR_LET_GO_MS), plus time for a busy machine */
 #define LET_GO_MS 500
 #define SLOW_MS 1500
+/* how long a reset waits for accesses to end (MDR_DRAIN_TIMEOUT_MS) */
+#define DRAIN_MS 1000
 #define JUNK 0x55
 /* how long the host draws a recovery or a reset out, and what of that is left */
 #define DRAWN_OUT "600"
@@ -234,6 +237,30 @@ SCENARIO(user_reset_error_before_it_runs,
 	check_reset(&s, &w, EAGAIN, 0);
 }
 
+SCENARIO(user_reset_busy,
+	 "a user's reset beside an access that does not end: EBUSY, no reset, nothing is closed")
+{
+	struct waiter slow = {
+		.u = &user, .kind = WAITER_PREAD, .region = VFIO_CONFIG, .off = 4,
+	};
+	struct shim s;
+
+	start(&s);
+	REQUIRE_OK(slow_block(s.addr));
+	REQUIRE_OK(waiter_start(&slow));
+	REQUIRE(waiter_in(&slow, "pci_wait_cfg", SETTLE_MS), "nobody is inside");
+	CHECK_ERRNO(vfio_user_reset(&user), EBUSY);
+	CHECK(!atomic_load(&slow.done), "the access has ended: nothing is shown");
+	CHECK(shim_is(s.group, "open"), "not open after the refusal");
+	CHECK_NUMBER(s.group, "stats/user_resets", 0);
+	REQUIRE_OK(slow_unblock());
+	REQUIRE(waiter_ended(&slow, SETTLE_MS), "the access does not end");
+	CHECK(!slow.error, "the access gives %d", slow.error);
+	CHECK_OK(vfio_user_reset(&user));
+	CHECK_NUMBER(s.group, "stats/user_resets", 1);
+	check_after(&s, DRAIN_MS + SLOW_MS);
+}
+
 SCENARIO(user_reset_error_while_it_runs,
 	 "an error while a user's reset has the function: the host waits, then recovers; both run")
 {
@@ -368,6 +395,29 @@ SCENARIO(user_reset_kills,
 SCENARIO(user_reset_kills_plain, "the same where the parent driver has no hooks")
 {
 	reset_kills("2");
+}
+
+SCENARIO(user_reset_then_dies,
+	 "a device that dies right after its user's reset, before the shim looks: failed, too")
+{
+	uint32_t status;
+	struct shim s;
+	uint64_t seen;
+
+	REQUIRE_OK(shim_make(&s, PORT, 0, "resume"));
+	REQUIRE_OK(moment_load());
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	status = nic_status(&user);
+	seen = shim_number(s.group, "event");
+	REQUIRE_OK(moment_set("lost", s.addr));
+	CHECK_ERRNO(vfio_user_reset(&user), EIO);
+	REQUIRE_OK(moment_set("lost", "none"));
+	CHECK(shim_is(s.group, "failed"), "not failed");
+	CHECK(shim_number(s.group, "event") > seen, "no new event");
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == ~0u, "a user was let in");
+	CHECK_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", s.group));
+	CHECK(shim_is(s.group, "open"), "not open after recover");
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
 }
 
 SCENARIO(user_reset_gives_up,
