@@ -7,16 +7,22 @@
 
 #include "access_log.h"
 #include "aer_thread.h"
+#include "background.h"
 #include "clock.h"
 #include "monitor.h"
 #include "nic_user.h"
 #include "scenario.h"
 #include "shim.h"
 #include "strike.h"
+#include "sysfs.h"
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define NVME_VERSION 0x08
 #define PORT "rp_igb2"
+/* two functions, one group */
+#define PAIR "rp_e1000e"
+/* how long the hook of an open takes: the host is told of an error meanwhile */
+#define HOOK "800"
 #define SETTLE_MS 5000
 /* how long the host waits for accesses inside the gate (MDR_DRAIN_TIMEOUT_MS) */
 #define DRAIN_MS 1000
@@ -253,6 +259,54 @@ SCENARIO(nested_open_close,
 	MEASURE("opens", "%u", opens);
 	MEASURE("slow", "%u", slow);
 	MEASURE_BOUND("longest_ms", longest / NS_PER_MS, SLOW_MS);
+}
+
+static int open_user(const char *name)
+{
+	return vfio_user_open(&user, name);
+}
+
+static long times_enabled(const struct shim *s)
+{
+	return sysfs_read_number("/sys/bus/pci/devices/%s/enable", s->addr);
+}
+
+SCENARIO(nested_open_undone,
+	 "an open that meets an error undoes what it did, and begins anew after the recovery")
+{
+	struct background open = { .call = open_user };
+	struct shim s, neighbour;
+	uint32_t status;
+	uint64_t seen;
+	long before;
+
+	REQUIRE_OK(shim_bind_test(&s, PAIR, 1));
+	REQUIRE_OK(shim_bind(&neighbour, PAIR, 0));
+	REQUIRE(s.group == neighbour.group, "groups %d and %d", s.group, neighbour.group);
+	REQUIRE_OK(shim_create(&s, "resume"));
+	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "20000"));
+	before = times_enabled(&s);
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	status = nic_status(&user);
+	vfio_user_close(&user);
+	CHECK(times_enabled(&s) == before, "enabled %ld times, was %ld", times_enabled(&s), before);
+
+	/* the open has enabled it, and is in the hook; the neighbour is told of the error */
+	seen = shim_number(s.group, "event");
+	REQUIRE_OK(shim_test_set("restore_ms", HOOK));
+	open.name = s.uuid;
+	background_start(&open);
+	REQUIRE(background_in(&open, "test_restore", SETTLE_MS), "no open is in the hook");
+	REQUIRE_OK(aer_inject(PAIR, "DLP"));
+	REQUIRE(WAIT_FOR(shim_number(s.group, "event") != seen, SETTLE_MS), "no error seen");
+	REQUIRE(!atomic_load(&open.done), "the open was faster: nothing is shown");
+	background_ms(&open, 2 * SETTLE_MS);
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+	vfio_user_close(&user);
+	CHECK(times_enabled(&s) == before, "enabled %ld times, was %ld", times_enabled(&s), before);
+	REQUIRE_OK(shim_test_set("restore_ms", "0"));
+	CHECK_NUMBER(s.group, "stats/recoveries", 1);
+	CHECK(shim_is(s.group, "open"), "not open in the end");
 }
 
 SCENARIO(nested_ports, "three ports fail at once, three times: each recovers by itself")

@@ -3,6 +3,7 @@
  * Functions and mdevs that are removed while a user has them: with revoke=kill within
  * a bound, without it never at the expense of the neighbouring functions.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
@@ -37,6 +38,9 @@
 /* the host stays in a recovery until the removal is well on its way */
 #define SLOW "1200"
 #define SLOW_MS 1200
+/* a reset from outside has the function for so long */
+#define HELD "3000"
+#define HELD_MS 3000
 /* where a removal waits for the user */
 #define REVOKING "mdr_device_revoke"
 /* plus the second that the kernel waits after it has turned the slot off */
@@ -127,6 +131,29 @@ SCENARIO(removal_mdev_kills_thread,
 	 "revoke=kill: a user whose first thread is gone is found too")
 {
 	kill_by(mdev_remove, GRIP_THREAD, true);
+}
+
+SCENARIO(removal_mdev_lets_nobody_in,
+	 "an mdev whose removal waits for the host cannot be opened any more: ENODEV")
+{
+	struct background r = { .call = mdev_remove }, reset = { .call = pci_reset };
+	struct shim s;
+
+	REQUIRE_OK(shim_bind_test(&s, PORT, 0));
+	create(&s, "wait");
+	/* a reset from outside has the function, and the gate is still open */
+	REQUIRE_OK(shim_test_set("reset_prepare_ms", HELD));
+	reset.name = s.addr;
+	background_start(&reset);
+	REQUIRE(background_in(&reset, "test_reset_prepare", SETTLE_MS), "no reset");
+	r.name = s.uuid;
+	background_start(&r);
+	REQUIRE(background_in(&r, "mdr_function_lock", SETTLE_MS), "the removal does not wait");
+	/* by its other name: the mdev's link to its group is gone already */
+	CHECK_ERRNO(vfio_user_open(&user, s.addr), ENODEV);
+	CHECK(!atomic_load(&reset.done), "the reset was faster: nothing is shown");
+	background_ms(&reset, HELD_MS + SLACK_MS);
+	background_ms(&r, SLACK_MS);
 }
 
 SCENARIO(removal_mdev_delays_nobody,
