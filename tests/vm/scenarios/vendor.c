@@ -491,6 +491,28 @@ SCENARIO(vendor_mmap,
 	check_gated(&s);
 }
 
+SCENARIO(vendor_mmap_held,
+	 "a mapping that its driver fills waits from the start if it is made at a closed gate")
+{
+	struct waiter w = { .u = &user, .kind = WAITER_LOAD, .region = OWN };
+	struct shim s;
+	void *page;
+
+	start(&s, "hold");
+	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
+	page = (void *)map_page(FILLED, MAP_SHARED);
+	REQUIRE(page, "%m");
+	w.u->regions[OWN].map = page;
+	REQUIRE_OK(waiter_start(&w));
+	CHECK(waiter_waits(&w, SETTLE_MS), "it does not wait at the gate");
+	CHECK(!atomic_load(&w.done), "it reads %#x from a held device", w.value);
+	REQUIRE_OK(vfio_user_reset(&user));
+	REQUIRE(waiter_ended(&w, SETTLE_MS), "it does not end");
+	CHECK(!w.error && w.value == MAGIC, "it reads %#x, error %d", w.value, w.error);
+	vfio_user_unmap(&user, OWN);
+	check_gated(&s);
+}
+
 SCENARIO(vendor_lifetime,
 	 "its structure and ours do not touch; incomplete operations are refused; nothing is left")
 {
