@@ -257,6 +257,9 @@ SCENARIO(gate_irqs_eventfd_gone,
 	close(unmask);
 	REQUIRE_OK(vfio_irq_unmask_intx(&user));
 	REQUIRE_OK(strike(&shim, PORT, "DLP", "open"));
+	/* nobody would unmask it: no interrupt tells the user to */
+	CHECK(!intx_is_off(), "INTx is off after the recovery: COMMAND is %#x",
+	      pci_command(shim.addr));
 	CHECK_OK(nic_user_interrupt(&nic, IRQ_MS));
 	/* vfio-pci-core takes another one, and so does the gate */
 	unmask = fired_and_unmask();
