@@ -20,6 +20,7 @@
 #define COMMAND_INTX_DISABLE 0x400
 #define CACHE_LINE_SIZE 0x0c
 #define BAR 0x10
+#define INTERRUPT_LINE 0x3c
 #define CAP_LIST 0x34
 #define CAP_EXPRESS 0x10
 #define EXP_DEVCTL 0x08
@@ -36,6 +37,9 @@
 #define AER_COR_MASK 0x14
 #define AER_UNSUPPORTED 0x00100000
 #define AER_REPLAY 0x00001000
+#define AER_CAP 0x18
+#define AER_CAP_FIRST 0x0000001f
+#define AER_CAP_ECRC 0x00000140
 #define CAP_PM 0x01
 #define CAP_MSI 0x05
 #define MSI_MASK_64 0x10
@@ -121,6 +125,9 @@ static void write_registers(bool is_express)
 					   AER_UNSUPPORTED));
 		REQUIRE_OK(vfio_user_write(&user, VFIO_CONFIG, aer + AER_COR_MASK, 4,
 					   AER_REPLAY));
+		REQUIRE_OK(vfio_user_write(&user, VFIO_CONFIG, aer + AER_CAP, 4, AER_CAP_ECRC));
+		CHECK((pci_config_read(shim.addr, aer + AER_CAP, 4) & AER_CAP_ECRC) ==
+		      AER_CAP_ECRC, "ECRC cannot be enabled");
 	}
 }
 
@@ -144,6 +151,8 @@ static uint32_t status_bits(unsigned int at, unsigned int express, unsigned int 
 		return 0xffff0000;
 	if (aer && (at == aer + AER_UNCOR_STATUS || at == aer + AER_COR_STATUS))
 		return ~0u;
+	if (aer && at == aer + AER_CAP)
+		return AER_CAP_FIRST;
 	return 0;
 }
 
@@ -172,11 +181,15 @@ static void config_comes_back(const char *port, int irq_index)
 	static struct config user_before, user_after, host_before, host_after;
 	unsigned int bars = 0, zero = 0;
 	char addr[PCI_ADDR_LEN];
+	uint32_t line;
 
 	REQUIRE_OK(shim_make(&shim, port, 0, "resume"));
 	/* without a driver it would make the kernel abandon the recovery */
 	if (!pci_below(port, 1, addr))
 		REQUIRE_OK(pci_bind(addr, "mdr-pci"));
+	/* what is in use is as the open found it, not as the bind did */
+	line = pci_config_read(shim.addr, INTERRUPT_LINE, 1);
+	REQUIRE_OK(pci_config_write(shim.addr, INTERRUPT_LINE, 1, line ^ 1));
 	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
 	if (irq_index >= 0)
 		REQUIRE_OK(vfio_irq_enable(&user, irq_index, 1, vectors));
@@ -205,6 +218,7 @@ static void config_comes_back(const char *port, int irq_index)
 	CHECK(bars, "no BAR is set");
 	MEASURE("bars", "%u", bars);
 	MEASURE("command", "%#x", host_after.dword[1] & 0xffff);
+	CHECK_OK(pci_config_write(shim.addr, INTERRUPT_LINE, 1, line));
 }
 
 SCENARIO(restore_config_igb,

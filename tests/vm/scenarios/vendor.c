@@ -32,6 +32,9 @@
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define OWN VFIO_PCI_NUM_REGIONS
 #define MAGIC 0x600dcafe
+#define COMMAND 0x04
+#define MEMORY 0x2
+#define MASTER 0x4
 #define WORD 0x40
 #define VALUE 0x12345678
 #define OWN_IOCTL _IO(VFIO_TYPE, VFIO_BASE + 200)
@@ -436,6 +439,24 @@ SCENARIO(vendor_hook_and_error,
 	check_hooked(&user, "the recovery");
 	CHECK(pci_command(s.addr) & 0x4, "no bus mastering");
 	check_gated(&s);
+}
+
+SCENARIO(vendor_hook_without_master,
+	 "the hook of a recovery meets no bus mastering, though the function was bound with it")
+{
+	struct shim s;
+	long before;
+
+	REQUIRE_OK(pci_below(PORT, 0, s.addr));
+	REQUIRE_OK(pci_config_write(s.addr, COMMAND, 2, MEMORY | MASTER));
+	REQUIRE_OK(shim_bind_vendor(&s, PORT, 0));
+	REQUIRE(pci_command(s.addr) & MASTER, "the bind ends bus mastering: nothing is shown");
+	before = shim_vendor_count("restores");
+	/* the hook fails if it finds bus mastering on */
+	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
+	CHECK(shim_vendor_count("restores") == before + 1, "%ld restores, were %ld",
+	      shim_vendor_count("restores"), before);
+	CHECK(!(pci_command(s.addr) & MASTER), "COMMAND is %#x", pci_command(s.addr));
 }
 
 /* How the driver makes this page of its region; see the module. */
