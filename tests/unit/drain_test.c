@@ -154,7 +154,7 @@ static void who_waits_has_a_bound(void **state)
 	assert_in_range(took_ms, TIMEOUT_MS, TIMEOUT_MS + AT_ONCE_MS);
 }
 
-static void who_waits_goes_on_when_it_is_lost(void **state)
+static void who_waits_goes_on_if_it_is_lost(void **state)
 {
 	u64 took_ms;
 
@@ -190,7 +190,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_resets_does, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(who_waits_goes_on_when_it_opens, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(who_waits_has_a_bound, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(who_waits_goes_on_when_it_is_lost, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(who_waits_goes_on_if_it_is_lost, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(closed_again_it_is_lost_no_more, set_up, tear_down),
 	};
 

@@ -118,11 +118,16 @@ static u64 fake_ns = 1;
 static unsigned int fake_sleeps;
 void fake_sleep(void);
 #define ktime_get_ns() (++fake_ns)
-static inline void usleep_range(unsigned int from, unsigned int to)
+static inline void fake_sleep_us(unsigned int us)
 {
-	fake_ns += (from + to) * 500ull;
+	fake_ns += us * 1000ull;
 	fake_sleeps++;
 	fake_sleep();
+}
+
+static inline void usleep_range(unsigned int from, unsigned int to)
+{
+	fake_sleep_us((from + to) / 2);
 }
 
 #define nsecs_to_jiffies(ns) ((ns) / NSEC_PER_MSEC)
@@ -147,7 +152,7 @@ static inline long fake_wait(long left)
 	unsigned int before = fake_wakes;
 
 	for (; left > 0 && fake_wakes == before; left--)
-		usleep_range(1000, 1000);
+		fake_sleep_us(1000);
 	return left;
 }
 

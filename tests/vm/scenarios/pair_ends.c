@@ -180,7 +180,7 @@ SCENARIO(pair_reset_in_own_attempt,
 
 /* The attempt ends well while a reset of the first function goes on, which undoes that. */
 SCENARIO(pair_reset_undoes_own_attempt,
-	 "a reset from outside undoes what the own attempt has mended: failed, and no other attempt")
+	 "a reset from outside undoes what the own attempt has mended: failed, no other attempt")
 {
 	struct background r = { .call = reset_first };
 	long before;
