@@ -25,10 +25,12 @@
  * struct mdr_hot_reset_group - a group that a hot reset hits
  * @group: the group; referenced
  * @entry: presence inside its gate
+ * @error: why one of its functions cannot be restored; 0 if that is not known yet
  */
 struct mdr_hot_reset_group {
 	struct mdr_group *group;
 	struct mdr_gate_entry entry;
+	int error;
 };
 
 /**
@@ -215,81 +217,112 @@ static void mdr_hot_reset_end(struct mdr_hot_reset *reset, bool alive)
 }
 
 /*
- * Try to make a function of the bus whole that was reset. -EBUSY if it has to be waited for.
- * One that does not answer, and did not before, is not the business of this reset.
+ * Note a function as lost that the reset has made silent. One that did not answer before is
+ * not the business of this reset, unless its restore has begun.
  */
-static int mdr_hot_reset_try(struct mdr_group *group, struct pci_dev *pdev)
+static bool mdr_hot_reset_is_silenced(struct pci_dev *pdev)
 {
-	bool answers = mdr_function_answers(pdev), was_silent = true;
 	struct mdr_function *function;
+
+	guard(rcu)();
+	function = mdr_function_find(pdev);
+	if (!function || (READ_ONCE(function->restore.was_silent) &&
+			  !READ_ONCE(function->restore.configured)))
+		return false;
+	/* nobody else restores it as long as the group is this task's */
+	WRITE_ONCE(function->restore.blank, true);
+	return true;
+}
+
+/*
+ * Try to make a function of the bus whole that was reset. -EBUSY if it does not answer, or is
+ * not healthy yet; -EAGAIN if another task has it.
+ */
+static int mdr_hot_reset_try(struct mdr_hot_reset *reset,
+			     struct mdr_group *group, struct pci_dev *pdev)
+{
 	int ret;
 
-	scoped_guard(rcu) {
-		function = mdr_function_find(pdev);
-		if (function)
-			was_silent = READ_ONCE(function->restore.was_silent);
+	if (!mdr_function_answers(pdev)) {
+		if (!mdr_hot_reset_is_silenced(pdev))
+			return 0;
+		return pci_dev_is_disconnected(pdev) ? -EIO : -EBUSY;
 	}
-	if (!answers && was_silent)
+	/* mdr_reset_finish() restores the one that takes the group out of failed */
+	if (pdev == reset->device->core->pdev && mdr_reset_revives(group))
 		return 0;
-	if (pci_dev_is_disconnected(pdev))
-		return -EIO;
-	/* mdr_reset_finish() restores what takes the group out of failed */
-	ret = !answers ? -EBUSY :
-	      mdr_reset_revives(group) ? 0 : mdr_restore_if_blank(pdev);
-	/* another task has it; or it is not healthy yet */
-	if (ret == -EAGAIN || ret == -ENODEV ||
-	    (ret == -EIO && !mdr_function_answers(pdev)))
+	ret = mdr_restore_if_blank(pdev);
+	if (ret == -ENODEV || (ret == -EIO && !mdr_function_answers(pdev)))
 		return -EBUSY;
 	return ret;
 }
 
-/* Try all functions of a group on the bus: 0, -EBUSY, or another error of one of them. */
+static int mdr_hot_reset_worst(int one, int other)
+{
+	if (!one || one == -EAGAIN)
+		return other ?: one;
+	return one == -EBUSY && other && other != -EAGAIN ? other : one;
+}
+
+/* Try all functions of a group on the bus. 0, or the worst as of mdr_hot_reset_try(). */
 static int mdr_hot_reset_restore(struct mdr_hot_reset *reset,
-				 struct mdr_group *group)
+				 struct mdr_hot_reset_group *hit)
 {
 	struct pci_bus *bus = reset->device->core->pdev->bus;
 	struct mdr_snapshot snapshot;
 	unsigned int i;
-	int worst, ret;
+	int worst;
 
-	worst = mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, &snapshot);
-	for (i = 0; i < snapshot.count; i++) {
-		if (snapshot.pdevs[i]->bus != bus)
-			continue;
-		ret = mdr_hot_reset_try(group, snapshot.pdevs[i]);
-		if (ret && (!worst || worst == -EBUSY))
-			worst = ret;
-	}
+	if (hit->error)
+		return hit->error;
+	worst = mdr_snapshot_take(hit->group, MDR_SNAPSHOT_ALL, &snapshot);
+	for (i = 0; i < snapshot.count; i++)
+		if (snapshot.pdevs[i]->bus == bus)
+			worst = mdr_hot_reset_worst(worst,
+						    mdr_hot_reset_try(reset, hit->group,
+								      snapshot.pdevs[i]));
 	mdr_snapshot_put(&snapshot);
+	if (worst != -EBUSY && worst != -EAGAIN)
+		hit->error = worst;
 	return worst;
 }
 
-static bool mdr_hot_reset_is_awaited(struct mdr_hot_reset *reset)
+/* What has to be waited for: -EBUSY functions, -EAGAIN just tasks that have them, 0 nothing. */
+static int mdr_hot_reset_awaits(struct mdr_hot_reset *reset)
 {
-	bool awaited = false;
+	int awaits = 0, ret;
 	unsigned int i;
 
-	for (i = 0; i < reset->count; i++)
-		awaited |= mdr_hot_reset_restore(reset, reset->groups[i].group) ==
-			   -EBUSY;
-	return awaited;
+	for (i = 0; i < reset->count; i++) {
+		ret = mdr_hot_reset_restore(reset, &reset->groups[i]);
+		if (ret == -EBUSY || (ret == -EAGAIN && !awaits))
+			awaits = ret;
+	}
+	return awaits;
 }
 
 /*
  * The PCI core restores the config space that it found, in functions that answer in time; it
  * waits for one function of the bus only. Wait here for the others, and restore them, inside
  * the gates and without a lock, for as long as the host may take for a recovery. An error in
- * one of the groups ends the wait for all.
+ * one of the groups ends the wait for all. A task that has a function may be draining one of
+ * the gates, so the wait for it is short.
  */
 static void mdr_hot_reset_wait(struct mdr_hot_reset *reset)
 {
+	unsigned long let_go = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
 	struct pci_bus *bus = reset->device->core->pdev->bus;
 	struct mdr_group *group = reset->groups[0].group;
 	unsigned int poll_ms = MDR_POLL_MS;
+	int awaits;
 
-	while (mdr_hot_reset_is_mine(reset) && mdr_reset_may_wait(group, bus) &&
-	       mdr_hot_reset_is_awaited(reset) &&
-	       time_before(jiffies, reset->deadline)) {
+	while (mdr_hot_reset_is_mine(reset) && mdr_reset_may_wait(group, bus)) {
+		awaits = mdr_hot_reset_awaits(reset);
+		if (awaits == -EBUSY)
+			let_go = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
+		if (!awaits || time_after(jiffies, awaits == -EAGAIN ? let_go :
+								       reset->deadline))
+			return;
 		wait_event_timeout(group->state_changed,
 				   !mdr_hot_reset_is_mine(reset),
 				   msecs_to_jiffies(poll_ms));
@@ -299,14 +332,19 @@ static void mdr_hot_reset_wait(struct mdr_hot_reset *reset)
 
 /* The end of the reset for a group: its functions are whole, or it ends otherwise. */
 static int mdr_hot_reset_finish(struct mdr_hot_reset *reset,
-				struct mdr_group *group)
+				struct mdr_hot_reset_group *hit)
 {
-	int ret = 0;
+	unsigned long let_go = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
+	struct mdr_group *group = hit->group;
+	int ret;
 
-	/* otherwise an error took over: its recovery restores the functions */
-	if (READ_ONCE(group->resetter) == current)
-		ret = mdr_hot_reset_restore(reset, group);
-	if (ret == -EBUSY && time_before(jiffies, reset->deadline))
+	do {
+		/* otherwise an error took over: its recovery restores the functions */
+		ret = READ_ONCE(group->resetter) == current ?
+		      mdr_hot_reset_restore(reset, hit) : 0;
+	} while (ret == -EAGAIN && mdr_wait_host_lets_go(let_go));
+	if (ret == -EAGAIN ||
+	    (ret == -EBUSY && time_before(jiffies, reset->deadline)))
 		return mdr_reset_hand_over(group);
 	if (!ret)
 		return mdr_reset_hooks(group, NULL);
@@ -329,7 +367,7 @@ static int mdr_hot_reset_mend(struct mdr_hot_reset *reset)
 	if (mdr_reset_revives(group))
 		worst = mdr_reset_finish(reset->device);
 	for (i = worst ? 1 : 0; i < reset->count; i++) {
-		ret = mdr_hot_reset_finish(reset, reset->groups[i].group);
+		ret = mdr_hot_reset_finish(reset, &reset->groups[i]);
 		if (ret)
 			worst = ret;
 	}

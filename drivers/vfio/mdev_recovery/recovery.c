@@ -407,6 +407,9 @@ static void mdr_reset_inside_done(struct mdr_function *function,
 		WRITE_ONCE(function->restore.blank, true);
 	if (!entry->user_reset || !silent || !function->restore.was_silent)
 		mdr_hooks_note(function);
+	/* from here on it is like the others */
+	if (!silent)
+		function->restore.was_silent = false;
 }
 
 /*

@@ -343,6 +343,8 @@ static bool mdr_reset_recover_lost(struct mdr_group *group)
 
 	lockdep_assert_held(&group->lock);
 
+	if (group->machine.origin == MDR_STATE_FAILED)
+		return false;
 	list_for_each_entry(function, &group->functions, group_item) {
 		if (READ_ONCE(function->restore.hooks_due) &&
 		    function->device && function->device->opened)

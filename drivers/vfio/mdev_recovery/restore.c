@@ -342,8 +342,9 @@ static int mdr_restore_what_is_lost(struct mdr_function *function)
 
 	if (!mdr_function_answers(pdev))
 		return goes_on ? -ENODEV : -EIO;
-	/* until it is healthy, it does not master the bus: not lost */
-	if (!goes_on && mdr_function_is_lost(function)) {
+	/* until it is healthy, it does not master the bus, which looks like a lost VF */
+	if (goes_on ? !pdev->is_virtfn && mdr_function_is_blank(function) :
+		      mdr_function_is_lost(function)) {
 		if (!READ_ONCE(function->restore.blank))
 			pci_notice_ratelimited(pdev, "config space was lost without an error, restoring it\n");
 		function->restore.configured = false;

@@ -323,6 +323,21 @@ SCENARIO(pair_hot_reset_blank,
 	CHECK_OK(nic_user_raise(&nic, SETTLE_MS));
 }
 
+SCENARIO(pair_hot_reset_in_failed,
+	 "both are failed and blank: one hot reset brings both back")
+{
+	open_both("resume", 0);
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(shim_set(&s[i], "recovery_timeout_ms", "500"));
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	REQUIRE_OK(strike(&s[0], PORT, "DLP", "failed"));
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(pci_config_lose(s[i].addr));
+	REQUIRE_OK(hot_reset(&user[0]));
+	check_both();
+}
+
 SCENARIO(pair_hot_reset_acknowledges,
 	 "a hot reset through one function acknowledges for the other of type hold as well")
 {
