@@ -246,8 +246,10 @@ int mdr_snapshot_take(struct mdr_group *group, enum mdr_snapshot_of of,
 			continue;
 		if (of == MDR_SNAPSHOT_DUE && !function->error.reset_due)
 			continue;
+		/* the next open calls those of a device that is closed */
 		if (of == MDR_SNAPSHOT_HOOKS &&
-		    !READ_ONCE(function->restore.hooks_due))
+		    (!READ_ONCE(function->restore.hooks_due) ||
+		     !function->device || !function->device->opened))
 			continue;
 		/* a VF that is in the list is bound, and so its PF is there */
 		pci_dev_get(pci_physfn(function->pdev));

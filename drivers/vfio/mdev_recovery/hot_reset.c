@@ -44,6 +44,7 @@ struct mdr_hot_reset_group {
  * @count: number of @groups
  * @begun: how many of @groups this reset has put into state resetting
  * @deadline: until then (jiffies) it waits for functions that are slow
+ * @let_go: until then for tasks that have a function, and may be draining a gate
  */
 struct mdr_hot_reset {
 	struct mdr_device *device;
@@ -54,6 +55,7 @@ struct mdr_hot_reset {
 	unsigned int count;
 	unsigned int begun;
 	unsigned long deadline;
+	unsigned long let_go;
 };
 
 /* Is the device, open or not, in a group whose file the user passed? */
@@ -310,17 +312,17 @@ static int mdr_hot_reset_awaits(struct mdr_hot_reset *reset)
  */
 static void mdr_hot_reset_wait(struct mdr_hot_reset *reset)
 {
-	unsigned long let_go = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
 	struct pci_bus *bus = reset->device->core->pdev->bus;
 	struct mdr_group *group = reset->groups[0].group;
 	unsigned int poll_ms = MDR_POLL_MS;
 	int awaits;
 
+	reset->let_go = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
 	while (mdr_hot_reset_is_mine(reset) && mdr_reset_may_wait(group, bus)) {
 		awaits = mdr_hot_reset_awaits(reset);
-		if (awaits == -EBUSY)
-			let_go = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
-		if (!awaits || time_after(jiffies, awaits == -EAGAIN ? let_go :
+		if (awaits != -EAGAIN)
+			reset->let_go = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
+		if (!awaits || time_after(jiffies, awaits == -EAGAIN ? reset->let_go :
 								       reset->deadline))
 			return;
 		wait_event_timeout(group->state_changed,
@@ -334,7 +336,6 @@ static void mdr_hot_reset_wait(struct mdr_hot_reset *reset)
 static int mdr_hot_reset_finish(struct mdr_hot_reset *reset,
 				struct mdr_hot_reset_group *hit)
 {
-	unsigned long let_go = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
 	struct mdr_group *group = hit->group;
 	int ret;
 
@@ -342,7 +343,7 @@ static int mdr_hot_reset_finish(struct mdr_hot_reset *reset,
 		/* otherwise an error took over: its recovery restores the functions */
 		ret = READ_ONCE(group->resetter) == current ?
 		      mdr_hot_reset_restore(reset, hit) : 0;
-	} while (ret == -EAGAIN && mdr_wait_host_lets_go(let_go));
+	} while (ret == -EAGAIN && mdr_wait_host_lets_go(reset->let_go));
 	if (ret == -EAGAIN ||
 	    (ret == -EBUSY && time_before(jiffies, reset->deadline)))
 		return mdr_reset_hand_over(group);
@@ -366,12 +367,16 @@ static int mdr_hot_reset_mend(struct mdr_hot_reset *reset)
 	mdr_hot_reset_wait(reset);
 	if (mdr_reset_revives(group))
 		worst = mdr_reset_finish(reset->device);
+	/* hooks may be due for the others, too */
+	if (worst)
+		mdr_reset_fail(group, NULL, worst);
 	for (i = worst ? 1 : 0; i < reset->count; i++) {
 		ret = mdr_hot_reset_finish(reset, &reset->groups[i]);
 		if (ret)
 			worst = ret;
 	}
-	return worst;
+	/* one of a hook's would be taken for a page that is absent */
+	return worst == -EFAULT ? -EIO : worst;
 }
 
 static void mdr_hot_reset_put_groups(struct mdr_hot_reset *reset)
