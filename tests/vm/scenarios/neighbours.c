@@ -17,7 +17,6 @@
 #include "nic_user.h"
 #include "scenario.h"
 #include "shim.h"
-#include "slot.h"
 #include "slow.h"
 #include "strike.h"
 #include "took.h"
@@ -31,7 +30,6 @@
 #define PORT "rp_igb"
 #define SETTLE_MS 3000
 #define QUIET_MS 50
-#define PLUG_MS 15000
 /* what a busy machine adds */
 #define SLOW_MS 1500
 #define RECOVERY_MS "1000"
@@ -400,38 +398,4 @@ SCENARIO(neighbour_without_handlers,
 	REQUIRE_OK(pci_bind(addr, "mdr-pci"));
 	shim_status(s.group, "blockers", now, sizeof(now));
 	CHECK(!now[0], "blockers are '%s'", now);
-}
-
-#define DEEP_NIC "e1000e,id=deep_e1000e1,bus=deep_b,addr=0.0,mac=52:54:00:00:06:01"
-#define DEEP_NIC_TOO "e1000e,id=deep_e1000e2,bus=deep_b,addr=0.1"
-
-/* What is behind this port goes, and so much comes in its place. */
-static void replug(bool two)
-{
-	REQUIRE_OK(slot_unplug("deep_b", "deep_e1000e1"));
-	REQUIRE(pci_wait_below("deep_b", 0, PLUG_MS), "the functions do not go");
-	/* seen as soon as there is a function 0 */
-	if (two)
-		REQUIRE(WAIT_FOR(!device_add(DEEP_NIC_TOO), PLUG_MS), "the slot is taken");
-	REQUIRE_OK(slot_plug("deep_b", two ? DEEP_NIC ",multifunction=on" : DEEP_NIC));
-}
-
-SCENARIO(neighbour_lowest_port,
-	 "what blocks one of a group from a port, and another from above, is listed with that port",
-	 .limit_s = 60)
-{
-	char blocker[PCI_ADDR_LEN], expected[64], blockers[256];
-	struct shim high, low, parked;
-
-	replug(true);
-	REQUIRE_OK(pci_below("deep_b", 1, blocker));
-	REQUIRE_OK(shim_bind(&high, "deep_a", 0));
-	REQUIRE_OK(shim_bind(&low, "deep_b", 0));
-	REQUIRE_OK(shim_bind(&parked, "deeper_a", 0));
-	REQUIRE(high.group == low.group, "groups %d and %d", high.group, low.group);
-	snprintf(expected, sizeof(expected), "%s %s", blocker, pci_port_addr("deep_b"));
-	shim_status(high.group, "blockers", blockers, sizeof(blockers));
-	CHECK(!strcmp(blockers, expected), "blockers are '%s', not '%s'", blockers, expected);
-	REQUIRE_OK(pci_unbind(low.addr));
-	replug(false);
 }
