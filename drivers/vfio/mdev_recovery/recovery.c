@@ -378,16 +378,21 @@ static void mdr_resume(struct pci_dev *pdev)
  * wait for this task since, and the gate may be open again. Otherwise the function is no
  * longer as the host's reset left it, even if this reset fails.
  */
-static bool mdr_reset_by_user_begins(struct mdr_function *function)
+static bool mdr_reset_by_user_begins(struct mdr_function *function,
+				     struct mdr_gate_entry *entry)
 {
 	struct mdr_group *group = function->group;
 
-	function->restore.was_silent = !mdr_function_answers(function->pdev);
-	guard(mutex)(&group->lock);
-	if (group->resetter != current)
+	function->restore.was_silent = !entry->answered &&
+				       mdr_function_is_silent(function->pdev);
+	/* one that ends this now waits for the device lock, as after the reset */
+	if (READ_ONCE(group->resetter) != current)
 		return false;
-	group->untouched = false;
-	function->error.was_reset = false;
+	if (READ_ONCE(group->untouched) || READ_ONCE(function->error.was_reset)) {
+		guard(mutex)(&group->lock);
+		group->untouched = false;
+		function->error.was_reset = false;
+	}
 	return true;
 }
 
@@ -395,7 +400,10 @@ static bool mdr_reset_by_user_begins(struct mdr_function *function)
 static void mdr_reset_inside_done(struct mdr_function *function,
 				  struct mdr_gate_entry *entry)
 {
-	bool silent = !mdr_function_answers(function->pdev);
+	/* the reset of one function looks at its config space next, but a VF has little */
+	bool silent = entry->user_reset &&
+		      (!entry->answered || function->pdev->is_virtfn) &&
+		      mdr_function_is_silent(function->pdev);
 
 	/*
 	 * The own attempt has to restore it in any case. What the PCI core writes to a
@@ -432,7 +440,7 @@ static void mdr_reset_prepare(struct pci_dev *pdev)
 	entry = mdr_gate_current_exclusive(&group->gate);
 	function->host_reset.inside =
 		entry && (!entry->user_reset ||
-			  mdr_reset_by_user_begins(function));
+			  mdr_reset_by_user_begins(function, entry));
 	if (function->host_reset.inside)
 		return;
 	scoped_guard(mutex, &group->lock) {

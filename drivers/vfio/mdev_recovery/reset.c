@@ -284,12 +284,11 @@ long mdr_reset_run(struct mdr_device *device, unsigned int cmd,
 	return ret;
 }
 
-/* Does this task's reset take the group out of failed? */
+/* Does this task's reset take the group out of failed? An error may end that any time. */
 bool mdr_reset_revives(struct mdr_group *group)
 {
-	guard(mutex)(&group->lock);
-	return group->resetter == current &&
-	       group->machine.origin == MDR_STATE_FAILED;
+	return READ_ONCE(group->resetter) == current &&
+	       READ_ONCE(group->machine.origin) == MDR_STATE_FAILED;
 }
 
 /* How long a user's reset waits for a slow device: as long as the host may. jiffies. */
@@ -311,19 +310,23 @@ bool mdr_reset_may_wait(struct mdr_group *group, struct pci_bus *bus)
 }
 
 /*
- * Restore a function that this task has reset, if it is blank, until @deadline (jiffies) if
- * it is not healthy yet. -ECANCELED if the wait ended early, or another task has the
+ * Restore a function that this task has reset, if it is blank; for as long as the host may
+ * take if it is not healthy yet. -ECANCELED if the wait ended early, or another task has the
  * function; otherwise as mdr_restore_if_blank().
  */
-static int mdr_reset_restore(struct mdr_group *group, struct pci_dev *pdev,
-			     unsigned long deadline)
+static int mdr_reset_restore(struct mdr_group *group, struct pci_dev *pdev)
 {
 	unsigned long let_go = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
 	unsigned int poll_ms = MDR_POLL_MS;
+	unsigned long deadline;
 	int ret;
 
-	for (;;) {
-		ret = mdr_restore_if_blank(pdev);
+	/* the usual case, and a user waits */
+	ret = mdr_restore_if_blank(pdev);
+	if (!ret)
+		return 0;
+	deadline = mdr_reset_deadline(group);
+	for (;; ret = mdr_restore_if_blank(pdev)) {
 		if (ret == -EAGAIN ? time_after(jiffies, let_go) :
 				     ret != -ENODEV || time_after(jiffies, deadline))
 			return ret == -EAGAIN ? -ECANCELED : ret;
@@ -394,8 +397,7 @@ int mdr_reset_finish(struct mdr_device *device)
 	if (mdr_reset_revives(group))
 		ret = mdr_reset_revive(device);
 	else if (READ_ONCE(group->resetter) == current)
-		ret = mdr_reset_restore(group, device->core->pdev,
-					mdr_reset_deadline(group));
+		ret = mdr_reset_restore(group, device->core->pdev);
 	if (ret == -ECANCELED)
 		return mdr_reset_hand_over(group);
 	if (!ret)
@@ -427,7 +429,8 @@ long mdr_device_reset(struct mdr_device *device, unsigned int cmd,
 	ret = mdr_reset_enter(device, &entry);
 	if (ret)
 		return ret;
-	if (!mdr_reset_reaches(device))
+	entry.answered = mdr_reset_reaches(device);
+	if (!entry.answered)
 		ret = -EIO;
 	else if (!mdr_reset_is_elided(device))
 		ret = mdr_reset_run(device, cmd, arg, &entry);

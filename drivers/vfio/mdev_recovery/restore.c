@@ -76,6 +76,17 @@ bool mdr_function_answers(struct pci_dev *pdev)
 	return value == ((u32)pdev->device << 16 | pdev->vendor);
 }
 
+/* The same by a single read, for a function that was there a moment ago. */
+bool mdr_function_is_silent(struct pci_dev *pdev)
+{
+	u32 value;
+
+	if (pdev->is_virtfn)
+		return !mdr_function_answers(pdev);
+	return pci_read_config_dword(pdev, PCI_VENDOR_ID, &value) ||
+	       value != ((u32)pdev->device << 16 | pdev->vendor);
+}
+
 /* Has the kernel assigned an address to this BAR, that a reset takes away? */
 static bool mdr_bar_is_assigned(struct pci_dev *pdev, unsigned int bar)
 {
