@@ -17,7 +17,7 @@ host_watched() {
 # watching CMD...: for all that libudev would have said
 watching() {
 	UEVENTS=$host/uevents LD_PRELOAD=$PWD/$build/uevents.so \
-		ASAN_OPTIONS=$ASAN_OPTIONS:verify_asan_link_order=0 timeout 20 "$@"
+		ASAN_OPTIONS=$ASAN_OPTIONS:verify_asan_link_order=0 timeout -k 2 20 "$@"
 }
 
 # no_times: what is the same each time
