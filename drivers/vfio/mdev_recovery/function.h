@@ -182,7 +182,6 @@ int mdr_bridges_restore(struct pci_dev *pdev);
 
 /* restore.c: from a blank function to what its user had */
 bool mdr_function_answers(struct pci_dev *pdev);
-bool mdr_function_is_silent(struct pci_dev *pdev);
 bool mdr_function_is_blank(struct mdr_function *function);
 bool mdr_function_is_misplaced(struct pci_dev *pdev);
 bool mdr_function_is_lost(struct mdr_function *function);

@@ -137,7 +137,6 @@ void mdr_gate_enter_exclusive(struct mdr_gate *gate,
 	entry->inside = NULL;
 	entry->owner = current;
 	entry->user_reset = false;
-	entry->answered = false;
 	entry->was_reset = false;
 	scoped_guard(raw_spinlock, &gate->lock)
 		list_add(&entry->item, &gate->exclusive);

@@ -127,7 +127,6 @@ struct mdr_gate_entry {
 	struct task_struct *owner;
 	struct list_head item;		/* in mdr_gate.exclusive */
 	bool user_reset;		/* by mdr_reset_enter(), or a hot reset */
-	bool answered;			/* what it resets has answered just now */
 	bool was_reset;			/* the owner has reset a function; only it looks */
 };
 

@@ -378,13 +378,11 @@ static void mdr_resume(struct pci_dev *pdev)
  * wait for this task since, and the gate may be open again. Otherwise the function is no
  * longer as the host's reset left it, even if this reset fails.
  */
-static bool mdr_reset_by_user_begins(struct mdr_function *function,
-				     struct mdr_gate_entry *entry)
+static bool mdr_reset_by_user_begins(struct mdr_function *function)
 {
 	struct mdr_group *group = function->group;
 
-	function->restore.was_silent = !entry->answered &&
-				       mdr_function_is_silent(function->pdev);
+	function->restore.was_silent = !mdr_function_answers(function->pdev);
 	/* one that ends this now waits for the device lock, as after the reset */
 	if (READ_ONCE(group->resetter) != current)
 		return false;
@@ -400,10 +398,8 @@ static bool mdr_reset_by_user_begins(struct mdr_function *function,
 static void mdr_reset_inside_done(struct mdr_function *function,
 				  struct mdr_gate_entry *entry)
 {
-	/* the reset of one function looks at its config space next, but a VF has little */
 	bool silent = entry->user_reset &&
-		      (!entry->answered || function->pdev->is_virtfn) &&
-		      mdr_function_is_silent(function->pdev);
+		      !mdr_function_answers(function->pdev);
 
 	/*
 	 * The own attempt has to restore it in any case. What the PCI core writes to a
@@ -440,7 +436,7 @@ static void mdr_reset_prepare(struct pci_dev *pdev)
 	entry = mdr_gate_current_exclusive(&group->gate);
 	function->host_reset.inside =
 		entry && (!entry->user_reset ||
-			  mdr_reset_by_user_begins(function, entry));
+			  mdr_reset_by_user_begins(function));
 	if (function->host_reset.inside)
 		return;
 	scoped_guard(mutex, &group->lock) {

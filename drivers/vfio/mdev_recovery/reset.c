@@ -429,8 +429,7 @@ long mdr_device_reset(struct mdr_device *device, unsigned int cmd,
 	ret = mdr_reset_enter(device, &entry);
 	if (ret)
 		return ret;
-	entry.answered = mdr_reset_reaches(device);
-	if (!entry.answered)
+	if (!mdr_reset_reaches(device))
 		ret = -EIO;
 	else if (!mdr_reset_is_elided(device))
 		ret = mdr_reset_run(device, cmd, arg, &entry);

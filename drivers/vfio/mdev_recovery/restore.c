@@ -66,25 +66,14 @@ bool mdr_function_answers(struct pci_dev *pdev)
 {
 	u32 value;
 
-	if (!pci_device_is_present(pdev))
-		return false;
 	if (pdev->is_virtfn)
-		return !pci_read_config_dword(pdev, PCI_CLASS_REVISION, &value) &&
+		return pci_device_is_present(pdev) &&
+		       !pci_read_config_dword(pdev, PCI_CLASS_REVISION, &value) &&
 		       !PCI_POSSIBLE_ERROR(value);
-	if (pci_read_config_dword(pdev, PCI_VENDOR_ID, &value))
-		return false;
-	return value == ((u32)pdev->device << 16 | pdev->vendor);
-}
-
-/* The same by a single read, for a function that was there a moment ago. */
-bool mdr_function_is_silent(struct pci_dev *pdev)
-{
-	u32 value;
-
-	if (pdev->is_virtfn)
-		return !mdr_function_answers(pdev);
-	return pci_read_config_dword(pdev, PCI_VENDOR_ID, &value) ||
-	       value != ((u32)pdev->device << 16 | pdev->vendor);
+	/* the IDs differ as well if it is not ready yet (RRS), or another one is there */
+	return !pci_dev_is_disconnected(pdev) &&
+	       !pci_read_config_dword(pdev, PCI_VENDOR_ID, &value) &&
+	       value == ((u32)pdev->device << 16 | pdev->vendor);
 }
 
 /* Has the kernel assigned an address to this BAR, that a reset takes away? */
