@@ -211,9 +211,7 @@ int mdr_group_restore(struct mdr_group *group, u64 deadline_ns,
 		    !mdr_restore_may_come(ret, now - link_seen >
 					  MDR_LINK_DOWN_MS * NSEC_PER_MSEC))
 			return ret;
-		wait_event_timeout(group->state_changed, !mdr_attempt_may(group),
-				   msecs_to_jiffies(poll_ms));
-		poll_ms = min(2 * poll_ms, MDR_POLL_MAX_MS);
+		mdr_group_poll(group, !mdr_attempt_may(group), &poll_ms);
 	}
 }
 

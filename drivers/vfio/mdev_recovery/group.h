@@ -44,6 +44,14 @@ struct pci_dev;
 #define MDR_POLL_MS 10
 #define MDR_POLL_MAX_MS 200
 
+/* Wait for the next look, *@poll_ms or until @ends, which a step of the group may change. */
+#define mdr_group_poll(group, ends, poll_ms)				\
+do {									\
+	wait_event_timeout((group)->state_changed, ends,		\
+			   msecs_to_jiffies(*(poll_ms)));		\
+	*(poll_ms) = min(2 * *(poll_ms), MDR_POLL_MAX_MS);		\
+} while (0)
+
 /* How often a user is asked to leave; the same as in vfio core. */
 #define MDR_REQUEST_PERIOD_MS 10000
 

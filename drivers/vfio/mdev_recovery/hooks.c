@@ -134,12 +134,9 @@ int mdr_hooks_call(struct mdr_group *group, struct pci_dev *pdev,
 		if (!ret || !mdr_restore_may_come(ret, false) ||
 		    time_after(jiffies, ret == -EBUSY ? let_go : deadline))
 			return ret;
-		wait_event_timeout(group->state_changed,
-				   !mdr_hooks_may(group, &hurry),
-				   msecs_to_jiffies(poll_ms));
+		mdr_group_poll(group, !mdr_hooks_may(group, &hurry), &poll_ms);
 		if (!mdr_hooks_may(group, &hurry))
 			return -ECANCELED;
-		poll_ms = min(2 * poll_ms, MDR_POLL_MAX_MS);
 	}
 }
 

@@ -325,10 +325,7 @@ static void mdr_hot_reset_wait(struct mdr_hot_reset *reset)
 		if (!awaits || time_after(jiffies, awaits == -EAGAIN ? reset->let_go :
 								       reset->deadline))
 			return;
-		wait_event_timeout(group->state_changed,
-				   !mdr_hot_reset_is_mine(reset),
-				   msecs_to_jiffies(poll_ms));
-		poll_ms = min(2 * poll_ms, MDR_POLL_MAX_MS);
+		mdr_group_poll(group, !mdr_hot_reset_is_mine(reset), &poll_ms);
 	}
 }
 

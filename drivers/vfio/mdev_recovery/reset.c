@@ -332,10 +332,7 @@ static int mdr_reset_restore(struct mdr_group *group, struct pci_dev *pdev)
 			return ret == -EAGAIN ? -ECANCELED : ret;
 		if (!mdr_reset_may_wait(group, pdev->bus))
 			return -ECANCELED;
-		wait_event_timeout(group->state_changed,
-				   READ_ONCE(group->resetter) != current,
-				   msecs_to_jiffies(poll_ms));
-		poll_ms = min(2 * poll_ms, MDR_POLL_MAX_MS);
+		mdr_group_poll(group, READ_ONCE(group->resetter) != current, &poll_ms);
 	}
 }
 

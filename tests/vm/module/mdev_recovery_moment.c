@@ -51,6 +51,16 @@ static const struct kernel_param_ops moment_count_ops = {
 	.get = moment_count_get,
 };
 
+/* The function of that address, referenced; NULL for "none". */
+static int moment_function(const char *text, struct pci_dev **pdev)
+{
+	*pdev = NULL;
+	if (sysfs_streq(text, "none"))
+		return 0;
+	*pdev = parse_address(text, &text);
+	return *pdev ? 0 : -ENODEV;
+}
+
 /* keep: referenced */
 static struct pci_dev *moment_kept;
 
@@ -73,16 +83,15 @@ static int moment_look(void)
 
 static int moment_keep_set(const char *text, const struct kernel_param *param)
 {
-	struct pci_dev *pdev = NULL;
+	struct pci_dev *pdev;
+	int ret;
 
 	guard(mutex)(&moment_lock);
 	if (sysfs_streq(text, "look"))
 		return moment_look();
-	if (!sysfs_streq(text, "none")) {
-		pdev = parse_address(text, &text);
-		if (!pdev)
-			return -ENODEV;
-	}
+	ret = moment_function(text, &pdev);
+	if (ret)
+		return ret;
 	pci_dev_put(moment_kept);
 	moment_kept = pdev;
 	return 0;
@@ -244,10 +253,12 @@ static struct kprobe moment_save_probe = {
 
 static int moment_lose_set(const char *text, const struct kernel_param *param)
 {
-	struct pci_dev *pdev = parse_address(text, &text);
+	struct pci_dev *pdev;
+	int ret;
 
-	if (!pdev)
-		return -ENODEV;
+	ret = moment_function(text, &pdev);
+	if (ret)
+		return ret;
 	WRITE_ONCE(moment_loser, pdev);
 	pci_dev_put(pdev);
 	return 0;
@@ -263,13 +274,12 @@ static struct pci_dev *moment_lost;
 
 static int moment_lost_set(const char *text, const struct kernel_param *param)
 {
-	struct pci_dev *pdev = NULL;
+	struct pci_dev *pdev;
+	int ret;
 
-	if (!sysfs_streq(text, "none")) {
-		pdev = parse_address(text, &text);
-		if (!pdev)
-			return -ENODEV;
-	}
+	ret = moment_function(text, &pdev);
+	if (ret)
+		return ret;
 	WRITE_ONCE(moment_lost, pdev);
 	pci_dev_put(pdev);
 	return 0;

@@ -54,6 +54,16 @@ static int close_other(const char *unused)
 	return 0;
 }
 
+static void open_both(const char *recovery_timeout_ms)
+{
+	REQUIRE_OK(shim_make(&first, PORT, 0, "resume"));
+	REQUIRE_OK(shim_make(&second, PORT, 1, "resume"));
+	REQUIRE_OK(shim_set(&first, "recovery_timeout_ms", recovery_timeout_ms));
+	REQUIRE_OK(shim_set(&second, "recovery_timeout_ms", recovery_timeout_ms));
+	REQUIRE_OK(vfio_user_open(&user, first.uuid));
+	REQUIRE_OK(vfio_user_open(&other, second.uuid));
+}
+
 /* The second function is being unbound under other, and a walk waits for that. */
 static void unbind_and_strike(struct background *unbind)
 {
@@ -108,12 +118,7 @@ SCENARIO(unbinding_close_of_neighbour,
 		{ .call = close_user }, { .call = close_other },
 	};
 
-	REQUIRE_OK(shim_make(&first, PORT, 0, "resume"));
-	REQUIRE_OK(shim_make(&second, PORT, 1, "resume"));
-	REQUIRE_OK(shim_set(&first, "recovery_timeout_ms", RECOVERY_MS));
-	REQUIRE_OK(shim_set(&second, "recovery_timeout_ms", RECOVERY_MS));
-	REQUIRE_OK(vfio_user_open(&user, first.uuid));
-	REQUIRE_OK(vfio_user_open(&other, second.uuid));
+	open_both(RECOVERY_MS);
 	unbind_and_strike(&unbind);
 	background_start(&closes[0]);
 	sleep_ms(50);
@@ -230,11 +235,7 @@ SCENARIO(unbinding_hot_reset_info,
 {
 	struct background unbind;
 
-	REQUIRE_OK(shim_make(&first, PORT, 0, "resume"));
-	REQUIRE_OK(shim_make(&second, PORT, 1, "resume"));
-	REQUIRE_OK(shim_set(&first, "recovery_timeout_ms", SHORT_MS));
-	REQUIRE_OK(vfio_user_open(&user, first.uuid));
-	REQUIRE_OK(vfio_user_open(&other, second.uuid));
+	open_both(SHORT_MS);
 	CHECK_OK(ask_hot_reset(NULL));
 	unbind_and_strike(&unbind);
 	call_beside_hotplug(&unbind, ask_hot_reset, close_other);
@@ -314,11 +315,7 @@ SCENARIO(unbinding_hot_reset_info_mapped,
 	heir = mmap(NULL, sizeof(*heir), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		    -1, 0);
 	REQUIRE(heir != MAP_FAILED, "no memory");
-	REQUIRE_OK(shim_make(&first, PORT, 0, "resume"));
-	REQUIRE_OK(shim_make(&second, PORT, 1, "resume"));
-	REQUIRE_OK(shim_set(&first, "recovery_timeout_ms", SHORT_MS));
-	REQUIRE_OK(vfio_user_open(&user, first.uuid));
-	REQUIRE_OK(vfio_user_open(&other, second.uuid));
+	open_both(SHORT_MS);
 	REQUIRE(vfio_user_map(&other, VFIO_PCI_BAR0_REGION_INDEX), "no mapping");
 	child = fork();
 	REQUIRE(child >= 0, "no child");
