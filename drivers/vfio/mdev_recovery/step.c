@@ -131,7 +131,9 @@ static void mdr_group_bound(struct mdr_group *group)
 		mdr_group_arm(group, MDR_REQUEST_PERIOD_MS);
 		break;
 	default:
-		cancel_delayed_work(&group->timer);
+		/* after a user's reset it never is, and looking is cheaper */
+		if (delayed_work_pending(&group->timer))
+			cancel_delayed_work(&group->timer);
 	}
 }
 
