@@ -301,6 +301,7 @@ bool mdr_restore_may_come(int error, bool link_down_for_long);
 int mdr_hooks_call(struct mdr_group *group, struct pci_dev *pdev,
 		   unsigned long deadline);
 int mdr_hooks_call_all(struct mdr_group *group, struct mdr_function *only);
+void mdr_hooks_try_all(struct mdr_group *group);
 
 /* finish.c: the end of a recovery */
 void mdr_group_finish(struct work_struct *work);

@@ -82,15 +82,16 @@ int mdr_hooks_run(struct mdr_function *function)
 	return 0;
 }
 
-static int mdr_hooks_try(struct pci_dev *pdev)
+static int mdr_hooks_try(struct pci_dev *pdev, bool unless_blank)
 {
 	struct mdr_function *function;
-	int ret;
+	int ret = 0;
 
 	if (!device_trylock(&pdev->dev))
 		return -EBUSY;
 	function = mdr_function_find(pdev);
-	ret = function ? mdr_hooks_run(function) : 0;
+	if (function && !(unless_blank && READ_ONCE(function->restore.blank)))
+		ret = mdr_hooks_run(function);
 	device_unlock(&pdev->dev);
 	/* -ECANCELED from a hook does not mean that an error took over */
 	return ret == -ECANCELED ? -EIO : ret;
@@ -130,7 +131,7 @@ int mdr_hooks_call(struct mdr_group *group, struct pci_dev *pdev,
 	int ret;
 
 	for (;;) {
-		ret = mdr_hooks_try(pdev);
+		ret = mdr_hooks_try(pdev, false);
 		if (!ret || !mdr_restore_may_come(ret, false) ||
 		    time_after(jiffies, ret == -EBUSY ? let_go : deadline))
 			return ret;
@@ -167,4 +168,19 @@ int mdr_hooks_call_all(struct mdr_group *group, struct mdr_function *only)
 	}
 	mdr_snapshot_put(&snapshot);
 	return worst;
+}
+
+/*
+ * Call the hooks that are due in a group, but wait for nothing: not for a device lock, nor
+ * for a slow device. A function that stays blank needs them after its restore only.
+ */
+void mdr_hooks_try_all(struct mdr_group *group)
+{
+	struct mdr_snapshot snapshot;
+	unsigned int i;
+
+	mdr_snapshot_take(group, MDR_SNAPSHOT_HOOKS, &snapshot);
+	for (i = 0; i < snapshot.count; i++)
+		mdr_hooks_try(snapshot.pdevs[i], true);
+	mdr_snapshot_put(&snapshot);
 }

@@ -346,6 +346,9 @@ static bool mdr_reset_recover_lost(struct mdr_group *group)
 	if (group->machine.origin == MDR_STATE_FAILED)
 		return false;
 	list_for_each_entry(function, &group->functions, group_item) {
+		/* a reset from outside runs, and looks at its end whether all is well */
+		if (function->host_reset.counted)
+			continue;
 		if (READ_ONCE(function->restore.hooks_due) &&
 		    function->device && function->device->opened)
 			WRITE_ONCE(function->restore.blank, true);

@@ -242,7 +242,6 @@ static void hot_reset_against(int (*disturb)(void))
 {
 	struct background r = { .call = hot_reset_first, .name = PORT };
 
-	start();
 	REQUIRE_OK(shim_test_set("reset_done_ms", RESTORE));
 	background_start(&r);
 	REQUIRE(background_in(&r, "test_reset_done", SETTLE_MS), "no hot reset is run");
@@ -270,6 +269,7 @@ static int reset_second(void)
 SCENARIO(pair_error_in_hot_reset,
 	 "an error in the middle of a user's hot reset of two functions: both whole in the end")
 {
+	start();
 	hot_reset_against(error_below_port);
 	check_back(false);
 	CHECK_NUMBER(s[0].group, "stats/recoveries", 1);
@@ -278,9 +278,21 @@ SCENARIO(pair_error_in_hot_reset,
 SCENARIO(pair_reset_in_hot_reset,
 	 "the host resets one function in a user's hot reset of both: one after the other, whole")
 {
+	start();
 	hot_reset_against(reset_second);
 	check_back(false);
 	CHECK_NUMBER(s[0].group, "stats/host_resets", 1);
+	CHECK_NUMBER(s[0].group, "event", 0);
+}
+
+SCENARIO(pair_reset_in_hot_reset_hooks,
+	 "likewise if the hooks are due for both: each reset is followed by its own")
+{
+	start_against_bus();
+	hot_reset_against(reset_second);
+	check_back(false);
+	CHECK_NUMBER(s[0].group, "stats/host_resets", 1);
+	CHECK_NUMBER(s[0].group, "event", 0);
 }
 
 /* Each has a user of this type. From the given one on, they are below the tests' driver. */
