@@ -127,12 +127,13 @@ static void disturb(unsigned int *seed)
 		pci_reset(targets[target].mdevs[0].addr);
 		break;
 	case 2:
-		sleep_ms(fuzz_below(seed, 500));
+		sleep_ms(patient_ms(fuzz_below(seed, 500)));
 		break;
 	default:
 		REQUIRE_OK(aer_inject(targets[target].port, errors[fuzz_below(seed, 4)]));
 	}
-	sleep_ms(fuzz_below(seed, 300));
+	/* else a slow machine would always be in a recovery */
+	sleep_ms(patient_ms(fuzz_below(seed, 300)));
 }
 
 static void settle(struct fuzz_target *t)
@@ -189,7 +190,7 @@ SCENARIO(fuzz,
 	if (!administrator)
 		fuzz_files(targets, TARGETS, seed);
 	over = now_ms() + 1000 * argument("mdr.long=", USUAL_S);
-	while (now_ms() < over || (!is_shown() && now_ms() < over + MORE_MS))
+	while (now_ms() < over || (!is_shown() && now_ms() < over + patient_ms(MORE_MS)))
 		disturb(&seed);
 	end(administrator, "the administrator");
 	for (unsigned int i = 0; i < TARGETS; i++)
