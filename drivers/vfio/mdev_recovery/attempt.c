@@ -93,6 +93,7 @@ static int mdr_restore_look(struct mdr_function *function, bool reset_is_sure)
 	if (!mdr_function_answers(function->pdev))
 		return -ENODEV;
 	if (!reset_is_sure && !function->restore.configured &&
+	    !READ_ONCE(function->restore.unchecked) &&
 	    !mdr_function_is_blank(function))
 		return -EUCLEAN;
 	ret = mdr_restore_again(function);
@@ -273,7 +274,7 @@ static int mdr_attempt_reset_locked(struct pci_dev *pdev)
 	if (!mdr_function_answers(pdev))
 		return -EIO;
 	function->restore.configured = false;
-	WRITE_ONCE(function->restore.blank, true);
+	mdr_function_set_blank(function);
 	return function->ops->reset ? function->ops->reset(pdev) :
 				      mdr_reset_by_pci_core(pdev);
 }

@@ -27,15 +27,15 @@ static bool mdr_group_is_pristine(struct mdr_group *group)
 	return true;
 }
 
-/* A reset from outside that began before the error may still be at work. */
-static bool mdr_group_in_host_reset(struct mdr_group *group)
+/* A reset that began before the error may still be at work. */
+static bool mdr_group_in_reset(struct mdr_group *group)
 {
 	struct mdr_function *function;
 
 	if (group->sleeping)
 		return true;
 	list_for_each_entry(function, &group->functions, group_item)
-		if (function->host_reset.counted)
+		if (function->host_reset.counted || function->host_reset.by_user)
 			return true;
 	return false;
 }
@@ -44,7 +44,7 @@ static bool mdr_group_in_host_reset(struct mdr_group *group)
 static bool mdr_group_has_resumed(struct mdr_group *group)
 {
 	if (mdr_group_pending(group) || mdr_group_has_failed(group) ||
-	    mdr_group_in_host_reset(group))
+	    mdr_group_in_reset(group))
 		return false;
 	return group->machine.state == MDR_STATE_RECOVERING ||
 	       (group->machine.state == MDR_STATE_FAILED &&

@@ -90,6 +90,8 @@ struct mdr_function_error {
  * @was_master: bus mastering was on when that reset ended; close clears it
  *	with @hooks_due
  * @was_silent: it did not answer when its user's latest reset began
+ * @unchecked: its user's reset is over, and the task that made it has not looked yet
+ *	whether it is whole; if @blank, it never will, and the function may be whole
  *
  * Readers without the lock use READ_ONCE(); a stale value only costs them another
  * look.
@@ -100,18 +102,21 @@ struct mdr_function_restore {
 	bool hooks_due;
 	bool was_master;
 	bool was_silent;
+	bool unchecked;
 };
 
 /**
  * struct mdr_function_host_reset - a reset that the PCI core makes
  * @inside: it is not from outside, but by a task that is alone inside the gate; device lock
+ * @by_user: it is one of those, a user's; group->lock
  * @counted: mdr_group_reset_begin() accepted it, so it has to be ended; group->lock
  * @waits: it began in a recovery, which waits for it; group->lock
  *
- * Set by reset_prepare(); reset_done() clears the latter two.
+ * Set by reset_prepare(); reset_done() clears the latter three.
  */
 struct mdr_function_host_reset {
 	bool inside;
+	bool by_user;
 	bool counted;
 	bool waits;
 };

@@ -80,6 +80,47 @@ bool mdr_group_has_failed(struct mdr_group *group)
 	return false;
 }
 
+/* Does a function wait for the hooks? The next open calls those of a closed device. */
+bool mdr_function_awaits_hooks(struct mdr_function *function)
+{
+	lockdep_assert_held(&function->group->lock);
+
+	return READ_ONCE(function->restore.hooks_due) && function->device &&
+	       function->device->opened;
+}
+
+/* It has lost its config space, or is about to. */
+void mdr_function_set_blank(struct mdr_function *function)
+{
+	WRITE_ONCE(function->restore.unchecked, false);
+	WRITE_ONCE(function->restore.blank, true);
+}
+
+/*
+ * Whoever reset a function goes no further: what it has left to do, only a restore of the
+ * whole function does. A reset from outside has just the function, and goes on. A function
+ * that is being unbound cannot be restored; without hooks the PCI core's restore has to do,
+ * since its user may need it to let go.
+ */
+void mdr_function_leave_reset(struct mdr_function *function)
+{
+	bool unchecked = READ_ONCE(function->restore.unchecked) &&
+			 !READ_ONCE(function->removing);
+
+	if (READ_ONCE(function->restore.blank) || function->host_reset.counted ||
+	    (!unchecked && !mdr_function_awaits_hooks(function)))
+		return;
+	WRITE_ONCE(function->restore.unchecked, true);
+	WRITE_ONCE(function->restore.blank, true);
+}
+
+/* Is it blank for all that is known, and not just left in the middle of a reset? */
+bool mdr_function_was_blank(struct mdr_function *function)
+{
+	return READ_ONCE(function->restore.blank) &&
+	       !READ_ONCE(function->restore.unchecked);
+}
+
 /* Has the breaker tripped? Then only an administrator recovers the group. */
 bool mdr_group_has_given_up(struct mdr_group *group)
 {
@@ -246,10 +287,7 @@ int mdr_snapshot_take(struct mdr_group *group, enum mdr_snapshot_of of,
 			continue;
 		if (of == MDR_SNAPSHOT_DUE && !function->error.reset_due)
 			continue;
-		/* the next open calls those of a device that is closed */
-		if (of == MDR_SNAPSHOT_HOOKS &&
-		    (!READ_ONCE(function->restore.hooks_due) ||
-		     !function->device || !function->device->opened))
+		if (of == MDR_SNAPSHOT_HOOKS && !mdr_function_awaits_hooks(function))
 			continue;
 		/* a VF that is in the list is bound, and so its PF is there */
 		pci_dev_get(pci_physfn(function->pdev));

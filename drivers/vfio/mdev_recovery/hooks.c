@@ -21,6 +21,7 @@ static bool mdr_hooks_exist(struct mdr_function *function)
 void mdr_hooks_note(struct mdr_function *function)
 {
 	struct pci_dev *pdev = function->pdev;
+	bool is_master;
 	u16 command;
 
 	device_lock_assert(&pdev->dev);
@@ -28,11 +29,14 @@ void mdr_hooks_note(struct mdr_function *function)
 	if (!mdr_hooks_exist(function))
 		return;
 	pci_read_config_word(pdev, PCI_COMMAND, &command);
-	function->restore.was_master = !PCI_POSSIBLE_ERROR(command) &&
-				       (command & PCI_COMMAND_MASTER);
-	if (function->restore.was_master)
+	is_master = !PCI_POSSIBLE_ERROR(command) && (command & PCI_COMMAND_MASTER);
+	if (is_master)
 		pci_write_config_word(pdev, PCI_COMMAND,
 				      command & ~PCI_COMMAND_MASTER);
+	/* it is off since the reset before, if that has not come to its hooks */
+	function->restore.was_master =
+		is_master || (READ_ONCE(function->restore.hooks_due) &&
+			      function->restore.was_master);
 	function->restore.configured = false;
 	WRITE_ONCE(function->restore.hooks_due, true);
 }
@@ -82,19 +86,34 @@ int mdr_hooks_run(struct mdr_function *function)
 	return 0;
 }
 
-static int mdr_hooks_try(struct pci_dev *pdev, bool unless_blank)
+/* May this task call hooks? A host callback for the function needs the device lock, too. */
+static bool mdr_hooks_are_mine(struct mdr_group *group)
+{
+	return READ_ONCE(group->resetter) == current ||
+	       !mdr_gate_closed(&group->gate);
+}
+
+static int mdr_hooks_try(struct mdr_group *group, struct pci_dev *pdev)
 {
 	struct mdr_function *function;
 	int ret = 0;
 
 	if (!device_trylock(&pdev->dev))
 		return -EBUSY;
+	if (!mdr_hooks_are_mine(group)) {
+		device_unlock(&pdev->dev);
+		return -ECANCELED;
+	}
 	function = mdr_function_find(pdev);
-	if (function && !(unless_blank && READ_ONCE(function->restore.blank)))
+	/* others need a restore first, which calls them */
+	if (function && !READ_ONCE(function->restore.blank) &&
+	    !READ_ONCE(function->restore.unchecked))
 		ret = mdr_hooks_run(function);
 	device_unlock(&pdev->dev);
-	/* -ECANCELED from a hook does not mean that an error took over */
-	return ret == -ECANCELED ? -EIO : ret;
+	/* from a hook they do not mean that an error took over, or that the lock is taken */
+	if (ret == -ECANCELED)
+		return -EIO;
+	return ret == -EBUSY ? -ENODEV : ret;
 }
 
 /*
@@ -131,7 +150,9 @@ int mdr_hooks_call(struct mdr_group *group, struct pci_dev *pdev,
 	int ret;
 
 	for (;;) {
-		ret = mdr_hooks_try(pdev, false);
+		ret = mdr_hooks_try(group, pdev);
+		if (ret != -EBUSY)
+			let_go = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
 		if (!ret || !mdr_restore_may_come(ret, false) ||
 		    time_after(jiffies, ret == -EBUSY ? let_go : deadline))
 			return ret;
@@ -172,7 +193,7 @@ int mdr_hooks_call_all(struct mdr_group *group, struct mdr_function *only)
 
 /*
  * Call the hooks that are due in a group, but wait for nothing: not for a device lock, nor
- * for a slow device. A function that stays blank needs them after its restore only.
+ * for a slow device.
  */
 void mdr_hooks_try_all(struct mdr_group *group)
 {
@@ -181,6 +202,6 @@ void mdr_hooks_try_all(struct mdr_group *group)
 
 	mdr_snapshot_take(group, MDR_SNAPSHOT_HOOKS, &snapshot);
 	for (i = 0; i < snapshot.count; i++)
-		mdr_hooks_try(snapshot.pdevs[i], true);
+		mdr_hooks_try(group, snapshot.pdevs[i]);
 	mdr_snapshot_put(&snapshot);
 }

@@ -219,10 +219,11 @@ static void mdr_hot_reset_end(struct mdr_hot_reset *reset, bool alive)
 }
 
 /*
- * Note a function as lost that the reset has made silent. One that did not answer before is
- * not the business of this reset, unless its restore has begun.
+ * A function does not answer: note it as lost if the reset has made it silent, and return as
+ * mdr_hot_reset_try(). One that did not answer before is not the business of this reset,
+ * unless its restore has begun.
  */
-static bool mdr_hot_reset_is_silenced(struct pci_dev *pdev)
+static int mdr_hot_reset_note_silent(struct pci_dev *pdev)
 {
 	struct mdr_function *function;
 
@@ -230,10 +231,13 @@ static bool mdr_hot_reset_is_silenced(struct pci_dev *pdev)
 	function = mdr_function_find(pdev);
 	if (!function || (READ_ONCE(function->restore.was_silent) &&
 			  !READ_ONCE(function->restore.configured)))
-		return false;
+		return 0;
+	/* a reset from outside makes it silent for a while */
+	if (READ_ONCE(function->host_reset.counted))
+		return -EAGAIN;
 	/* nobody else restores it as long as the group is this task's */
-	WRITE_ONCE(function->restore.blank, true);
-	return true;
+	mdr_function_set_blank(function);
+	return pci_dev_is_disconnected(pdev) ? -EIO : -EBUSY;
 }
 
 /*
@@ -245,11 +249,8 @@ static int mdr_hot_reset_try(struct mdr_hot_reset *reset,
 {
 	int ret;
 
-	if (!mdr_function_answers(pdev)) {
-		if (!mdr_hot_reset_is_silenced(pdev))
-			return 0;
-		return pci_dev_is_disconnected(pdev) ? -EIO : -EBUSY;
-	}
+	if (!mdr_function_answers(pdev))
+		return mdr_hot_reset_note_silent(pdev);
 	/* mdr_reset_finish() restores the one that takes the group out of failed */
 	if (pdev == reset->device->core->pdev && mdr_reset_revives(group))
 		return 0;

@@ -94,6 +94,8 @@ void mdr_group_new_event(struct mdr_function *function, u64 event,
 
 	list_for_each_entry(other, &group->functions, group_item) {
 		other->error.was_reset = false;
+		/* its task gives way, and the walk may not reach this function */
+		mdr_function_leave_reset(other);
 		/* a walk that is late may never come back; a reset from outside does */
 		if (group->attempt.overdue && !other->host_reset.waits)
 			mdr_function_settled(other);
@@ -268,14 +270,14 @@ static pci_ers_result_t mdr_error_detected(struct pci_dev *pdev,
 	 * The function may be blank from an earlier error, or may have lost power.
 	 * A frozen function cannot be read.
 	 */
-	error.was_blank = READ_ONCE(function->restore.blank) ||
+	error.was_blank = mdr_function_was_blank(function) ||
 			  (!error.frozen && mdr_function_answers(pdev) &&
 			   mdr_function_is_blank(function));
 	if (error.frozen || error.was_blank)
-		WRITE_ONCE(function->restore.blank, true);
+		mdr_function_set_blank(function);
 	function->restore.configured = false;
 	/* an earlier recovery may have ended before the restore */
-	error.needs_reset = READ_ONCE(function->restore.blank) ||
+	error.needs_reset = mdr_function_was_blank(function) ||
 			    mdr_wants_reset(function);
 
 	event = mdr_walk_error(function, state);
@@ -329,7 +331,7 @@ static pci_ers_result_t mdr_slot_reset(struct pci_dev *pdev)
 		     mdr_function_is_blank(function));
 	touched = mdr_group_close_again(function);
 	if (was_reset || !answers) {
-		WRITE_ONCE(function->restore.blank, true);
+		mdr_function_set_blank(function);
 		/* BARs below an old window may not be reached */
 		ret = mdr_bridges_are_stale(pdev) ? -ENOLINK :
 						    mdr_restore(function);
@@ -383,14 +385,14 @@ static bool mdr_reset_by_user_begins(struct mdr_function *function)
 	struct mdr_group *group = function->group;
 
 	function->restore.was_silent = !mdr_function_answers(function->pdev);
-	/* one that ends this now waits for the device lock, as after the reset */
-	if (READ_ONCE(group->resetter) != current)
+
+	guard(mutex)(&group->lock);
+	if (group->resetter != current)
 		return false;
-	if (READ_ONCE(group->untouched) || READ_ONCE(function->error.was_reset)) {
-		guard(mutex)(&group->lock);
-		group->untouched = false;
-		function->error.was_reset = false;
-	}
+	/* the end of a recovery waits for this from now on */
+	function->host_reset.by_user = true;
+	group->untouched = false;
+	function->error.was_reset = false;
 	return true;
 }
 
@@ -398,22 +400,34 @@ static bool mdr_reset_by_user_begins(struct mdr_function *function)
 static void mdr_reset_inside_done(struct mdr_function *function,
 				  struct mdr_gate_entry *entry)
 {
+	struct mdr_group *group = function->group;
 	bool silent = entry->user_reset &&
 		      !mdr_function_answers(function->pdev);
 
 	/*
-	 * The own attempt has to restore it in any case. What the PCI core writes to a
-	 * silent function is lost, and what it has read of one is all-ones. One that stays
-	 * silent is left alone.
+	 * What the PCI core writes to a silent function is lost, and what it has read of one
+	 * is all-ones. One that stays silent is left alone.
 	 */
-	if (mdr_attempt_may(function->group) ||
-	    (entry->user_reset && silent != function->restore.was_silent))
-		WRITE_ONCE(function->restore.blank, true);
+	if (entry->user_reset && silent != function->restore.was_silent)
+		mdr_function_set_blank(function);
 	if (!entry->user_reset || !silent || !function->restore.was_silent)
 		mdr_hooks_note(function);
 	/* from here on it is like the others */
 	if (!silent)
 		function->restore.was_silent = false;
+	if (!entry->user_reset)
+		return;
+
+	guard(mutex)(&group->lock);
+	function->host_reset.by_user = false;
+	if (!silent && !READ_ONCE(function->restore.blank))
+		WRITE_ONCE(function->restore.unchecked, true);
+	if (group->resetter == current)
+		return;
+	/* an error took over, and its end has waited: this task does not come back to look */
+	mdr_function_leave_reset(function);
+	if (mdr_group_is_recovering(group) && !mdr_group_pending(group))
+		queue_work(mdr_workqueue, &group->finish);
 }
 
 /*
@@ -437,8 +451,12 @@ static void mdr_reset_prepare(struct pci_dev *pdev)
 	function->host_reset.inside =
 		entry && (!entry->user_reset ||
 			  mdr_reset_by_user_begins(function));
-	if (function->host_reset.inside)
+	if (function->host_reset.inside) {
+		/* an own attempt has to restore it in any case, even if an error ends this one */
+		if (mdr_attempt_may(group))
+			mdr_function_set_blank(function);
 		return;
+	}
 	scoped_guard(mutex, &group->lock) {
 		group->stats.host_resets++;
 		counted = mdr_group_reset_begin(group,
@@ -521,11 +539,12 @@ static void mdr_reset_done(struct pci_dev *pdev)
 	}
 
 	mdr_hooks_note(function);
+	WRITE_ONCE(function->restore.unchecked, false);
 	lost = !mdr_function_answers(pdev) ||
 	       READ_ONCE(function->restore.blank) ||
 	       mdr_function_is_lost(function) || mdr_hooks_run(function);
 	if (lost)
-		WRITE_ONCE(function->restore.blank, true);
+		mdr_function_set_blank(function);
 
 	guard(mutex)(&group->lock);
 	if (function->host_reset.waits) {

@@ -74,7 +74,9 @@ static void mdr_reset_acknowledge(struct mdr_group *group,
 	list_for_each_entry(function, &group->functions, group_item) {
 		if (function != only && function->pdev->bus != bus)
 			continue;
-		if (function != only && !mdr_function_answers(function->pdev))
+		/* one in a reset from outside does not answer for a while */
+		if (function != only && !function->host_reset.counted &&
+		    !mdr_function_answers(function->pdev))
 			continue;
 		if (function->device && function->device->opened)
 			function->device->acknowledged = group->event;
@@ -184,10 +186,11 @@ static long mdr_reset_core(struct mdr_device *device, unsigned int cmd,
 	return ret;
 }
 
-/* Is a function not whole after a reset? Not if its restore or its hooks failed. */
+/* Is a function not whole after a reset, as far as this task knows? */
 static bool mdr_reset_is_unfinished(struct mdr_function *function)
 {
 	return READ_ONCE(function->restore.hooks_due) ||
+	       READ_ONCE(function->restore.unchecked) ||
 	       READ_ONCE(function->restore.blank);
 }
 
@@ -228,23 +231,6 @@ void mdr_reset_fail(struct mdr_group *group, struct mdr_function *only, int ret)
 	/* the others were not reset, and are still mapped */
 	if (mdr_reset_mark_failed(group, only, ret))
 		mdr_group_zap(group);
-}
-
-/*
- * Call the parent driver's hooks for what was reset: @only, or the whole group.
- * 0 if an error took over: its recovery calls them. Otherwise as
- * mdr_device_reset().
- */
-int mdr_reset_hooks(struct mdr_group *group, struct mdr_function *only)
-{
-	int ret;
-
-	ret = mdr_hooks_call_all(group, only);
-	if (ret == -ECANCELED)
-		return 0;
-	if (ret)
-		mdr_reset_fail(group, only, ret);
-	return ret;
 }
 
 /*
@@ -327,6 +313,8 @@ static int mdr_reset_restore(struct mdr_group *group, struct pci_dev *pdev)
 		return 0;
 	deadline = mdr_reset_deadline(group);
 	for (;; ret = mdr_restore_if_blank(pdev)) {
+		if (ret != -EAGAIN)
+			let_go = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
 		if (ret == -EAGAIN ? time_after(jiffies, let_go) :
 				     ret != -ENODEV || time_after(jiffies, deadline))
 			return ret == -EAGAIN ? -ECANCELED : ret;
@@ -346,12 +334,10 @@ static bool mdr_reset_recover_lost(struct mdr_group *group)
 	if (group->machine.origin == MDR_STATE_FAILED)
 		return false;
 	list_for_each_entry(function, &group->functions, group_item) {
-		/* a reset from outside runs, and looks at its end whether all is well */
+		/* the end of a reset from outside looks by itself */
 		if (function->host_reset.counted)
 			continue;
-		if (READ_ONCE(function->restore.hooks_due) &&
-		    function->device && function->device->opened)
-			WRITE_ONCE(function->restore.blank, true);
+		mdr_function_leave_reset(function);
 		if (READ_ONCE(function->restore.blank))
 			lost = function;
 	}
@@ -383,6 +369,25 @@ int mdr_reset_hand_over(struct mdr_group *group)
 	else if (failed)
 		mdr_reset_fail(group, NULL, -EAGAIN);
 	return over || failed ? -EAGAIN : 0;
+}
+
+/*
+ * Call the parent driver's hooks for what was reset: @only, or the whole group.
+ * 0 if an error took over: its recovery calls them. Otherwise as
+ * mdr_device_reset().
+ */
+int mdr_reset_hooks(struct mdr_group *group, struct mdr_function *only)
+{
+	int ret;
+
+	ret = mdr_hooks_call_all(group, only);
+	if (ret == -ECANCELED)
+		return 0;
+	if (ret == -EBUSY)
+		return mdr_reset_hand_over(group);
+	if (ret)
+		mdr_reset_fail(group, only, ret);
+	return ret;
 }
 
 /*

@@ -151,6 +151,9 @@ static bool mdr_vf_is_blank(struct mdr_function *function)
 	if (!device || !READ_ONCE(device->opened) ||
 	    !(device->registers.value[MDR_COMMAND] & PCI_COMMAND_MASTER))
 		return false;
+	/* mdr_hooks_note() has turned it off */
+	if (READ_ONCE(function->restore.hooks_due) && function->restore.was_master)
+		return false;
 	pci_read_config_word(pdev, PCI_COMMAND, &word);
 	return !(word & PCI_COMMAND_MASTER);
 }
@@ -267,6 +270,7 @@ static int mdr_restore_once(struct mdr_function *function)
 		mdr_restore_master(device);
 	mdr_pci_unfreeze(pdev);
 	function->restore.configured = false;
+	WRITE_ONCE(function->restore.unchecked, false);
 	WRITE_ONCE(function->restore.hooks_due, false);
 	WRITE_ONCE(function->restore.blank, false);
 	return 0;
@@ -348,8 +352,9 @@ static int mdr_restore_what_is_lost(struct mdr_function *function)
 		if (!READ_ONCE(function->restore.blank))
 			pci_notice_ratelimited(pdev, "config space was lost without an error, restoring it\n");
 		function->restore.configured = false;
-		WRITE_ONCE(function->restore.blank, true);
+		mdr_function_set_blank(function);
 	}
+	WRITE_ONCE(function->restore.unchecked, false);
 	if (!READ_ONCE(function->restore.blank))
 		return 0;
 	if (!mdr_restore_claim(function))

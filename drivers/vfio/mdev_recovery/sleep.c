@@ -84,7 +84,7 @@ static int mdr_sleep_function(struct pci_dev *pdev)
 	function = mdr_function_find(pdev);
 	if (function) {
 		function->restore.configured = false;
-		WRITE_ONCE(function->restore.blank, true);
+		mdr_function_set_blank(function);
 		pci_read_config_word(pdev, PCI_COMMAND, &command);
 		if (!PCI_POSSIBLE_ERROR(command))
 			pci_write_config_word(pdev, PCI_COMMAND,

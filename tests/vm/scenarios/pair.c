@@ -91,6 +91,12 @@ static const char *group_name(void)
 	return name;
 }
 
+static void check_masters(void)
+{
+	for (int i = 0; i < 2; i++)
+		CHECK(pci_command(s[i].addr) & MASTER, "function %d: no bus mastering", i);
+}
+
 /* Both functions work, and all reads gave the right value or all-ones. */
 static void check_back(bool were_lost)
 {
@@ -242,6 +248,8 @@ static void hot_reset_against(int (*disturb)(void))
 {
 	struct background r = { .call = hot_reset_first, .name = PORT };
 
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(vfio_user_bus_master(&user[i], true));
 	REQUIRE_OK(shim_test_set("reset_done_ms", RESTORE));
 	background_start(&r);
 	REQUIRE(background_in(&r, "test_reset_done", SETTLE_MS), "no hot reset is run");
@@ -281,6 +289,7 @@ SCENARIO(pair_reset_in_hot_reset,
 	start();
 	hot_reset_against(reset_second);
 	check_back(false);
+	check_masters();
 	CHECK_NUMBER(s[0].group, "stats/host_resets", 1);
 	CHECK_NUMBER(s[0].group, "event", 0);
 }
@@ -291,6 +300,7 @@ SCENARIO(pair_reset_in_hot_reset_hooks,
 	start_against_bus();
 	hot_reset_against(reset_second);
 	check_back(false);
+	check_masters();
 	CHECK_NUMBER(s[0].group, "stats/host_resets", 1);
 	CHECK_NUMBER(s[0].group, "event", 0);
 }
