@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "mdev.h"
+#include "nic_user.h"
 #include "pci.h"
 #include "scenario.h"
 #include "shim.h"
@@ -94,6 +95,51 @@ SCENARIO(mdrctl_life,
 	CHECK(!pci_driver(s.addr, now, sizeof(now)) && strcmp(now, "mdr-pci"), "is %s's", now);
 	CHECK(!ctl("list"), "%.400s", said);
 	CHECK(!strstr(said, s.addr), "it said: %.400s", said);
+}
+
+#define FAIL_MS "500"
+
+SCENARIO(mdrctl_recover,
+	 "mdrctl tells of a group that has failed, and recovers it as soon as the device answers")
+{
+	struct shim s = { .driver = "mdr-test" };
+	struct vfio_user user;
+	uint32_t status;
+
+	REQUIRE_OK(shim_test_load());
+	REQUIRE_OK(pci_below("rp_igb2", 0, s.addr));
+	REQUIRE(!ctl("bind --driver=mdr-test %s", s.addr), "%.400s", said);
+	s.group = pci_iommu_group(s.addr);
+	REQUIRE_OK(shim_create(&s, "resume"));
+	REQUIRE(!ctl("set %s recovery_timeout_ms=" FAIL_MS, s.uuid), "%.400s", said);
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	status = nic_status(&user);
+
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	REQUIRE_OK(strike(&s, "rp_igb2", "DLP", "failed"));
+	CHECK(ctl("status %s", s.uuid) == 5, "%.400s", said);
+	CHECK_SAYS(": failed\n");
+	CHECK_SAYS("; then: mdrctl recover group");
+	CHECK(ctl("doctor %s", s.uuid) == 5, "%.400s", said);
+	CHECK_SAYS("is failed (cause ");
+	/* by each of its names */
+	CHECK(ctl("recover %s", s.uuid) == 1, "%.400s", said);
+	CHECK_SAYS("not recovered: the device, or a bridge above it, does not answer");
+	CHECK_SAYS("next: suspect the hardware");
+	CHECK(shim_is(s.group, "failed"), "not failed any more");
+	CHECK(vfio_user_read(&user, VFIO_PCI_BAR0_REGION_INDEX, NIC_STATUS, 4) == ~0u,
+	      "the user has access");
+
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+	CHECK(!ctl("recover %s", s.addr), "%.400s", said);
+	CHECK_SAYS(": recovered, open\n");
+	CHECK(shim_is(s.group, "open"), "not open");
+	CHECK(vfio_user_read(&user, VFIO_PCI_BAR0_REGION_INDEX, NIC_STATUS, 4) == status,
+	      "STATUS changed");
+	CHECK(!ctl("status %d", s.group), "%.400s", said);
+	CHECK(ctl("recover group%d", s.group) == 1, "%.400s", said);
+	CHECK_SAYS("is open, and not failed: nothing was done");
+	CHECK_NUMBER(s.group, "stats/recoveries", 1);
 }
 
 /* Of what history says, each event in a line of its own. */
