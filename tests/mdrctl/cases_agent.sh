@@ -22,14 +22,14 @@ has_systemctl() {
 		'case $1 in is-active) exit '"$1;; reload) exit $2;; esac"
 }
 
-# has_agent CODE [FINDING...]: what mdr-agent --check says
+# has_agent CODE [FINDING...]: what mdr-agent --check says, and of QEMU what is in $qemu
 has_agent() {
 	local code=$1
 	shift
 	# shellcheck disable=SC2016 # for sh
 	program mdr-agent 'echo "$*" >'"$host/asked_agent" \
 		"[ $code = 0 ] || echo mdr-agent: it says why >&2" \
-		"[ $code != 0 ] || echo '{\"findings\":[$(printf '%s\n' "$@" | paste -sd ,)]}'" \
+		"[ $code != 0 ] || echo '{\"findings\":[$(printf '%s\n' "$@" | paste -sd ,)]${qemu:-}}'" \
 		"exit $code"
 }
 

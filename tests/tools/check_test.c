@@ -3,6 +3,7 @@
  * What a domain needs to be told is found before there is an error, for each of its mdevs.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -166,6 +167,40 @@ static void none(void **state)
 	assert_int_equal(look("<domain", false), -EINVAL);
 }
 
+#define CAPABILITIES(models_) "<capabilities><host>" models_ "</host></capabilities>"
+#define APPARMOR \
+	"<secmodel><model>apparmor</model><baselabel type='kvm'>no</baselabel></secmodel>"
+#define DAC \
+	"<secmodel><model>dac</model><baselabel type='kvm'>+64055:+64055</baselabel>" \
+	"<baselabel type='qemu'>+64055:+64055</baselabel></secmodel>"
+#define LABEL(model_, label_) \
+	"<seclabel type='dynamic' model='" model_ "'><label>" label_ "</label></seclabel>"
+
+static void is_qemu(const char *xml, const char *capabilities, bool running, const char *user,
+		    const char *mdevs)
+{
+	struct json_object *qemu = check_qemu("vm", xml, capabilities, 524288, running);
+	char want[256];
+
+	snprintf(want, sizeof(want),
+		 "{\"domain\":\"vm\",\"running\":%s,\"memory_kib\":524288,\"user\":%s,\"mdevs\":[%s]}",
+		 running ? "true" : "false", user, mdevs);
+	assert_string_equal(json_object_to_json_string_ext(qemu, JSON_C_TO_STRING_PLAIN), want);
+	json_object_put(qemu);
+}
+
+/* The user of a domain's QEMU is its own, or else that of libvirt. */
+static void qemu(void **state)
+{
+	(void)state;
+	is_qemu(ONE, CAPABILITIES(APPARMOR DAC), false, "\"+64055:+64055\"", "\"" MDEV_A "\"");
+	is_qemu("<domain><devices/>" LABEL("apparmor", "no") LABEL("dac", "+7:+8") "</domain>",
+		CAPABILITIES(DAC), true, "\"+7:+8\"", "");
+	is_qemu(DOMAIN(MDEV(MDEV_A, "1") MDEV(MDEV_B, "2")), CAPABILITIES(APPARMOR), true,
+		"null", "\"" MDEV_A "\",\"" MDEV_B "\"");
+	is_qemu("<domain", NULL, false, "null", "");
+}
+
 /* libvirt's own driver for tests has one domain, "test". */
 static void libvirt(void **state)
 {
@@ -183,6 +218,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ports, setup, teardown),
 		cmocka_unit_test_setup_teardown(two, setup, teardown),
 		cmocka_unit_test_setup_teardown(none, setup, teardown),
+		cmocka_unit_test_setup_teardown(qemu, setup, teardown),
 		cmocka_unit_test_setup_teardown(libvirt, setup, teardown),
 	};
 

@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "log.h"
+#include "owner.h"
 #include "route.h"
 
 #define ANSWER_S	20	/* for libvirt, or the program is killed */
@@ -138,12 +139,33 @@ int check_domain(const char *sysfs, const char *name, const char *xml, const cha
 	return ret;
 }
 
-static int check_it(const char *sysfs, virDomainPtr domain, struct json_object *findings)
+static void add_mdev(const struct hostdev *hostdev, void *arg)
+{
+	json_object_array_add(arg, json_object_new_string(hostdev->mdev));
+}
+
+struct json_object *check_qemu(const char *name, const char *xml, const char *capabilities,
+			       uint64_t memory_kib, bool running)
+{
+	struct json_object *qemu = json_object_new_object(), *mdevs = json_object_new_array();
+	char owner[OWNER_SIZE];
+
+	owner_of(xml, capabilities, owner);
+	hostdev_each(xml, add_mdev, mdevs);
+	add(qemu, "domain", name);
+	json_object_object_add(qemu, "running", json_object_new_boolean(running));
+	json_object_object_add(qemu, "memory_kib", json_object_new_int64(memory_kib));
+	add(qemu, "user", owner[0] ? owner : NULL);
+	json_object_object_add(qemu, "mdevs", mdevs);
+	return qemu;
+}
+
+static int check_guest(const char *sysfs, virDomainPtr domain, const char *xml,
+		       struct json_object *findings)
 {
 	const struct check check = { .findings = findings };
 	const char *name = virDomainGetName(domain);
 	int state, ret;
-	char *xml;
 
 	if (!virDomainIsActive(domain)) {
 		find(&check, "WARN", "guest", name,
@@ -151,17 +173,37 @@ static int check_it(const char *sysfs, virDomainPtr domain, struct json_object *
 		     "virsh start it, and ask again");
 		return 0;
 	}
-	xml = virDomainGetXMLDesc(domain, 0);
-	if (!xml || virDomainGetState(domain, &state, NULL, 0)) {
+	if (virDomainGetState(domain, &state, NULL, 0)) {
 		log_error("domain %s: %s", name, virGetLastErrorMessage());
-		free(xml);
 		return 1;
 	}
 	ret = check_domain(sysfs, name, xml, route_halted(state), findings);
-	free(xml);
 	if (ret)
 		log_error("domain %s: cannot read its XML", name);
 	return ret ? 1 : 0;
+}
+
+static int check_it(const char *sysfs, virConnectPtr connection, virDomainPtr domain,
+		    struct json_object *tree, struct json_object *findings)
+{
+	char *xml = virDomainGetXMLDesc(domain, 0), *capabilities;
+	int ret;
+
+	if (!xml) {
+		log_error("domain %s: %s", virDomainGetName(domain), virGetLastErrorMessage());
+		return 1;
+	}
+	ret = check_guest(sysfs, domain, xml, findings);
+	if (!ret) {
+		capabilities = virConnectGetCapabilities(connection);
+		json_object_object_add(tree, "qemu",
+				       check_qemu(virDomainGetName(domain), xml, capabilities,
+						  virDomainGetMaxMemory(domain),
+						  virDomainIsActive(domain) > 0));
+		free(capabilities);
+	}
+	free(xml);
+	return ret;
 }
 
 static void no_print(void *arg, virErrorPtr error)
@@ -190,7 +232,7 @@ int check_print(const char *sysfs, const char *uri, const char *name)
 	if (!domain)
 		domain = virDomainLookupByUUIDString(connection, name);
 	if (domain) {
-		ret = check_it(sysfs, domain, findings);
+		ret = check_it(sysfs, connection, domain, tree, findings);
 		virDomainFree(domain);
 	} else {
 		log_error("there is no domain '%s'", name);

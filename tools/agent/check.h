@@ -7,6 +7,7 @@
 #define MDR_AGENT_CHECK_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct json_object;
 
@@ -16,6 +17,13 @@ struct json_object;
  */
 int check_domain(const char *sysfs, const char *name, const char *xml, const char *halted,
 		 struct json_object *findings);
+
+/*
+ * What mdrctl doctor needs to look at the process of a domain's QEMU. capabilities: the XML
+ * of libvirt's, or NULL.
+ */
+struct json_object *check_qemu(const char *name, const char *xml, const char *capabilities,
+			       uint64_t memory_kib, bool running);
 
 /* Prints the findings of a domain of libvirt's. Return: the exit code of mdr-agent. */
 int check_print(const char *sysfs, const char *uri, const char *name);

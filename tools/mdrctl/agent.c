@@ -88,8 +88,10 @@ int exam_domain(struct exam *exam, const char *name)
 			   SERVICE " does not look at the domain");
 	else
 		take_findings(exam, findings);
-	if (!ret)
+	if (!ret) {
+		exam_qemu(exam, get_list(tree, "qemu"));
 		check_agent(exam);
+	}
 	json_object_put(tree);
 	return ret;
 }

@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "doctor.h"
+#include "opener.h"
 
 static const char * const levels[] = {
 	[LEVEL_PASS] = "PASS",
@@ -84,11 +86,31 @@ static void print_findings(const struct cli *cli, struct json_object *findings)
 	}
 }
 
+/* A child with that user's rights will look. */
+static int find_opener(const struct cli *cli, const char *name, struct opener *opener)
+{
+	if (geteuid())
+		return fail(END_DENIED, name, "run it as root",
+			    "only root can look at what another user may do");
+	if (opener_of_user(cli->mdr, name, opener))
+		return fail(END_NOT_FOUND, name, "getent passwd shows all", "is no user");
+	return END_OK;
+}
+
 int run_doctor(struct cli *cli)
 {
-	struct exam exam = { .cli = cli, .findings = json_object_new_array() };
+	struct exam exam = { .cli = cli };
+	const char *user = cli_value(cli, "user");
+	struct opener opener;
 	int ret = END_OK;
 
+	if (user) {
+		ret = find_opener(cli, user, &opener);
+		if (ret)
+			return ret;
+		exam.opener = &opener;
+	}
+	exam.findings = json_object_new_array();
 	exam_host(&exam);
 	if (!cli->argc)
 		ret = mdr_group_each(cli->mdr, each_group, &exam);

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "doctor.h"
 #include "files.h"
@@ -133,27 +132,6 @@ static void check_shape(struct exam *exam, const struct mdr_function *function)
 		find(exam, LEVEL_PASS, "shape", address, NULL, "is alone in IOMMU group %d", group);
 }
 
-/* Without this file no user can open the device. */
-static void check_node(struct exam *exam, const struct mdr_function *function)
-{
-	const char *address = mdr_function_address(function);
-	int group = mdr_function_group(function);
-	char path[PATH_MAX];
-
-	if (group < 0)
-		return;
-	snprintf(path, sizeof(path), "%s/dev/vfio/%d", mdr_root(exam->cli->mdr), group);
-	if (access(path, F_OK))
-		find(exam, LEVEL_WARN, "node", address, "it comes with an mdev: mdrctl create",
-		     "there is no /dev/vfio/%d, by which a user opens it", group);
-	else if (access(path, R_OK | W_OK))
-		find(exam, LEVEL_WARN, "node", address,
-		     "give it to the user of QEMU with a udev rule; libvirt does so by itself",
-		     "this user may not open /dev/vfio/%d", group);
-	else
-		find(exam, LEVEL_PASS, "node", address, NULL, "/dev/vfio/%d is there", group);
-}
-
 void exam_function(struct exam *exam, const char *address)
 {
 	struct mdr_function *function;
@@ -167,7 +145,7 @@ void exam_function(struct exam *exam, const char *address)
 	check_shape(exam, function);
 	check_aer(exam, function);
 	check_reset(exam, function);
-	check_node(exam, function);
+	exam_node(exam, function);
 	mdr_function_free(function);
 }
 

@@ -4,8 +4,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "doctor.h"
 #include "files.h"
@@ -130,22 +128,6 @@ static void check_service(struct exam *exam)
 		     "binds what is saved before libvirt starts");
 }
 
-/* The limit of this process, which also applies to a VM that its user starts. */
-static void check_memlock(struct exam *exam)
-{
-	struct rlimit limit;
-
-	if (!geteuid() || getrlimit(RLIMIT_MEMLOCK, &limit))
-		return;
-	if (limit.rlim_cur == RLIM_INFINITY)
-		find(exam, LEVEL_PASS, "memlock", HOST, NULL, "this user may lock any memory");
-	else
-		find(exam, LEVEL_WARN, "memlock", HOST,
-		     "raise memlock in /etc/security/limits.d to more than the memory of its VM",
-		     "this user may lock %llu MiB; a QEMU of its own needs all memory of its VM",
-		     (unsigned long long)limit.rlim_cur >> 20);
-}
-
 void exam_host(struct exam *exam)
 {
 	check_iommu(exam);
@@ -153,5 +135,5 @@ void exam_host(struct exam *exam)
 	exam_module(exam);
 	check_mdevctl(exam);
 	check_service(exam);
-	check_memlock(exam);
+	exam_memlock(exam);
 }

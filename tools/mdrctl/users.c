@@ -13,8 +13,7 @@
 
 /* The files by which a function is opened. device is "" if it has none. */
 struct nodes {
-	char group[32], no_iommu[32];
-	const char *device;
+	char group[32], no_iommu[32], device[64];
 };
 
 /* A process may have another /dev, or another root, so the end of the path counts. */
@@ -88,31 +87,45 @@ static void find_users(const struct mdr *mdr, const struct nodes *nodes, char us
 		free(entries);
 }
 
-bool users_find(const struct mdr *mdr, const struct mdr_function *function,
-		char users[USERS_SIZE])
+static void nodes_of(const struct mdr *mdr, const struct mdr_function *function,
+		     struct nodes *nodes)
 {
-	const char *driver = mdr_function_driver(function);
-	struct nodes nodes = { .device = "" };
 	char path[PATH_MAX];
 	glob_t found;
 
-	*users = 0;
-	snprintf(nodes.group, sizeof(nodes.group), "/dev/vfio/%d", mdr_function_group(function));
-	snprintf(nodes.no_iommu, sizeof(nodes.no_iommu), "/dev/vfio/noiommu-%d",
+	*nodes = (struct nodes) {};
+	snprintf(nodes->group, sizeof(nodes->group), "/dev/vfio/%d", mdr_function_group(function));
+	snprintf(nodes->no_iommu, sizeof(nodes->no_iommu), "/dev/vfio/noiommu-%d",
 		 mdr_function_group(function));
 	snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/%s/vfio-dev/vfio*", mdr_root(mdr),
 		 mdr_function_address(function));
 	/* only one; the driver of another one in the group does not lend this one */
-	if (!glob(path, 0, NULL, &found)) {
-		snprintf(path, sizeof(path), "/dev/vfio/devices%s",
+	if (!glob(path, 0, NULL, &found))
+		snprintf(nodes->device, sizeof(nodes->device), "/dev/vfio/devices%s",
 			 strrchr(found.gl_pathv[0], '/'));
-		nodes.device = path;
-	}
 	globfree(&found);
+}
+
+bool users_find(const struct mdr *mdr, const struct mdr_function *function,
+		char users[USERS_SIZE])
+{
+	const char *driver = mdr_function_driver(function);
+	struct nodes nodes;
+
+	*users = 0;
+	nodes_of(mdr, function, &nodes);
 	/* without the file, a driver of VFIO may be about to let it go */
 	if (*nodes.device || (driver && strstr(driver, "vfio")))
 		find_users(mdr, &nodes, users);
 	return *users;
+}
+
+bool users_is(const struct mdr *mdr, const struct mdr_function *function, const char *pid)
+{
+	struct nodes nodes;
+
+	nodes_of(mdr, function, &nodes);
+	return has_open(mdr, pid, &nodes);
 }
 
 /* .../net/NAME/flags */

@@ -16,6 +16,9 @@
 bool users_find(const struct mdr *mdr, const struct mdr_function *function,
 		char users[USERS_SIZE]);
 
+/* Does this process have it open so? */
+bool users_is(const struct mdr *mdr, const struct mdr_function *function, const char *pid);
+
 /* Says which of the function's network interfaces are up. */
 void users_warn(const struct mdr *mdr, const struct mdr_function *function);
 

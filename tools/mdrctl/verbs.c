@@ -129,6 +129,10 @@ const struct verb verbs[] = {
 		.most = -1,
 		.word = WORD_OBJECT,
 		.reads = true,
+		.choices = {
+			{ "user", 'u', "NAME", WORD_NONE,
+			  "the user who starts a QEMU without libvirt (this one)" },
+		},
 		.run = run_doctor,
 	}, {
 		.name = "history",
