@@ -2,6 +2,10 @@
 /*
  * What the files of libmdr share: the root, files below it, and address spaces. The shared
  * library does not export these names.
+ *
+ * Groups, functions and mdevs are read from the files below the root. libudev has no root but
+ * /sys: udev_device_new_from_syspath() refuses another path with EINVAL, so tests could not
+ * have hosts of their own. The uevents, which have no root, are libudev's, see monitor.c.
  */
 #ifndef MDR_PRIVATE_H
 #define MDR_PRIVATE_H
