@@ -42,6 +42,15 @@ schemas() {
 	done
 }
 
+declare_case scenarios "each verb is run by a scenario, against the real modules"
+scenarios() {
+	local verb
+	for verb in $("$mdrctl" words verb); do
+		grep -qE "(ctl\\(\"|mdrctl )${verb}[ \"]" tests/vm/scenarios/mdrctl.c ||
+			fail "no scenario runs mdrctl $verb"
+	done
+}
+
 # complete_bash WORD...: what bash offers for the last word
 complete_bash() {
 	PATH=$host/bin:$PATH bash -euc '. "$0"; COMP_WORDS=(mdrctl "$@") COMP_CWORD=$#
