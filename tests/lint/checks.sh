@@ -329,6 +329,31 @@ check_operators() {
 		Documentation/{boot,confinement,dpdk,operators-guide,first-steps,installation,libvirt,profiles,kubevirt,nova}.md
 }
 
+declare_check links "the links of a page lead to a file of the tree, and to a heading that is there"
+
+# headings PAGE: the anchors that GitHub makes of them; in .rst a line below marks them
+headings() {
+	# shellcheck disable=SC2016
+	sed -n -e '/^```/,/^```/d; s/^##* //p' -e 'N; s/\n\([-=~^]\)\1*$//p; D' "$1" | tr 'A-Z ' 'a-z-' | sed 's/[^a-z0-9_-]//g'
+}
+
+check_links() {
+	local page target file
+	match '*.md' '*.rst' | while read -r page; do
+		{ grep -oE '\]\([^()]+\)' "$page" || true; } | sed -E 's/^\]\(//; s/\)$//' | sort -u |
+			while read -r target; do
+				case $target in *://* | mailto:*) continue ;; esac
+				file=$page
+				[ -z "${target%%#*}" ] || file=$(dirname "$page")/${target%%#*}
+				if [ ! -e "$file" ]; then
+					echo "$page: there is no $target"
+				elif [[ $target == *#* ]] && ! grep -qxF "${target#*#}" <(headings "$file"); then
+					echo "$page: $target is no heading"
+				fi
+			done
+	done
+}
+
 declare_check states "Documentation/states.md says what machine.c does"
 
 check_states() { made_by Documentation/states.sh; }
