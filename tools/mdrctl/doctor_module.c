@@ -95,7 +95,7 @@ static void check_loaded(struct exam *exam, const char *loaded, const char *inst
 		     "the loaded module has version %s, the installed one %s", loaded, installed);
 }
 
-/* DKMS keeps an upgrade going if it cannot build the module for a kernel. */
+/* A kernel that DKMS leaves out, or whose headers were not there, is installed all the same. */
 static void check_built(struct exam *exam, const struct disk *disk, const char *loaded,
 			const char *tools)
 {
