@@ -6,9 +6,12 @@
 #define MODULE "mdev_recovery_moment"
 #define PARAMETER "/sys/module/" MODULE "/parameters/%s"
 
+/* Anew each time: probes end with the module that they are in, and other scenarios reload it. */
 int moment_load(void)
 {
-	return module_loaded(MODULE) ? 0 : module_load(MODULE);
+	int ret = module_loaded(MODULE) ? module_unload(MODULE) : 0;
+
+	return ret ? ret : module_load(MODULE);
 }
 
 int moment_set(const char *parameter, const char *value)
