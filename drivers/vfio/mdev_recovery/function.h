@@ -186,6 +186,9 @@ void mdr_bridges_drop(struct pci_dev *pdev);
 int mdr_bridges_restore(struct pci_dev *pdev);
 
 /* restore.c: from a blank function to what its user had */
+void mdr_function_set_blank(struct mdr_function *function);
+void mdr_function_leave_reset(struct mdr_function *function);
+bool mdr_function_was_blank(struct mdr_function *function);
 bool mdr_function_answers(struct pci_dev *pdev);
 bool mdr_function_is_blank(struct mdr_function *function);
 bool mdr_function_is_misplaced(struct pci_dev *pdev);

@@ -89,38 +89,6 @@ bool mdr_function_awaits_hooks(struct mdr_function *function)
 	       function->device->opened;
 }
 
-/* It has lost its config space, or is about to. */
-void mdr_function_set_blank(struct mdr_function *function)
-{
-	WRITE_ONCE(function->restore.unchecked, false);
-	WRITE_ONCE(function->restore.blank, true);
-}
-
-/*
- * Whoever reset a function goes no further: what it has left to do, only a restore of the
- * whole function does. A reset from outside has just the function, and goes on. A function
- * that is being unbound cannot be restored; without hooks the PCI core's restore has to do,
- * since its user may need it to let go.
- */
-void mdr_function_leave_reset(struct mdr_function *function)
-{
-	bool unchecked = READ_ONCE(function->restore.unchecked) &&
-			 !READ_ONCE(function->removing);
-
-	if (READ_ONCE(function->restore.blank) || function->host_reset.counted ||
-	    (!unchecked && !mdr_function_awaits_hooks(function)))
-		return;
-	WRITE_ONCE(function->restore.unchecked, true);
-	WRITE_ONCE(function->restore.blank, true);
-}
-
-/* Is it blank for all that is known, and not just left in the middle of a reset? */
-bool mdr_function_was_blank(struct mdr_function *function)
-{
-	return READ_ONCE(function->restore.blank) &&
-	       !READ_ONCE(function->restore.unchecked);
-}
-
 /* Has the breaker tripped? Then only an administrator recovers the group. */
 bool mdr_group_has_given_up(struct mdr_group *group)
 {

@@ -343,11 +343,8 @@ static int mdr_hot_reset_finish(struct mdr_hot_reset *reset,
 		      mdr_hot_reset_restore(reset, hit) : 0;
 	} while (ret == -EAGAIN && mdr_wait_host_lets_go(reset->let_go));
 	if (ret == -EAGAIN ||
-	    (ret == -EBUSY && time_before(jiffies, reset->deadline))) {
-		/* the others may be whole by that */
-		mdr_hooks_try_all(group);
+	    (ret == -EBUSY && time_before(jiffies, reset->deadline)))
 		return mdr_reset_hand_over(group);
-	}
 	if (!ret)
 		return mdr_reset_hooks(group, NULL);
 	mdr_reset_fail(group, NULL, -EIO);

@@ -357,6 +357,8 @@ int mdr_reset_hand_over(struct mdr_group *group)
 {
 	bool over, failed;
 
+	/* some may be whole by that */
+	mdr_hooks_try_all(group);
 	scoped_guard(mutex, &group->lock) {
 		if (group->resetter != current)
 			return 0;

@@ -57,16 +57,21 @@ static void check_again(const struct shim *s, uint64_t event)
 	CHECK(klog_count(line) == 1, "%u lines", klog_count(line));
 }
 
+/* Returns the event that the user has to answer. */
+static uint64_t start_holding(struct shim *s)
+{
+	start(s, "hold");
+	REQUIRE_OK(strike(s, PORT, "DLP", "holding"));
+	return shim_number(s->group, "event");
+}
+
 SCENARIO(api_acknowledge_in_user_reset,
 	 "hold: an acknowledgement while the user's own reset runs is EAGAIN, and the reset counts")
 {
 	struct waiter reset = { .u = &user, .kind = WAITER_RESET };
-	uint64_t event;
 	struct shim s;
+	uint64_t event = start_holding(&s);
 
-	start(&s, "hold");
-	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
-	event = shim_number(s.group, "event");
 	REQUIRE_OK(shim_test_set("restore_ms", SLOW));
 	REQUIRE_OK(waiter_start(&reset));
 	REQUIRE(shim_wait(s.group, "resetting", SETTLE_MS), "no reset");
@@ -85,12 +90,9 @@ SCENARIO(api_acknowledge_in_host_reset,
 	 "hold: an acknowledgement while a reset from outside runs is EAGAIN; it works afterwards")
 {
 	struct background reset = { .call = pci_reset };
-	uint64_t event;
 	struct shim s;
+	uint64_t event = start_holding(&s);
 
-	start(&s, "hold");
-	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
-	event = shim_number(s.group, "event");
 	REQUIRE_OK(shim_test_set("reset_done_ms", SLOW));
 	reset.name = s.addr;
 	background_start(&reset);
