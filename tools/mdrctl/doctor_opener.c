@@ -5,7 +5,6 @@
  * VM? What AppArmor or SELinux allow is not looked at.
  */
 #include <errno.h>
-#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -13,6 +12,7 @@
 
 #include "doctor.h"
 #include "files.h"
+#include "nodes.h"
 #include "opener.h"
 #include "users.h"
 
@@ -21,30 +21,18 @@
 #define PID_FILE "/run/libvirt/qemu/%s.pid"
 #define QEMU_CONF "/etc/libvirt/qemu.conf"
 
-/* The ways to open a function; each is "" if there is none. */
-struct ways {
-	char group[32], device[64];
-};
-
-static void find_ways(const struct mdr *mdr, const struct mdr_function *function,
-		      struct ways *ways)
+/* The files that are there; "" for the others. */
+static void find_nodes(const struct mdr *mdr, const struct mdr_function *function,
+		       struct nodes *nodes)
 {
-	const char *address = mdr_function_address(function);
-	char path[PATH_MAX];
-	glob_t found;
-
-	*ways = (struct ways) {};
-	if (has_file(mdr, "dev/vfio/%d", mdr_function_group(function)))
-		snprintf(ways->group, sizeof(ways->group), "/dev/vfio/%d",
-			 mdr_function_group(function));
-	snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/%s/vfio-dev/vfio*/dev",
-		 mdr_root(mdr), address);
-	if (!glob(path, 0, NULL, &found)) {
-		*strrchr(found.gl_pathv[0], '/') = 0;
-		snprintf(ways->device, sizeof(ways->device), "/dev/vfio/devices%s",
-			 strrchr(found.gl_pathv[0], '/'));
-	}
-	globfree(&found);
+	nodes_of(mdr, function, nodes);
+	if (!has_file(mdr, "%s", nodes->group + 1))
+		*nodes->group = 0;
+	/* not every kernel gives a device a number */
+	if (*nodes->device &&
+	    !has_file(mdr, "sys/bus/pci/devices/%s/vfio-dev/%s/dev",
+		      mdr_function_address(function), strrchr(nodes->device, '/') + 1))
+		*nodes->device = 0;
 }
 
 /*
@@ -54,20 +42,20 @@ static void find_ways(const struct mdr *mdr, const struct mdr_function *function
 static int may_open(const struct mdr *mdr, const struct opener *opener,
 		    const struct mdr_function *function, char files[128])
 {
-	struct ways ways;
+	struct nodes nodes;
 	int ret = 0;
 
-	find_ways(mdr, function, &ways);
-	snprintf(files, 128, "%s", ways.group);
-	if (*ways.group)
-		ret = opener_may_open(mdr, opener, ways.group);
-	if (ret || !*ways.device)
+	find_nodes(mdr, function, &nodes);
+	snprintf(files, 128, "%s", nodes.group);
+	if (*nodes.group)
+		ret = opener_may_open(mdr, opener, nodes.group);
+	if (ret || !*nodes.device)
 		return ret;
-	ret = opener_may_open(mdr, opener, ways.device);
+	ret = opener_may_open(mdr, opener, nodes.device);
 	if (ret > 0)
 		ret = opener_may_open(mdr, opener, "/dev/iommu");
-	if (ret > 0 || !*ways.group)
-		snprintf(files, 128, "%s and /dev/iommu", ways.device);
+	if (ret > 0 || !*nodes.group)
+		snprintf(files, 128, "%s and /dev/iommu", nodes.device);
 	return ret;
 }
 

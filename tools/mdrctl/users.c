@@ -9,12 +9,8 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "nodes.h"
 #include "users.h"
-
-/* The files by which a function is opened. device is "" if it has none. */
-struct nodes {
-	char group[32], no_iommu[32], device[64];
-};
 
 /* A process may have another /dev, or another root, so the end of the path counts. */
 static bool ends_with(const char *path, const char *end)
@@ -85,25 +81,6 @@ static void find_users(const struct mdr *mdr, const struct nodes *nodes, char us
 	}
 	if (count >= 0)
 		free(entries);
-}
-
-static void nodes_of(const struct mdr *mdr, const struct mdr_function *function,
-		     struct nodes *nodes)
-{
-	char path[PATH_MAX];
-	glob_t found;
-
-	*nodes = (struct nodes) {};
-	snprintf(nodes->group, sizeof(nodes->group), "/dev/vfio/%d", mdr_function_group(function));
-	snprintf(nodes->no_iommu, sizeof(nodes->no_iommu), "/dev/vfio/noiommu-%d",
-		 mdr_function_group(function));
-	snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/%s/vfio-dev/vfio*", mdr_root(mdr),
-		 mdr_function_address(function));
-	/* only one; the driver of another one in the group does not lend this one */
-	if (!glob(path, 0, NULL, &found))
-		snprintf(nodes->device, sizeof(nodes->device), "/dev/vfio/devices%s",
-			 strrchr(found.gl_pathv[0], '/'));
-	globfree(&found);
 }
 
 bool users_find(const struct mdr *mdr, const struct mdr_function *function,
