@@ -40,7 +40,7 @@ static void close_files(void)
 	close(user.space->container);
 }
 
-static void hide_in_socket(int fd)
+int holder_hide(int fd)
 {
 	char control[CMSG_SPACE(sizeof(fd))] = { 0 };
 	struct iovec byte = { .iov_base = control, .iov_len = 1 };
@@ -57,6 +57,7 @@ static void hide_in_socket(int fd)
 	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
 	REQUIRE(!socketpair(AF_UNIX, SOCK_STREAM, 0, ends), "socketpair");
 	REQUIRE(sendmsg(ends[0], &msg, 0) == 1, "sendmsg");
+	return ends[1];
 }
 
 static void hide_in_ring(int fd)
@@ -78,7 +79,7 @@ static void hold_on(enum grip grip, atomic_bool *ready)
 	REQUIRE(hidden || vfio_user_map(&user, VFIO_PCI_BAR0_REGION_INDEX), "mmap");
 	REQUIRE_OK(vfio_irq_enable(&user, VFIO_PCI_REQ_IRQ_INDEX, 1, &req));
 	if (grip == GRIP_SOCKET)
-		hide_in_socket(user.device);
+		holder_hide(user.device);
 	if (grip == GRIP_RING)
 		hide_in_ring(user.device);
 	if (grip == GRIP_MAPPING || hidden)

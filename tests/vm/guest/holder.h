@@ -23,4 +23,7 @@ pid_t holder_fork(enum grip grip, const char *uuid);
 /* The same with a device that the caller has opened and goes on having. */
 pid_t holder_inherit(enum grip grip, struct vfio_user *parent);
 
+/* Sends a file into a socket that nobody reads. Returns the end that has it. */
+int holder_hide(int fd);
+
 #endif

@@ -48,6 +48,8 @@ struct calls {
 	unsigned int faults[NR_PHASES];
 	unsigned int closings;
 	unsigned int openings;
+	unsigned int drains;
+	unsigned int undrained;
 	char first[128];
 };
 
@@ -72,6 +74,10 @@ static void see(const char *entry, void *arg)
 		calls->closings += ends_with(entry, "--drained--> recovering");
 		calls->openings += ends_with(entry, "--> open");
 		return;
+	}
+	if (!strncmp(entry, "mdr_drain: ", 11)) {
+		calls->drains++;
+		calls->undrained += !ends_with(entry, " drained=1");
 	}
 	if (!strncmp(entry, "mdr_", 4))
 		return;
@@ -144,6 +150,8 @@ SCENARIO(gate_trace,
 	      calls.of[CLOSED], calls.faults[CLOSED], calls.first);
 	CHECK(calls.closings == NR_ERRORS && calls.openings == NR_ERRORS,
 	      "closed %u times, opened %u times", calls.closings, calls.openings);
+	CHECK(calls.drains >= NR_ERRORS && !calls.undrained, "%u drains, %u of them in vain",
+	      calls.drains, calls.undrained);
 	/* otherwise nothing was counted */
 	CHECK(calls.of[OPEN] > calls.faults[OPEN] && calls.faults[OPEN],
 	      "%u calls while open, %u of them faults", calls.of[OPEN], calls.faults[OPEN]);

@@ -157,6 +157,68 @@ SCENARIO(revoke_kills_users_first,
 	CHECK(WIFEXITED(status) && !WEXITSTATUS(status), "its status is %#x", status);
 }
 
+SCENARIO(revoke_finds_inherited_file,
+	 "revoke=kill: a process that never used the device, but has its file by fork(), is found")
+{
+	struct shim s;
+	pid_t pid;
+
+	make(&s);
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	pid = fork();
+	if (!pid)
+		for (;;)
+			pause();
+	REQUIRE(pid > 0, "fork");
+	vfio_user_close(&user);
+	remove_from(&s, pid);
+}
+
+/* Uses the device, lets it go, and lives on. */
+static pid_t use_before(const char *uuid)
+{
+	atomic_bool *ready = mmap(NULL, sizeof(*ready), PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid = fork();
+
+	if (!pid) {
+		REQUIRE_OK(vfio_user_open(&user, uuid));
+		vfio_user_close(&user);
+		atomic_store(ready, true);
+		for (;;)
+			pause();
+	}
+	REQUIRE(WAIT_FOR(atomic_load(ready), SETTLE_MS), "no user");
+	return pid;
+}
+
+SCENARIO(revoke_spares_former_user,
+	 "revoke=kill: nobody is left to kill, and a process that has closed the device is spared")
+{
+	struct background r;
+	struct shim s;
+	int hidden;
+	pid_t pid;
+
+	make(&s);
+	pid = use_before(s.uuid);
+	/* the removal is ours, so it spares us */
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	hidden = holder_hide(user.device);
+	vfio_user_close(&user);
+	r = start_removal(s.uuid);
+	background_start(&r);
+	REQUIRE(WAIT_FOR(klog_count("no process is known to use it"), REMOVED_MS),
+		"it is not said that nobody is left");
+	CHECK(!waitpid(pid, NULL, WNOHANG), "it was killed");
+	CHECK(!atomic_load(&r.done), "removed with its file in a socket");
+	close(hidden);
+	MEASURE_BOUND("removed_ms", background_ms(&r, REMOVED_MS), REMOVED_MS);
+	CHECK(!waitpid(pid, NULL, WNOHANG), "it was killed");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
 SCENARIO(revoke_finds_inherited_mapping,
 	 "revoke=kill: a process that never used the device, but has a mapping by fork(), is found")
 {
