@@ -142,6 +142,7 @@ static int mdr_device_init(struct vfio_device *vdev)
 		return ret;
 	}
 
+	mdr_device_limit_entries(device);
 	/*
 	 * Stay in D0: an idle function takes part in the recovery of its
 	 * neighbours, and cannot be woken over a link that is down.

@@ -126,6 +126,12 @@ struct mdr_irqs_request {
  */
 #define MDR_MAX_VMAS 4096
 
+/*
+ * Entries of page tables that map one device, in all processes, at 155 instructions each to
+ * remove; a device whose BARs are large may have twice as many as it takes to map them once.
+ */
+#define MDR_MAX_ENTRIES 262144
+
 /**
  * struct mdr_users - the processes that use a device, latest first
  * @lock: protects @pids; innermost
@@ -175,9 +181,12 @@ struct mdr_users {
  * @status_page: the status page, once it was mapped; group->lock
  * @changed: signalled when the status changes, or NULL; group->lock
  * @vmas: number of mappings; more than MDR_MAX_VMAS only after a fork()
+ * @max_entries: page table entries that there may be
+ * @entries_left: what faults have left of them since the last zap; the fault that takes more
+ *	zaps the device
  * @core_vm_ops: those of vfio-pci-core, called by ours
  * @mappings: vm_ops of a parent driver with a vfio driver of its own, wrapped
- * @mappings_lock: protects @mappings; innermost
+ * @mappings_lock: protects @mappings and writes to @max_entries; innermost
  */
 struct mdr_device {
 	struct vfio_device_ops ops;
@@ -209,6 +218,8 @@ struct mdr_device {
 	struct page *status_page;
 	struct eventfd_ctx *changed;
 	atomic_t vmas;
+	long max_entries;
+	atomic_long_t entries_left;
 	const struct vm_operations_struct *core_vm_ops;
 	struct mdr_mapping *mappings;
 	struct mutex mappings_lock;
@@ -335,6 +346,7 @@ void mdr_intx_release(struct mdr_device *device);
 
 /* fault.c: BAR mappings */
 int mdr_device_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
+void mdr_device_limit_entries(struct mdr_device *device);
 int mdr_device_add_vma(struct mdr_device *device);
 void mdr_device_copy_vma(struct mdr_device *device, struct vm_area_struct *vma);
 int mdr_device_may_split_vma(struct mdr_device *device);

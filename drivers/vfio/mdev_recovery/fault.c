@@ -31,6 +31,40 @@ static void mdr_fault_undo(struct vm_fault *vmf, unsigned int order)
 	zap_special_vma_range(vmf->vma, ALIGN_DOWN(vmf->address, size), size);
 }
 
+/* The limit is that of a kind user, with each BAR mapped twice, page by page. */
+void mdr_device_limit_entries(struct mdr_device *device)
+{
+	struct pci_dev *pdev = device->core->pdev;
+	long pages = 0;
+	int bar;
+
+	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
+		pages += pci_resource_len(pdev, bar) >> PAGE_SHIFT;
+	device->max_entries = max_t(long, MDR_MAX_ENTRIES, 2 * pages);
+	atomic_long_set(&device->entries_left, device->max_entries);
+}
+
+static noinline void mdr_fault_zap(struct mdr_device *device)
+{
+	pci_notice_ratelimited(device->core->pdev,
+			       "%s: more than %ld pages are mapped: removing them, the next faults map them again\n",
+			       device->uuid, READ_ONCE(device->max_entries));
+	mdr_device_zap(device);
+}
+
+/*
+ * A host callback removes all entries, so a user must not collect them: the fault that
+ * inserts too many removes them, at the expense of its own task. Outside the gate, but
+ * with the lock of the fault held: it keeps the device.
+ */
+static __always_inline void mdr_fault_count(struct mdr_device *device,
+					    vm_fault_t ret)
+{
+	if ((ret & VM_FAULT_NOPAGE) &&
+	    unlikely(atomic_long_add_negative(-1, &device->entries_left)))
+		mdr_fault_zap(device);
+}
+
 /* The page is ordinary memory, so it must not be mapped uncached like a BAR. */
 static vm_fault_t mdr_fault_substitute(struct mdr_device *device,
 				       struct vm_fault *vmf)
@@ -49,6 +83,7 @@ static vm_fault_t mdr_fault_substitute(struct mdr_device *device,
 	WRITE_ONCE(device->substituted, true);
 	if (!mdr_gate_closed(gate))
 		mdr_fault_undo(vmf, 0);
+	mdr_fault_count(device, ret);
 	return ret;
 }
 
@@ -140,6 +175,7 @@ mdr_device_fault(struct mdr_device *device,
 
 	ret = mdr_fault_inside(device, core_vm_ops, vmf, order, order);
 	mdr_gate_exit(&entry);
+	mdr_fault_count(device, ret);
 	return ret;
 }
 
@@ -156,6 +192,7 @@ static __always_inline vm_fault_t mdr_fault_any(struct vm_fault *vmf,
 
 	ret = mdr_fault_inside(device, device->core_vm_ops, vmf, order, huge);
 	mdr_gate_leave(inside, MDR_ENTRY_ACCESS);
+	mdr_fault_count(device, ret);
 	return ret;
 }
 
@@ -281,6 +318,8 @@ int mdr_device_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 /* Remove all mappings. The gate is closed, or was just opened. */
 void mdr_device_zap(struct mdr_device *device)
 {
+	/* first: what is inserted from here on may stay */
+	atomic_long_set(&device->entries_left, READ_ONCE(device->max_entries));
 	/* also the regions of a parent driver, whatever their offsets */
 	unmap_mapping_range(device->core->vdev.inode->i_mapping, 0, 0, true);
 }

@@ -170,6 +170,20 @@ static bool mdr_mapping_is_sound(struct mdr_device *device,
 	       vma->vm_file->f_mapping == device->core->vdev.inode->i_mapping;
 }
 
+/* A region of the parent's own may be larger than all BARs. */
+static void mdr_mapping_allow_entries(struct mdr_device *device,
+				      struct vm_area_struct *vma)
+{
+	long more;
+
+	guard(mutex)(&device->mappings_lock);
+	more = 2 * vma_pages(vma) - device->max_entries;
+	if (more <= 0)
+		return;
+	WRITE_ONCE(device->max_entries, device->max_entries + more);
+	atomic_long_add(more, &device->entries_left);
+}
+
 /*
  * Put the gate in front of a mapping that the parent driver's mmap() has made, under
  * mmap_lock. What the parent has filled in already is removed: the gate may have closed
@@ -187,6 +201,7 @@ int mdr_mapping_wrap(struct mdr_device *device, struct vm_area_struct *vma)
 			zap_special_vma_range(vma, vma->vm_start,
 					      vma->vm_end - vma->vm_start);
 			vma->vm_ops = &mapping->ops;
+			mdr_mapping_allow_entries(device, vma);
 			return 0;
 		}
 		ret = -ENOMEM;

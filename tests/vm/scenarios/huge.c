@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "klog.h"
 #include "module.h"
 #include "scenario.h"
 #include "shm.h"
@@ -196,6 +197,69 @@ SCENARIO(huge_fault_dead,
 	MEASURE("pages", "%lu", PAGES);
 	MEASURE("dead_faults", "%ld", dead.faults);
 	MEASURE("alive_faults", "%ld", alive.faults);
+}
+
+/* Maps the whole BAR at an address that allows pages of 4 KiB only. */
+static volatile uint8_t *map_small(void)
+{
+	size_t size = user.regions[SHM_REGION].size;
+	uintptr_t at;
+	void *area, *map;
+
+	area = mmap(NULL, size + 2 * HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	REQUIRE(area != MAP_FAILED, "no area");
+	at = (((uintptr_t)area + HUGE - 1) & ~(HUGE - 1)) + PAGE;
+	map = mmap((void *)at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		   user.device, user.regions[SHM_REGION].offset);
+	REQUIRE(map != MAP_FAILED, "mmap: %s", strerror(errno));
+	return map;
+}
+
+/* Touches each page; returns the number of faults. */
+static long touch_small(volatile uint8_t *map)
+{
+	long before = faults();
+
+	for (size_t at = 0; at < user.regions[SHM_REGION].size; at += PAGE)
+		(void)map[at];
+	return faults() - before;
+}
+
+/* MDR_MAX_ENTRIES */
+#define MAX_ENTRIES 262144l
+#define MAPS 17
+
+SCENARIO(huge_pages_are_bounded,
+	 "a user cannot have more pages mapped than a host callback can remove in a moment",
+	 .limit_s = 120)
+{
+	volatile uint8_t *maps[MAPS];
+	long pages, taken;
+
+	start("resume", "30000");
+	pages = user.regions[SHM_REGION].size / PAGE;
+	REQUIRE(pages * (MAPS - 1) <= MAX_ENTRIES && pages * MAPS > MAX_ENTRIES,
+		"%ld pages do not suit", pages);
+	for (int i = 0; i < MAPS; i++)
+		maps[i] = map_small();
+
+	/* the stack or a library may fault too */
+	for (int i = 0; i < MAPS - 1; i++) {
+		taken = touch_small(maps[i]);
+		CHECK(taken >= pages && taken <= pages + 10, "%ld faults for %ld pages", taken,
+		      pages);
+	}
+	taken = touch_small(maps[0]);
+	CHECK(taken <= 10, "%ld faults: the pages have not stayed", taken);
+	CHECK(!klog_count("pages are mapped: removing them"), "removed too early");
+
+	taken = touch_small(maps[MAPS - 1]);
+	CHECK(taken >= pages, "%ld faults for %ld pages", taken, pages);
+	CHECK(klog_count("pages are mapped: removing them") == 1, "%u lines",
+	      klog_count("pages are mapped: removing them"));
+	taken = touch_small(maps[0]);
+	CHECK(taken >= pages, "%ld faults: the pages have stayed", taken);
+	MEASURE("pages", "%ld", pages * MAPS);
 }
 
 static uint64_t stalls(void)
