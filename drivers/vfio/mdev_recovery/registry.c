@@ -130,6 +130,25 @@ int mdr_unbind_must_pass(struct pci_bus *bus)
 }
 
 /*
+ * The same for an ioctl, with which a process may come in any number of threads, and from
+ * any device. One of them looks at a time, and the others are refused: a task with a device
+ * lock that wants the registry waits for one look, and not for all of theirs.
+ */
+int mdr_unbind_must_pass_call(struct pci_bus *bus)
+{
+	static DEFINE_MUTEX(look);
+	int ret = -EAGAIN;
+
+	if (!mdr_closes_must_hurry())
+		return 0;
+	if (mutex_trylock(&look)) {
+		ret = mdr_unbind_must_pass(bus);
+		mutex_unlock(&look);
+	}
+	return ret;
+}
+
+/*
  * For mdev create and remove, which hold locks that the parent driver's remove takes
  * below the device lock. -ENODEV if the function is going away.
  */

@@ -6,9 +6,12 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "background.h"
@@ -324,6 +327,84 @@ SCENARIO(unbinding_hot_reset_info_mapped,
 	close_other(NULL);
 	unbind_and_strike(&unbind);
 	call_beside_hotplug(&unbind, heir_asks, let_heir_leave);
+}
+
+#define ASKERS 1000
+#define DESCRIPTORS 524288
+/* an unbind that no user holds up */
+#define UNBIND_MS 1000
+
+static atomic_bool asking;
+
+static void *ask_for_ever(void *unused)
+{
+	while (atomic_load(&asking))
+		if (ask_hot_reset(NULL) == -EAGAIN)
+			sleep_ms(1000);
+	return unused;
+}
+
+/* As many as a distribution lets a user have: to look at all of them takes long. */
+static void fill_descriptors(void)
+{
+	struct rlimit limit = { .rlim_cur = DESCRIPTORS, .rlim_max = DESCRIPTORS };
+
+	REQUIRE(!setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
+	while (dup(user.space->container) >= 0)
+		;
+}
+
+/* Uses the first device, and asks of it without a pause, in many threads. */
+static void ask_with_many(atomic_bool *ready)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	close(other.device);
+	close(other.space->groups[0].fd);
+	close(other.space->container);
+	REQUIRE_OK(vfio_user_open(&user, first.uuid));
+	fill_descriptors();
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 1 << 16);
+	atomic_store(&asking, true);
+	for (int i = 0; i < ASKERS; i++)
+		REQUIRE(!pthread_create(&thread, &attr, ask_for_ever, NULL), "no thread");
+	atomic_store(ready, true);
+	for (;;)
+		pause();
+}
+
+SCENARIO(unbinding_beside_askers,
+	 "a user with many threads and descriptors asks what a hot reset of its device would hit: nobody's unbind waits for all of them",
+	 .limit_s = 60)
+{
+	atomic_bool *ready = mmap(NULL, sizeof(*ready), PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct background unbind = { .call = pci_unbind };
+	uint64_t begin;
+	pid_t child;
+
+	REQUIRE_OK(shim_make(&first, OTHER_PORT, 0, "resume"));
+	REQUIRE_OK(shim_make(&second, PORT, 0, "resume"));
+	REQUIRE_OK(vfio_user_open(&other, second.uuid));
+	unbind.name = second.addr;
+	background_start(&unbind);
+	REQUIRE(background_in(&unbind, REVOKING, SETTLE_MS), "it does not wait for the user");
+	child = fork();
+	REQUIRE(child >= 0, "no child");
+	if (!child)
+		ask_with_many(ready);
+	REQUIRE(WAIT_FOR(atomic_load(ready), 4 * SETTLE_MS), "nobody asks");
+	sleep_ms(200);
+
+	begin = now_ms();
+	close_other(NULL);
+	REQUIRE(WAIT_FOR(atomic_load(&unbind.done), 10 * END_MS), "it does not end");
+	MEASURE_BOUND("unbind_ms", now_ms() - begin, UNBIND_MS);
+	CHECK_OK(unbind.ret);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
 }
 
 static int create_first(const char *unused)
