@@ -136,13 +136,28 @@ static void mdr_kill(struct mdr_device *device, struct task_struct *task)
 	kill_pid(task_tgid(task), SIGKILL, 1);
 }
 
+/*
+ * Has @task the same memory and descriptors as @before, which was not hit? It takes long to
+ * look at many descriptors, and a process can have many threads.
+ */
+static bool mdr_search_is_same(struct task_struct *before,
+			       struct task_struct *task)
+{
+	return before && same_thread_group(before, task) &&
+	       READ_ONCE(before->files) == READ_ONCE(task->files);
+}
+
 /* Kill all processes that the search hits; false if there are none. */
 static bool mdr_kill_hits(struct mdr_device *device, struct mdr_search *search,
 			  struct task_struct **tasks)
 {
+	struct task_struct *before = NULL;
 	bool found = false;
 
-	for (; *tasks; tasks++) {
+	for (; *tasks; before = *tasks++) {
+		/* of one that was hit, all are dying */
+		if (mdr_search_is_same(before, *tasks))
+			continue;
 		if (mdr_search_hits(search, *tasks)) {
 			mdr_kill(device, *tasks);
 			found = true;

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -243,6 +244,56 @@ SCENARIO(revoke_finds_inherited_mapping,
 	vfio_user_unmap(&user, BAR0);
 	vfio_user_close(&user);
 	remove_from(&s, pid);
+}
+
+#define THREADS 400
+/* as many as a distribution lets a user have */
+#define DESCRIPTORS 524288
+
+static void *wait_for_ever(void *arg)
+{
+	for (;;)
+		pause();
+	return arg;
+}
+
+/* Has the device in a socket, many descriptors of nothing, and many threads. */
+static pid_t hide_in_crowd(const char *uuid)
+{
+	struct rlimit limit = { .rlim_cur = DESCRIPTORS, .rlim_max = DESCRIPTORS };
+	atomic_bool *ready = mmap(NULL, sizeof(*ready), PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pthread_attr_t attr;
+	pthread_t thread;
+	pid_t pid = fork();
+
+	if (pid) {
+		REQUIRE(WAIT_FOR(atomic_load(ready), 4 * SETTLE_MS), "no user");
+		return pid;
+	}
+	REQUIRE_OK(vfio_user_open(&user, uuid));
+	holder_hide(user.device);
+	vfio_user_close(&user);
+	REQUIRE(!setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
+	while (dup(STDOUT_FILENO) >= 0)
+		;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 1 << 16);
+	for (int i = 0; i < THREADS; i++)
+		REQUIRE(!pthread_create(&thread, &attr, wait_for_ever, NULL), "no thread");
+	atomic_store(ready, true);
+	wait_for_ever(NULL);
+	return 0;
+}
+
+SCENARIO(revoke_from_crowd,
+	 "revoke=kill is bounded, though the user has many threads and descriptors, and its file in a socket",
+	 .limit_s = 60)
+{
+	struct shim s;
+
+	make(&s);
+	remove_from(&s, hide_in_crowd(s.uuid));
 }
 
 /* Any child that hangs with its mmap_lock held for writing. */
