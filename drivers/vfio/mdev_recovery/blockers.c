@@ -86,7 +86,7 @@ static int mdr_blockers_walk(struct mdr_group *group, char *buf, ssize_t *at)
 	struct pci_dev *pdev = NULL, *port;
 	int count = 0, ret;
 
-	ret = mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, &snapshot);
+	ret = mdr_snapshot_take_briefly(group, &snapshot);
 	if (ret)
 		return ret;
 	for_each_pci_dev(pdev) {

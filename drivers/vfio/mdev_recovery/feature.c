@@ -21,7 +21,7 @@ static int mdr_feature_status(struct mdr_device *device, u32 flags,
 				 sizeof(status));
 	if (ret != 1)
 		return ret;
-	scoped_guard(mutex, &device->function->group->lock)
+	scoped_guard(mdr_group_briefly, device->function->group)
 		mdr_status_fill(device, &status);
 	return copy_to_user(arg, &status, sizeof(status)) ? -EFAULT : 0;
 }

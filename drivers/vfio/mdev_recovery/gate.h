@@ -15,7 +15,7 @@
  * No task waits for user memory inside a gate. User data is copied outside, or
  * with page faults off (mdr_gate_faults_off()): the copy then fails at once, and
  * the task leaves the gate, faults the page in, and tries again. So a drain waits
- * for the device only.
+ * for the device only, or for a task that is kept from running, for 1 s at most.
  */
 #ifndef MDR_GATE_H
 #define MDR_GATE_H

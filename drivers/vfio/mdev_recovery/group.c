@@ -9,6 +9,34 @@
 #include "function.h"
 #include "group.h"
 
+/*
+ * group->lock for a reader that anybody may be. The host must not wait for a task that
+ * nobody lets run, nor behind many: so this one is not preempted with the lock held, and
+ * tries for it without queueing. Nothing may sleep under it. A kernel with PREEMPT_RT
+ * lends the holder the priority of whoever waits.
+ */
+void mdr_group_lock_briefly(struct mdr_group *group)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
+		mutex_lock(&group->lock);
+		return;
+	}
+	for (;;) {
+		preempt_disable();
+		if (mutex_trylock(&group->lock))
+			return;
+		preempt_enable();
+		usleep_range(20, 100);
+	}
+}
+
+void mdr_group_unlock_briefly(struct mdr_group *group)
+{
+	mutex_unlock(&group->lock);
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		preempt_enable();
+}
+
 /* The place of the current task among the walkers, or of the first free one. */
 static unsigned int mdr_function_walker(struct mdr_function *function)
 {
@@ -220,35 +248,20 @@ struct pci_dev *mdr_group_port(struct mdr_group *group, unsigned int index)
 {
 	struct mdr_function *function;
 
-	guard(mutex)(&group->lock);
+	guard(mdr_group_briefly)(group);
 	list_for_each_entry(function, &group->functions, group_item)
 		if (mdr_first_of_domain(group, function) && !index--)
 			return pci_dev_get(function->domain->port);
 	return NULL;
 }
 
-/*
- * Take a snapshot of the functions of a group; mdr_snapshot_put() releases it, even after
- * -ENOMEM, which only a large group gives: a recovery without memory would reset a device
- * that needs no reset, or lose it. Allocates without I/O under group->lock: the host waits
- * for that lock, and the swap disk may be what the host recovers.
- */
-int mdr_snapshot_take(struct mdr_group *group, enum mdr_snapshot_of of,
-		      struct mdr_snapshot *snapshot)
+static void mdr_snapshot_fill(struct mdr_group *group, enum mdr_snapshot_of of,
+			      struct mdr_snapshot *snapshot)
 {
 	struct mdr_function *function;
-	size_t count;
 
-	snapshot->count = 0;
-	snapshot->pdevs = snapshot->few;
-	guard(mutex)(&group->lock);
-	count = list_count_nodes(&group->functions);
-	if (count > ARRAY_SIZE(snapshot->few)) {
-		snapshot->pdevs = kcalloc(count, sizeof(*snapshot->pdevs),
-					  GFP_NOIO);
-		if (!snapshot->pdevs)
-			return -ENOMEM;
-	}
+	lockdep_assert_held(&group->lock);
+
 	list_for_each_entry(function, &group->functions, group_item) {
 		if (of == MDR_SNAPSHOT_LOST && !function->failed &&
 		    !READ_ONCE(function->restore.blank))
@@ -261,7 +274,47 @@ int mdr_snapshot_take(struct mdr_group *group, enum mdr_snapshot_of of,
 		pci_dev_get(pci_physfn(function->pdev));
 		snapshot->pdevs[snapshot->count++] = pci_dev_get(function->pdev);
 	}
+}
+
+/*
+ * Take a snapshot of the functions of a group; mdr_snapshot_put() releases it, even after
+ * -ENOMEM, which only a large group gives: a recovery without memory would reset a device
+ * that needs no reset, or lose it. Allocates without I/O under group->lock: the host waits
+ * for that lock, and the swap disk may be what the host recovers.
+ */
+int mdr_snapshot_take(struct mdr_group *group, enum mdr_snapshot_of of,
+		      struct mdr_snapshot *snapshot)
+{
+	size_t count;
+
+	snapshot->count = 0;
+	snapshot->pdevs = snapshot->few;
+	guard(mutex)(&group->lock);
+	count = list_count_nodes(&group->functions);
+	if (count > ARRAY_SIZE(snapshot->few)) {
+		snapshot->pdevs = kcalloc(count, sizeof(*snapshot->pdevs),
+					  GFP_NOIO);
+		if (!snapshot->pdevs)
+			return -ENOMEM;
+	}
+	mdr_snapshot_fill(group, of, snapshot);
 	return 0;
+}
+
+/* The same of all functions, for a reader that anybody may be; of a large group it waits. */
+int mdr_snapshot_take_briefly(struct mdr_group *group,
+			      struct mdr_snapshot *snapshot)
+{
+	scoped_guard(mdr_group_briefly, group) {
+		if (list_count_nodes(&group->functions) <=
+		    ARRAY_SIZE(snapshot->few)) {
+			snapshot->count = 0;
+			snapshot->pdevs = snapshot->few;
+			mdr_snapshot_fill(group, MDR_SNAPSHOT_ALL, snapshot);
+			return 0;
+		}
+	}
+	return mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, snapshot);
 }
 
 void mdr_snapshot_put(struct mdr_snapshot *snapshot)

@@ -18,6 +18,7 @@
 #ifndef MDR_GROUP_H
 #define MDR_GROUP_H
 
+#include <linux/cleanup.h>
 #include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/mutex.h>
@@ -231,6 +232,10 @@ static inline struct mdr_group *to_mdr_group(struct device *dev)
 }
 
 /* group.c: queries about a group */
+void mdr_group_lock_briefly(struct mdr_group *group);
+void mdr_group_unlock_briefly(struct mdr_group *group);
+DEFINE_GUARD(mdr_group_briefly, struct mdr_group *, mdr_group_lock_briefly(_T),
+	     mdr_group_unlock_briefly(_T))
 void mdr_function_told(struct mdr_function *function);
 void mdr_function_resumed(struct mdr_function *function);
 void mdr_function_settled(struct mdr_function *function);
@@ -248,6 +253,8 @@ unsigned int mdr_group_hold_timeout(struct mdr_group *group);
 struct pci_dev *mdr_group_port(struct mdr_group *group, unsigned int index);
 int mdr_snapshot_take(struct mdr_group *group, enum mdr_snapshot_of of,
 		      struct mdr_snapshot *snapshot);
+int mdr_snapshot_take_briefly(struct mdr_group *group,
+			      struct mdr_snapshot *snapshot);
 void mdr_snapshot_put(struct mdr_snapshot *snapshot);
 const char *mdr_cause_name(enum mdr_cause cause);
 void mdr_attempt_start(struct mdr_group *group);

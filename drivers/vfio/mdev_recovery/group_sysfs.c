@@ -12,7 +12,7 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr,
 {
 	struct mdr_group *group = to_mdr_group(dev);
 
-	guard(mutex)(&group->lock);
+	guard(mdr_group_briefly)(group);
 	group->resetting_read |= group->machine.state == MDR_STATE_RESETTING;
 	return sysfs_emit(buf, "%s\n", mdr_state_name(group->machine.state));
 }
@@ -23,7 +23,7 @@ static ssize_t event_show(struct device *dev, struct device_attribute *attr,
 {
 	struct mdr_group *group = to_mdr_group(dev);
 
-	guard(mutex)(&group->lock);
+	guard(mdr_group_briefly)(group);
 	return sysfs_emit(buf, "%llu\n", group->event);
 }
 static DEVICE_ATTR_RO(event);
@@ -33,7 +33,7 @@ static ssize_t cause_show(struct device *dev, struct device_attribute *attr,
 {
 	struct mdr_group *group = to_mdr_group(dev);
 
-	guard(mutex)(&group->lock);
+	guard(mdr_group_briefly)(group);
 	return sysfs_emit(buf, "%s\n", mdr_cause_name(group->cause));
 }
 static DEVICE_ATTR_RO(cause);
@@ -43,7 +43,7 @@ static ssize_t policy_show(struct device *dev, struct device_attribute *attr,
 {
 	struct mdr_group *group = to_mdr_group(dev);
 
-	guard(mutex)(&group->lock);
+	guard(mdr_group_briefly)(group);
 	return sysfs_emit(buf, "%s\n",
 			  mdr_policy_name(mdr_group_policy(group, false)));
 }
@@ -56,7 +56,7 @@ static ssize_t functions_show(struct device *dev,
 	struct mdr_function *function;
 	ssize_t at = 0;
 
-	guard(mutex)(&group->lock);
+	guard(mdr_group_briefly)(group);
 	list_for_each_entry(function, &group->functions, group_item)
 		at += sysfs_emit_at(buf, at, "%s\n", pci_name(function->pdev));
 	return at;
@@ -131,7 +131,7 @@ static ssize_t name_##_show(struct device *dev,				\
 	struct mdr_group *group = to_mdr_group(dev);			\
 	struct mdr_stats *stats = &group->stats;			\
 									\
-	guard(mutex)(&group->lock);					\
+	guard(mdr_group_briefly)(group);				\
 	return sysfs_emit(buf, "%llu\n", (u64)(value_));		\
 }									\
 static DEVICE_ATTR_RO(name_)

@@ -186,7 +186,7 @@ void mdr_status_close(struct mdr_device *device)
 void mdr_status_set_eventfd(struct mdr_device *device,
 			    struct eventfd_ctx *changed)
 {
-	scoped_guard(mutex, &device->function->group->lock)
+	scoped_guard(mdr_group_briefly, device->function->group)
 		swap(device->changed, changed);
 	if (changed)
 		eventfd_ctx_put(changed);
@@ -225,7 +225,7 @@ static struct page *mdr_status_get_page(struct mdr_device *device)
 
 	if (!page)
 		return NULL;
-	guard(mutex)(&device->function->group->lock);
+	guard(mdr_group_briefly)(device->function->group);
 	if (device->status_page) {
 		__free_page(page);
 	} else {
@@ -275,7 +275,7 @@ static ssize_t mdr_status_rw(struct vfio_pci_core_device *core,
 
 	if (write || offset >= PAGE_SIZE)
 		return -EINVAL;
-	scoped_guard(mutex, &device->function->group->lock)
+	scoped_guard(mdr_group_briefly, device->function->group)
 		mdr_status_show(device, &page);
 	count = min_t(u64, count, PAGE_SIZE - offset);
 	/* what follows the structure in the page is 0 */
