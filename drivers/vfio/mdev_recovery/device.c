@@ -12,6 +12,9 @@
 #include "function.h"
 #include "group.h"
 
+/* How long the last task that had the file of a device may take to return from close(). */
+#define MDR_RELEASE_MS 1000
+
 /*
  * Match by UUID or by PCI address. A VF token may follow either one; that is
  * left to the parent's operation.
@@ -344,6 +347,27 @@ static int mdr_mdev_probe(struct mdev_device *mdev)
 }
 
 /*
+ * A file of /dev/vfio/devices drops its reference on the device after vfio core has told us
+ * that it is closed. That must not be the last one: our code for the release, or the parent
+ * driver's, may be unloaded with the function.
+ */
+static void mdr_device_wait_unreferenced(struct mdr_device *device)
+{
+	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_RELEASE_MS);
+	struct kref *references = &device->core->vdev.device.kobj.kref;
+
+	while (kref_read(references) > 1) {
+		if (time_after(jiffies, deadline)) {
+			pci_warn(device->core->pdev,
+				 "mdev %s: its file is closed, but a task still has it\n",
+				 device->uuid);
+			break;
+		}
+		usleep_range(500, 1000);
+	}
+}
+
+/*
  * Free a device under the function's device lock. The users have left and cannot come
  * back, so this waits for no task that wants that lock. A worker may be making INTx match
  * still; it finds the device closed. It must not be the one that frees the device: the
@@ -357,6 +381,7 @@ void mdr_device_unregister(struct mdr_device *device)
 	/* takes the lock under which the worker lets go */
 	mdr_device_attach(function, NULL);
 	vfio_pci_core_unregister_device(device->core);
+	mdr_device_wait_unreferenced(device);
 	dev_set_drvdata(&function->pdev->dev, NULL);
 	vfio_put_device(&device->core->vdev);
 }

@@ -199,6 +199,8 @@ static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 	saved = pci_store_saved_state(device->core->pdev);
 	if (!mdr_device_is_saved(device))
 		ret = -EIO;
+	else if (!saved && device->core->pdev->state_saved)
+		ret = -ENOMEM;
 
 	mutex_lock(&group->lock);
 	/* an error came: this may be the state of a dead device */

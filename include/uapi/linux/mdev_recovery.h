@@ -20,7 +20,8 @@
  * and follow its rules: VFIO_DEVICE_FEATURE_PROBE with GET or SET tells whether the
  * call exists; argsz is at least the size of struct vfio_device_feature and of the
  * data, and the rest is ignored. None of them touches the device, so they return at
- * once, also while the gate is closed.
+ * once, also while the gate is closed. But VFIO resumes a device in low power before each
+ * ioctl, and returns EIO if that fails; the page and the eventfd do not need that.
  *
  * Errors of all features:
  *
