@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -469,6 +470,59 @@ static void damaged_file(void **state)
 	assert_int_equal(libvirt.attaches, 1);
 }
 
+/* In place of libc's: the agent asks by it whether a group has an mdev. */
+static int looks;
+
+int access(const char *path, int mode)
+{
+	looks++;
+	return faccessat(AT_FDCWD, path, mode, 0);
+}
+
+#define CROWD 30
+#define CROWD_XML "<domain><devices><hostdev mode='subsystem' type='mdev'><source>" \
+	"<address uuid='%s'/></source></hostdev></devices></domain>"
+
+static void domain_starts(int n, const char *group, const char *mdev)
+{
+	char uuid[UUID_SIZE], xml[512];
+	struct domain_view view = { .uuid = uuid, .name = "one of many", .id = n, .xml = xml };
+
+	snprintf(uuid, sizeof(uuid), "bbbbbbbb-0000-4000-8000-%012d", n);
+	snprintf(xml, sizeof(xml), CROWD_XML, mdev);
+	fake_group(group, "open", "evict", 7, mdev);
+	agent_domain(&agent, &view);
+}
+
+/*
+ * One error can reach all functions of a host. A look at every group for every mdev, at
+ * each uevent, would take minutes then: longer than systemd's watchdog waits.
+ */
+static void crowd(void **state)
+{
+	char group[GROUP_SIZE], mdev[UUID_SIZE];
+
+	(void)state;
+	for (int i = 0; i < CROWD; i++) {
+		snprintf(group, sizeof(group), "group%d", 100 + i);
+		snprintf(mdev, sizeof(mdev), "11111111-2222-4333-8444-%012d", i);
+		domain_starts(i + 1, group, mdev);
+	}
+	agent_step(&agent, now);
+	looks = 0;
+	agent_group_changed(&agent, group, "recovering", now);
+	assert_int_equal(looks, 1);
+	looks = 0;
+	agent_step(&agent, now);
+	assert_true(looks <= 2 * CROWD);
+
+	/* and the mdev is found if it is in another group by then */
+	fake_group_remove(group);
+	fake_group("group99", "evicting", "evict", 8, mdev);
+	agent_step(&agent, now);
+	assert_true(kept("evicting"));
+}
+
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, guests_setup, guests_teardown)
 
 int main(void)
@@ -483,7 +537,7 @@ int main(void)
 		TEST(libvirt_away_at_first), TEST(domain_is_kept),
 		TEST(domain_is_kept_at_start), TEST(failed_group),
 		TEST(mdev_removed), TEST(attach_refused), TEST(returned), TEST(stayed),
-		TEST(no_groups), TEST(damaged_file),
+		TEST(no_groups), TEST(damaged_file), TEST(crowd),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

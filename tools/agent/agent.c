@@ -83,12 +83,11 @@ static void tell(struct agent *agent, struct record *record, const struct group 
 {
 	for (struct record *other = agent->records.first; other; other = other->next) {
 		struct group of = *group;
-		char name[GROUP_SIZE];
 
 		if (!same_port(other, record) || !other->seen)
 			continue;
-		if (other != record && !group_of_mdev(agent->sysfs, other->mdev, name))
-			group_read(agent->sysfs, name, &of);
+		if (other != record && !group_of_mdev(agent->sysfs, other->mdev, other->group))
+			group_read(agent->sysfs, other->group, &of);
 		if (other->phase == PHASE_ATTACHED)
 			other->since_ms = now_ms;
 		catch_up(other, &of);
@@ -117,6 +116,10 @@ static void settle(struct record *record, enum group_state state, int64_t now_ms
 		record->reset_ms = now_ms;
 }
 
+/*
+ * The next step writes the file, once for all that are evicted together. An agent that
+ * does not live to see it leaves what the event alone tells the next one.
+ */
 static void evicts(struct agent *agent, struct record *record, const struct group *group)
 {
 	bool told = record->phase == PHASE_TOLD;
@@ -127,7 +130,6 @@ static void evicts(struct agent *agent, struct record *record, const struct grou
 	    "%s is evicting (event %llu), %sdomain %s is asked to release it", group->name,
 	    group->event, told ? "the guest was told and has not reset it in time, " : "",
 	    record->name);
-	agent_save(agent);
 }
 
 static void detached(struct agent *agent, struct record *record, const struct group *group,
@@ -323,11 +325,18 @@ static void follow(struct agent *agent, struct record *record, const struct grou
 	} while (act(agent, record, group, decide(&situation), now_ms));
 }
 
+/* An mdev that has another group by now is found by the step that follows. */
+static bool is_in(const struct agent *agent, const struct record *record, const char *group)
+{
+	if (*record->group && strcmp(record->group, group))
+		return false;
+	return group_has_mdev(agent->sysfs, group, record->mdev);
+}
+
 void agent_group_changed(struct agent *agent, const char *name, const char *state,
 			 int64_t now_ms)
 {
 	struct record *record, *next;
-	char of[GROUP_SIZE];
 	struct group group;
 
 	agent->due = true;
@@ -336,7 +345,7 @@ void agent_group_changed(struct agent *agent, const char *name, const char *stat
 	group.state = group_state_parse(state);
 	for (record = agent->records.first; record; record = next) {
 		next = record->next;
-		if (!group_of_mdev(agent->sysfs, record->mdev, of) && !strcmp(of, name))
+		if (is_in(agent, record, name))
 			follow(agent, record, &group, now_ms);
 	}
 }
@@ -360,14 +369,13 @@ static bool busy(const struct agent *agent)
 static void follow_all(struct agent *agent, int64_t now_ms)
 {
 	struct record *record, *next;
-	char name[GROUP_SIZE] = "";
 	struct group group;
 
 	for (record = agent->records.first; record; record = next) {
 		next = record->next;
-		if (group_of_mdev(agent->sysfs, record->mdev, name))
-			name[0] = 0;
-		group_read(agent->sysfs, name, &group);
+		if (group_of_mdev(agent->sysfs, record->mdev, record->group))
+			record->group[0] = 0;
+		group_read(agent->sysfs, record->group, &group);
 		follow(agent, record, &group, now_ms);
 	}
 }

@@ -46,7 +46,7 @@ static void find(const struct check *check, const char *level, const char *what,
 static void take(const struct hostdev *hostdev, void *arg)
 {
 	struct check *check = arg;
-	char group[GROUP_SIZE];
+	char group[GROUP_SIZE] = "";
 	struct record *record;
 
 	if (group_of_mdev(check->sysfs, hostdev->mdev, group))
@@ -95,7 +95,7 @@ static void check_type(const struct check *check, const struct record *record)
 /* "what is wrong; what to do" */
 static void check_route(const struct check *check, const struct record *record)
 {
-	char text[256], name[GROUP_SIZE];
+	char text[256], name[GROUP_SIZE] = "";
 	const char *reason, *next;
 	struct group group;
 

@@ -123,6 +123,16 @@ int group_each(const char *sysfs, int (*each)(const char *group, void *arg), voi
 	return ret;
 }
 
+bool group_has_mdev(const char *sysfs, const char *group, const char *mdev)
+{
+	char path[PATH_MAX];
+
+	if (!group_valid(group) || !uuid_valid(mdev))
+		return false;
+	snprintf(path, sizeof(path), "%s/class/mdev_recovery/%s/%s", sysfs, group, mdev);
+	return !access(path, F_OK);
+}
+
 struct search {
 	const char *sysfs, *mdev;
 	char *group;
@@ -131,11 +141,8 @@ struct search {
 static int has_mdev(const char *group, void *arg)
 {
 	struct search *search = arg;
-	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/class/mdev_recovery/%s/%s", search->sysfs, group,
-		 search->mdev);
-	if (access(path, F_OK))
+	if (!group_has_mdev(search->sysfs, group, search->mdev))
 		return 0;
 	snprintf(search->group, GROUP_SIZE, "%s", group);
 	return 1;
@@ -145,7 +152,7 @@ int group_of_mdev(const char *sysfs, const char *mdev, char group[GROUP_SIZE])
 {
 	struct search search = { .sysfs = sysfs, .mdev = mdev, .group = group };
 
-	if (!uuid_valid(mdev))
-		return -ENOENT;
+	if (group_has_mdev(sysfs, group, mdev))
+		return 0;
 	return group_each(sysfs, has_mdev, &search) ? 0 : -ENOENT;
 }

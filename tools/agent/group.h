@@ -48,7 +48,14 @@ enum group_state group_state_parse(const char *name);
 /* Reads a group; one that is not there has the state GROUP_GONE. */
 void group_read(const char *sysfs, const char *name, struct group *group);
 
-/* Finds the group that has this mdev. Return: 0 with its name in group, or -ENOENT. */
+/* Whether the group has this mdev. */
+bool group_has_mdev(const char *sysfs, const char *group, const char *mdev);
+
+/*
+ * Finds the group that has this mdev. It looks first at the one that is named in group,
+ * which may be "": to look at all of them, for each of many mdevs, would take long.
+ * Return: 0 with its name in group, or -ENOENT with group as it was.
+ */
 int group_of_mdev(const char *sysfs, const char *mdev, char group[GROUP_SIZE]);
 
 /*

@@ -2,6 +2,7 @@
 /*
  * News of the backend: which domains exist, and the outcome of requests.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "agent.h"
@@ -30,14 +31,24 @@ static void begin(struct agent *agent, struct record *record, const char *group_
 	agent->dirty = true;
 }
 
+static struct record *find(struct agent *agent, const char *mdev, const char *domain)
+{
+	for (struct record *record = agent->records.first; record; record = record->next)
+		if (!strcmp(record->mdev, mdev) && !strcmp(record->domain, domain))
+			return record;
+	return NULL;
+}
+
 static void see_hostdev(const struct hostdev *hostdev, void *arg)
 {
 	const struct look *look = arg;
 	struct agent *agent = look->agent;
-	char group[GROUP_SIZE];
-	struct record *record;
+	struct record *record = find(agent, hostdev->mdev, look->domain->uuid);
+	char group[GROUP_SIZE] = "";
 	bool new_run;
 
+	if (record)
+		snprintf(group, sizeof(group), "%s", record->group);
 	if (group_of_mdev(agent->sysfs, hostdev->mdev, group))
 		return;
 	record = record_get(&agent->records, hostdev->mdev, look->domain->uuid);
@@ -56,6 +67,7 @@ static void see_hostdev(const struct hostdev *hostdev, void *arg)
 		return;
 	}
 	record->place = *hostdev;
+	snprintf(record->group, sizeof(record->group), "%s", group);
 	record->seen = true;
 }
 
@@ -128,19 +140,10 @@ void agent_unknown(struct agent *agent)
 	agent->due = true;
 }
 
-static struct record *find(struct agent *agent, const char *mdev, const char *domain)
-{
-	for (struct record *record = agent->records.first; record; record = record->next)
-		if (!strcmp(record->mdev, mdev) && !strcmp(record->domain, domain))
-			return record;
-	return NULL;
-}
-
 void agent_attached(struct agent *agent, const char *mdev, const char *domain,
 		    const char *error, int64_t now_ms)
 {
 	struct record *record = find(agent, mdev, domain);
-	char group[GROUP_SIZE];
 	int64_t wait;
 
 	agent->due = true;
@@ -155,8 +158,8 @@ void agent_attached(struct agent *agent, const char *mdev, const char *domain,
 		record->unclear = false;
 		record->attempts = 0;
 		record->retry_ms = 0;
-		if (!group_of_mdev(agent->sysfs, mdev, group))
-			begin(agent, record, group);
+		if (!group_of_mdev(agent->sysfs, mdev, record->group))
+			begin(agent, record, record->group);
 		return;
 	}
 	wait = decide_retry(record, now_ms);

@@ -35,6 +35,7 @@ struct record {
 	unsigned long long hold_timeouts;	/* of the group, before that event */
 
 	/* the rest is not kept across a restart */
+	char group[GROUP_SIZE];	/* that of the mdev, when it was looked for; or "" */
 	struct hostdev place;	/* at the last look; its xml is not used */
 	bool running;		/* the domain, in the same run, at the last look */
 	const char *halted;	/* and why its CPUs do not run; NULL: they do */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <stdio.h>
 #include <string.h>
 
 #include <libvirt/libvirt.h>
@@ -36,8 +37,9 @@ static const char * const obstacles[] = {
 
 static void read_group(const struct record *record, const char *sysfs, struct group *group)
 {
-	char name[GROUP_SIZE] = "";
+	char name[GROUP_SIZE];
 
+	snprintf(name, sizeof(name), "%s", record->group);
 	if (group_of_mdev(sysfs, record->mdev, name))
 		name[0] = 0;
 	group_read(sysfs, name, group);
