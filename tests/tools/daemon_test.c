@@ -269,6 +269,17 @@ static void no_uevents(void **state)
 	assert_int_equal(ended(5000), 1);
 }
 
+/* However many uevents come, it says that it is alive, and ends when it is told to. */
+static void uevents_without_end(void **state)
+{
+	(void)state;
+	setenv("MDR_HANG", "flood", 1);
+	start(libvirt_at("silent"));
+	assert_string_equal(notified(5000), "READY=1");
+	is_alive();
+	ends_at_once();
+}
+
 /* What the check has found, and cannot write, is no success. */
 static void full_disk(void **state)
 {
@@ -294,6 +305,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(the_end_hangs, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_libvirt, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_uevents, setup, teardown),
+		cmocka_unit_test_setup_teardown(uevents_without_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(full_disk, setup, teardown),
 	};
 	int dir = strrchr(argv[0], '/') + 1 - argv[0];

@@ -2,7 +2,7 @@
 /*
  * Preloaded: the function of libvirt's that MDR_HANG names never returns, in whatever
  * thread. The file MDR_HANG_FILE then says that it was called. If it is "uevents", there is
- * no such function, but reading uevents fails.
+ * no such function, but reading uevents fails; if it is "flood", there is always one more.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -54,6 +54,8 @@ void virEventUpdateTimeout(int timer, int timeout)
 	PASS(virEventUpdateTimeout)(timer, timeout);
 }
 
+static const char flood[] = "change@/devices/virtual/mdev_recovery/group16\0MDR_STATE=open";
+
 ssize_t recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *from,
 		 socklen_t *length)
 {
@@ -62,6 +64,11 @@ ssize_t recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *
 	if (where && !strcmp(where, "uevents")) {
 		errno = EIO;
 		return -1;
+	}
+	if (where && !strcmp(where, "flood")) {
+		memset(from, 0, *length);
+		memcpy(buffer, flood, sizeof(flood));
+		return sizeof(flood);
 	}
 	return PASS(recvfrom)(fd, buffer, size, flags, from, length);
 }

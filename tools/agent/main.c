@@ -29,6 +29,7 @@
 #define JOURNAL		"/run/systemd/journal/socket"
 #define STUCK_MS	10000	/* without an answer, until that is worth a message */
 #define STUCK_LOOK_MS	1000
+#define UEVENTS_MOST	64	/* at a time */
 #define END_MS		500	/* at most, once all is saved */
 
 static struct agent agent = {
@@ -134,12 +135,13 @@ static void take_signals(int fd)
 	}
 }
 
+/* Not all of a flood at once: systemd, signals and answers do not wait for its end. */
 static int take_uevents(int fd)
 {
 	struct uevent uevent;
 	int ret;
 
-	while ((ret = uevent_read(fd, &uevent)) != -EAGAIN) {
+	for (int i = 0; i < UEVENTS_MOST && (ret = uevent_read(fd, &uevent)) != -EAGAIN; i++) {
 		if (ret == -ENOBUFS) {
 			log_info("some uevents were lost; looking at all groups");
 			agent.due = true;
