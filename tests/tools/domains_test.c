@@ -2,8 +2,8 @@
 /*
  * Runs libvirt itself, with its test driver: a running domain with an mdev gets a
  * record, events bring news without a list, one domain that vanishes does not hide the
- * others, what libvirt refuses is asked again, and a libvirt that does not answer stops
- * nobody.
+ * others, what libvirt refuses is asked again, and neither a libvirt nor a guest that does
+ * not answer stops anybody else.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +13,7 @@
 #include <string.h>
 #include <errno.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -42,6 +43,8 @@ static char sysfs[128];
 static int lists, descriptions;
 static int refuse_lists, refuse_descriptions, refuse_states;	/* so many */
 static const char *vanishes;
+static int hangs;		/* the id of a domain to which nothing can be attached */
+static sem_t hung, released;
 
 /* libvirt's own, and what the test does around them; see the linker's --wrap */
 int __real_virConnectListAllDomains(virConnectPtr connection, virDomainPtr **list,
@@ -52,6 +55,18 @@ char *__real_virDomainGetXMLDesc(virDomainPtr domain, unsigned int flags);
 char *__wrap_virDomainGetXMLDesc(virDomainPtr domain, unsigned int flags);
 int __real_virDomainGetState(virDomainPtr domain, int *state, int *reason, unsigned int flags);
 int __wrap_virDomainGetState(virDomainPtr domain, int *state, int *reason, unsigned int flags);
+
+int __real_virDomainAttachDeviceFlags(virDomainPtr domain, const char *xml, unsigned int flags);
+int __wrap_virDomainAttachDeviceFlags(virDomainPtr domain, const char *xml, unsigned int flags);
+
+int __wrap_virDomainAttachDeviceFlags(virDomainPtr domain, const char *xml, unsigned int flags)
+{
+	if ((int)virDomainGetID(domain) == hangs) {
+		sem_post(&hung);
+		sem_wait(&released);
+	}
+	return __real_virDomainAttachDeviceFlags(domain, xml, flags);
+}
 
 int __wrap_virConnectListAllDomains(virConnectPtr connection, virDomainPtr **list,
 				    unsigned int flags)
@@ -339,6 +354,75 @@ static void refused(void **state)
 	assert_true(domains_stop(&domains));
 }
 
+static struct record *to_attach(const char *uuid)
+{
+	struct record *record = record_of(uuid);
+
+	record->phase = PHASE_DETACHED;
+	record->busy = true;
+	record->seen = false;
+	agent.backend->attach(agent.backend, record);
+	return record;
+}
+
+/* A guest whose QEMU hangs, with its memory on storage that is away, holds up no other one. */
+static void one_hangs(void **state)
+{
+	virDomainPtr a, b;
+
+	(void)state;
+	begin("test:///default");
+	log_to_file();
+	sem_init(&hung, 0, 0);
+	sem_init(&released, 0, 0);
+	assert_true(eventually(agent.known));
+	a = create(XML_OF("guest", DOMAIN_A, MDEV_A));
+	b = create(XML_OF("another", DOMAIN_B, MDEV_B));
+	assert_true(eventually(record_of(DOMAIN_A) && record_of(DOMAIN_B)));
+	hangs = virDomainGetID(a);
+	to_attach(DOMAIN_A);
+	assert_int_equal(sem_wait(&hung), 0);
+	to_attach(DOMAIN_B);
+	assert_true(eventually(record_of(DOMAIN_B)->attempts == 1));
+	assert_int_equal(logged("has not answered for 2 s (attach a device)"), 1);
+	assert_true(record_of(DOMAIN_A)->busy && !record_of(DOMAIN_A)->attempts);
+
+	/* what else there is to do for it waits, and is done */
+	assert_int_equal(virDomainSuspend(a), 0);
+	assert_int_equal(virDomainSuspend(b), 0);
+	assert_true(eventually(record_of(DOMAIN_B)->halted == route_paused));
+	assert_null(record_of(DOMAIN_A)->halted);
+	hangs = 0;
+	sem_post(&released);
+	assert_true(eventually(record_of(DOMAIN_A)->attempts == 1));
+	assert_true(eventually(record_of(DOMAIN_A)->halted == route_paused));
+	assert_int_equal(logged("has answered after"), 1);
+	virDomainDestroy(a);
+	virDomainDestroy(b);
+	virDomainFree(a);
+	virDomainFree(b);
+	assert_true(domains_stop(&domains));
+}
+
+/* The domain was stopped and started meanwhile: it is not the one that had the device. */
+static void another_run(void **state)
+{
+	virDomainPtr domain;
+
+	(void)state;
+	begin("test:///default");
+	log_to_file();
+	assert_true(eventually(agent.known));
+	domain = create(XML_OF("guest", DOMAIN_A, MDEV_A));
+	assert_true(eventually(record_of(DOMAIN_A)));
+	record_of(DOMAIN_A)->id++;
+	to_attach(DOMAIN_A);
+	assert_true(eventually(logged("it was restarted") == 1));
+	virDomainDestroy(domain);
+	virDomainFree(domain);
+	assert_true(domains_stop(&domains));
+}
+
 /* No daemon: nothing is known, and no wait. */
 static void nobody_there(void **state)
 {
@@ -437,6 +521,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(busy, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_list, setup, teardown),
 		cmocka_unit_test_setup_teardown(refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_hangs, setup, teardown),
+		cmocka_unit_test_setup_teardown(another_run, setup, teardown),
 		cmocka_unit_test_setup_teardown(nobody_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(not_wanted, setup, teardown),
 		cmocka_unit_test_setup_teardown(does_not_answer, setup, teardown),

@@ -84,11 +84,11 @@ static void *run_events(void *arg)
 /*
  * The worker
  */
-static const char *last_words(const struct domains *domains)
+static const char *last_words(virConnectPtr connection)
 {
 	const char *words = virGetLastErrorMessage();
 
-	if (!domains->connection && virGetLastErrorCode() == VIR_ERR_OK)
+	if (!connection && virGetLastErrorCode() == VIR_ERR_OK)
 		return "there is no connection to libvirt";
 	return words ? words : "no reason given";
 }
@@ -230,7 +230,7 @@ static void view(struct domains *domains, virDomainPtr domain, const char *uuid)
 	xml = virDomainGetXMLDesc(domain, 0);
 	if (!xml || virDomainGetState(domain, &state, NULL, 0)) {
 		/* the next call makes libvirt forget it */
-		why = copy(last_words(domains));
+		why = copy(last_words(domains->connection));
 		if (has_gone(domain))
 			gone(domains, uuid);
 		else
@@ -275,7 +275,7 @@ static void say_no(struct domains *domains, const char *problem)
 {
 	if (domains->said != problem)
 		log_info("libvirt: %s %s (%s); waiting for it", problem, domains->uri,
-			 last_words(domains));
+			 last_words(domains->connection));
 	domains->said = problem;
 }
 
@@ -302,31 +302,57 @@ static void connect_now(struct domains *domains)
 	log_info("libvirt: connected to %s", domains->uri);
 }
 
-static void do_look(struct domains *domains, virDomainPtr domain, const struct job *job)
+static void do_look(struct domains *domains, const struct job *job)
 {
+	virDomainPtr domain;
+
+	if (!domains->connection)
+		return;
+	virResetLastError();
+	mailbox_calls(&domains->mailbox, "look at a domain");
+	domain = virDomainLookupByUUIDString(domains->connection, job->domain);
 	if (domain)
 		view(domains, domain, job->domain);
-	else if (domains->connection && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
+	else if (virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
 		gone(domains, job->domain);
-	else if (domains->connection)
-		refused(domains, job->domain, job->domain, last_words(domains));
+	else
+		refused(domains, job->domain, job->domain, last_words(domains->connection));
+	if (domain)
+		virDomainFree(domain);
 }
 
-static const char *try_attach(struct domains *domains, virDomainPtr domain, const struct job *job)
+/*
+ * Jobs for which libvirt asks QEMU, which may not answer: each has a thread of its own.
+ */
+
+/* Whether the domain is the one that the job is for, and not another run of it. */
+static const char *check_run(virConnectPtr connection, virDomainPtr domain, const struct job *job)
 {
-	if (!domain || virDomainAttachDeviceFlags(domain, job->xml, VIR_DOMAIN_AFFECT_LIVE))
-		return last_words(domains);
-	return NULL;
+	if (!domain)
+		return last_words(connection);
+	return (int)virDomainGetID(domain) == job->id ? NULL : "it was restarted";
 }
 
-static const char *try_detach(struct domains *domains, virDomainPtr domain, const struct job *job)
+static const char *try_attach(virConnectPtr connection, virDomainPtr domain, const struct job *job)
 {
-	if (!domain || virDomainDetachDeviceFlags(domain, job->xml, VIR_DOMAIN_AFFECT_LIVE))
-		return last_words(domains);
-	return NULL;
+	const char *error = check_run(connection, domain, job);
+
+	if (!error && virDomainAttachDeviceFlags(domain, job->xml, VIR_DOMAIN_AFFECT_LIVE))
+		error = last_words(connection);
+	return error;
 }
 
-static void do_used(struct domains *domains, virDomainPtr domain, const struct job *job)
+static const char *try_detach(virConnectPtr connection, virDomainPtr domain, const struct job *job)
+{
+	const char *error = check_run(connection, domain, job);
+
+	if (!error && virDomainDetachDeviceFlags(domain, job->xml, VIR_DOMAIN_AFFECT_LIVE))
+		error = last_words(connection);
+	return error;
+}
+
+static void do_used(struct mailbox *mailbox, virConnectPtr connection, virDomainPtr domain,
+		    const struct job *job)
 {
 	struct json_object *reply = NULL, *buses = NULL;
 	char *result = NULL;
@@ -335,69 +361,82 @@ static void do_used(struct domains *domains, virDomainPtr domain, const struct j
 						   VIR_DOMAIN_QEMU_MONITOR_COMMAND_DEFAULT))
 		reply = json_tokener_parse(result);
 	json_object_object_get_ex(reply, "return", &buses);
-	mailbox_answer_used(&domains->mailbox, job, buses, job->alias,
-			    result ? "QEMU does not say" : last_words(domains));
+	mailbox_answer_used(mailbox, job, buses, job->alias,
+			    result ? "QEMU does not say" : last_words(connection));
 	json_object_put(reply);
 	free(result);
 }
 
 /* The error, if there is one, may be the monitor's answer. */
-static const char *try_tell(struct domains *domains, virDomainPtr domain, const struct job *job,
+static const char *try_tell(virConnectPtr connection, virDomainPtr domain, const struct job *job,
 			    char **result)
 {
 	char text[128];
 	const char *command = mailbox_tell_command(job, text, sizeof(text));
+	const char *error = check_run(connection, domain, job);
 
-	if (!domain)
-		return last_words(domains);
+	if (error)
+		return error;
 	if (!command)
 		return "its port has no name that QEMU takes";
-	if ((int)virDomainGetID(domain) != job->id)
-		return "it was restarted";
 	if (virDomainQemuMonitorCommand(domain, command, result,
 					VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP))
-		return last_words(domains);
+		return last_words(connection);
 	return strstr(*result, "OK id: ") ? NULL : *result;
 }
 
-static void work(struct domains *domains, const struct job *job)
+/* With a reference to the connection, or NULL. */
+static void run_job(struct mailbox *mailbox, const struct job *job, void *arg)
 {
+	virConnectPtr connection = arg;
 	virDomainPtr domain = NULL;
 	char *result = NULL;
-	const char *error;
 
 	virResetLastError();
-	mailbox_calls(&domains->mailbox, "find a domain");
-	if (domains->connection)
-		domain = virDomainLookupByUUIDString(domains->connection, job->domain);
+	if (connection)
+		domain = virDomainLookupByUUIDString(connection, job->domain);
 	switch (job->type) {
-	case JOB_LOOK:
-		mailbox_calls(&domains->mailbox, "look at a domain");
-		do_look(domains, domain, job);
-		break;
 	case JOB_ATTACH:
-		mailbox_calls(&domains->mailbox, "attach a device");
-		error = try_attach(domains, domain, job);
-		mailbox_answer_job(&domains->mailbox, job, error);
+		mailbox_answer_job(mailbox, job, try_attach(connection, domain, job));
 		break;
 	case JOB_DETACH:
-		mailbox_calls(&domains->mailbox, "detach a device");
-		error = try_detach(domains, domain, job);
-		mailbox_answer_job(&domains->mailbox, job, error);
-		break;
-	case JOB_USED:
-		mailbox_calls(&domains->mailbox, "look whether a guest uses a device");
-		do_used(domains, domain, job);
+		mailbox_answer_job(mailbox, job, try_detach(connection, domain, job));
 		break;
 	case JOB_TELL:
-		mailbox_calls(&domains->mailbox, "tell a guest");
-		error = try_tell(domains, domain, job, &result);
-		mailbox_answer_job(&domains->mailbox, job, error);
+		mailbox_answer_job(mailbox, job, try_tell(connection, domain, job, &result));
 		free(result);
+		break;
+	case JOB_USED:
+		do_used(mailbox, connection, domain, job);
+		break;
+	case JOB_LOOK:
 		break;
 	}
 	if (domain)
 		virDomainFree(domain);
+	if (connection)
+		virConnectClose(connection);
+}
+
+/* Frees the job. */
+static void work(struct domains *domains, struct job *job)
+{
+	static const char * const calls[] = {
+		[JOB_ATTACH] = "attach a device",
+		[JOB_DETACH] = "detach a device",
+		[JOB_USED] = "look whether a guest uses a device",
+		[JOB_TELL] = "tell a guest",
+	};
+
+	if (job->type == JOB_LOOK) {
+		do_look(domains, job);
+		job_free(job);
+		return;
+	}
+	if (domains->connection)
+		virConnectRef(domains->connection);
+	mailbox_calls(&domains->mailbox, calls[job->type]);
+	mailbox_call(&domains->mailbox, job, run_job, domains->connection);
 }
 
 /* One look that libvirt has refused before, if it is time. */
@@ -409,7 +448,7 @@ static void look_again(struct domains *domains)
 		if (again->at_ms > now_ms())
 			continue;
 		snprintf(job.domain, sizeof(job.domain), "%s", again->domain);
-		work(domains, &job);
+		do_look(domains, &job);
 		return;
 	}
 }
@@ -431,10 +470,8 @@ static void *run_worker(void *arg)
 			connect_now(domains);
 		if (!job)
 			look_again(domains);
-		if (job) {
+		if (job)
 			work(domains, job);
-			job_free(job);
-		}
 	} while (!mailbox_stopping(&domains->mailbox));
 	disconnect(domains);
 	mailbox_thread_ends(&domains->mailbox);

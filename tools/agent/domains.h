@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * domains: the running domains of one libvirt. One thread makes all calls, another one
- * runs libvirt's event loop, which keeps the connection alive and says what changes;
- * the main thread makes none. The connection comes and goes with libvirt's daemon.
+ * domains: the running domains of one libvirt. One thread makes all calls, with another
+ * one for each that may wait for a guest's QEMU; one runs libvirt's event loop, which keeps
+ * the connection alive and says what changes; the main thread makes none. The connection
+ * comes and goes with libvirt's daemon.
  *
  * There is one in a process, as libvirt has one event loop.
  */

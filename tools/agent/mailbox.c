@@ -12,7 +12,9 @@
 #include "machine.h"
 #include "mailbox.h"
 
-#define STOP_MS	300
+#define STOP_MS		300
+#define LONG_MS		2000	/* for one job, before others are done meanwhile */
+#define ASIDE_MOST	3	/* libvirtd takes five calls at a time from one client */
 
 int64_t now_ms(void)
 {
@@ -260,12 +262,30 @@ void mailbox_calls(struct mailbox *mailbox, const char *call)
 	pthread_mutex_unlock(&mailbox->lock);
 }
 
+static bool is_aside(const struct mailbox *mailbox, const char *domain)
+{
+	for (const struct job *job = mailbox->aside; job; job = job->next)
+		if (!strcmp(job->domain, domain))
+			return true;
+	return false;
+}
+
+/* Called with the lock. The first job that need not wait for another one of its domain. */
+static struct job **next_job(struct mailbox *mailbox)
+{
+	struct job **at = &mailbox->jobs;
+
+	while (*at && is_aside(mailbox, (*at)->domain))
+		at = &(*at)->next;
+	return at;
+}
+
 /* Called with the lock. Return: how long to sleep, in ms; 0: not at all; -1: for ever. */
-static int64_t pause_ms(const struct mailbox *mailbox, bool connected, int64_t try_ms)
+static int64_t pause_ms(struct mailbox *mailbox, bool connected, int64_t try_ms)
 {
 	int64_t left;
 
-	if (mailbox->stop || mailbox->jobs || mailbox->lost || (!mailbox->wanted && connected))
+	if (mailbox->stop || *next_job(mailbox) || mailbox->lost || (!mailbox->wanted && connected))
 		return 0;
 	if (!mailbox->wanted || (connected && !try_ms))
 		return -1;
@@ -290,16 +310,17 @@ static void wait_ms(struct mailbox *mailbox, int64_t ms)
 struct job *mailbox_next(struct mailbox *mailbox, bool connected, int64_t try_ms, bool *wanted,
 			 bool *lost)
 {
-	struct job *job;
+	struct job **at, *job;
 	int64_t ms;
 
 	pthread_mutex_lock(&mailbox->lock);
 	mailbox->call = NULL;
 	while ((ms = pause_ms(mailbox, connected, try_ms)))
 		wait_ms(mailbox, ms);
-	job = mailbox->stop ? NULL : mailbox->jobs;
+	at = next_job(mailbox);
+	job = mailbox->stop ? NULL : *at;
 	if (job) {
-		mailbox->jobs = job->next;
+		*at = job->next;
 		job->next = NULL;
 	}
 	*wanted = mailbox->wanted && !mailbox->stop;
@@ -307,6 +328,103 @@ struct job *mailbox_next(struct mailbox *mailbox, bool connected, int64_t try_ms
 	mailbox->lost = false;
 	pthread_mutex_unlock(&mailbox->lock);
 	return job;
+}
+
+/* One job, in a thread of its own. */
+struct call {
+	struct mailbox *mailbox;
+	struct job *job;
+	mailbox_run run;
+	void *arg;
+	int64_t since_ms;
+	bool ended, aside;	/* of the mailbox's lock */
+};
+
+static void free_call(struct call *call)
+{
+	job_free(call->job);
+	free(call);
+}
+
+/* Called with the lock. Nobody waits for it any more. */
+static void end_aside(struct call *call)
+{
+	struct job **at = &call->mailbox->aside;
+
+	while (*at != call->job)
+		at = &(*at)->next;
+	*at = call->job->next;
+	log_info("domain %s has answered after %lld s", call->job->domain,
+		 (long long)(now_ms() - call->since_ms) / 1000);
+	free_call(call);
+}
+
+static void *run_call(void *arg)
+{
+	struct call *call = arg;
+	struct mailbox *mailbox = call->mailbox;
+
+	call->run(mailbox, call->job, call->arg);
+	pthread_mutex_lock(&mailbox->lock);
+	if (call->aside)
+		end_aside(call);
+	else
+		call->ended = true;
+	pthread_cond_broadcast(&mailbox->changed);
+	pthread_mutex_unlock(&mailbox->lock);
+	mailbox_thread_ends(mailbox);
+	return NULL;
+}
+
+/* Called with the lock. May another job be left to itself? */
+static bool has_room(const struct mailbox *mailbox)
+{
+	int count = 0;
+
+	for (const struct job *job = mailbox->aside; job; job = job->next)
+		count++;
+	return count < ASIDE_MOST;
+}
+
+/* Called with the lock. */
+static void put_aside(struct mailbox *mailbox, struct call *call)
+{
+	const struct log_about about = {
+		.mdev = call->job->mdev, .domain_uuid = call->job->domain,
+	};
+
+	if (!mailbox->stop)
+		log_about(LOG_LEVEL_WARNING, &about,
+			  "domain %s has not answered for %d s (%s); the others do not wait for it",
+			  call->job->domain, LONG_MS / 1000, mailbox->call);
+	call->aside = true;
+	call->job->next = mailbox->aside;
+	mailbox->aside = call->job;
+}
+
+void mailbox_call(struct mailbox *mailbox, struct job *job, mailbox_run run, void *arg)
+{
+	struct call *call = calloc(1, sizeof(*call));
+	int64_t left = LONG_MS;
+
+	if (!call)
+		abort();
+	*call = (struct call){ mailbox, job, run, arg, now_ms(), false, false };
+	if (mailbox_thread(mailbox, run_call, call)) {
+		run(mailbox, job, arg);
+		free_call(call);
+		return;
+	}
+	pthread_mutex_lock(&mailbox->lock);
+	while (!call->ended && !mailbox->stop && (left > 0 || !has_room(mailbox))) {
+		wait_ms(mailbox, left > 0 ? left : -1);
+		left = call->since_ms + LONG_MS - now_ms();
+	}
+	if (call->ended)
+		free_call(call);
+	else
+		put_aside(mailbox, call);
+	pthread_mutex_unlock(&mailbox->lock);
 }
 
 static bool port_valid(const char *port)

@@ -67,6 +67,7 @@ struct mailbox {
 	bool stop;
 	int running;			/* threads */
 	struct job *jobs;
+	struct job *aside;		/* under way still; their domains' other jobs wait */
 	struct answer *answers;
 	const char *call;		/* what the worker is doing, NULL if nothing */
 	int64_t call_since_ms;
@@ -113,7 +114,15 @@ struct job *mailbox_next(struct mailbox *mailbox, bool connected, int64_t try_ms
 			 bool *lost);
 void job_free(struct job *job);
 
+/* What the worker is doing. */
 void mailbox_calls(struct mailbox *mailbox, const char *call);
+
+/*
+ * Runs a job in a thread of its own, and frees it. If it takes long, that returns
+ * before the end of it, so that a guest that hangs holds up no other one.
+ */
+typedef void (*mailbox_run)(struct mailbox *mailbox, const struct job *job, void *arg);
+void mailbox_call(struct mailbox *mailbox, struct job *job, mailbox_run run, void *arg);
 
 /* Both end the program if there is no memory: nothing may be lost on the way. */
 struct answer *answer_new(enum answer_type type, const char *domain);
