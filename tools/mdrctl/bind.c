@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "disks.h"
 #include "saved.h"
 #include "users.h"
 
@@ -152,9 +153,14 @@ static int has_no_user(struct cli *cli, const struct mdr_function *function)
 {
 	const char *address = mdr_function_address(function), *next;
 	struct mdr_group *group;
-	char users[USERS_SIZE];
+	char users[USERS_SIZE], use[DISK_USE_SIZE];
 	int ret = END_OK;
 
+	if (disks_find(cli->mdr, function, use))
+		return fail(END_FAILED, address, cli_value(cli, "saved") ? NULL :
+			    "end that; --force takes it all the same",
+			    "is in use through %s: its disk %s: nothing was done",
+			    mdr_function_driver(function), use);
 	next = cli_value(cli, "saved") ? NULL :
 	       "detach it from the VM, or stop the program; --force takes it all the same";
 	if (users_find(cli->mdr, function, users))
