@@ -139,6 +139,25 @@ bind_saved_new() {
 	is probed "$(cat "$host/probed")" "$dev$dev"
 }
 
+declare_case bind_lost "a function that no driver takes any more is not said to be where it was"
+bind_lost() {
+	host_igb
+	local probe=$sys/bus/pci/drivers_probe
+	rm "$probe"
+	mkfifo "$probe"
+	{
+		# the write to unbind is next
+		override_has "$dev" mdr-pci && sleep 0.1 && host_bind "$dev" '' &&
+			timeout 10 cat "$probe" >"$host/probed" && timeout 10 cat "$probe" >>"$host/probed"
+	} &
+	ctl bind "$dev"
+	wait
+	is said "$said" "mdrctl: $dev: mdr-pci did not take it, and igb did not take it back: it has no driver now
+  next: the kernel log says why; if it answers again: mdrctl bind $dev
+exit 1"
+	is probed "$(cat "$host/probed")" "$dev$dev"
+}
+
 # as_service UNIT: runs its commands as systemd does; the first that fails is the last,
 # unless it has a dash
 as_service() {

@@ -70,6 +70,28 @@ static int bind_new(struct cli *cli, const char *address, const char *driver)
 	return ret;
 }
 
+/* Its old driver is asked to take it back, and may not do so either. */
+static int fail_not_taken(struct cli *cli, const struct mdr_function *function, const char *driver)
+{
+	const char *address = mdr_function_address(function), *was = mdr_function_driver(function);
+	struct mdr_function *now;
+	char next[128];
+	bool lost;
+
+	if (mdr_function_get(cli->mdr, address, &now))
+		return fail(END_FAILED, address, "the kernel log says why", "is gone");
+	lost = was && !mdr_function_driver(now);
+	mdr_function_free(now);
+	if (!lost)
+		return fail(END_FAILED, address, "the kernel log says why",
+			    "%s did not take it; it is where it was", driver);
+	snprintf(next, sizeof(next),
+		 "the kernel log says why; if it answers again: mdrctl bind %s", address);
+	return fail(END_FAILED, address, next,
+		    "%s did not take it, and %s did not take it back: it has no driver now",
+		    driver, was);
+}
+
 static int bind_to(struct cli *cli, const struct mdr_function *function, const char *driver)
 {
 	const char *address = mdr_function_address(function), *was = mdr_function_driver(function);
@@ -80,8 +102,7 @@ static int bind_to(struct cli *cli, const struct mdr_function *function, const c
 	else
 		ret = mdr_function_bind(cli->mdr, address, driver);
 	if (ret == -ENODEV)
-		return fail(END_FAILED, address, "the kernel log says why",
-			    "%s did not take it; it is where it was", driver);
+		return fail_not_taken(cli, function, driver);
 	if (ret)
 		return fail_errno(ret, address, "the kernel log says why");
 	if (was && !strcmp(was, driver))
