@@ -189,6 +189,11 @@ bind_saved_none() {
 	host_igb
 	ctl bind --saved
 	is said "$said" ''
+	# and one that cannot tell what there is to bind is not
+	mkdir -p "$host/etc/mdev-recovery"
+	: >"$host/etc/mdev-recovery/bind.d"
+	ctl bind --saved
+	is said "$said" "mdrctl: /etc/mdev-recovery/bind.d: Not a directory"$'\n'"exit 1"
 }
 
 declare_case bind_refused "what cannot be bound is refused, and stays as it is"

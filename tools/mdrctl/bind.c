@@ -284,8 +284,10 @@ int run_bind(struct cli *cli)
 	if (saved && cli_value(cli, "force"))
 		return fail(END_USAGE, "--force", NULL,
 			    "is only for functions that are named without --saved");
-	if (saved && !cli->argc)
-		return saved_each(cli->mdr, bind_saved, cli);
+	if (saved && !cli->argc) {
+		end = saved_each(cli->mdr, bind_saved, cli);
+		return end < 0 ? fail_errno(end, SAVED_DIR, NULL) : end;
+	}
 	if (!cli->argc)
 		return fail(END_USAGE, "bind", "mdrctl bind --help", "ADDRESS is missing");
 	for (int i = 0; i < cli->argc; i++) {

@@ -27,7 +27,7 @@ int saved_forget(struct mdr *mdr, const char *address);
 /* Does the service that binds them start at boot? 1: yes, 0: no, -1: it is not installed. */
 int saved_service(const struct mdr *mdr);
 
-/* Calls each() for each saved function, by address. Returns the first nonzero result. */
+/* Calls each() for each saved function, by address. Returns its first nonzero, or -errno. */
 int saved_each(struct mdr *mdr, int (*each)(const char *address, void *arg), void *arg);
 
 #endif
