@@ -294,7 +294,7 @@ made_by() {
 	said=$("$1" --check 2>&1) || echo "${said:-${1##*/} fails}"
 }
 
-declare_check units "systemd finds the agent's service safe, and knows all that is in its unit"
+declare_check units "systemd finds the agent's service safe, knows all that is in its unit, and starts it always again"
 
 check_units() {
 	command -v systemd-analyze >/dev/null || {
@@ -307,6 +307,8 @@ check_units() {
 		out=$(systemd-analyze security --offline=true --no-pager --threshold=20 "$unit" 2>&1) ||
 			echo "$unit: $(grep 'exposure level' <<<"$out")"
 		grep -E "^($PWD/)?$unit:[0-9]+: " <<<"$out" || true
+		grep -qx 'StartLimitIntervalSec=0' "$unit" ||
+			echo "$unit: systemd gives it up if it fails five times in ten seconds"
 	done < <(match 'tools/agent/*.service')
 }
 
