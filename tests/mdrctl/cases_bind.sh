@@ -313,6 +313,19 @@ unbind() {
 	wait
 	is said "$said" "$dev: unbound, now bound to igb"
 	is saved "$(saved)" none
+
+	# what is saved cannot be removed, as in an /etc that nobody can write to
+	kernel_probes "$dev" mdr-pci
+	ctl bind "$dev"
+	wait
+	mkdir "$host/etc/mdev-recovery/bind.d/$dev"
+	kernel_probes "$dev" igb
+	ctl unbind --persistent "$dev"
+	wait
+	is said "$said" "$dev: unbound, now bound to igb
+mdrctl: /etc/mdev-recovery/bind.d: Is a directory
+  next: $dev is unbound, but will be bound again at the next boot
+exit 1"
 }
 
 declare_case unbind_forgets "--persistent forgets a function that is away or another's, not one that stays bound"

@@ -342,6 +342,7 @@ static int unbind_function(struct cli *cli, const char *address)
 {
 	struct mdr_function *after;
 	struct saved saved;
+	char next[96];
 	int ret;
 
 	ret = mdr_function_unbind(cli->mdr, address);
@@ -353,9 +354,11 @@ static int unbind_function(struct cli *cli, const char *address)
 		mdr_function_free(after);
 	}
 	if (cli_value(cli, "persistent")) {
+		snprintf(next, sizeof(next),
+			 "%s is unbound, but will be bound again at the next boot", address);
 		ret = saved_forget(cli->mdr, address);
 		if (ret)
-			return fail_errno(ret, SAVED_DIR, NULL);
+			return fail_errno(ret, SAVED_DIR, next);
 	} else if (!saved_load(cli->mdr, address, &saved)) {
 		printf("%s: is bound again at the next boot; --persistent forgets it\n",
 		       address);
