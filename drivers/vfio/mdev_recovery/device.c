@@ -129,6 +129,7 @@ static int mdr_device_init(struct vfio_device *vdev)
 	vdev->ops = &device->ops;
 	mutex_init(&device->registers_lock);
 	mutex_init(&device->core_lock);
+	mutex_init(&device->look);
 	mutex_init(&device->mappings_lock);
 	init_waitqueue_head(&device->released);
 	spin_lock_init(&device->users.lock);
@@ -162,6 +163,7 @@ static void mdr_device_release(struct vfio_device *vdev)
 	device->parent->release(vdev);
 	mdr_mapping_free(device);
 	mutex_destroy(&device->mappings_lock);
+	mutex_destroy(&device->look);
 	mutex_destroy(&device->core_lock);
 	mutex_destroy(&device->registers_lock);
 	kfree(device->saved);
@@ -260,6 +262,27 @@ static struct mdr_device *mdr_device_alloc(struct mdr_function *function)
 	return IS_ERR(vdev) ? ERR_CAST(vdev) : to_mdr_device(vdev);
 }
 
+/*
+ * A file of /dev/vfio/devices drops its reference on the device after vfio core has told us
+ * that it is closed. That must not be the last one: our code for the release, or the parent
+ * driver's, may be unloaded with the function.
+ */
+static void mdr_device_wait_unreferenced(struct mdr_device *device)
+{
+	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_RELEASE_MS);
+	struct kref *references = &device->core->vdev.device.kobj.kref;
+
+	while (kref_read(references) > 1) {
+		if (time_after(jiffies, deadline)) {
+			pci_warn(device->core->pdev,
+				 "mdev %s: its file is closed, but a task still has it\n",
+				 device->uuid);
+			break;
+		}
+		usleep_range(500, 1000);
+	}
+}
+
 static int mdr_device_register(struct mdr_function *function,
 			       struct mdev_device *mdev)
 {
@@ -294,6 +317,7 @@ err_unlink:
 	mdr_device_unlink(&mdev->dev);
 err_unregister:
 	vfio_pci_core_unregister_device(device->core);
+	mdr_device_wait_unreferenced(device);
 err_detach:
 	/* somebody may have used it, see mdr_device_unregister() */
 	wait_event(device->released, !READ_ONCE(device->syncing));
@@ -344,27 +368,6 @@ static int mdr_mdev_probe(struct mdev_device *mdev)
 
 	mdr_blockers_warn(function);
 	return 0;
-}
-
-/*
- * A file of /dev/vfio/devices drops its reference on the device after vfio core has told us
- * that it is closed. That must not be the last one: our code for the release, or the parent
- * driver's, may be unloaded with the function.
- */
-static void mdr_device_wait_unreferenced(struct mdr_device *device)
-{
-	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_RELEASE_MS);
-	struct kref *references = &device->core->vdev.device.kobj.kref;
-
-	while (kref_read(references) > 1) {
-		if (time_after(jiffies, deadline)) {
-			pci_warn(device->core->pdev,
-				 "mdev %s: its file is closed, but a task still has it\n",
-				 device->uuid);
-			break;
-		}
-		usleep_range(500, 1000);
-	}
 }
 
 /*

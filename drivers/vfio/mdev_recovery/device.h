@@ -127,10 +127,10 @@ struct mdr_irqs_request {
 #define MDR_MAX_VMAS 4096
 
 /*
- * Entries of page tables that map one device, in all processes, at 155 instructions each to
- * remove; a device whose BARs are large may have twice as many as it takes to map them once.
+ * Entries of page tables that map one device, in all processes, beyond those that it takes to
+ * map all its BARs once. Removing one takes about 155 instructions.
  */
-#define MDR_MAX_ENTRIES 262144
+#define MDR_MORE_ENTRIES 262144
 
 /**
  * struct mdr_users - the processes that use a device, latest first
@@ -182,8 +182,9 @@ struct mdr_users {
  * @changed: signalled when the status changes, or NULL; group->lock
  * @vmas: number of mappings; more than MDR_MAX_VMAS only after a fork()
  * @max_entries: page table entries that there may be
- * @entries_left: what faults have left of them since the last zap; the fault that takes more
+ * @entries_left: what faults have left of them since the last zap; below 0 the next fault
  *	zaps the device
+ * @look: one ioctl at a time looks at what its process has; only tried
  * @core_vm_ops: those of vfio-pci-core, called by ours
  * @mappings: vm_ops of a parent driver with a vfio driver of its own, wrapped
  * @mappings_lock: protects @mappings and writes to @max_entries; innermost
@@ -220,6 +221,7 @@ struct mdr_device {
 	atomic_t vmas;
 	long max_entries;
 	atomic_long_t entries_left;
+	struct mutex look;
 	const struct vm_operations_struct *core_vm_ops;
 	struct mdr_mapping *mappings;
 	struct mutex mappings_lock;

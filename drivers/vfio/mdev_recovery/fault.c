@@ -31,16 +31,15 @@ static void mdr_fault_undo(struct vm_fault *vmf, unsigned int order)
 	zap_special_vma_range(vmf->vma, ALIGN_DOWN(vmf->address, size), size);
 }
 
-/* The limit is that of a kind user, with each BAR mapped twice, page by page. */
+/* All BARs, page by page, and some: a process for each CPU may map doorbells. */
 void mdr_device_limit_entries(struct mdr_device *device)
 {
 	struct pci_dev *pdev = device->core->pdev;
-	long pages = 0;
 	int bar;
 
+	device->max_entries = MDR_MORE_ENTRIES;
 	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
-		pages += pci_resource_len(pdev, bar) >> PAGE_SHIFT;
-	device->max_entries = max_t(long, MDR_MAX_ENTRIES, 2 * pages);
+		device->max_entries += pci_resource_len(pdev, bar) >> PAGE_SHIFT;
 	atomic_long_set(&device->entries_left, device->max_entries);
 }
 
@@ -53,16 +52,23 @@ static noinline void mdr_fault_zap(struct mdr_device *device)
 }
 
 /*
- * A host callback removes all entries, so a user must not collect them: the fault that
- * inserts too many removes them, at the expense of its own task. Outside the gate, but
- * with the lock of the fault held: it keeps the device.
+ * A host callback removes all entries, so a user must not collect them: the first fault
+ * after too many removes them, at the expense of its own task. It does so before it inserts
+ * its own, which KVM and vfio look for afterwards; outside the gate; and with the lock of the
+ * fault held, which keeps the device.
  */
+static __always_inline void mdr_fault_make_room(struct mdr_device *device)
+{
+	if (unlikely(atomic_long_read(&device->entries_left) < 0))
+		mdr_fault_zap(device);
+}
+
+/* A parent driver may have released the lock of the fault to retry. */
 static __always_inline void mdr_fault_count(struct mdr_device *device,
 					    vm_fault_t ret)
 {
-	if ((ret & VM_FAULT_NOPAGE) &&
-	    unlikely(atomic_long_add_negative(-1, &device->entries_left)))
-		mdr_fault_zap(device);
+	if (ret & VM_FAULT_NOPAGE)
+		atomic_long_dec(&device->entries_left);
 }
 
 /* The page is ordinary memory, so it must not be mapped uncached like a BAR. */
@@ -170,6 +176,7 @@ mdr_device_fault(struct mdr_device *device,
 	struct mdr_gate_entry entry;
 	vm_fault_t ret;
 
+	mdr_fault_make_room(device);
 	if (!mdr_gate_enter(device->gate, MDR_ENTRY_ACCESS, &entry))
 		return mdr_fault_closed(device, vmf, order);
 
@@ -186,6 +193,7 @@ static __always_inline vm_fault_t mdr_fault_any(struct vm_fault *vmf,
 	struct mdr_gate_cpu *inside;
 	vm_fault_t ret;
 
+	mdr_fault_make_room(device);
 	if (!mdr_gate_try_enter(device->gate_cpus, MDR_ENTRY_ACCESS, &inside))
 		return mdr_device_fault(device, device->core_vm_ops, vmf,
 					order);

@@ -216,7 +216,7 @@ struct mdr_function *mdr_function_find(struct pci_dev *pdev);
 void mdr_closes_hurry_begin(void);
 void mdr_closes_hurry_end(void);
 int mdr_unbind_must_pass(struct pci_bus *bus);
-int mdr_unbind_must_pass_call(struct pci_bus *bus);
+int mdr_unbind_must_pass_call(struct mdr_device *device, struct pci_bus *bus);
 int mdr_function_lock(struct mdr_function *function);
 void mdr_function_unlock(struct mdr_function *function);
 struct mdr_domain *mdr_domain_get(struct pci_dev *pdev);

@@ -301,20 +301,30 @@ int mdr_snapshot_take(struct mdr_group *group, enum mdr_snapshot_of of,
 	return 0;
 }
 
-/* The same of all functions, for a reader that anybody may be; of a large group it waits. */
+/* The same of all functions, for a reader that anybody may be. */
 int mdr_snapshot_take_briefly(struct mdr_group *group,
 			      struct mdr_snapshot *snapshot)
 {
-	scoped_guard(mdr_group_briefly, group) {
-		if (list_count_nodes(&group->functions) <=
-		    ARRAY_SIZE(snapshot->few)) {
-			snapshot->count = 0;
-			snapshot->pdevs = snapshot->few;
-			mdr_snapshot_fill(group, MDR_SNAPSHOT_ALL, snapshot);
-			return 0;
+	size_t room = ARRAY_SIZE(snapshot->few), count;
+
+	snapshot->count = 0;
+	snapshot->pdevs = snapshot->few;
+	for (;;) {
+		scoped_guard(mdr_group_briefly, group) {
+			count = list_count_nodes(&group->functions);
+			if (count <= room) {
+				mdr_snapshot_fill(group, MDR_SNAPSHOT_ALL,
+						  snapshot);
+				return 0;
+			}
 		}
+		mdr_snapshot_put(snapshot);
+		room = count;
+		snapshot->pdevs = kcalloc(room, sizeof(*snapshot->pdevs),
+					  GFP_KERNEL);
+		if (!snapshot->pdevs)
+			return -ENOMEM;
 	}
-	return mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, snapshot);
 }
 
 void mdr_snapshot_put(struct mdr_snapshot *snapshot)

@@ -390,7 +390,8 @@ static long mdr_hot_reset_run(struct mdr_hot_reset *reset, unsigned int cmd,
 {
 	long ret;
 
-	ret = mdr_unbind_must_pass_call(reset->device->core->pdev->bus);
+	ret = mdr_unbind_must_pass_call(reset->device,
+					reset->device->core->pdev->bus);
 	if (!ret)
 		ret = mdr_hot_reset_collect(reset);
 	if (!ret)

@@ -179,7 +179,7 @@ static long mdr_get_hot_reset_info(struct mdr_device *device, unsigned int cmd,
 
 	/* a page that is withheld must not delay it until an unbind begins */
 	do {
-		ret = mdr_unbind_must_pass_call(NULL);
+		ret = mdr_unbind_must_pass_call(device, NULL);
 		if (ret)
 			return ret;
 		mdr_gate_faults_off();

@@ -177,7 +177,7 @@ static void mdr_mapping_allow_entries(struct mdr_device *device,
 	long more;
 
 	guard(mutex)(&device->mappings_lock);
-	more = 2 * vma_pages(vma) - device->max_entries;
+	more = MDR_MORE_ENTRIES + vma_pages(vma) - device->max_entries;
 	if (more <= 0)
 		return;
 	WRITE_ONCE(device->max_entries, device->max_entries + more);

@@ -130,20 +130,19 @@ int mdr_unbind_must_pass(struct pci_bus *bus)
 }
 
 /*
- * The same for an ioctl, with which a process may come in any number of threads, and from
- * any device. One of them looks at a time, and the others are refused: a task with a device
- * lock that wants the registry waits for one look, and not for all of theirs.
+ * The same for an ioctl, with which a process may come in any number of threads. One looks
+ * at a time for each device, and the others are refused: a task with a device lock that
+ * wants the registry waits for no more looks than there are devices.
  */
-int mdr_unbind_must_pass_call(struct pci_bus *bus)
+int mdr_unbind_must_pass_call(struct mdr_device *device, struct pci_bus *bus)
 {
-	static DEFINE_MUTEX(look);
 	int ret = -EAGAIN;
 
 	if (!mdr_closes_must_hurry())
 		return 0;
-	if (mutex_trylock(&look)) {
+	if (mutex_trylock(&device->look)) {
 		ret = mdr_unbind_must_pass(bus);
-		mutex_unlock(&look);
+		mutex_unlock(&device->look);
 	}
 	return ret;
 }

@@ -144,6 +144,7 @@ static bool mdr_search_is_same(struct task_struct *before,
 			       struct task_struct *task)
 {
 	return before && same_thread_group(before, task) &&
+	       READ_ONCE(before->mm) == READ_ONCE(task->mm) &&
 	       READ_ONCE(before->files) == READ_ONCE(task->files);
 }
 

@@ -4,18 +4,14 @@
  * the same when the kernel reads it again.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/pci_regs.h>
 #include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -313,79 +309,4 @@ SCENARIO(hostile_forks,
 	MEASURE_BOUND("mappings", count, 2 * MOST);
 	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
 	MEASURE_RECOVERY("recovery_ms", &s);
-}
-
-/* On one CPU: those that take all of it, and those that get what is left. */
-#define IDLERS_CPU 1
-#define HOGS 4
-#define IDLERS 16
-#define STRIKES 12
-/* of a recovery that waits for none of them; they seldom get the CPU for 3 s */
-#define IDLERS_STALL_MS 1500
-
-static pid_t fork_pinned(int policy)
-{
-	const struct sched_param none = { 0 };
-	pid_t pid = fork();
-	cpu_set_t cpus;
-
-	if (pid)
-		return pid;
-	CPU_ZERO(&cpus);
-	CPU_SET(IDLERS_CPU, &cpus);
-	REQUIRE(!sched_setaffinity(0, sizeof(cpus), &cpus), "no CPU %d", IDLERS_CPU);
-	REQUIRE(!sched_setscheduler(0, policy, &none), "no policy %d", policy);
-	return 0;
-}
-
-static void hog(void)
-{
-	for (;;)
-		;
-}
-
-static void read_functions(const struct shim *s)
-{
-	char path[64], text[64];
-	int fd;
-
-	snprintf(path, sizeof(path), SHIM_CLASS "/group%d/functions", s->group);
-	fd = open(path, O_RDONLY);
-	for (;;)
-		REQUIRE(pread(fd, text, sizeof(text), 0) > 0, "read");
-}
-
-SCENARIO(hostile_readers,
-	 "nobody holds up the host by reading the status of a group, though not let run in the middle",
-	 .limit_s = 180)
-{
-	pid_t pids[HOGS + IDLERS];
-	uint64_t longest = 0;
-	struct shim s;
-
-	REQUIRE_OK(shim_make(&s, PORT, 0, "resume"));
-	REQUIRE_OK(shim_set(&s, "breaker_max", "0"));
-	REQUIRE_OK(vfio_user_open(&user, s.uuid));
-	for (int i = 0; i < HOGS + IDLERS; i++) {
-		pids[i] = fork_pinned(i < HOGS ? SCHED_OTHER : SCHED_IDLE);
-		if (!pids[i] && i < HOGS)
-			hog();
-		if (!pids[i])
-			read_functions(&s);
-	}
-	for (int i = 0; i < STRIKES; i++) {
-		uint64_t begin;
-
-		/* they get as far as to another place */
-		sleep_ms(100);
-		begin = now_ms();
-		REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
-		if (now_ms() - begin > longest)
-			longest = now_ms() - begin;
-	}
-	for (int i = 0; i < HOGS + IDLERS; i++) {
-		kill(pids[i], SIGKILL);
-		waitpid(pids[i], NULL, 0);
-	}
-	MEASURE_BOUND("longest_ms", longest, IDLERS_STALL_MS);
 }
