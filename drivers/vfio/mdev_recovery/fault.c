@@ -200,7 +200,8 @@ static __always_inline vm_fault_t mdr_fault_any(struct vm_fault *vmf,
 
 	ret = mdr_fault_inside(device, device->core_vm_ops, vmf, order, huge);
 	mdr_gate_leave(inside, MDR_ENTRY_ACCESS);
-	mdr_fault_count(device, ret);
+	/* one that has failed may count; a huge one often falls back to another */
+	mdr_fault_count(device, huge ? ret : VM_FAULT_NOPAGE);
 	return ret;
 }
 
