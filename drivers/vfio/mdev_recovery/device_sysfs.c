@@ -6,6 +6,7 @@
  * and sysfs-class-mdev_recovery.
  */
 #include "device.h"
+#include "function.h"
 #include "group.h"
 
 static const char * const mdr_dead_access_names[] = {
@@ -100,6 +101,7 @@ static ssize_t mdr_setting_store(struct device *dev,
 	if (ret)
 		return ret;
 	WRITE_ONCE(*mdr_setting_value(&device->tunables, setting), value);
+	mdr_group_hold_timeout_changed(device->function->group);
 	return count;
 }
 

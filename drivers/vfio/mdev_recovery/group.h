@@ -271,6 +271,7 @@ void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
 			 struct mdr_function *function);
 void mdr_group_host_at_work(struct mdr_group *group);
 void mdr_group_timer(struct work_struct *work);
+void mdr_group_hold_timeout_changed(struct mdr_group *group);
 
 /* wait.c: the host waits for users, users wait for the host */
 void mdr_group_drain(struct mdr_group *group, bool config_is_blocked);

@@ -25,7 +25,7 @@ static unsigned int mdr_group_hold_left(struct mdr_group *group)
 	u64 held_ns = ktime_get_ns() - group->held_at;
 
 	return held_ns < timeout_ns ?
-	       div_u64(timeout_ns - held_ns, NSEC_PER_MSEC) : 0;
+	       DIV_ROUND_UP_ULL(timeout_ns - held_ns, NSEC_PER_MSEC) : 0;
 }
 
 /* Signal ERR: the function is lost. QEMU stops the VM on this interrupt. */
@@ -257,6 +257,28 @@ static void mdr_group_end_hold(struct mdr_group *group)
 	mdr_group_step(group, MDR_EVENT_HOLD_TIMEOUT, NULL);
 }
 
+/*
+ * End a hold, if its time is up. The timeout may be another one than at its start: the
+ * device with the shortest may be closed, and an administrator may have written a new one.
+ */
+static void mdr_group_check_hold(struct mdr_group *group)
+{
+	unsigned int left_ms = mdr_group_hold_left(group);
+
+	if (left_ms)
+		mdr_group_arm(group, left_ms);
+	else
+		mdr_group_end_hold(group);
+}
+
+/* A hold_timeout_ms was written. */
+void mdr_group_hold_timeout_changed(struct mdr_group *group)
+{
+	guard(mutex)(&group->lock);
+	if (group->machine.state == MDR_STATE_HOLDING)
+		mdr_group_check_hold(group);
+}
+
 /* The bound of the current state has passed. */
 void mdr_group_timer(struct work_struct *work)
 {
@@ -277,7 +299,7 @@ void mdr_group_timer(struct work_struct *work)
 		queue_work(mdr_workqueue, &group->finish);
 		break;
 	case MDR_STATE_HOLDING:
-		mdr_group_end_hold(group);
+		mdr_group_check_hold(group);
 		break;
 	case MDR_STATE_EVICTING:
 		mdr_group_request(group);
@@ -349,7 +371,6 @@ void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
 							MDR_EVENT_RESUME_HOLD;
 	mdr_group_step(group, event, function);
 	/* a user whose resets keep failing could keep the timer from ending the hold */
-	if (group->machine.state == MDR_STATE_HOLDING &&
-	    !mdr_group_hold_left(group))
-		mdr_group_end_hold(group);
+	if (group->machine.state == MDR_STATE_HOLDING)
+		mdr_group_check_hold(group);
 }

@@ -27,6 +27,7 @@
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_e1000e"
 #define SETTLE_MS 5000
+#define LONG_MS "600000"
 #define MASTER 0x4
 
 static struct vfio_user user[2];
@@ -50,29 +51,53 @@ static int recover(void)
 	return sysfs_write("1", SHIM_CLASS "/group%d/recover", s[0].group);
 }
 
+/* The hold has ended, so a time-out that is written now ends nothing. */
+static void check_stays_open(void)
+{
+	CHECK(shim_wait(s[1].group, "open", 1000), "not open, though nobody is to reset");
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(shim_set(&s[i], "hold_timeout_ms", "0"));
+	CHECK(!shim_wait(s[1].group, "evicting", 500), "the other one is evicted");
+}
+
 SCENARIO(pair_hold_leaves, "hold user of two closes: the other, of type resume, goes on")
 {
 	open2("hold", "resume", 0);
-	REQUIRE_OK(shim_set(&s[0], "hold_timeout_ms", "2500"));
+	REQUIRE_OK(shim_set(&s[0], "hold_timeout_ms", LONG_MS));
 	REQUIRE_OK(strike(&s[1], PORT, "DLP", "holding"));
 	close(user[0].device);
 	user[0].device = -1;
-	CHECK(shim_wait(s[1].group, "open", 1000), "not open, though nobody is to reset");
-	CHECK(!shim_wait(s[1].group, "evicting", 4000), "the other one is evicted");
+	check_stays_open();
 }
 
 SCENARIO(pair_hold_leaves_both, "one of two hold users resets, the other closes: open")
 {
 	open2("hold", "hold", 0);
 	for (int i = 0; i < 2; i++)
-		REQUIRE_OK(shim_set(&s[i], "hold_timeout_ms", "2500"));
+		REQUIRE_OK(shim_set(&s[i], "hold_timeout_ms", LONG_MS));
 	REQUIRE_OK(strike(&s[1], PORT, "DLP", "holding"));
 	REQUIRE_OK(vfio_user_reset(&user[1]));
 	REQUIRE(shim_is(s[1].group, "holding"), "not holding");
 	close(user[0].device);
 	user[0].device = -1;
-	CHECK(shim_wait(s[1].group, "open", 1000), "not open, though all have reset");
-	CHECK(!shim_wait(s[1].group, "evicting", 4000), "evicted, though it has reset");
+	check_stays_open();
+}
+
+SCENARIO(pair_hold_leaves_longer,
+	 "the hold user with the shorter time-out closes: the other has its own, as last written")
+{
+	open2("hold", "hold", 0);
+	REQUIRE_OK(shim_set(&s[0], "hold_timeout_ms", "5000"));
+	REQUIRE_OK(shim_set(&s[1], "hold_timeout_ms", LONG_MS));
+	REQUIRE_OK(strike(&s[1], PORT, "DLP", "holding"));
+	close(user[0].device);
+	user[0].device = -1;
+	CHECK(!shim_wait(s[1].group, "evicting", 6000), "evicted by the time-out of the other");
+	CHECK(shim_is(s[1].group, "holding"), "not holding");
+
+	REQUIRE_OK(shim_set(&s[1], "hold_timeout_ms", "5000"));
+	CHECK(shim_wait(s[1].group, "evicting", SETTLE_MS), "not evicted");
+	CHECK_NUMBER(s[1].group, "stats/hold_timeouts", 1);
 }
 
 SCENARIO(pair_remove_failed_hold, "failed one removed: the other, of type hold, is held")
