@@ -71,47 +71,6 @@ static __always_inline void mdr_fault_count(struct mdr_device *device,
 		atomic_long_dec(&device->entries_left);
 }
 
-/* The page is ordinary memory, so it must not be mapped uncached like a BAR. */
-static vm_fault_t mdr_fault_substitute(struct mdr_device *device,
-				       struct vm_fault *vmf)
-{
-	struct mdr_gate *gate = device->gate;
-	struct vm_area_struct *vma = vmf->vma;
-	vm_fault_t ret;
-
-	atomic64_inc(&device->function->group->stats.dead_accesses);
-	ret = vmf_insert_pfn_prot(vma, vmf->address, page_to_pfn(device->ones),
-				  vm_get_page_prot(vma->vm_flags));
-	/*
-	 * Check after the insert, which sleeps: the gate may have opened, zapped
-	 * the pages, and closed again. mdr_gate_closed() has the barrier.
-	 */
-	WRITE_ONCE(device->substituted, true);
-	if (!mdr_gate_closed(gate))
-		mdr_fault_undo(vmf, 0);
-	mdr_fault_count(device, ret);
-	return ret;
-}
-
-/*
- * For a VM_PFNMAP mapping, KVM on arm64 derives the size of a guest mapping from
- * the vma and not from the page that was inserted (arch/arm64/kvm/mmu.c:
- * get_vma_page_shift()). The guest would also get the memory that follows the
- * substitute page.
- */
-#define MDR_MAY_SUBSTITUTE !IS_ENABLED(CONFIG_ARM64)
-
-static vm_fault_t mdr_fault_dead(struct mdr_device *device,
-				 struct vm_fault *vmf, unsigned int order)
-{
-	if (!MDR_MAY_SUBSTITUTE ||
-	    READ_ONCE(device->tunables.dead_access) == MDR_DEAD_ACCESS_FAULT) {
-		atomic64_inc(&device->function->group->stats.dead_accesses);
-		return VM_FAULT_SIGBUS;
-	}
-	return order ? VM_FAULT_FALLBACK : mdr_fault_substitute(device, vmf);
-}
-
 /*
  * Wait without the lock of the fault, so that other threads can map and fault.
  * The mapping may go away meanwhile; the file keeps the device, its group and
@@ -136,12 +95,95 @@ static vm_fault_t mdr_fault_wait(struct mdr_device *device,
 	return VM_FAULT_RETRY;
 }
 
+/*
+ * The gate has changed during a fault, and the entry that it inserted is removed. KVM and
+ * vfio look for that entry, and take it for an error if there is none: so let them make
+ * the fault again. One that cannot be is made again by the processor.
+ */
+static noinline vm_fault_t mdr_fault_again(struct mdr_device *device,
+					   struct vm_fault *vmf)
+{
+	if (!(vmf->flags & FAULT_FLAG_ALLOW_RETRY))
+		return VM_FAULT_NOPAGE;
+	return mdr_fault_wait(device, vmf);
+}
+
+/*
+ * The fault of a task that then looks for the entry: KVM, vfio. A zap may take the entry
+ * away in between, and they take that for an error. So let them look again: with the lock
+ * released they always do, and the first time nearly always find it.
+ */
+static noinline vm_fault_t mdr_fault_looked_for(struct vm_fault *vmf,
+						vm_fault_t ret)
+{
+	if (!(ret & VM_FAULT_NOPAGE) ||
+	    !fault_flag_allow_retry_first(vmf->flags) ||
+	    (vmf->flags & FAULT_FLAG_RETRY_NOWAIT))
+		return ret;
+	release_fault_lock(vmf);
+	return VM_FAULT_RETRY;
+}
+
+/* The processor, for the user, looks by itself. */
+static __always_inline vm_fault_t mdr_fault_done(struct vm_fault *vmf,
+						 vm_fault_t ret)
+{
+	if (likely(vmf->flags & FAULT_FLAG_USER))
+		return ret;
+	return mdr_fault_looked_for(vmf, ret);
+}
+
+/* The page is ordinary memory, so it must not be mapped uncached like a BAR. */
+static vm_fault_t mdr_fault_substitute(struct mdr_device *device,
+				       struct vm_fault *vmf)
+{
+	struct mdr_gate *gate = device->gate;
+	struct vm_area_struct *vma = vmf->vma;
+	vm_fault_t ret;
+
+	atomic64_inc(&device->function->group->stats.dead_accesses);
+	ret = vmf_insert_pfn_prot(vma, vmf->address, page_to_pfn(device->ones),
+				  vm_get_page_prot(vma->vm_flags));
+	/*
+	 * Check after the insert, which sleeps: the gate may have opened, zapped
+	 * the pages, and closed again. mdr_gate_closed() has the barrier.
+	 */
+	WRITE_ONCE(device->substituted, true);
+	if (!mdr_gate_closed(gate) && (ret & VM_FAULT_NOPAGE)) {
+		mdr_fault_undo(vmf, 0);
+		return mdr_fault_again(device, vmf);
+	}
+	mdr_fault_count(device, ret);
+	return mdr_fault_done(vmf, ret);
+}
+
+/*
+ * For a VM_PFNMAP mapping, KVM on arm64 derives the size of a guest mapping from
+ * the vma and not from the page that was inserted (arch/arm64/kvm/mmu.c:
+ * get_vma_page_shift()). The guest would also get the memory that follows the
+ * substitute page.
+ */
+#define MDR_MAY_SUBSTITUTE !IS_ENABLED(CONFIG_ARM64)
+
+static vm_fault_t mdr_fault_dead(struct mdr_device *device,
+				 struct vm_fault *vmf, unsigned int order)
+{
+	if (!MDR_MAY_SUBSTITUTE ||
+	    READ_ONCE(device->tunables.dead_access) == MDR_DEAD_ACCESS_FAULT) {
+		atomic64_inc(&device->function->group->stats.dead_accesses);
+		return VM_FAULT_SIGBUS;
+	}
+	return order ? VM_FAULT_FALLBACK : mdr_fault_substitute(device, vmf);
+}
+
 static vm_fault_t mdr_fault_closed(struct mdr_device *device,
 				   struct vm_fault *vmf, unsigned int order)
 {
 	struct mdr_gate *gate = device->gate;
 
-	if (mdr_gate_expired(gate,
+	/* if it has opened meanwhile, the wait is over at once */
+	if (mdr_gate_closed(gate) &&
+	    mdr_gate_expired(gate,
 			     READ_ONCE(device->tunables.stall_timeout_ms)))
 		return mdr_fault_dead(device, vmf, order);
 	return mdr_fault_wait(device, vmf);
@@ -149,19 +191,24 @@ static vm_fault_t mdr_fault_closed(struct mdr_device *device,
 
 /* @huge stands for order != 0, as a constant for the compiler. */
 static __always_inline vm_fault_t
-mdr_fault_inside(struct mdr_device *device,
-		 const struct vm_operations_struct *core_vm_ops,
+mdr_fault_inside(const struct vm_operations_struct *core_vm_ops,
 		 struct vm_fault *vmf, unsigned int order, bool huge)
 {
-	vm_fault_t ret;
+	return huge ? core_vm_ops->huge_fault(vmf, order) :
+		      core_vm_ops->fault(vmf);
+}
 
-	if (huge)
-		ret = core_vm_ops->huge_fault(vmf, order);
-	else
-		ret = core_vm_ops->fault(vmf);
-	if (unlikely(mdr_gate_closed(device->gate)) && (ret & VM_FAULT_NOPAGE))
-		mdr_fault_undo(vmf, order);
-	return ret;
+/*
+ * The gate has closed during a fault that inserted an entry. The zap may have come before
+ * that, so remove it, still inside.
+ */
+static noinline bool mdr_fault_undo_late(struct vm_fault *vmf,
+					 unsigned int order, vm_fault_t ret)
+{
+	if (!(ret & VM_FAULT_NOPAGE))
+		return false;
+	mdr_fault_undo(vmf, order);
+	return true;
 }
 
 /*
@@ -175,15 +222,20 @@ mdr_device_fault(struct mdr_device *device,
 {
 	struct mdr_gate_entry entry;
 	vm_fault_t ret;
+	bool late;
 
 	mdr_fault_make_room(device);
 	if (!mdr_gate_enter(device->gate, MDR_ENTRY_ACCESS, &entry))
 		return mdr_fault_closed(device, vmf, order);
 
-	ret = mdr_fault_inside(device, core_vm_ops, vmf, order, order);
+	ret = mdr_fault_inside(core_vm_ops, vmf, order, order);
+	late = mdr_gate_closed(device->gate) &&
+	       mdr_fault_undo_late(vmf, order, ret);
 	mdr_gate_exit(&entry);
+	if (late)
+		return mdr_fault_again(device, vmf);
 	mdr_fault_count(device, ret);
-	return ret;
+	return mdr_fault_done(vmf, ret);
 }
 
 static __always_inline vm_fault_t mdr_fault_any(struct vm_fault *vmf,
@@ -198,11 +250,17 @@ static __always_inline vm_fault_t mdr_fault_any(struct vm_fault *vmf,
 		return mdr_device_fault(device, device->core_vm_ops, vmf,
 					order);
 
-	ret = mdr_fault_inside(device, device->core_vm_ops, vmf, order, huge);
+	ret = mdr_fault_inside(device->core_vm_ops, vmf, order, huge);
+	if (unlikely(mdr_gate_closed(device->gate)) &&
+	    mdr_fault_undo_late(vmf, order, ret)) {
+		mdr_gate_leave(inside, MDR_ENTRY_ACCESS);
+		/* looked up anew, so that no register is kept for it in other faults */
+		return mdr_fault_again(mdr_device_of(vmf->vma), vmf);
+	}
 	mdr_gate_leave(inside, MDR_ENTRY_ACCESS);
 	/* one that has failed may count; a huge one often falls back to another */
 	mdr_fault_count(device, huge ? ret : VM_FAULT_NOPAGE);
-	return ret;
+	return mdr_fault_done(vmf, ret);
 }
 
 static vm_fault_t mdr_fault(struct vm_fault *vmf)

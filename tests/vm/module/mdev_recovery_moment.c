@@ -15,6 +15,11 @@
  * device that long. 0 ends it. The parameter accesses counts them, late_accesses those that
  * begin while the gate is closed and waits for what is inside.
  *
+ * Write MS to the parameter insert_ms, and each fault of a device's mapping inserts its page
+ * that much later. 0 ends it. The parameter inserts counts them. Write MS to the parameter
+ * look_ms, and each look for such a page, as vfio does after a fault, comes that much later;
+ * looks counts these. In late_inserts and late_looks are those meanwhile a gate has closed.
+ *
  * Write "ADDRESS" of a bridge to the parameter lose_in_save, and it loses its bus numbers,
  * as by a reset, when the kernel saves its config space the next time.
  *
@@ -64,7 +69,7 @@ static int moment_function(const char *text, struct pci_dev **pdev)
 /* keep: referenced */
 static struct pci_dev *moment_kept;
 
-static int moment_look(void)
+static int moment_keep_look(void)
 {
 	struct kprobe probe = { .symbol_name = "mdr_pci_is_below" };
 	bool (*is_below)(struct pci_dev *pdev, struct pci_dev *bridge);
@@ -88,7 +93,7 @@ static int moment_keep_set(const char *text, const struct kernel_param *param)
 
 	guard(mutex)(&moment_lock);
 	if (sysfs_streq(text, "look"))
-		return moment_look();
+		return moment_keep_look();
 	ret = moment_function(text, &pdev);
 	if (ret)
 		return ret;
@@ -156,7 +161,7 @@ module_param_cb(sync_ms, &moment_sync_ops, NULL, 0200);
 
 /* access_ms */
 static unsigned int moment_access_ms;
-static atomic_t accesses, late_accesses, moment_drains;
+static atomic_t accesses, late_accesses, moment_drains, moment_drains_begun;
 module_param_cb(accesses, &moment_count_ops, &accesses, 0444);
 module_param_cb(late_accesses, &moment_count_ops, &late_accesses, 0444);
 
@@ -173,6 +178,7 @@ static int moment_drain_begins(struct kretprobe_instance *instance,
 			       struct pt_regs *regs)
 {
 	atomic_inc(&moment_drains);
+	atomic_inc(&moment_drains_begun);
 	return 0;
 }
 
@@ -183,20 +189,99 @@ static int moment_drain_ends(struct kretprobe_instance *instance,
 	return 0;
 }
 
-static struct kprobe moment_access_probe;
-static struct kretprobe moment_drain_probe;
+/* insert_ms and look_ms */
+static unsigned int moment_insert_ms, moment_look_ms;
+static atomic_t inserts, late_inserts, looks, late_looks;
+module_param_cb(inserts, &moment_count_ops, &inserts, 0444);
+module_param_cb(late_inserts, &moment_count_ops, &late_inserts, 0444);
+module_param_cb(looks, &moment_count_ops, &looks, 0444);
+module_param_cb(late_looks, &moment_count_ops, &late_looks, 0444);
 
-static void moment_access_end(void)
+/* Is a gate drained meanwhile? */
+static bool moment_wait(unsigned int ms)
 {
-	if (!moment_access_ms)
-		return;
-	unregister_kprobe(&moment_access_probe);
-	unregister_kretprobe(&moment_drain_probe);
-	WRITE_ONCE(moment_access_ms, 0);
+	int begun = atomic_read(&moment_drains_begun);
+
+	mdelay(ms);
+	return atomic_read(&moment_drains_begun) != begun;
 }
 
-static int moment_access_set(const char *text, const struct kernel_param *param)
+static int moment_insert_begins(struct kprobe *probe, struct pt_regs *regs)
 {
+	atomic_inc(&inserts);
+	if (moment_wait(READ_ONCE(moment_insert_ms)))
+		atomic_inc(&late_inserts);
+	return 0;
+}
+
+static int moment_page_look_begins(struct kprobe *probe, struct pt_regs *regs)
+{
+	atomic_inc(&looks);
+	if (moment_wait(READ_ONCE(moment_look_ms)))
+		atomic_inc(&late_looks);
+	return 0;
+}
+
+/* What takes its time, and for how long; the drains are counted meanwhile. */
+struct moment_delay {
+	const char *symbol;
+	kprobe_pre_handler_t begins;
+	unsigned int *ms;
+	struct kprobe probe;
+};
+
+static struct moment_delay moment_access = {
+	.symbol	= "vfio_pci_core_ioread64",
+	.begins	= moment_access_begins,
+	.ms	= &moment_access_ms,
+};
+
+static struct moment_delay moment_insert = {
+	.symbol	= "vmf_insert_pfn",
+	.begins	= moment_insert_begins,
+	.ms	= &moment_insert_ms,
+};
+
+static struct moment_delay moment_look = {
+	.symbol	= "follow_pfnmap_start",
+	.begins	= moment_page_look_begins,
+	.ms	= &moment_look_ms,
+};
+
+static struct kretprobe moment_drain_probe;
+static unsigned int moment_delays;
+
+static void moment_delay_end(struct moment_delay *delay)
+{
+	if (!*delay->ms)
+		return;
+	unregister_kprobe(&delay->probe);
+	if (!--moment_delays)
+		unregister_kretprobe(&moment_drain_probe);
+	WRITE_ONCE(*delay->ms, 0);
+}
+
+static int moment_count_drains(void)
+{
+	int ret = 0;
+
+	if (!moment_delays) {
+		atomic_set(&moment_drains, 0);
+		moment_drain_probe = (struct kretprobe) {
+			.kp.symbol_name	= "mdr_gate_drain",
+			.entry_handler	= moment_drain_begins,
+			.handler	= moment_drain_ends,
+		};
+		ret = register_kretprobe(&moment_drain_probe);
+	}
+	if (!ret)
+		moment_delays++;
+	return ret;
+}
+
+static int moment_delay_set(const char *text, const struct kernel_param *param)
+{
+	struct moment_delay *delay = param->arg;
 	unsigned int ms;
 	int ret;
 
@@ -204,35 +289,32 @@ static int moment_access_set(const char *text, const struct kernel_param *param)
 	if (ret)
 		return ret;
 	guard(mutex)(&moment_lock);
-	moment_access_end();
+	moment_delay_end(delay);
 	if (!ms)
 		return 0;
-	atomic_set(&moment_drains, 0);
-	moment_access_probe = (struct kprobe) {
-		.symbol_name	= "vfio_pci_core_ioread64",
-		.pre_handler	= moment_access_begins,
-	};
-	moment_drain_probe = (struct kretprobe) {
-		.kp.symbol_name	= "mdr_gate_drain",
-		.entry_handler	= moment_drain_begins,
-		.handler	= moment_drain_ends,
-	};
-	ret = register_kretprobe(&moment_drain_probe);
+	ret = moment_count_drains();
 	if (ret)
 		return ret;
-	WRITE_ONCE(moment_access_ms, ms);
-	ret = register_kprobe(&moment_access_probe);
+	delay->probe = (struct kprobe) {
+		.symbol_name	= delay->symbol,
+		.pre_handler	= delay->begins,
+	};
+	WRITE_ONCE(*delay->ms, ms);
+	ret = register_kprobe(&delay->probe);
 	if (ret) {
-		WRITE_ONCE(moment_access_ms, 0);
-		unregister_kretprobe(&moment_drain_probe);
+		WRITE_ONCE(*delay->ms, 0);
+		if (!--moment_delays)
+			unregister_kretprobe(&moment_drain_probe);
 	}
 	return ret;
 }
 
-static const struct kernel_param_ops moment_access_ops = {
-	.set = moment_access_set,
+static const struct kernel_param_ops moment_delay_ops = {
+	.set = moment_delay_set,
 };
-module_param_cb(access_ms, &moment_access_ops, NULL, 0200);
+module_param_cb(access_ms, &moment_delay_ops, &moment_access, 0200);
+module_param_cb(insert_ms, &moment_delay_ops, &moment_insert, 0200);
+module_param_cb(look_ms, &moment_delay_ops, &moment_look, 0200);
 
 /* lose_in_save: only compared; the bridge may be gone */
 static struct pci_dev *moment_loser;
@@ -441,7 +523,9 @@ static int __init moment_init(void)
 
 static void __exit moment_exit(void)
 {
-	moment_access_end();
+	moment_delay_end(&moment_access);
+	moment_delay_end(&moment_insert);
+	moment_delay_end(&moment_look);
 	if (moment_sync_ms)
 		unregister_kprobe(&moment_sync_probe);
 	unregister_kretprobe(&moment_read_probe);

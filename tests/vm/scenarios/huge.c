@@ -17,9 +17,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "clock.h"
 #include "klog.h"
 #include "module.h"
+#include "moment.h"
 #include "scenario.h"
 #include "shm.h"
 #include "strike.h"
@@ -290,6 +292,65 @@ SCENARIO(huge_pages_for_dma,
 	      klog_count("pages are mapped: removing them"));
 }
 
+static void pin(int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	REQUIRE(!sched_setaffinity(0, sizeof(cpus), &cpus), "no CPU %d", cpu);
+}
+
+/* Maps the first page of the first mapping for DMA, on a CPU that the host does not need. */
+static int map_page_for_dma(const char *name)
+{
+	struct vfio_iommu_type1_dma_map dma = {
+		.argsz = sizeof(dma), .iova = 1ull << 32, .size = PAGE,
+		.vaddr = (uintptr_t)maps[0],
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+	};
+
+	(void)name;
+	pin(1);
+	return ioctl(user.space->container, VFIO_IOMMU_MAP_DMA, &dma) ? -errno : 0;
+}
+
+/*
+ * An error while a page is being mapped for DMA, at the moment that the parameter makes
+ * long, and that begins for the nth time.
+ */
+static void strike_in(const char *ms, const char *begun, const char *late, long nth)
+{
+	struct background b = { .call = map_page_for_dma };
+
+	start("resume", "30000");
+	maps[0] = map_small();
+	REQUIRE_OK(moment_load());
+	REQUIRE_OK(moment_set(ms, "300"));
+	background_start(&b);
+	REQUIRE(WAIT_FOR(moment_count(begun) >= nth, STATE_MS), "the page is not mapped");
+	REQUIRE_OK(strike(&shim, SHM_PORT, "DLP", "open"));
+	background_ms(&b, STATE_MS);
+	REQUIRE(moment_count(late), "the gate has not closed in this moment");
+	REQUIRE_OK(moment_set(ms, "0"));
+	CHECK(!b.ret, "MAP_DMA: %s", strerror(-b.ret));
+	CHECK_NUMBER(shim.group, "stats/drain_timeouts", 0);
+}
+
+SCENARIO(huge_page_for_dma_late,
+	 "a BAR is mapped for DMA while the gate closes: that waits for the recovery, and succeeds")
+{
+	strike_in("insert_ms", "inserts", "late_inserts", 1);
+	CHECK_NUMBER(shim.group, "stats/stalls", 1);
+}
+
+SCENARIO(huge_page_for_dma_gone,
+	 "the gate closes after the fault, before vfio looks at the page: MAP_DMA succeeds, too")
+{
+	/* it looks before the fault as well */
+	strike_in("look_ms", "looks", "late_looks", 2);
+}
+
 static uint64_t stalls(void)
 {
 	return shim_number(shim.group, "stats/stalls");
@@ -383,15 +444,6 @@ static long touch_huge(size_t from, size_t to)
 	for (size_t at = from; at < to; at += HUGE)
 		(void)bar[at];
 	return faults() - before;
-}
-
-static void pin(int cpu)
-{
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET(cpu, &cpus);
-	REQUIRE(!sched_setaffinity(0, sizeof(cpus), &cpus), "no CPU %d", cpu);
 }
 
 static void *fork_forever(void *arg)
