@@ -26,15 +26,19 @@ static unsigned int mdr_group_breaker(struct mdr_group *group, u64 *window)
 	list_for_each_entry(function, &group->functions, group_item) {
 		struct mdr_device *device = function->device;
 		unsigned int device_max;
+		u64 device_window;
 
 		if (!device)
 			continue;
 		device_max = READ_ONCE(device->tunables.breaker_max);
-		if (!device_max || (max && max <= device_max))
+		device_window = (u64)READ_ONCE(device->tunables.breaker_window_ms) *
+				NSEC_PER_MSEC;
+		/* of two with the same number the longer window is the stricter one */
+		if (!device_max || (max && max < device_max) ||
+		    (max == device_max && *window >= device_window))
 			continue;
 		max = device_max;
-		*window = (u64)READ_ONCE(device->tunables.breaker_window_ms) *
-			  NSEC_PER_MSEC;
+		*window = device_window;
 	}
 	return max;
 }

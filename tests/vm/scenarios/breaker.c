@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "access_log.h"
+#include "aer_thread.h"
 #include "clock.h"
 #include "hot_reset.h"
 #include "klog.h"
@@ -182,6 +183,28 @@ SCENARIO(breaker_window, "errors further apart than the window never trip it")
 	MEASURE_RECOVERY("recovery_ms", &s);
 	REQUIRE_OK(shim_set(&s, "breaker_window_ms", "60000"));
 	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
+}
+
+SCENARIO(breaker_strictest,
+	 "two functions allow as many errors, in a short and in a long time: the longer one counts")
+{
+	static const char * const windows[][2] = { { "1", "600000" }, { "600000", "1" } };
+	struct shim s[2];
+
+	for (int i = 0; i < 2; i++) {
+		REQUIRE_OK(shim_make(&s[i], "rp_e1000e", i, "resume"));
+		REQUIRE_OK(shim_set(&s[i], "breaker_max", "1"));
+	}
+	for (int i = 0; i < 2; i++) {
+		for (int j = 0; j < 2; j++)
+			REQUIRE_OK(shim_set(&s[j], "breaker_window_ms", windows[i][j]));
+		REQUIRE_OK(strike(&s[0], "rp_e1000e", "DLP", "open"));
+		REQUIRE_OK(strike(&s[0], "rp_e1000e", "DLP", "failed"));
+		check_cause(&s[0], "breaker");
+		REQUIRE(aer_wait_idle(SETTLE_MS), "the host is not done");
+		REQUIRE_OK(recover(&s[0]));
+		REQUIRE(shim_wait(s[0].group, "open", SETTLE_MS), "not open");
+	}
 }
 
 SCENARIO(breaker_off, "with breaker_max=0 no number of errors trips it")
