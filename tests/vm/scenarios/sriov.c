@@ -33,6 +33,8 @@
 #define SETTLE_MS 3000
 #define IRQ_MS 1000
 #define HELD_NS (20 * NS_PER_MS)
+/* what the host waits after a function level reset (PCI Express 6.0, 6.6.2) */
+#define FLR_NS (100 * NS_PER_MS)
 #define MASTER 0x4
 /* the address of a VF's receive ring: kept until its PF is reset, used by nobody here */
 #define VF_RING 0x2800
@@ -90,7 +92,10 @@ static void start(const char *first, const char *second)
 	open_vf(1, second);
 }
 
-/* The user was held or not, saw no wrong value, and has a working VF. */
+/*
+ * The user was held or not, saw no wrong value, and has a working VF. That it was not held
+ * is told by its group: the machine itself may take a moment from any user.
+ */
 static void check_vf(int i, bool held)
 {
 	struct access_log *log = &log_[i];
@@ -99,8 +104,14 @@ static void check_vf(int i, bool held)
 	CHECK(!log->wrong && !log->ones && !log->faults,
 	      "VF %d: of %ju reads %ju wrong (last %#x), %ju all-ones, %ju faults", i,
 	      log->count, log->wrong, log->last_wrong, log->ones, log->faults);
-	CHECK((log->longest_ns > HELD_NS) == held, "VF %d: longest wait %ju ns", i,
-	      log->longest_ns);
+	if (held) {
+		CHECK(log->longest_ns > HELD_NS, "VF %d: longest wait %ju ns", i,
+		      log->longest_ns);
+	} else {
+		CHECK_NUMBER(vf[i].group, "stats/stalls", 0);
+		CHECK(log->longest_ns < FLR_NS, "VF %d: longest wait %ju ns", i,
+		      log->longest_ns);
+	}
 	CHECK(pci_command(vf[i].addr) & MASTER, "VF %d: COMMAND is %#x", i,
 	      pci_command(vf[i].addr));
 	CHECK_OK(nic_user_interrupt(&nic[i], IRQ_MS));
