@@ -23,6 +23,7 @@
 #include "shim.h"
 #include "strike.h"
 #include "sysfs.h"
+#include "task.h"
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define USUAL_S 10
@@ -94,7 +95,10 @@ static void check_device(struct fuzz_target *t, unsigned int n, bool first)
 static void end(pid_t pid, const char *who)
 {
 	kill(pid, SIGKILL);
-	REQUIRE(WAIT_FOR(waitpid(pid, NULL, WNOHANG) == pid, END_MS), "%s cannot be killed", who);
+	if (WAIT_FOR(waitpid(pid, NULL, WNOHANG) == pid, END_MS))
+		return;
+	task_note_stacks(pid);
+	REQUIRE(waitpid(pid, NULL, WNOHANG) == pid, "%s cannot be killed", who);
 }
 
 /* Did users get as far as to a device? */
