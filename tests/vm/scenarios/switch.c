@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "client.h"
 #include "clock.h"
 #include "klog.h"
@@ -262,6 +263,37 @@ SCENARIO(switch_walk_counts_once,
 	CHECK_NUMBER(deep_a.s.group, "stats/recoveries", 2);
 	client_strike(&deep_a, "rp_deep", "DLP");
 	CHECK(shim_wait(deep_a.s.group, "failed", SETTLE_MS), "the third one trips nothing");
+	client_stop_lost(&deep_a);
+	client_stop_lost(&deep_b);
+}
+
+static int reset(const char *addr)
+{
+	return pci_reset(addr);
+}
+
+/* Below one port the PCI core resets one function after the other. */
+SCENARIO(switch_two_resets,
+	 "functions of a group behind two ports are reset: the end of the first opens nothing")
+{
+	struct background slow = { .call = reset };
+
+	deep_a.test = true;
+	client_start(&deep_a);
+	client_start(&deep_b);
+	REQUIRE(deep_a.s.group == deep_b.s.group, "they are in groups %d and %d",
+		deep_a.s.group, deep_b.s.group);
+	REQUIRE_OK(shim_test_set("reset_done_ms", "1500"));
+	slow.name = deep_a.s.addr;
+	background_start(&slow);
+	REQUIRE(background_in(&slow, "test_reset_done", SETTLE_MS), "no reset is run");
+	CHECK_OK(pci_reset(deep_b.s.addr));
+	CHECK(shim_is(deep_a.s.group, "resetting"), "open in the middle of a reset");
+	REQUIRE(!atomic_load(&slow.done), "that was faster: nothing is shown");
+	background_ms(&slow, SETTLE_MS);
+	CHECK_OK(slow.ret);
+	CHECK(shim_is(deep_a.s.group, "open"), "not open after both");
+	CHECK_NUMBER(deep_a.s.group, "stats/host_resets", 2);
 	client_stop_lost(&deep_a);
 	client_stop_lost(&deep_b);
 }
