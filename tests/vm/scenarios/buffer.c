@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A system call whose buffer is trouble: it is in a BAR mapping of a closed group, or
- * its page does not arrive. Neither may hang the call, or hold the host up.
+ * its page does not arrive, or is shared since a fork. None of it may hang the call, fail
+ * it, or hold the host up.
  */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "nic_user.h"
@@ -18,6 +26,7 @@
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define NIC_PORT "rp_igb2"
 #define SETTLE_MS 3000
+#define PAGE 4096
 /* the host's own time, on a busy machine */
 #define HOST_MS 1500
 
@@ -203,4 +212,92 @@ SCENARIO(buffer_never_comes,
 	REQUIRE_OK(slow_page_release(&slow));
 	callers_stop(&c, 1);
 	CHECK(*(uint32_t *)c.buf == status, "the pread gave %#x", *(uint32_t *)c.buf);
+}
+
+/*
+ * Calls whose argument is in a page that a child shares since a fork: it is there and can
+ * be read, but the kernel must copy it before anything is written to it.
+ */
+struct shared_call {
+	const char *name;
+	unsigned long cmd;	/* or a read of a region */
+	uint32_t argsz;
+	uint32_t index;
+	unsigned int result;	/* where in the page, in bytes */
+	uint64_t off;
+	size_t len;
+};
+
+static long make_shared_call(const struct shared_call *c, void *page)
+{
+	if (!c->cmd)
+		return vfio_user_pread(&nic, c->index, page, c->len, c->off);
+	return ioctl(nic.device, c->cmd, page) ? -errno : 0;
+}
+
+static void prepare_shared_call(const struct shared_call *c, char *page)
+{
+	memset(page, 0, PAGE);
+	if (!c->cmd)
+		return;
+	memcpy(page, &c->argsz, sizeof(c->argsz));
+	if (c->cmd != VFIO_DEVICE_GET_PCI_HOT_RESET_INFO)
+		memcpy(page + offsetof(struct vfio_irq_info, index), &c->index,
+		       sizeof(c->index));
+}
+
+static const struct shared_call shared_calls[] = {
+	{ "GET_INFO", VFIO_DEVICE_GET_INFO, sizeof(struct vfio_device_info),
+	  .result = offsetof(struct vfio_device_info, num_regions) },
+	{ "GET_REGION_INFO", VFIO_DEVICE_GET_REGION_INFO, sizeof(struct vfio_region_info), BAR0,
+	  .result = offsetof(struct vfio_region_info, size) },
+	{ "GET_IRQ_INFO", VFIO_DEVICE_GET_IRQ_INFO, sizeof(struct vfio_irq_info),
+	  VFIO_PCI_MSIX_IRQ_INDEX, .result = offsetof(struct vfio_irq_info, count) },
+	{ "GET_PCI_HOT_RESET_INFO", VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, PAGE,
+	  .result = offsetof(struct vfio_pci_hot_reset_info, count) },
+	{ "pread of 4 bytes of config space", .index = VFIO_CONFIG, .len = 4 },
+	{ "pread of 64 bytes of config space", .index = VFIO_CONFIG, .len = 64 },
+	{ "pread of 4 bytes of a BAR", .index = BAR0, .off = NIC_STATUS, .len = 4 },
+	{ "pread of 64 bytes of a BAR", .index = BAR0, .off = NIC_STATUS, .len = 64 },
+};
+
+#define NR_SHARED_CALLS (sizeof(shared_calls) / sizeof(shared_calls[0]))
+
+SCENARIO(buffer_shared_by_fork,
+	 "a page that a child shares is copied for the result of a call: no EFAULT, no loss")
+{
+	static char want[PAGE];
+	struct shim s;
+	char *pages;
+	pid_t child;
+	long ret;
+
+	REQUIRE_OK(shim_make(&s, NIC_PORT, 0, "resume"));
+	REQUIRE_OK(vfio_user_open(&nic, s.uuid));
+	pages = mmap(NULL, NR_SHARED_CALLS * PAGE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	REQUIRE(pages != MAP_FAILED, "mmap");
+	for (unsigned int i = 0; i < NR_SHARED_CALLS; i++)
+		prepare_shared_call(&shared_calls[i], pages + i * PAGE);
+	child = fork();
+	if (!child) {
+		pause();
+		_exit(0);
+	}
+	REQUIRE(child > 0, "fork");
+	for (unsigned int i = 0; i < NR_SHARED_CALLS; i++) {
+		const struct shared_call *c = &shared_calls[i];
+		char *page = pages + i * PAGE;
+
+		ret = make_shared_call(c, page);
+		CHECK(ret == (long)c->len, "%s: %ld", c->name, ret);
+		CHECK(*(uint32_t *)(page + c->result), "%s: no result", c->name);
+		/* in a page of its own the result is the same */
+		prepare_shared_call(c, want);
+		CHECK(make_shared_call(c, want) == (long)c->len, "%s", c->name);
+		CHECK(!memcmp(page, want, PAGE), "%s: not the same result", c->name);
+	}
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	MEASURE("calls", "%zu", NR_SHARED_CALLS);
 }
