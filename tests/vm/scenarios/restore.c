@@ -4,6 +4,7 @@
  * host sees it, including what the user wrote to the real device.
  */
 #include <linux/vfio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 #include "scenario.h"
@@ -17,6 +18,7 @@
 #define COMMAND 0x04
 #define COMMAND_MEMORY 0x002
 #define COMMAND_MASTER 0x004
+#define COMMAND_SERR 0x100
 #define COMMAND_INTX_DISABLE 0x400
 #define CACHE_LINE_SIZE 0x0c
 #define BAR 0x10
@@ -446,4 +448,61 @@ SCENARIO(restore_after_each_call,
 	CHECK_OK(sysfs_write("none", "/sys/module/mdev_recovery_test/parameters/atomics"));
 	MEASURE("calls", "%zu", sizeof(calls) / sizeof(calls[0]));
 	MEASURE("status_differs", "%u", status);
+}
+
+/*
+ * Writes that COMMAND is a part of, or that are a part of COMMAND, or of registers near
+ * it. What lies beside the written bytes in the user's memory is all-ones, and LOW stands
+ * for what the user has in the first byte of COMMAND.
+ */
+#define LOW 0xee
+
+static const struct {
+	unsigned int at;
+	unsigned int len;
+	uint8_t bytes[8];
+} parts[] = {
+	{ COMMAND, 1, { LOW } },
+	{ COMMAND + 1, 1, { COMMAND_SERR >> 8 } },
+	{ COMMAND, 1, { LOW } },
+	{ COMMAND + 1, 1, { 0 } },
+	/* with SERR off, which the byte behind it would turn on */
+	{ COMMAND, 1, { LOW } },
+	{ COMMAND, 4, { LOW, 0, 0xff, 0xff } },
+	{ COMMAND, 4, { LOW, COMMAND_SERR >> 8, 0xff, 0xff } },
+	{ COMMAND + 1, 2, { 0, 0xff } },
+	{ COMMAND - 1, 2, { 0xff, LOW } },
+	{ COMMAND - 4, 8, { 0xff, 0xff, 0xff, 0xff, LOW, 0, 0xff, 0xff } },
+	{ CACHE_LINE_SIZE, 2, { LOW, 0xff } },
+	{ COMMAND, 2, { LOW, 0 } },
+};
+
+SCENARIO(restore_command_in_part,
+	 "COMMAND written in part or among others is restored as written, not as lies beside it",
+	 .limit_s = 150)
+{
+	uint8_t bytes[16] __attribute__((aligned(16)));
+	unsigned int before, after, len;
+	uint8_t low, *data;
+
+	REQUIRE_OK(shim_make(&shim, "rp_igb2", 0, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	set_word(COMMAND, 0, COMMAND_MASTER | COMMAND_MEMORY);
+	low = vfio_user_read(&user, VFIO_CONFIG, COMMAND, 1);
+	for (unsigned int i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		len = parts[i].len;
+		/* all of it in one double word pair, as the fast path wants it */
+		data = bytes + (len == 8 ? 0 : 2);
+		memset(bytes, 0xff, sizeof(bytes));
+		for (unsigned int n = 0; n < len; n++)
+			data[n] = parts[i].bytes[n] == LOW ? low : parts[i].bytes[n];
+		CHECK(vfio_user_pwrite(&user, VFIO_CONFIG, data, len, parts[i].at) == len,
+		      "write %u fails", i);
+		before = pci_command(shim.addr);
+		REQUIRE_OK(strike(&shim, "rp_igb2", "DLP", "open"));
+		after = pci_command(shim.addr);
+		CHECK(!((before ^ after) & ~COMMAND_INTX_DISABLE),
+		      "write %u: COMMAND is %#x, was %#x", i, after, before);
+	}
+	MEASURE("writes", "%zu", sizeof(parts) / sizeof(parts[0]));
 }
