@@ -35,9 +35,9 @@ check: lab
 	@tests/check
 
 # the machines load what was built
-check-vm check-amd check-selftest check-soak check-budgets check-libvirt check-boot check-mutants: modules
+check-vm check-amd check-selftest check-soak check-budgets check-libvirt check-boot check-install check-mutants: modules
 
-PARTS := unit model model-all lint tools libmdr fuzz mdrctl mdevctl modules vm amd selftest soak packages libvirt boot \
+PARTS := unit model model-all lint tools libmdr fuzz mdrctl mdevctl modules vm amd selftest soak packages libvirt boot install \
 	kernels kernels-suite mutants budgets
 $(PARTS:%=check-%): check-%: lab
 	@tests/check $*
