@@ -118,35 +118,3 @@ SCENARIO(bridge_power_back,
 		      pci_command(pci_port_addr(way[i])));
 	check_saved();
 }
-
-/*
- * The host's recovery may end with the bus mastering of a bridge off, and then nothing
- * below it can do DMA.
- */
-static void master_back(const char *port, const char *bridge)
-{
-	const char *addr = pci_port_addr(bridge);
-	struct client user = { .port = port, .test = true };
-	unsigned int command;
-
-	client_start(&user);
-	REQUIRE_OK(shim_set(&user.s, "recovery_timeout_ms", "500"));
-	REQUIRE_OK(shim_test_set("restore_error", "-5"));
-	client_strike(&user, port, "DLP");
-	client_check_lost(&user, SETTLE_MS);
-	REQUIRE_OK(shim_test_set("restore_error", "0"));
-	command = pci_command(addr);
-	REQUIRE(command & MASTER, "%s: COMMAND is %#x before", bridge, command);
-	REQUIRE_OK(pci_config_write(addr, COMMAND, 2, command & ~MASTER));
-	REQUIRE_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", user.s.group));
-	CHECK(shim_is(user.s.group, "open"), "not open");
-	CHECK(pci_command(addr) == command, "%s: COMMAND is %#x, was %#x", bridge,
-	      pci_command(addr), command);
-	client_stop_lost(&user);
-}
-
-SCENARIO(bridge_master_root,
-	 "recover turns on the bus mastering of a root port if it is off, as it was before")
-{
-	master_back("rp_igb2", "rp_igb2");
-}
