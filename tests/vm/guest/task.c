@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
-#include "scenario.h"
 #include "sysfs.h"
 #include "task.h"
 
@@ -25,27 +23,6 @@ bool task_in(pid_t task, const char *function, unsigned int ms)
 bool task_at_gate(pid_t task, unsigned int ms)
 {
 	return task_in(task, "mdr_gate_wait", ms);
-}
-
-void task_note_stacks(pid_t pid)
-{
-	char path[64], stack[4096];
-	struct dirent *entry;
-	DIR *tasks;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	tasks = opendir(path);
-	if (!tasks)
-		return;
-	while ((entry = readdir(tasks))) {
-		if (entry->d_name[0] == '.' ||
-		    sysfs_read(stack, sizeof(stack), "%s/%s/stack", path, entry->d_name) < 0)
-			continue;
-		note("thread %s:", entry->d_name);
-		for (char *line = strtok(stack, "\n"); line; line = strtok(NULL, "\n"))
-			note("%s", line);
-	}
-	closedir(tasks);
 }
 
 int task_device(pid_t pid)

@@ -15,9 +15,6 @@ bool task_in(pid_t task, const char *function, unsigned int ms);
 /* The same for the wait at a closed gate. */
 bool task_at_gate(pid_t task, unsigned int ms);
 
-/* Notes where in the kernel each thread of the process is. */
-void task_note_stacks(pid_t pid);
-
 /* The descriptor of a vfio device's file in a process; -1: it has none. */
 int task_device(pid_t pid);
 

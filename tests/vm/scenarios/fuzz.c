@@ -22,8 +22,8 @@
 #include "scenario.h"
 #include "shim.h"
 #include "strike.h"
+#include "stuck.h"
 #include "sysfs.h"
-#include "task.h"
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define USUAL_S 10
@@ -97,7 +97,7 @@ static void end(pid_t pid, const char *who)
 	kill(pid, SIGKILL);
 	if (WAIT_FOR(waitpid(pid, NULL, WNOHANG) == pid, END_MS))
 		return;
-	task_note_stacks(pid);
+	stuck_report(getpgrp());
 	REQUIRE(waitpid(pid, NULL, WNOHANG) == pid, "%s cannot be killed", who);
 }
 
