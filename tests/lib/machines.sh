@@ -42,6 +42,42 @@ host_cpus() {
 	for range in "${ranges[@]}"; do seq "${range%-*}" "${range#*-}"; done
 }
 
+# how long this processor has been idle
+idle_ticks() { awk -v cpu="cpu$1" '$1 == cpu { print $5 }' /proc/stat; }
+
+# idlest_cpu: of those that we may use, the one that has most to spare right now
+idlest_cpu() {
+	local cpu idle best=-1 chosen=''
+	local -A before
+	for cpu in $(host_cpus); do before[$cpu]=$(idle_ticks "$cpu"); done
+	sleep 0.5
+	for cpu in "${!before[@]}"; do
+		idle=$(($(idle_ticks "$cpu") - before[$cpu]))
+		[ "$idle" -le "$best" ] || best=$idle chosen=$cpu
+	done
+	echo "$chosen"
+}
+
+# take_cpu: this process, which becomes a machine whose clock counts instructions, stays on
+# one processor: one that no such machine has, else the idlest.
+#
+# The emulator's two threads must not run at once. Otherwise the thread that advances the
+# clock when the guest sleeps might do so before the other has counted the guest's last
+# instructions.
+take_cpu() {
+	local cpu lock
+	for cpu in $(host_cpus); do
+		# of all trees that use this lab; held for as long as the machine runs
+		exec {lock}>"/run/lock/mdev-recovery-cpu$cpu"
+		! flock -n "$lock" || {
+			emulator=(taskset -c "$cpu" "${emulator[@]}")
+			return
+		}
+		exec {lock}>&-
+	done
+	emulator=(taskset -c "$(idlest_cpu)" "${emulator[@]}")
+}
+
 # what all emulators share; it has a name of its own until it is whole
 build_keep_memory() {
 	local source new=$keep_memory.$BASHPID
