@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "aer_thread.h"
 #include "clock.h"
 #include "hot_reset.h"
 #include "nic_user.h"
@@ -36,6 +37,7 @@
 #define RESETS 20
 #define QUIET_MS 200
 #define TOLD_MS 2000
+#define HOST_MS 5000
 #define DECODING 0x6
 #define ICR 0xc0
 #define ICS 0xc8
@@ -145,6 +147,8 @@ static void open_failed(struct shim *s)
 	REQUIRE_OK(vfio_user_open(&user, s->uuid));
 	REQUIRE_OK(shim_test_set("restore_error", "-5"));
 	REQUIRE_OK(strike(s, PORT, "DLP", "failed"));
+	/* what the host still does may bring it back */
+	REQUIRE(aer_wait_idle(HOST_MS), "the host is not done");
 }
 
 SCENARIO(hostile_uevents, "resets of a failed device that is dead send no uevents")

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "aer_thread.h"
 #include "clock.h"
 #include "mdev.h"
 #include "nic_user.h"
@@ -117,6 +118,8 @@ SCENARIO(mdrctl_recover,
 
 	REQUIRE_OK(shim_test_set("unhealthy", "1"));
 	REQUIRE_OK(strike(&s, "rp_igb2", "DLP", "failed"));
+	/* who tries to recover it meanwhile is told to come back */
+	REQUIRE(aer_wait_idle(SETTLE_MS), "the host is not done");
 	CHECK(ctl("status %s", s.uuid) == 5, "%.400s", said);
 	CHECK_SAYS(": failed\n");
 	CHECK_SAYS("; then: mdrctl recover group");
