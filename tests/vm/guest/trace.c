@@ -110,6 +110,23 @@ int trace_each(void (*see)(const char *entry, void *arg), void *arg)
 	return 0;
 }
 
+static void see_drain(const char *entry, void *arg)
+{
+	const char *ns = strstr(entry, "ns=");
+	int64_t took = ns ? strtoll(ns + 3, NULL, 10) : 0, *longest = arg;
+
+	if (!strncmp(entry, "mdr_drain: ", 11) && took > *longest)
+		*longest = took;
+}
+
+int64_t trace_longest_drain(void)
+{
+	int64_t longest = 0;
+	int ret = trace_each(see_drain, &longest);
+
+	return ret < 0 ? ret : longest;
+}
+
 double trace_us(const char *entry)
 {
 	const char *p = entry - strlen(": ");

@@ -7,6 +7,7 @@
 #define MDR_TRACE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define TRACE_INSTANCE "/sys/kernel/tracing/instances/mdr"
 
@@ -33,6 +34,9 @@ int trace_each(void (*see)(const char *entry, void *arg), void *arg);
 
 /* The time of the entry that see() is called with, in microseconds. */
 double trace_us(const char *entry);
+
+/* How long the longest drain of a gate took, in nanoseconds; 0 if there was none. */
+int64_t trace_longest_drain(void);
 
 /* The number of entries that did not fit into the ring. */
 long trace_lost(void);

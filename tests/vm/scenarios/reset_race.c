@@ -15,6 +15,7 @@
 #include "scenario.h"
 #include "shim.h"
 #include "sriov.h"
+#include "trace.h"
 #include "vfio_irq.h"
 #include "vfio_user.h"
 
@@ -26,6 +27,8 @@
 #define SETTLE_MS 5000
 /* in which a gate that opens too early is seen open */
 #define QUIET_MS 300
+/* less than a user waits for a task that has the lock of its device, MDR_LET_GO_MS */
+#define LEAVE_MS 100
 
 static struct vfio_user user;
 static struct shim s, other;
@@ -92,6 +95,38 @@ SCENARIO(reset_race_host,
 	CHECK_NUMBER(s.group, "stats/drain_timeouts", 0);
 }
 
+/* Bus mastering shows that the hooks have succeeded: it is off until then. */
+static void check_recovered(void)
+{
+	check_whole(1);
+	CHECK_NUMBER(s.group, "stats/recoveries", 1);
+	CHECK_NUMBER(s.group, "stats/failures", 0);
+}
+
+SCENARIO(reset_race_error_here,
+	 "an error of the function itself before the hooks: the user leaves the gate at once")
+{
+	struct background reset = { .call = reset_user };
+	int64_t drain_ns;
+
+	REQUIRE_OK(shim_bind_test(&s, SINGLE, 0));
+	use("resume");
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	background_start(&reset);
+	REQUIRE(background_in(&reset, "mdr_hooks_call", SETTLE_MS), "it does not wait");
+	REQUIRE_OK(trace_start(NULL));
+	REQUIRE_OK(aer_inject(SINGLE, "DLP"));
+	background_ms(&reset, SETTLE_MS);
+	CHECK_OK(reset.ret);
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+	check_recovered();
+	trace_stop();
+	drain_ns = trace_longest_drain();
+	trace_end();
+	REQUIRE(drain_ns > 0, "no drain is traced: %jd", (intmax_t)drain_ns);
+	MEASURE_BOUND("drain_ms", drain_ns / NS_PER_MS, LEAVE_MS);
+}
+
 /* Two functions of one group, below two ports: an error of one is not told to the other. */
 static void use_below_two_ports(void)
 {
@@ -106,14 +141,6 @@ static void wait_for_host(void)
 {
 	REQUIRE(WAIT_FOR(klog_count("device recovery successful"), SETTLE_MS), "no recovery");
 	sleep_ms(QUIET_MS);
-}
-
-/* Bus mastering shows that the hooks have succeeded: it is off until then. */
-static void check_recovered(void)
-{
-	check_whole(1);
-	CHECK_NUMBER(s.group, "stats/recoveries", 1);
-	CHECK_NUMBER(s.group, "stats/failures", 0);
 }
 
 SCENARIO(reset_race_error_elsewhere,
