@@ -385,6 +385,9 @@ SCENARIO(unbinding_beside_askers,
 	uint64_t begin;
 	pid_t child;
 
+	/* 250 threads with 32768 descriptors held an unbind up for 5 s on the debug kernel */
+	if (patience > 1)
+		SKIP("this kernel checks itself, and is too slow for so many threads");
 	REQUIRE_OK(shim_make(&first, OTHER_PORT, 0, "resume"));
 	REQUIRE_OK(shim_make(&second, PORT, 0, "resume"));
 	REQUIRE_OK(vfio_user_open(&other, second.uuid));
