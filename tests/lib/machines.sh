@@ -58,12 +58,13 @@ idlest_cpu() {
 	echo "$chosen"
 }
 
-# take_cpu: this process, which becomes a machine whose clock counts instructions, stays on
-# one processor: one that no such machine has, else the idlest.
+# take_cpu: this process, which becomes a machine, stays on one processor: one that no such
+# machine has, else the idlest. No other process may hold the lock, or the processor counts
+# as taken for longer than the machine runs.
 #
-# The emulator's two threads must not run at once. Otherwise the thread that advances the
-# clock when the guest sleeps might do so before the other has counted the guest's last
-# instructions.
+# For a machine whose clock counts instructions, the emulator's two threads must not run at
+# once. Otherwise the thread that advances the clock when the guest sleeps might do so before
+# the other has counted the guest's last instructions.
 take_cpu() {
 	local cpu lock
 	for cpu in $(host_cpus); do

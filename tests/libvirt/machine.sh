@@ -8,11 +8,15 @@
 # examples of Documentation/libvirt.md. Each network function has a peer: another one
 # of this machine, on the same wire.
 #
-# Each machine runs on one CPU of this host. When a guest of the emulated CPU exits, QEMU
-# clears one of the CPU's interrupt requests with an instruction that is not atomic
-# (do_vmexit(), until QEMU 10.2), while another thread may set another request. That
+# Each machine runs on one CPU of this host (take_cpu). When a guest of the emulated CPU
+# exits, QEMU clears one of the CPU's interrupt requests with an instruction that is not
+# atomic (do_vmexit(), until QEMU 10.2), while another thread may set another request. That
 # request is lost. If it is the timer's, the CPU sleeps for good. On one CPU the two
 # instructions cannot overlap.
+#
+# Its clock is the host's. One that counts instructions was tried: at each PAUSE the emulator
+# leaves its inner loop, which takes 2 us, and a guest's kernel that waits busily for 0.1 s
+# executes millions of them.
 
 # machine_args DIR DISK IMAGE INSTALLED: prints QEMU's arguments, one a line. DISK is that of
 # the nvme.
@@ -66,16 +70,4 @@ machine_cmdline() {
 	# a slow machine, and nobody at its terminals
 	printf %s " systemd.default_timeout_start_sec=300 systemd.mask=getty.target systemd.mask=timers.target"
 	printf %s " systemd.condition_needs_update=no systemd.show_status=no"
-}
-
-# keep_to_one_cpu: of this host, one that no other machine of this run keeps to if there is
-# such a one. It is free again when the caller, a process of its own, has ended.
-keep_to_one_cpu() {
-	local cpu fd
-	for cpu in $(host_cpus); do
-		exec {fd}>"$work/cpu.$cpu"
-		if flock -n "$fd"; then break; fi
-		exec {fd}>&-
-	done
-	taskset -pc "$cpu" "$BASHPID" >/dev/null
 }
