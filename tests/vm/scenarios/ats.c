@@ -21,7 +21,7 @@
 #define IRQ_MS 2000
 #define SETTLE_MS 5000
 /* of a recovery or a reset that the tests' driver draws out */
-#define SLOW "600"
+#define SLOW "2400"
 
 /* PCI Express 6.0, 7.8.9 (ATS), and the header of extended capabilities, 7.6.3 */
 #define EXTENDED 0x100
