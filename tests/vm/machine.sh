@@ -8,7 +8,7 @@
 # firmware numbers the buses. The guest is told all of them on its command line and finds
 # the functions below. An error injected into a port hits all below it.
 
-# 00:1c.0 is free for a port of the bench.
+# 00:1c.0 is free, for a port of the bench.
 #
 # port id = its way in the guest, as the kernel writes it: BUS:DEVICE.FUNCTION of the
 # root port, then /DEVICE.FUNCTION for each bridge below

@@ -57,17 +57,16 @@ static noinline void mdr_fault_zap(struct mdr_device *device)
  * its own, which KVM and vfio look for afterwards; outside the gate; and with the lock of the
  * fault held, which keeps the device.
  */
-static __always_inline void mdr_fault_make_room(struct mdr_device *device)
+static __always_inline bool mdr_fault_lacks_room(struct mdr_device *device)
 {
-	if (unlikely(atomic_long_read(&device->entries_left) < 0))
-		mdr_fault_zap(device);
+	return unlikely(atomic_long_read(&device->entries_left) < 0);
 }
 
 /* A parent driver may have released the lock of the fault to retry. */
 static __always_inline void mdr_fault_count(struct mdr_device *device,
 					    vm_fault_t ret)
 {
-	if (ret & VM_FAULT_NOPAGE)
+	if (likely(ret & VM_FAULT_NOPAGE))
 		atomic_long_dec(&device->entries_left);
 }
 
@@ -224,7 +223,8 @@ mdr_device_fault(struct mdr_device *device,
 	vm_fault_t ret;
 	bool late;
 
-	mdr_fault_make_room(device);
+	if (mdr_fault_lacks_room(device))
+		mdr_fault_zap(device);
 	if (!mdr_gate_enter(device->gate, MDR_ENTRY_ACCESS, &entry))
 		return mdr_fault_closed(device, vmf, order);
 
@@ -238,6 +238,28 @@ mdr_device_fault(struct mdr_device *device,
 	return mdr_fault_done(vmf, ret);
 }
 
+/*
+ * What a fault seldom comes to looks up the device anew, so that other faults keep no
+ * register for it.
+ */
+static noinline void mdr_fault_zap_anew(struct vm_fault *vmf)
+{
+	mdr_fault_zap(mdr_device_of(vmf->vma));
+}
+
+static noinline vm_fault_t mdr_fault_enter_anew(struct vm_fault *vmf,
+						unsigned int order)
+{
+	struct mdr_device *device = mdr_device_of(vmf->vma);
+
+	return mdr_device_fault(device, device->core_vm_ops, vmf, order);
+}
+
+static noinline vm_fault_t mdr_fault_again_anew(struct vm_fault *vmf)
+{
+	return mdr_fault_again(mdr_device_of(vmf->vma), vmf);
+}
+
 static __always_inline vm_fault_t mdr_fault_any(struct vm_fault *vmf,
 						unsigned int order, bool huge)
 {
@@ -245,17 +267,16 @@ static __always_inline vm_fault_t mdr_fault_any(struct vm_fault *vmf,
 	struct mdr_gate_cpu *inside;
 	vm_fault_t ret;
 
-	mdr_fault_make_room(device);
+	if (mdr_fault_lacks_room(device))
+		mdr_fault_zap_anew(vmf);
 	if (!mdr_gate_try_enter(device->gate_cpus, MDR_ENTRY_ACCESS, &inside))
-		return mdr_device_fault(device, device->core_vm_ops, vmf,
-					order);
+		return mdr_fault_enter_anew(vmf, order);
 
 	ret = mdr_fault_inside(device->core_vm_ops, vmf, order, huge);
 	if (unlikely(mdr_gate_closed(device->gate)) &&
 	    mdr_fault_undo_late(vmf, order, ret)) {
 		mdr_gate_leave(inside, MDR_ENTRY_ACCESS);
-		/* looked up anew, so that no register is kept for it in other faults */
-		return mdr_fault_again(mdr_device_of(vmf->vma), vmf);
+		return mdr_fault_again_anew(vmf);
 	}
 	mdr_gate_leave(inside, MDR_ENTRY_ACCESS);
 	/* one that has failed may count; a huge one often falls back to another */
