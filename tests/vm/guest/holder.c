@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/io_uring.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -70,18 +71,37 @@ static void hide_in_ring(int fd)
 		"io_uring_register");
 }
 
+static void *keep_files(void *kept)
+{
+	REQUIRE(!unshare(CLONE_FILES), "unshare");
+	atomic_store((atomic_bool *)kept, true);
+	return wait_for_ever(NULL);
+}
+
+static void keep_in_thread(void)
+{
+	static atomic_bool kept;
+	pthread_t thread;
+
+	REQUIRE(!pthread_create(&thread, NULL, keep_files, &kept), "no thread");
+	REQUIRE(WAIT_FOR(atomic_load(&kept), OPEN_MS), "no descriptors of its own");
+}
+
 static void hold_on(enum grip grip, atomic_bool *ready)
 {
-	bool hidden = grip == GRIP_SOCKET || grip == GRIP_RING;
+	bool sent = grip == GRIP_SOCKET || grip == GRIP_SOCKET_THREAD;
+	bool hidden = sent || grip == GRIP_RING || grip == GRIP_OWN_FILES;
 	pthread_t thread;
 	int req;
 
 	REQUIRE(hidden || vfio_user_map(&user, VFIO_PCI_BAR0_REGION_INDEX), "mmap");
 	REQUIRE_OK(vfio_irq_enable(&user, VFIO_PCI_REQ_IRQ_INDEX, 1, &req));
-	if (grip == GRIP_SOCKET)
+	if (sent)
 		holder_hide(user.device);
 	if (grip == GRIP_RING)
 		hide_in_ring(user.device);
+	if (grip == GRIP_OWN_FILES)
+		keep_in_thread();
 	if (grip == GRIP_MAPPING || hidden)
 		close_files();
 	atomic_store(ready, true);
@@ -92,7 +112,7 @@ static void hold_on(enum grip grip, atomic_bool *ready)
 	}
 	if (grip == GRIP_READS)
 		read_for_ever(vfio_user_map(&user, VFIO_PCI_BAR0_REGION_INDEX));
-	if (grip == GRIP_THREAD) {
+	if (grip == GRIP_THREAD || grip == GRIP_SOCKET_THREAD) {
 		pthread_create(&thread, NULL, wait_for_ever, NULL);
 		pthread_exit(NULL);
 	}

@@ -15,6 +15,8 @@ enum grip {
 	GRIP_LEAVES,	/* closes when asked to */
 	GRIP_SOCKET,	/* the file in a socket that nobody reads, all others closed */
 	GRIP_RING,	/* the file in an io_uring, all others closed */
+	GRIP_OWN_FILES,	/* the file in descriptors that one of its threads has for itself */
+	GRIP_SOCKET_THREAD,	/* as in a socket, and the first thread has ended */
 };
 
 /* Starts a child; it has the device when this returns. */

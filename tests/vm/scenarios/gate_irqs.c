@@ -132,6 +132,38 @@ SCENARIO(gate_irqs_held, "SET_IRQS waits with a held device untouched, and is ma
 	mask_passes();
 }
 
+static int turn_off(const char *name)
+{
+	(void)name;
+	return vfio_irq_disable(&user, VFIO_PCI_MSIX_IRQ_INDEX);
+}
+
+SCENARIO(gate_irqs_turned_off_failed,
+	 "a user who turns its interrupts off in a recovery does not wait past its failure")
+{
+	struct background off = { .call = turn_off };
+	uint64_t failed_at;
+
+	REQUIRE_OK(shim_bind_test(&shim, ALONE_PORT, 0));
+	REQUIRE_OK(shim_create(&shim, "hold"));
+	REQUIRE_OK(shim_set(&shim, "stall_timeout_ms", "30000"));
+	REQUIRE_OK(shim_set(&shim, "recovery_timeout_ms", "1500"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	REQUIRE_OK(nic_user_start(&nic, &user, NIC_E1000E, VFIO_PCI_MSIX_IRQ_INDEX));
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	REQUIRE_OK(strike(&shim, ALONE_PORT, "DLP", "recovering"));
+	background_start(&off);
+	REQUIRE(WAIT_FOR(atomic_load(&off.task), IRQ_MS), "no thread");
+	sleep_ms(STAY_MS);
+	REQUIRE(!atomic_load(&off.done), "it does not wait: %d", off.ret);
+	REQUIRE(shim_wait(shim.group, "failed", OPEN_MS), "not failed");
+	failed_at = now_ms();
+	REQUIRE(WAIT_FOR(atomic_load(&off.done), OPEN_MS), "it waits on");
+	CHECK(off.ret == -EIO, "SET_IRQS gives %d", off.ret);
+	MEASURE_BOUND("waited_on_ms", now_ms() - failed_at, RESET_MS);
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+}
+
 SCENARIO(gate_irqs_turned_off,
 	 "a user takes MSI-X from a held device, resets it, and has INTx; without a wait")
 {

@@ -155,6 +155,36 @@ SCENARIO(killed_not_by_other_signals,
 	CHECK(w[0].value == status, "STATUS is %#x, was %#x", w[0].value, status);
 }
 
+SCENARIO(killed_handler_in_fault,
+	 "a signal's handler runs at once in a thread whose fault waits, and then the fault goes on")
+{
+	struct waiter w = { .u = &user, .kind = WAITER_LOAD, .region = BAR0, .off = NIC_STATUS };
+	struct sigaction action = { .sa_handler = catch };
+	uint64_t start, took;
+	uint32_t status;
+	struct shim s;
+
+	REQUIRE_OK(shim_make(&s, PORT, 0, "hold"));
+	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "30000"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	status = nic_status(&user);
+	REQUIRE(!sigaction(SIGUSR1, &action, NULL), "sigaction");
+	REQUIRE_OK(waiter_prepare(&w));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
+	REQUIRE_OK(waiter_start(&w));
+	REQUIRE(waiter_waits(&w, SETTLE_MS), "it does not wait");
+	start = now_ns();
+	pthread_kill(w.thread, SIGUSR1);
+	CHECK(WAIT_FOR(atomic_load(&caught), SETTLE_MS), "the handler does not run");
+	took = (now_ns() - start) / NS_PER_MS;
+	CHECK(waiter_waits(&w, SETTLE_MS) && !atomic_load(&w.done), "it does not wait again");
+	REQUIRE_OK(vfio_user_reset(&user));
+	CHECK(waiter_ended(&w, SETTLE_MS), "it does not end");
+	CHECK(!w.error && w.value == status, "STATUS is %#x, was %#x, error %d", w.value, status,
+	      w.error);
+	MEASURE_BOUND("handler_ms", took, AT_ONCE_MS);
+}
+
 SCENARIO(killed_in_long_read, "SIGKILL ends a read of all of a large BAR at once")
 {
 	uint64_t size, start;

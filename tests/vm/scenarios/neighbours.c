@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "access_log.h"
+#include "aer_thread.h"
 #include "background.h"
 #include "clock.h"
 #include "hot_reset.h"
@@ -342,6 +343,28 @@ SCENARIO(neighbour_wants_reset,
 	if (scratch)
 		CHECK_OK(nic_user_raise(&nic, SETTLE_MS));
 	MEASURE("was_reset", "%d", !scratch);
+}
+
+SCENARIO(neighbour_reset_counts,
+	 "a reset that a neighbour wanted counts for the breaker of what the host resets with it")
+{
+	struct shim s, next;
+	bool counts;
+
+	REQUIRE_OK(shim_make(&next, PORT, 0, "resume"));
+	REQUIRE_OK(shim_set(&next, "nonfatal_action", "reset"));
+	REQUIRE_OK(shim_make(&s, PORT, 1, "resume"));
+	REQUIRE_OK(shim_set(&s, "breaker_max", "1"));
+	REQUIRE_OK(shim_set(&s, "breaker_window_ms", "600000"));
+	/* 7.3 resets the bus, 6.12 nothing */
+	counts = shim_test_gives_up();
+	for (int i = 0; i < 2; i++) {
+		REQUIRE_OK(strike(&next, PORT, "POISON_TLP", "open"));
+		REQUIRE(aer_wait_idle(SETTLE_MS), "the host is not done");
+		CHECK(shim_wait(s.group, i && counts ? "failed" : "open", SETTLE_MS),
+		      "wrong after error %d", i + 1);
+	}
+	MEASURE("counted", "%d", counts);
 }
 
 static int close_other(const char *name)

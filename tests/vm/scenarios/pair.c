@@ -285,11 +285,16 @@ SCENARIO(pair_error_in_hot_reset,
 
 static void reset_in_hot_reset(void)
 {
+	char cause[32];
+
 	hot_reset_against(reset_second);
 	check_back(false);
 	check_masters();
 	CHECK_NUMBER(s[0].group, "stats/host_resets", 1);
 	CHECK_NUMBER(s[0].group, "event", 0);
+	/* it does not hide in the user's */
+	shim_status(s[0].group, "cause", cause, sizeof(cause));
+	CHECK(!strcmp(cause, "host_reset"), "the cause is %s", cause);
 }
 
 SCENARIO(pair_reset_in_hot_reset,

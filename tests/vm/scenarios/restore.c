@@ -506,3 +506,27 @@ SCENARIO(restore_command_in_part,
 	}
 	MEASURE("writes", "%zu", sizeof(parts) / sizeof(parts[0]));
 }
+
+SCENARIO(restore_written_from_before,
+	 "a register that a write of eight bytes ends in is restored as written")
+{
+	uint8_t bytes[8] __attribute__((aligned(8)));
+	unsigned int at, before;
+
+	REQUIRE_OK(shim_make(&shim, "rp_igb2", 0, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	/* its second byte is the last that is written */
+	at = find_cap(CAP_EXPRESS) + EXP_DEVCTL2 + 1;
+	for (unsigned int i = 0; i < 2; i++) {
+		for (unsigned int n = 0; n < 8; n++)
+			bytes[n] = vfio_user_read(&user, VFIO_CONFIG, at - 7 + n, 1);
+		bytes[7] ^= EXP_DEVCTL2_PREFIX >> 8;
+		REQUIRE(vfio_user_pwrite(&user, VFIO_CONFIG, bytes, 8, at - 7) == 8, "pwrite: %m");
+		before = pci_config_read(shim.addr, at, 1);
+		REQUIRE(before == bytes[7], "the host reads %#x, written was %#x", before,
+			bytes[7]);
+		REQUIRE_OK(strike(&shim, "rp_igb2", "DLP", "open"));
+		CHECK(pci_config_read(shim.addr, at, 1) == before, "it is %#x, was %#x",
+		      pci_config_read(shim.addr, at, 1), before);
+	}
+}

@@ -91,6 +91,12 @@ SCENARIO(revoke_finds_socket, "revoke=kill: a user whose file is in a socket onl
 	kill_hidden(GRIP_SOCKET);
 }
 
+SCENARIO(revoke_finds_socket_thread,
+	 "revoke=kill: likewise if the first thread of its process has ended")
+{
+	kill_hidden(GRIP_SOCKET_THREAD);
+}
+
 SCENARIO(revoke_finds_ring, "revoke=kill: a user whose file is in an io_uring only is found")
 {
 	kill_hidden(GRIP_RING);
@@ -114,6 +120,12 @@ SCENARIO(revoke_spares_opener,
 	 "revoke=kill: a process that opened the device for another one is spared, its user is not")
 {
 	kill_inherited(GRIP_FILE);
+}
+
+SCENARIO(revoke_finds_own_files,
+	 "revoke=kill: a user whose file is in the descriptors of one of its threads is found")
+{
+	kill_inherited(GRIP_OWN_FILES);
 }
 
 SCENARIO(revoke_spares_opener_of_hidden,

@@ -312,6 +312,7 @@ SCENARIO(vendor_hook_after_reset,
 	vfio_user_close(&user);
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
 	check_hooked(&user, "another open");
+	CHECK(!(pci_command(s.addr) & 0x4), "a new user has the bus mastering of the one before");
 	/* one that nobody has open */
 	vfio_user_close(&user);
 	restores = shim_vendor_count("restores");
@@ -510,6 +511,26 @@ SCENARIO(vendor_mmap,
 	CHECK(shim_vendor_count("mappings") == 0, "%ld are not closed",
 	      shim_vendor_count("mappings"));
 	check_gated(&s);
+}
+
+/* more than a device may have at a time */
+#define MANY_MAPPINGS 9000
+
+SCENARIO(vendor_mmap_often, "a parent driver's region can be mapped and unmapped without an end")
+{
+	struct shim s;
+	int n;
+
+	start(&s, "resume");
+	for (n = 0; n < MANY_MAPPINGS; n++) {
+		user.regions[OWN].map = (void *)map_page(GOOD, MAP_SHARED);
+		if (!user.regions[OWN].map)
+			break;
+		vfio_user_unmap(&user, OWN);
+	}
+	CHECK(n == MANY_MAPPINGS, "mapping %d: %m", n);
+	CHECK(shim_vendor_count("mappings") == 0, "%ld are not closed",
+	      shim_vendor_count("mappings"));
 }
 
 SCENARIO(vendor_mmap_held,
