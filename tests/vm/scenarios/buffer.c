@@ -116,6 +116,28 @@ static void check_not_delayed(const struct shim *s)
 	MEASURE_BOUND("recovery_ms", ms, HOST_MS);
 }
 
+SCENARIO(buffer_ends_in_an_access,
+	 "a write whose buffer ends within eight bytes of the device: these are not cut in two")
+{
+	volatile uint32_t *watch;
+	struct shim s;
+	char *map;
+
+	REQUIRE_OK(shim_make(&s, SHM_PORT, 0, "resume"));
+	REQUIRE_OK(vfio_user_open(&shm, s.uuid));
+	watch = shm_watch();
+	REQUIRE(watch, "no second view of the memory");
+	map = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	REQUIRE(map != MAP_FAILED, "no memory");
+	memset(map, 0xa5, 2 * PAGE);
+	REQUIRE(!mprotect(map + PAGE, PAGE, PROT_NONE), "mprotect");
+	for (int i = 0; i < 4; i++)
+		watch[i] = 0;
+	CHECK_ERRNO(vfio_user_pwrite(&shm, SHM_REGION, map + PAGE - 12, 16, 0), EFAULT);
+	for (int i = 0; i < 4; i++)
+		CHECK(watch[i] == (i < 2 ? 0xa5a5a5a5 : 0), "word %d is %#x", i, watch[i]);
+}
+
 SCENARIO(buffer_in_own_bar,
 	 "pread and pwrite with a buffer in a BAR of the group that closes: no hang, no delay")
 {

@@ -223,6 +223,29 @@ SCENARIO(withheld_long,
 	}
 }
 
+SCENARIO(withheld_config_dead,
+	 "the gate dies in the middle of a read of config space: the rest is ones, not the start")
+{
+	struct call c = {
+		.name = "pread", .region = VFIO_CONFIG, .len = 256, .before = 128,
+	};
+	uint32_t id;
+
+	REQUIRE_OK(shim_make(&shim, NIC_PORT, 0, "hold"));
+	REQUIRE_OK(shim_set(&shim, "stall_timeout_ms", "100"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	id = vfio_user_read(&user, VFIO_CONFIG, 0, 4);
+	call_start(&c);
+	REQUIRE_OK(strike(&shim, NIC_PORT, "DLP", "holding"));
+	sleep_ms(STAY_MS);
+	call_finish(&c);
+	CHECK(!memcmp((char *)c.slow.page - c.before, &id, sizeof(id)), "it does not begin with %#x",
+	      id);
+	for (unsigned int i = 0; i < c.len - c.before; i++)
+		CHECK(((uint8_t *)c.slow.page)[i] == 0xff, "byte %zu is no ones", c.before + i);
+	REQUIRE_OK(vfio_user_reset(&user));
+}
+
 SCENARIO(withheld_by_device,
 	 "a gate that closes while a slow device is read waits for one access of it, not for more")
 {
