@@ -95,7 +95,9 @@ static void hold_on(enum grip grip, atomic_bool *ready)
 	int req;
 
 	REQUIRE(hidden || vfio_user_map(&user, VFIO_PCI_BAR0_REGION_INDEX), "mmap");
-	REQUIRE_OK(vfio_irq_enable(&user, VFIO_PCI_REQ_IRQ_INDEX, 1, &req));
+	/* a call of its own would tell that it is a user */
+	if (grip != GRIP_OWN_FILES)
+		REQUIRE_OK(vfio_irq_enable(&user, VFIO_PCI_REQ_IRQ_INDEX, 1, &req));
 	if (sent)
 		holder_hide(user.device);
 	if (grip == GRIP_RING)
@@ -153,7 +155,8 @@ pid_t holder_inherit(enum grip grip, struct vfio_user *parent)
 		user = *parent;
 		if (user.space == &parent->own)
 			user.space = &user.own;
-		REQUIRE_OK(vfio_user_learn(&user));
+		if (grip != GRIP_OWN_FILES)
+			REQUIRE_OK(vfio_user_learn(&user));
 		hold_on(grip, ready);
 	}
 	return wait_ready(pid, ready);

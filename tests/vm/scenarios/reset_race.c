@@ -5,6 +5,7 @@
  * another function of the group takes over.
  */
 #include <stdatomic.h>
+#include <string.h>
 
 #include "background.h"
 #include "clock.h"
@@ -73,6 +74,7 @@ SCENARIO(reset_race_host,
 	 "the host's reset gets the device before the hooks of the user's: it calls them, no event")
 {
 	struct background reset = { .call = reset_user }, by_host = { .call = reset_host };
+	char cause[32];
 
 	REQUIRE_OK(shim_bind_test(&s, SINGLE, 0));
 	use("resume");
@@ -93,6 +95,9 @@ SCENARIO(reset_race_host,
 	CHECK_NUMBER(s.group, "event", 0);
 	CHECK_NUMBER(s.group, "stats/host_resets", 1);
 	CHECK_NUMBER(s.group, "stats/drain_timeouts", 0);
+	/* it does not hide in the user's */
+	shim_status(s.group, "cause", cause, sizeof(cause));
+	CHECK(!strcmp(cause, "host_reset"), "the cause is %s", cause);
 }
 
 /* Bus mastering shows that the hooks have succeeded: it is off until then. */
