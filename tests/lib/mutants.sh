@@ -75,7 +75,8 @@ mutants_end() {
 	mkdir "$mutants/same"
 	cp "$1" "$mutants/same"
 	echo "${1##*/}: unchanged" >"$mutants/same/change"
-	judge "$mutants/same" "${1##*/}" "${@:2}"
+	judge "$mutants/same" "${1##*/}" "${@:2}" &
+	wait
 	ok=ok
 	[ "$(cat "$mutants/same/verdict")" = survived ] || ok="not ok"
 	echo "$ok - mutants: an unchanged copy passes"
