@@ -156,7 +156,7 @@ SCENARIO(killed_not_by_other_signals,
 }
 
 SCENARIO(killed_handler_in_fault,
-	 "a signal's handler runs at once in a thread whose fault waits, and then the fault goes on")
+	 "a signal's handler runs at once in a thread whose fault waits, then the fault goes on")
 {
 	struct waiter w = { .u = &user, .kind = WAITER_LOAD, .region = BAR0, .off = NIC_STATUS };
 	struct sigaction action = { .sa_handler = catch };

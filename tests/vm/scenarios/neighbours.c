@@ -310,6 +310,35 @@ SCENARIO(neighbour_error_in_hot_reset,
 	}
 }
 
+SCENARIO(neighbour_hot_reset_slow,
+	 "a hot reset waits for a slow function of another group, which is whole afterwards")
+{
+	struct vfio_user *users[] = { &user, &other };
+	uint32_t status[2];
+	struct shim s[2];
+	uint64_t begin;
+
+	for (int i = 0; i < 2; i++) {
+		REQUIRE_OK(shim_make(&s[i], PORT, i, "resume"));
+		REQUIRE_OK(vfio_user_open_in(users[i], s[i].uuid, i ? user.space : NULL));
+		REQUIRE_OK(vfio_user_bus_master(users[i], true));
+		status[i] = nic_status(users[i]);
+	}
+	REQUIRE(s[0].group != s[1].group, "both are in group %d", s[0].group);
+	REQUIRE_OK(slow_function(s[1].addr, "ones", SLOW_MS));
+	begin = now_ms();
+	CHECK_OK(hot_reset(&user));
+	CHECK(now_ms() - begin >= SLOW_MS, "it waits for nobody");
+	for (int i = 0; i < 2; i++) {
+		CHECK(shim_is(s[i].group, "open"), "%d is not open", i);
+		CHECK(vfio_user_read(users[i], BAR0, NIC_STATUS, 4) == status[i],
+		      "%d: STATUS changed", i);
+		CHECK((pci_command(s[i].addr) & 0x6) == 0x6, "%d: COMMAND is %#x", i,
+		      pci_command(s[i].addr));
+		CHECK_NUMBER(s[i].group, "stats/failures", 0);
+	}
+}
+
 SCENARIO(neighbour_wants_reset,
 	 "a neighbour wants a reset after a non-fatal error, the host makes none: ours is let be")
 {

@@ -239,8 +239,8 @@ SCENARIO(withheld_config_dead,
 	REQUIRE_OK(strike(&shim, NIC_PORT, "DLP", "holding"));
 	sleep_ms(STAY_MS);
 	call_finish(&c);
-	CHECK(!memcmp((char *)c.slow.page - c.before, &id, sizeof(id)), "it does not begin with %#x",
-	      id);
+	CHECK(!memcmp((char *)c.slow.page - c.before, &id, sizeof(id)),
+	      "it does not begin with %#x", id);
 	for (unsigned int i = 0; i < c.len - c.before; i++)
 		CHECK(((uint8_t *)c.slow.page)[i] == 0xff, "byte %zu is no ones", c.before + i);
 	REQUIRE_OK(vfio_user_reset(&user));
