@@ -15,9 +15,29 @@
 #include <linux/string.h>
 
 #define PLANT_SIZE 100
+/* more than SLUB keeps in the sheaves of a cache */
+#define PLANT_CHURN 4096
 
 static DEFINE_MUTEX(plant_first);
 static DEFINE_MUTEX(plant_second);
+
+/*
+ * SLUB leaves the pointer of what it allocates in its sheaf (since 6.18), where kmemleak finds
+ * it. What is allocated and freed afterwards takes its place.
+ */
+static void plant_churn(void)
+{
+	void **others = kcalloc(PLANT_CHURN, sizeof(*others), GFP_KERNEL);
+	unsigned int i;
+
+	if (!others)
+		return;
+	for (i = 0; i < PLANT_CHURN; i++)
+		others[i] = kmalloc(PLANT_SIZE, GFP_KERNEL);
+	for (i = 0; i < PLANT_CHURN; i++)
+		kfree(others[i]);
+	kfree(others);
+}
 
 /* Several: a stale word in a register or on a stack can hide one. */
 static void plant_leak(void)
@@ -30,6 +50,7 @@ static void plant_leak(void)
 		if (memory)
 			memset(memory, 0x5a, PLANT_SIZE);
 	}
+	plant_churn();
 }
 
 static void plant_use(void)
