@@ -118,6 +118,19 @@ static void catch(int number)
 	caught++;
 }
 
+/* A user of a type that holds, who has a handler for SIGUSR1. Returns STATUS. */
+static uint32_t use_with_handler(struct shim *s)
+{
+	/* without SA_RESTART: a call that a signal ends is EINTR */
+	struct sigaction action = { .sa_handler = catch };
+
+	REQUIRE_OK(shim_make(s, PORT, 0, "hold"));
+	REQUIRE_OK(shim_set(s, "stall_timeout_ms", "30000"));
+	REQUIRE_OK(vfio_user_open(&user, s->uuid));
+	REQUIRE(!sigaction(SIGUSR1, &action, NULL), "sigaction");
+	return nic_status(&user);
+}
+
 SCENARIO(killed_not_by_other_signals,
 	 "a signal with a handler does not end a wait: pread, pwrite and an ioctl go on after it")
 {
@@ -126,16 +139,9 @@ SCENARIO(killed_not_by_other_signals,
 		{ .kind = WAITER_PWRITE, .region = BAR0, .off = NIC_SCRATCH, .value = 1 },
 		{ .kind = WAITER_IOCTL },
 	};
-	/* without SA_RESTART: a call that a signal ends is EINTR */
-	struct sigaction action = { .sa_handler = catch };
-	uint32_t status;
 	struct shim s;
+	uint32_t status = use_with_handler(&s);
 
-	REQUIRE_OK(shim_make(&s, PORT, 0, "hold"));
-	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "30000"));
-	REQUIRE_OK(vfio_user_open(&user, s.uuid));
-	status = nic_status(&user);
-	REQUIRE(!sigaction(SIGUSR1, &action, NULL), "sigaction");
 	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
 	for (int i = 0; i < 3; i++) {
 		w[i].u = &user;
@@ -159,16 +165,10 @@ SCENARIO(killed_handler_in_fault,
 	 "a signal's handler runs at once in a thread whose fault waits, then the fault goes on")
 {
 	struct waiter w = { .u = &user, .kind = WAITER_LOAD, .region = BAR0, .off = NIC_STATUS };
-	struct sigaction action = { .sa_handler = catch };
-	uint64_t start, took;
-	uint32_t status;
 	struct shim s;
+	uint32_t status = use_with_handler(&s);
+	uint64_t start, took;
 
-	REQUIRE_OK(shim_make(&s, PORT, 0, "hold"));
-	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "30000"));
-	REQUIRE_OK(vfio_user_open(&user, s.uuid));
-	status = nic_status(&user);
-	REQUIRE(!sigaction(SIGUSR1, &action, NULL), "sigaction");
 	REQUIRE_OK(waiter_prepare(&w));
 	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
 	REQUIRE_OK(waiter_start(&w));
