@@ -14,6 +14,7 @@ help:
 	@echo 'make check-debug-some    those of them that need it most'
 	@echo 'make doc-scenarios       writes Documentation/scenarios.md from the sources of the scenarios'
 	@echo 'make bench               what the shim costs beside vfio-pci, by counting instructions'
+	@echo 'make coverage            which lines of the driver no scenario comes to'
 	@echo 'make soak                users, errors and an administrator as a seed says; SEED=1 COUNT=200 unless told'
 	@echo 'make tools               the programs, for this machine, in build/tools'
 	@echo 'make install             programs, profiles and the DKMS tree; DESTDIR=, prefix=/usr; make uninstall'
@@ -60,6 +61,9 @@ demo: modules
 bench: modules
 	@tests/bench/run
 
+coverage: modules
+	@tests/coverage/run
+
 soak: modules
 	@tests/soak/run $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) --shrink
 
@@ -77,4 +81,4 @@ clean:
 	rm -rf build
 
 .PHONY: help lab lab-debug modules check $(PARTS:%=check-%) check-debug check-debug-some \
-	check-mutants-debug demo bench soak clean doc-scenarios tools install uninstall dkms deb release
+	check-mutants-debug demo bench coverage soak clean doc-scenarios tools install uninstall dkms deb release
