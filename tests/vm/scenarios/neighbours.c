@@ -339,6 +339,28 @@ SCENARIO(neighbour_hot_reset_slow,
 	}
 }
 
+SCENARIO(neighbour_hot_reset_silent,
+	 "a function of another group that was silent before a hot reset is not waited for")
+{
+	struct vfio_user *users[] = { &user, &other };
+	struct shim s[2];
+	uint32_t status;
+
+	for (int i = 0; i < 2; i++) {
+		REQUIRE_OK(shim_make(&s[i], PORT, i, "resume"));
+		REQUIRE_OK(vfio_user_open_in(users[i], s[i].uuid, i ? user.space : NULL));
+	}
+	status = nic_status(&user);
+	REQUIRE_OK(slow_function(s[1].addr, "now", 600000));
+	CHECK_OK(hot_reset(&user));
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+	for (int i = 0; i < 2; i++) {
+		CHECK(shim_is(s[i].group, "open"), "%d is not open", i);
+		CHECK_NUMBER(s[i].group, "stats/failures", 0);
+	}
+	slow_end();
+}
+
 SCENARIO(neighbour_wants_reset,
 	 "a neighbour wants a reset after a non-fatal error, the host makes none: ours is let be")
 {
