@@ -21,10 +21,10 @@
 
 /* Not seen to be found yet, so run does not plant them: no claim is made of these. */
 #define BUG_STALE_ACK		2	/* an acknowledgement of any event counts */
-#define BUG_HOST_LOSES		4	/* a host callback leaves the own attempt its permission */
+#define BUG_HOST_LOSES		4	/* a host callback leaves the shim's own attempt its permission */
 #define BUG_TOLD_TWICE		5	/* a function that is told twice does not end a walk */
 #define BUG_SIBLING		9	/* a function that leaves starts no worker */
-#define BUG_HOST_WAITS		11	/* the own attempt waits for a device lock and nothing else */
+#define BUG_HOST_WAITS		11	/* the shim's own attempt waits for a device lock and nothing else */
 #define BUG_PENDING		12	/* the end of a recovery waits for no other function */
 #define BUG_OLD_LOOK		18	/* what the worker saw of an earlier event counts */
 #define BUG_ACK_TOUCHED		22	/* what the host reset stays so when the gate opens */

@@ -212,7 +212,7 @@ SCENARIO(soak_seed, "whatever users, administrator and errors do, what is promis
 	REQUIRE_OK(sysfs_write("120", "/proc/sys/kernel/hung_task_timeout_secs"));
 
 	actor_add("errors", striker_run);
-	actor_add("operator", operator_run);
+	actor_add("administrator", operator_run);
 	do {
 		run_round();
 	} while (!atomic_load(&soak->failed_step) && atomic_load(&soak->step) < soak->count);

@@ -211,7 +211,7 @@ static void left_alone(void **state)
 	assert_int_equal(in(PHASE_ERROR, PRESENCE_UNKNOWN, GROUP_GONE, 0), VERDICT_FORGET);
 }
 
-/* An eviction that nobody saw: the event's type, or a time-out, tells of it. */
+/* An eviction that nobody saw: the event's type, or a timeout, tells of it. */
 static void unseen(void **state)
 {
 	(void)state;

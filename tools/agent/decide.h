@@ -27,7 +27,7 @@ enum presence {
 /* What else matters, one bit each. */
 enum condition {
 	IF_NEW = 1 << 0,	/* the group has an event that the record has not */
-	IF_HOLD = 1 << 1,	/* the group's policy */
+	IF_HOLD = 1 << 1,	/* the group's type */
 	IF_EVICT = 1 << 2,
 	IF_TOLD = 1 << 3,	/* the guest was told of this event */
 	IF_ROUTE = 1 << 4,	/* the guest can be told */

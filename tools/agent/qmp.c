@@ -83,7 +83,7 @@ static void *run_reader(void *arg)
  * The worker
  */
 
-/* The reply to the latest request, to be put; NULL after a time-out. */
+/* The reply to the latest request, to be put; NULL after a timeout. */
 static struct json_object *wait_reply(struct qmp *qmp)
 {
 	int64_t end = now_ms() + REPLY_MS;

@@ -11,8 +11,8 @@
 #define VERSION_SIZE	64
 
 /*
- * Whether the module below this root of sysfs has another version than ours; it
- * goes to found, "unknown" for a module without one. No module is no other.
+ * Does the module below this root of sysfs have another version than ours? Stores it in
+ * found ("unknown" if the module has none). False if no module is loaded.
  */
 bool version_differs(const char *sysfs, char found[VERSION_SIZE]);
 

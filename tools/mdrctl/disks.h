@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * disks: those of a function that the host itself uses. To take the function from its
- * driver would be to pull them out.
+ * disks: those of a function that the host itself uses. Unbinding the function would
+ * remove them.
  */
 #ifndef MDRCTL_DISKS_H
 #define MDRCTL_DISKS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * users: who loses a function if its driver does.
+ * users: the processes that lose a function when its driver is unbound.
  */
 #ifndef MDRCTL_USERS_H
 #define MDRCTL_USERS_H

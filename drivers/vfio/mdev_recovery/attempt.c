@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The own attempt, and the wait before it. The shim waits for functions that are
+ * The shim's own attempt, and the wait before it. The shim waits for functions that are
  * slow after the host's reset. It resets functions that the host did not reset, or
  * that the host's reset did not bring back. mdr_group_finish() comes here when the
  * host is done with a group, and so does a write to recover.
@@ -99,7 +99,7 @@ static int mdr_restore_look(struct mdr_function *function, bool reset_is_sure)
 	ret = mdr_restore_again(function);
 	if (!ret)
 		mdr_attempt_proven(function);
-	/* -ECANCELED from a hook does not mean that the host is at work */
+	/* as in mdr_restore_configure() */
 	return ret == -ECANCELED ? -EIO : ret;
 }
 
@@ -305,7 +305,6 @@ static int mdr_attempt_reset_one(struct mdr_group *group, struct pci_dev *pdev)
 	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_DEVICE_LOCK_MS);
 	int ret;
 
-	/* its user may have put it, and the ports above, into low power */
 	pm_runtime_get_sync(&pdev->dev);
 	do {
 		ret = mdr_attempt_reset_try(group, pdev);
@@ -404,9 +403,8 @@ static bool mdr_attempt_owns_vfs(struct mdr_group *group, struct pci_dev *pf)
 /*
  * Does a reset below this bridge hit only functions of this group, or of groups
  * without a user? This must not take mdr_registry_lock or device locks: a task that
- * unbinds a function holds them while it waits for this one. Nor pci_bus_sem, which
- * for_each_pci_dev() does not take: the AER thread holds it while it waits for
- * device locks.
+ * unbinds a function holds them while it waits for this one. Nor pci_bus_sem, see
+ * mdr_blockers_walk().
  */
 static bool mdr_attempt_owns_below(struct mdr_group *group,
 				   struct pci_dev *bridge)

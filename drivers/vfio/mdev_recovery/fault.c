@@ -96,8 +96,8 @@ static vm_fault_t mdr_fault_wait(struct mdr_device *device,
 
 /*
  * The gate has changed during a fault, and the entry that it inserted is removed. KVM and
- * vfio look for that entry, and take it for an error if there is none: so let them make
- * the fault again. One that cannot be is made again by the processor.
+ * vfio look for that entry, and take it for an error if there is none. Ask them to retry the
+ * fault. If no retry is allowed, the CPU will fault again.
  */
 static noinline vm_fault_t mdr_fault_again(struct mdr_device *device,
 					   struct vm_fault *vmf)
@@ -239,8 +239,8 @@ mdr_device_fault(struct mdr_device *device,
 }
 
 /*
- * What a fault seldom comes to looks up the device anew, so that other faults keep no
- * register for it.
+ * Slow paths look the device up again, so that the fast path need not keep it in a
+ * register.
  */
 static noinline void mdr_fault_zap_anew(struct vm_fault *vmf)
 {
@@ -301,7 +301,7 @@ int mdr_device_add_vma(struct mdr_device *device)
 	return -ENOMEM;
 }
 
-/* Of copies that are in their mm before they are opened there are only those of fork(). */
+/* Only fork() links a copy into its mm before calling ->open(). */
 static bool mdr_vma_is_forked(struct vm_area_struct *vma)
 {
 	return vma->vm_mm != current->mm &&

@@ -68,7 +68,7 @@ static struct mdr_device *mdr_group_next_unsynced(struct mdr_group *group)
 	return NULL;
 }
 
-/* Done with a device; who waits for that takes the lock before it frees the device. */
+/* Release a device. A waiter takes group->lock before it frees the device. */
 static void mdr_group_synced(struct mdr_group *group, struct mdr_device *device)
 {
 	guard(mutex)(&group->lock);

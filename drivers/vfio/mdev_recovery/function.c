@@ -159,7 +159,7 @@ static void mdr_function_unpublish(struct mdr_function *function)
  * this last in the parent driver's probe: user space can use the function
  * before this returns.
  *
- * Context: a PCI driver's probe, with the device lock of @pdev held. May sleep.
+ * Context: probe of a PCI driver; may sleep.
  * Return: 0; -EINVAL for a bridge, for a parent driver without
  * driver_managed_dma, or for incomplete @ops; -ENODEV if the function is in no
  * IOMMU group or does not answer; -EIO if its config space is lost; -EAGAIN while the
@@ -228,7 +228,7 @@ EXPORT_SYMBOL_GPL(mdr_register_function);
  *
  * Waits until the user of its mdev, if any, has closed the device.
  *
- * Context: a PCI driver's remove, device lock of @pdev held. May sleep.
+ * Context: remove of a PCI driver; may sleep.
  */
 void mdr_unregister_function(struct pci_dev *pdev)
 {

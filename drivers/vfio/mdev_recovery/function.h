@@ -56,15 +56,16 @@ struct mdr_walk {
 };
 
 /**
- * struct mdr_function_error - what the latest error means to a function
- * @frozen: the link was frozen; device lock
- * @needs_reset: the function voted for a reset; device lock
- * @was_blank: blank before the error, so a reset would not show; device lock
+ * struct mdr_function_error - what a function has learnt since the latest error_detected()
+ * @frozen: the link was frozen
+ * @needs_reset: the function voted for a reset
+ * @was_blank: blank before the error, so a reset would not show
  * @was_reset: the host provably reset the function; group->lock
  * @reset_due: the function voted for a reset and the host made none, so the
  *	worker has to make it; group->lock
  *
- * Zeroed by every error_detected(), with both locks held.
+ * The first three are written with both the device lock and group->lock held, so either one
+ * allows reading them. A reset from outside that lost the function zeroes all five.
  */
 struct mdr_function_error {
 	bool frozen;
@@ -81,17 +82,21 @@ struct mdr_function_error {
 #define MDR_WALKERS 4
 
 /**
- * struct mdr_function_restore - what a function still needs; device lock
+ * struct mdr_function_restore - what a function still needs
  * @blank: a reset was coming or came, and no restore has succeeded since
  * @configured: config space and the parent driver's part are restored, but the
- *	device is not ready yet
+ *	device is not ready yet; device lock
  * @hooks_due: the function was reset outside of a recovery, and the parent
- *	driver's hooks have not succeeded since. Close sets it without the lock.
- * @was_master: bus mastering was on when that reset ended; close clears it
- *	with @hooks_due
- * @was_silent: it did not answer when its user's latest reset began
- * @unchecked: its user's reset is over, and the task that made it has not looked yet
- *	whether it is whole; if @blank, it never will, and the function may be whole
+ *	driver's hooks have not succeeded since. Device lock; close sets it without.
+ * @was_master: bus mastering was on when that reset ended. Device lock; close clears it
+ *	without.
+ * @was_silent: it did not answer when its user's latest reset began; device lock
+ * @unchecked: a user's reset has ended, but its task has not verified the function. With
+ *	@blank: it never will, and the function may be whole.
+ *
+ * @blank and @unchecked are written with the device lock; by mdr_function_leave_reset() with
+ * group->lock, not always with the device lock; and by a hot reset with neither, while it
+ * holds the gate exclusively. Only a holder of the device lock clears @blank.
  *
  * Readers without the lock use READ_ONCE(); a stale value only costs them another
  * look.
@@ -107,12 +112,15 @@ struct mdr_function_restore {
 
 /**
  * struct mdr_function_host_reset - a reset that the PCI core makes
- * @inside: it is not from outside, but by a task that is alone inside the gate; device lock
- * @by_user: it is one of those, a user's; group->lock
- * @counted: mdr_group_reset_begin() accepted it, so it has to be ended; group->lock
- * @waits: it began in a recovery, which waits for it; group->lock
+ * @inside: made by a task that holds the gate exclusively; otherwise it is one from outside.
+ *	Device lock
+ * @by_user: such a reset, requested by a user
+ * @counted: mdr_group_reset_begin() accepted it, so it has to be ended
+ * @waits: it began in a recovery, which waits for it
  *
- * Set by reset_prepare(); reset_done() clears the latter three.
+ * Set by reset_prepare(); reset_done() clears the latter three. These are written with both
+ * the device lock and group->lock held, and read with group->lock; @counted also without a
+ * lock by a hot reset, for which a stale value only costs another look.
  */
 struct mdr_function_host_reset {
 	bool inside;

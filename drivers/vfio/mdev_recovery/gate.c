@@ -176,9 +176,9 @@ void mdr_gate_exit_exclusive(struct mdr_gate_entry *entry)
  * @closed_at: when the gate closed
  * @cpu: the first CPU on which somebody may be inside, by kind
  *
- * A closed gate lets nobody in, so a count that was empty once stays empty. Users who
- * try and fail raise it for a moment. If all counts had to be empty in the same round,
- * many such users would look like one who stays.
+ * A closed gate lets nobody in, so a count that was empty once stays empty. Failed entries
+ * raise it for a moment. If all counts had to be empty in the same round, many such entries
+ * would look like a user that stays inside.
  */
 struct mdr_gate_look {
 	u64 closed_at;

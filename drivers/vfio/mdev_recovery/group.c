@@ -10,10 +10,9 @@
 #include "group.h"
 
 /*
- * group->lock for a reader that anybody may be. The host must not wait for a task that
- * nobody lets run, nor behind many: so this one is not preempted with the lock held, and
- * tries for it without queueing. Nothing may sleep under it. A kernel with PREEMPT_RT
- * lends the holder the priority of whoever waits.
+ * Take group->lock for an unprivileged reader. Preemption is off and the lock is polled, so
+ * that a starved reader, or many readers, cannot delay the host. Nothing may sleep under it.
+ * With PREEMPT_RT a mutex has priority inheritance, and is just taken.
  */
 void mdr_group_lock_briefly(struct mdr_group *group)
 {
@@ -357,7 +356,7 @@ const char *mdr_cause_name(enum mdr_cause cause)
 }
 
 /*
- * The current task begins the own attempt. The host always wins: its callbacks
+ * The current task begins the shim's own attempt. The host always wins: its callbacks
  * call mdr_attempt_stop(). So the task checks mdr_attempt_may() whenever it
  * gets a device lock, and while it waits for one, as the host holds that lock
  * while it drains the gate.
@@ -369,7 +368,7 @@ void mdr_attempt_start(struct mdr_group *group)
 }
 
 /*
- * May the current task go on with the own attempt? A yes stays true for a
+ * May the current task go on with the shim's own attempt? A yes stays true for a
  * function while its device lock or group->lock is held.
  */
 bool mdr_attempt_may(struct mdr_group *group)
@@ -377,7 +376,7 @@ bool mdr_attempt_may(struct mdr_group *group)
 	return READ_ONCE(group->attempt.task) == current;
 }
 
-/* The host is at work again: end the own attempt. */
+/* The host is at work again: end the shim's own attempt. */
 void mdr_attempt_stop(struct mdr_group *group)
 {
 	lockdep_assert_held(&group->lock);

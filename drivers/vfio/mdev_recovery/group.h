@@ -100,7 +100,7 @@ struct mdr_told {
 };
 
 /**
- * struct mdr_attempt - the own attempt; group->lock
+ * struct mdr_attempt - the shim's own attempt; group->lock
  * @event: id of the last event with an own reset; there is at most one for each
  * @host_is_done: the host is provably done with the latest event, but did not
  *	call resume
@@ -181,7 +181,7 @@ struct mdr_snapshot {
  * @sleeping: the system is going to sleep, or sleeps; counted in @resets
  * @dying: the last function has left; there are no more timers and uevents
  * @timer: bounds the present state; armed by mdr_group_step()
- * @attempt: the own attempt
+ * @attempt: the shim's own attempt
  * @finish: the end of a recovery, once the host is done or late
  * @rcu: for freeing
  * @state_node: sysfs node of the state attribute, for poll(); only while not
@@ -298,7 +298,7 @@ bool mdr_wait_host_lets_go(unsigned long deadline);
 	locked_;							\
 })
 
-/* attempt.c: the own attempt */
+/* attempt.c: the shim's own attempt */
 int mdr_group_restore(struct mdr_group *group, u64 deadline_ns,
 		      bool reset_is_sure);
 int mdr_group_reset_due(struct mdr_group *group);

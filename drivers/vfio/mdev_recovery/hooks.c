@@ -33,7 +33,7 @@ void mdr_hooks_note(struct mdr_function *function)
 	if (is_master)
 		pci_write_config_word(pdev, PCI_COMMAND,
 				      command & ~PCI_COMMAND_MASTER);
-	/* it is off since the reset before, if that has not come to its hooks */
+	/* already off if the hooks of an earlier reset have not run */
 	function->restore.was_master =
 		is_master || (READ_ONCE(function->restore.hooks_due) &&
 			      function->restore.was_master);
@@ -117,10 +117,9 @@ static int mdr_hooks_try(struct mdr_group *group, struct pci_dev *pdev)
 }
 
 /*
- * Has no error come? A reset goes on at the gate that it closed, an open at an open one. A
- * kill ends an open, which has done no harm; a reset needs its hooks. An open holds
- * dev_set->lock, so it also ends at @hurry (jiffies), once closes have had to hurry all the
- * time since MDR_LET_GO_MS before.
+ * May the hooks continue? Not after a new error. A fatal signal stops an open, but not a
+ * reset, which must finish. An open holds dev_set->lock, so it also ends at @hurry
+ * (jiffies), when closes have had to hurry for MDR_LET_GO_MS without a pause.
  */
 static bool mdr_hooks_may(struct mdr_group *group, unsigned long *hurry)
 {

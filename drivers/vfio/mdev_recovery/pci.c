@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * mdr-pci: the generic parent driver. Knows no device: it binds any PCI
- * function whose driver_override names it.
+ * function whose driver_override names it. Its error callbacks are in recovery.c.
  */
 #include <linux/mdev_recovery.h>
 #include <linux/module.h>

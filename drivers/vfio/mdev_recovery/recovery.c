@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One recovery by the host: the PCI error handlers, in the order in which the host
- * calls them. mdr_group_finish() takes over when the host is done.
+ * The PCI error handlers: those of one recovery by the host, in the order in which it
+ * calls them, then those of a reset from outside. mdr_group_finish() takes over when the
+ * host is done.
  *
  * One task calls the handlers of all functions below a port, one function after
  * the other. It holds pci_bus_sem for reading and the device lock of the function.
@@ -193,8 +194,8 @@ static bool mdr_group_close_again(struct mdr_function *function)
  * The host gives up on the function, at the end of a recovery or without one; without one,
  * this is a new event. True if the gate had to be closed for it.
  *
- * A host that is late may give up on a function that the own attempt, or an administrator,
- * has brought back meanwhile. The function is not lost then.
+ * A host that is late may give up on a function that the shim's own attempt, or an
+ * administrator, has brought back meanwhile. The function is not lost then.
  */
 static bool mdr_permanent_failure(struct mdr_function *function)
 {
@@ -205,7 +206,7 @@ static bool mdr_permanent_failure(struct mdr_function *function)
 	u64 event;
 
 	guard(mutex)(&group->lock);
-	/* the host has come back: end the own attempt */
+	/* the host has come back: end the shim's own attempt */
 	mdr_group_host_at_work(group);
 	mdr_function_resumed(function);
 	if (mdr_group_is_recovering(group) ||
@@ -456,7 +457,7 @@ static void mdr_reset_prepare(struct pci_dev *pdev)
 		entry && (!entry->user_reset ||
 			  mdr_reset_by_user_begins(function));
 	if (function->host_reset.inside) {
-		/* an own attempt has to restore it in any case, even if an error ends this one */
+		/* by the shim's own attempt: to be restored, even if an error ends that */
 		if (mdr_attempt_may(group))
 			mdr_function_set_blank(function);
 		return;

@@ -185,7 +185,7 @@ bool mdr_user_command_note(struct mdr_device *device, const char __user *buf)
 
 	if (get_user(command, (const __le16 __user *)buf))
 		return false;
-	/* vfio-pci-core goes by what it read: decoding must never be off behind it */
+	/* vfio-pci-core acts on the value it read: decoding must not be turned off unnoticed */
 	seen = *(__le16 *)(core->vconfig + PCI_COMMAND);
 	if ((command ^ seen) & cpu_to_le16(PCI_COMMAND_MEMORY | PCI_COMMAND_IO))
 		return false;

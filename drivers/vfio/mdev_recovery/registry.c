@@ -74,11 +74,10 @@ static struct vfio_device *mdr_function_get_vdev(struct mdr_function *function)
 }
 
 /*
- * Does the current process use the device of the function, or has it its file? It may have
- * inherited that, as a descriptor or as no more than a mapping. It decides how many
- * descriptors it has, so that host callbacks must not wait for the look at all of them: this
- * is not under group->lock. The function stays in the registry meanwhile, and with it the
- * parent driver's code, which the last reference may need.
+ * Does the current process use the device, or hold or map its file? A process may have very
+ * many descriptors, so this runs without group->lock: host callbacks must not wait for the
+ * scan. The function stays in the registry meanwhile, and with it the parent driver's code,
+ * which the last reference may need.
  */
 static bool mdr_current_uses(struct mdr_function *function)
 {

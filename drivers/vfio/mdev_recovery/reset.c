@@ -195,10 +195,10 @@ static bool mdr_reset_is_unfinished(struct mdr_function *function)
 }
 
 /*
- * Fail the group for @only, or for each function that is not whole. From failed it goes
- * back there. Otherwise this is a new event: all users lose access, and what brings the
- * group back may reset all functions. So nobody who compares ids, and no device of type
- * hold, may take the group for what it was before.
+ * Fail the group for @only, or for each function that is not whole. A group that was failed
+ * stays failed. Otherwise this is a new event, so that programs that compare ids, and
+ * devices of type hold, notice: all users lose access, and what brings the group back may
+ * reset all functions.
  */
 static bool mdr_reset_mark_failed(struct mdr_group *group,
 				  struct mdr_function *only, int ret)
@@ -307,7 +307,6 @@ static int mdr_reset_restore(struct mdr_group *group, struct pci_dev *pdev)
 	unsigned long deadline;
 	int ret;
 
-	/* the usual case, and a user waits */
 	ret = mdr_restore_if_blank(pdev);
 	if (!ret)
 		return 0;
@@ -324,7 +323,7 @@ static int mdr_reset_restore(struct mdr_group *group, struct pci_dev *pdev)
 	}
 }
 
-/* What hooks are due for has to be restored as a whole: the worker knows nothing else. */
+/* The worker can only do full restores, so a function with pending hooks gets one. */
 static bool mdr_reset_recover_lost(struct mdr_group *group)
 {
 	struct mdr_function *function, *lost = NULL;
@@ -357,7 +356,7 @@ int mdr_reset_hand_over(struct mdr_group *group)
 {
 	bool over, failed;
 
-	/* some may be whole by that */
+	/* this may complete some of them */
 	mdr_hooks_try_all(group);
 	scoped_guard(mutex, &group->lock) {
 		if (group->resetter != current)
@@ -365,7 +364,7 @@ int mdr_reset_hand_over(struct mdr_group *group)
 		failed = group->machine.origin == MDR_STATE_FAILED;
 		over = mdr_reset_recover_lost(group);
 	}
-	/* the others were not reset, and are still mapped; the worker waits for this task */
+	/* the worker waits for this task */
 	if (over)
 		mdr_group_zap(group);
 	else if (failed)

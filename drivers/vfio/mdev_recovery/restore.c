@@ -24,10 +24,10 @@ void mdr_function_set_blank(struct mdr_function *function)
 }
 
 /*
- * Whoever reset a function goes no further: what it has left to do, only a restore of the
- * whole function does. A reset from outside has just the function, and goes on. A function
- * that is being unbound cannot be restored; without hooks the PCI core's restore has to do,
- * since its user may need it to let go.
+ * The task that reset this function will not finish. What is left can only be done by a
+ * full restore. The end of a reset from outside checks its function itself. A function that
+ * is being unbound cannot be restored; without hooks the PCI core's restore must suffice,
+ * because its user may need the device to close it.
  */
 void mdr_function_leave_reset(struct mdr_function *function)
 {

@@ -128,8 +128,8 @@ static int mdr_sleep_late(struct device *dev)
 }
 
 /*
- * A recovery that has begun before is for the sleep as well, and its time begins now: that
- * of the sleep does not count.
+ * A recovery that was already running also covers the sleep. Restart its timeout; the time
+ * asleep does not count.
  */
 static void mdr_sleep_lost(struct mdr_group *group)
 {

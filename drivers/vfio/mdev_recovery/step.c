@@ -102,7 +102,7 @@ static void mdr_group_arm(struct mdr_group *group, unsigned int ms)
 }
 
 /*
- * A host callback for a function of the group: stop the own attempt, and restart the
+ * A host callback for a function of the group: stop the shim's own attempt, and restart the
  * host's timeout. A group that is recovering always has an armed timer or queued work.
  */
 void mdr_group_host_at_work(struct mdr_group *group)
@@ -209,7 +209,7 @@ static void mdr_group_announce(struct mdr_group *group, enum mdr_event event,
 		snprintf(device, sizeof(device), "MDR_DEVICE=%s",
 			 pci_name(function->pdev));
 
-	/* the host may be recovering the disk that memory is swapped to, as far as we can */
+	/* no I/O in allocations, if possible: the host may be recovering the swap disk */
 	noio = memalloc_noio_save();
 	kobject_uevent_env(&group->dev.kobj, KOBJ_CHANGE, envp);
 	memalloc_noio_restore(noio);
@@ -336,7 +336,7 @@ bool mdr_group_reset_begin(struct mdr_group *group, enum mdr_event event,
 					 MDR_CAUSE_HOST_RESET;
 	if (group->dying || (!joins && !mdr_group_step(group, event, function)))
 		return false;
-	/* the group may be failed with an own attempt still running */
+	/* the group may be failed with the shim's own attempt still running */
 	mdr_attempt_stop(group);
 	if (!by_host)
 		group->resetter = current;

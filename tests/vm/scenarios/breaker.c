@@ -20,7 +20,7 @@
 #define PORT "rp_igb2"
 #define SETTLE_MS 3000
 #define QUIET_MS 50
-/* far below the stall time-out */
+/* far below the stall timeout */
 #define AT_ONCE_MS 500
 /* how long the host stays in slot_reset */
 #define HANG "1500"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Accesses of a user after its stall time-out has passed. Type hold keeps the gate
+ * Accesses of a user after its stall timeout has passed. Type hold keeps the gate
  * closed for as long as the test needs; the device is a piece of memory that can be
  * watched from another port.
  */
@@ -24,7 +24,7 @@
 /* on top of it, on a slow machine */
 #define SLOW_MS 3000
 #define MAX_ERRORS 20
-/* less than the stall time-out, and more than a busy machine adds */
+/* less than the stall timeout, and more than a busy machine adds */
 #define AT_ONCE_MS 300
 
 static struct vfio_user user;
@@ -96,7 +96,7 @@ static void check_long_reads(void)
 	}
 }
 
-/* Only the first access waits for the stall time-out. */
+/* Only the first access waits for the stall timeout. */
 static void check_times(const struct waiter w[NR_ACCESSES])
 {
 	uint64_t later = 0;
@@ -107,7 +107,7 @@ static void check_times(const struct waiter w[NR_ACCESSES])
 	MEASURE_BOUND("longest_later_ms", later / NS_PER_MS, AT_ONCE_MS);
 }
 
-/* An error that finds the gate open restarts the time-out. */
+/* An error that finds the gate open restarts the timeout. */
 static void check_waits(struct shim *s)
 {
 	struct waiter w = accesses[0];
@@ -123,7 +123,7 @@ static void check_waits(struct shim *s)
 }
 
 SCENARIO(dead_access_ones,
-	 "past the stall time-out reads give all-ones and writes go nowhere, until the gate opens")
+	 "past the stall timeout reads give all-ones and writes go nowhere, until the gate opens")
 {
 	struct waiter w[NR_ACCESSES];
 	volatile uint32_t *watch, *map;

@@ -194,7 +194,7 @@ SCENARIO(demo_evict, "type evict: the device goes back to the pool, whole",
 	access_stop(&reader);
 	vfio_user_close(&user);
 	REQUIRE(shim_wait(s.group, "open", RECOVERY_MS), "the group does not open");
-	note("   its read waited %llu ms, the stall time-out, and then gave all-ones",
+	note("   its read waited %llu ms, the stall timeout, and then gave all-ones",
 	     reader.longest_ns / NS_PER_MS);
 	note("   the user closes the device, state open");
 	show_group(&s);

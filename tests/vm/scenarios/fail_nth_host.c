@@ -157,7 +157,7 @@ SCENARIO(fail_nth_worker_nonfatal,
 }
 
 SCENARIO(fail_nth_worker_attempt,
-	 "the own attempt brings a device back, whatever allocation of the worker fails",
+	 "the shim's own attempt brings a device back, whatever allocation of the worker fails",
 	 .debug = true, .limit_s = 180)
 {
 	static const struct trial t = { WORKER, PORT, "DLP", false };

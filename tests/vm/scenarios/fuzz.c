@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Calls with arguments that are drawn by a seed, at each other, at errors and at an
- * administrator who writes what is drawn as well. Nobody checks what a call gives: the
- * kernel has to go on, without a complaint, and the next user gets a device that works.
+ * Random calls from a seed, concurrent with each other, with errors, and with an
+ * administrator's random writes. No result is checked: the kernel has to go on, without a
+ * complaint, and the next user gets a device that works.
  */
 #include <errno.h>
 #include <signal.h>

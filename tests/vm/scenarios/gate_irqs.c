@@ -101,7 +101,7 @@ static void mask_passes(void)
 }
 
 SCENARIO(gate_irqs_dead,
-	 "past the stall time-out SET_IRQS gives EIO, and does not touch the held device")
+	 "past the stall timeout SET_IRQS gives EIO, and does not touch the held device")
 {
 	uint64_t start, took;
 	int ret;

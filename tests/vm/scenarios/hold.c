@@ -237,7 +237,7 @@ SCENARIO(hold_failing_resets,
 }
 
 SCENARIO(hold_stall_from_first_closing,
-	 "a second error while holding does not restart the stall time-out of its user")
+	 "a second error while holding does not restart the stall timeout of its user")
 {
 	struct waiter w = { .u = &user, .kind = WAITER_PREAD, .region = BAR0, .off = NIC_STATUS };
 	uint64_t begin;

@@ -117,7 +117,7 @@ SCENARIO(hostile_hot_resets,
 	MEASURE("hot_resets", "%u", loop.calls);
 }
 
-SCENARIO(hostile_resets, "resets without a pause: waits for several do not add up to a time-out",
+SCENARIO(hostile_resets, "resets without a pause: waits for several do not add up to a timeout",
 	 .limit_s = 60)
 {
 	unsigned int ones = 0, reads = 0;

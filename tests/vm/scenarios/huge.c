@@ -172,7 +172,7 @@ SCENARIO(huge_fault_waits,
 }
 
 SCENARIO(huge_fault_dead,
-	 "after the stall time-out each page of a huge mapping shows 0xff, after opening itself")
+	 "after the stall timeout each page of a huge mapping shows 0xff, after opening itself")
 {
 	struct touch dead, alive;
 	unsigned int written = 0;

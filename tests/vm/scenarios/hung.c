@@ -56,7 +56,7 @@ static void check_end(const struct shim *s, unsigned int hang_ms)
 	CHECK(pci_command(s->addr) & 0x2, "COMMAND is %#x", pci_command(s->addr));
 }
 
-SCENARIO(hung_open, "an open waits for the stall time-out, then gives EAGAIN; later it works")
+SCENARIO(hung_open, "an open waits for the stall timeout, then gives EAGAIN; later it works")
 {
 	uint64_t begin;
 	struct shim s;
@@ -77,7 +77,7 @@ SCENARIO(hung_open, "an open waits for the stall time-out, then gives EAGAIN; la
 }
 
 SCENARIO(hung_reset,
-	 "a user's reset waits for the stall time-out, then gives EAGAIN; later it works")
+	 "a user's reset waits for the stall timeout, then gives EAGAIN; later it works")
 {
 	uint64_t begin;
 	struct shim s;

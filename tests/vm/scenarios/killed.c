@@ -16,7 +16,7 @@
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb2"
-/* far below the stall time-out */
+/* far below the stall timeout */
 #define AT_ONCE_MS 2000
 #define SETTLE_MS 5000
 #define QUIET_MS 200

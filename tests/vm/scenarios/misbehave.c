@@ -33,7 +33,7 @@
 /* how long a device may take that stays dead; it is tried three times */
 #define DEAD "1000"
 #define DEAD_MS 1000
-/* looks that take long enough for the watchdog to strike in the own attempt */
+/* looks that take long enough for the watchdog to strike in the shim's own attempt */
 #define TRIED "1500"
 #define LOOK "600"
 /* what the PCI core takes for the reset of a bus, on a busy machine */

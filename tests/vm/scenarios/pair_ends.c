@@ -51,7 +51,7 @@ static int recover(void)
 	return sysfs_write("1", SHIM_CLASS "/group%d/recover", s[0].group);
 }
 
-/* The hold has ended, so a time-out that is written now ends nothing. */
+/* The hold has ended, so a timeout that is written now ends nothing. */
 static void check_stays_open(void)
 {
 	CHECK(shim_wait(s[1].group, "open", 1000), "not open, though nobody is to reset");
@@ -84,7 +84,7 @@ SCENARIO(pair_hold_leaves_both, "one of two hold users resets, the other closes:
 }
 
 SCENARIO(pair_hold_leaves_longer,
-	 "the hold user with the shorter time-out closes: the other has its own, as last written")
+	 "the hold user with the shorter timeout closes: the other has its own, as last written")
 {
 	open2("hold", "hold", 0);
 	REQUIRE_OK(shim_set(&s[0], "hold_timeout_ms", "5000"));
@@ -92,7 +92,7 @@ SCENARIO(pair_hold_leaves_longer,
 	REQUIRE_OK(strike(&s[1], PORT, "DLP", "holding"));
 	close(user[0].device);
 	user[0].device = -1;
-	CHECK(!shim_wait(s[1].group, "evicting", 6000), "evicted by the time-out of the other");
+	CHECK(!shim_wait(s[1].group, "evicting", 6000), "evicted by the timeout of the other");
 	CHECK(shim_is(s[1].group, "holding"), "not holding");
 
 	REQUIRE_OK(shim_set(&s[1], "hold_timeout_ms", "5000"));
@@ -172,7 +172,7 @@ static int reset_first(const char *name)
 }
 
 SCENARIO(pair_reset_in_own_attempt,
-	 "a reset from outside in an own attempt that waits for the other: gate stays closed")
+	 "a reset from outside while the shim's own attempt waits: the gate stays closed")
 {
 	struct background r = { .call = reset_first };
 	long before;
@@ -205,7 +205,7 @@ SCENARIO(pair_reset_in_own_attempt,
 
 /* The attempt ends well while a reset of the first function goes on, which undoes that. */
 SCENARIO(pair_reset_undoes_own_attempt,
-	 "a reset from outside undoes what the own attempt has mended: failed, no other attempt")
+	 "a reset from outside undoes the shim's own attempt: failed, and no other attempt")
 {
 	struct background r = { .call = reset_first };
 	long before;

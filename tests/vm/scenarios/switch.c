@@ -24,7 +24,7 @@
 /* 1 s for the drain, and 1 s for the links of each level of switches to come up */
 #define RECOVERY_MS 2000
 #define DEEP_RECOVERY_MS 3000
-/* Linux 6.12 does not tell that it gives up: the own attempt begins after this time */
+/* Linux 6.12 does not tell that it gives up: the shim's own attempt begins after this time */
 #define HOST_MS 1500
 #define QUIET_MS 500
 #define SUCCESSFUL "device recovery successful"
@@ -342,7 +342,7 @@ SCENARIO(switch_blockers_deep,
 	client_stop(&deep_a);
 }
 
-/* What the own attempt has to bring back: bridges first, then functions. */
+/* What the shim's own attempt has to bring back: bridges first, then functions. */
 static void check_own_attempt(struct client *one, struct client *other)
 {
 	client_check_whole(one, SETTLE_MS);
@@ -360,7 +360,7 @@ static void check_own_attempt(struct client *one, struct client *other)
 }
 
 SCENARIO(switch_blocker_own_attempt,
-	 "beside a function without a driver the own attempt restores bridges, then functions",
+	 "beside a function without a driver the shim's own attempt restores bridges, then functions",
 	 .limit_s = 120)
 {
 	client_start(&a);
@@ -378,7 +378,7 @@ SCENARIO(switch_blocker_own_attempt,
 }
 
 SCENARIO(switch_blocker_deep_own_attempt,
-	 "the own attempt restores two levels of switches, and a group behind two ports",
+	 "the shim's own attempt restores two levels of switches, and a group behind two ports",
 	 .limit_s = 120)
 {
 	client_start(&deep_a);
@@ -490,7 +490,7 @@ SCENARIO(switch_first_restore_fails,
 	client_check_whole(&b, SETTLE_MS);
 	client_stop(&a);
 	client_stop(&b);
-	/* the recovery by the host, and the own attempt */
+	/* the recovery by the host, and the shim's own attempt */
 	MEASURE_BOUND("stall_ms", client_stall_ms(&a), 2 * RECOVERY_MS);
 	MEASURE_BOUND("others_stall_ms", client_stall_ms(&b), RECOVERY_MS);
 }
