@@ -344,6 +344,8 @@ void mdr_intx_note(struct mdr_device *device,
 		   const struct mdr_irqs_request *request);
 void mdr_intx_forget(struct mdr_device *device);
 void mdr_intx_withhold(struct mdr_group *group);
+bool mdr_intx_lend(struct mdr_device *device);
+void mdr_intx_take_back(struct mdr_device *device);
 void mdr_intx_release(struct mdr_device *device);
 
 /* fault.c: BAR mappings */

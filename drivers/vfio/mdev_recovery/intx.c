@@ -101,6 +101,13 @@ void mdr_intx_note(struct mdr_device *device,
 	mdr_intx_replace(device, eventfd);
 }
 
+/* Not an eventfd that is closed: nobody would signal it, and nothing else undo this. */
+static void mdr_intx_withhold_from(struct mdr_device *device)
+{
+	if (device->intx.eventfd && READ_ONCE(device->intx.watch))
+		mdr_intx_tell(device, true);
+}
+
 /*
  * The gate is closed, and no user is inside: a write to COMMAND by which a user sets INTx
  * Disable would undo this.
@@ -114,13 +121,37 @@ void mdr_intx_withhold(struct mdr_group *group)
 	/* it may have opened since the drain began */
 	if (!mdr_gate_closed(&group->gate))
 		return;
-	list_for_each_entry(function, &group->functions, group_item) {
-		struct mdr_device *device = function->device;
+	list_for_each_entry(function, &group->functions, group_item)
+		if (function->device)
+			mdr_intx_withhold_from(function->device);
+}
 
-		if (device && device->intx.eventfd &&
-		    READ_ONCE(device->intx.watch))
-			mdr_intx_tell(device, true);
-	}
+/*
+ * The shim has vfio-pci-core mask INTx and unmask it, which it does not do while the eventfd
+ * is withheld. The signal at the opening gate would make up for that, but not if the user
+ * closes the eventfd before. So vfio-pci-core may listen for that long. The device is neither
+ * reset nor restored meanwhile. True if the eventfd was withheld.
+ */
+bool mdr_intx_lend(struct mdr_device *device)
+{
+	guard(mutex)(&device->function->group->lock);
+	if (!device->intx.withheld)
+		return false;
+	mdr_intx_tell(device, false);
+	return true;
+}
+
+/* Withhold it again, after mdr_intx_lend() has returned true. */
+void mdr_intx_take_back(struct mdr_device *device)
+{
+	struct mdr_group *group = device->function->group;
+
+	guard(mutex)(&group->lock);
+	if (mdr_gate_closed(&group->gate))
+		mdr_intx_withhold_from(device);
+	else if (device->intx.eventfd)
+		/* opening it found nothing withheld; a signal may have been lost before */
+		eventfd_signal(device->intx.eventfd);
 }
 
 /* The gate has opened. */

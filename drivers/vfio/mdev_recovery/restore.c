@@ -436,6 +436,7 @@ void mdr_device_sync_interrupts(struct mdr_device *device)
 {
 	const struct dev_pm_ops *pm;
 	struct device *dev;
+	bool lent;
 
 	guard(mutex)(&device->core_lock);
 
@@ -452,7 +453,10 @@ void mdr_device_sync_interrupts(struct mdr_device *device)
 	/* in D3hot it was not reset, so it is in line, and its user wants it asleep */
 	if (device->core->pdev->current_state != PCI_D3hot) {
 		pm->runtime_suspend(dev);
+		lent = mdr_intx_lend(device);
 		pm->runtime_resume(dev);
+		if (lent)
+			mdr_intx_take_back(device);
 	}
 	pm_runtime_put(dev);
 }

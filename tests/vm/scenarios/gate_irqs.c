@@ -299,3 +299,21 @@ SCENARIO(gate_irqs_eventfd_gone,
 	CHECK(WAIT_FOR(!intx_is_off(), IRQ_MS), "the second one does nothing");
 	nic_user_stop(&nic);
 }
+
+SCENARIO(gate_irqs_eventfd_closed,
+	 "INTx works after a hold in which its user has closed the eventfd that unmasks it")
+{
+	int unmask = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	use("hold", "30000");
+	REQUIRE(unmask >= 0, "no eventfd");
+	REQUIRE_OK(vfio_irq_unmask_intx_by(&user, unmask));
+	REQUIRE_OK(strike(&shim, PORT, "DLP", "holding"));
+	close(unmask);
+	REQUIRE_OK(vfio_user_reset(&user));
+	CHECK(shim_wait(shim.group, "open", OPEN_MS), "group is not open");
+	CHECK(!intx_is_off(), "INTx is off after the reset: COMMAND is %#x",
+	      pci_command(shim.addr));
+	CHECK_OK(nic_user_raise(&nic, IRQ_MS));
+	nic_user_stop(&nic);
+}
