@@ -208,18 +208,37 @@ void mdr_user_registers_info(struct mdr_device *device)
 }
 
 /*
+ * Does the device lack SERR? The rest of COMMAND cannot be missed: it is in the byte whose
+ * write makes vfio-pci-core put back the BARs. Functions of PCI Express have the bit, but
+ * those of the root complex may not (6.0, 7.5.1.1.3), and VFs do not.
+ */
+static bool mdr_user_serr_is_lost(struct mdr_device *device)
+{
+	struct pci_dev *pdev = device->core->pdev;
+	u16 command;
+
+	if (!(device->registers.value[MDR_COMMAND] & PCI_COMMAND_SERR) ||
+	    !pci_is_pcie(pdev) || pci_pcie_type(pdev) == PCI_EXP_TYPE_RC_END ||
+	    pdev->is_virtfn)
+		return false;
+	return !pci_read_config_word(pdev, PCI_COMMAND, &command) &&
+	       !(command & PCI_COMMAND_SERR);
+}
+
+/*
  * Does the device lack what is noted? A write to COMMAND makes vfio-pci-core put back the
  * BARs of a device that was reset, and nothing else. False in the middle of a write that
  * is to be noted: it may be what resets the device.
  */
 bool mdr_user_registers_are_lost(struct mdr_device *device)
 {
-	bool lost = false;
 	unsigned int i;
 	u32 noted;
+	bool lost;
 
 	if (!mutex_trylock(&device->registers_lock))
 		return false;
+	lost = mdr_user_serr_is_lost(device);
 	for (i = MDR_COMMAND + 1; i < MDR_ERR_CAP; i++) {
 		noted = device->registers.value[i];
 		if (!noted) /* most likely so after a reset, too */

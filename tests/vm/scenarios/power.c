@@ -32,6 +32,7 @@
 #define HOST_LOOKS 1
 /* in config space */
 #define COMMAND 0x04
+#define SERR 0x100
 #define CACHE_LINE 0x0c
 #define LINE_BYTES 0x10
 #define BASE_ADDRESS 0x10
@@ -212,6 +213,26 @@ SCENARIO(power_back_stopped,
 	      "the cache line size is %#x", pci_config_read(alone.s.addr, CACHE_LINE, 1));
 	REQUIRE_OK(vfio_user_write(&alone.u, VFIO_CONFIG, COMMAND, 2, alone.command));
 	client_check_whole(&alone, 0);
+}
+
+SCENARIO(power_back_half_stopped,
+	 "the same if it writes only the first byte of COMMAND: SERR comes back, too")
+{
+	unsigned int command;
+
+	client_start(&alone);
+	command = alone.command | SERR;
+	REQUIRE_OK(vfio_user_write(&alone.u, VFIO_CONFIG, COMMAND, 2, command));
+	REQUIRE(pci_command(alone.s.addr) & SERR, "COMMAND is %#x",
+		pci_command(alone.s.addr));
+	power_cycle(&alone);
+	REQUIRE_OK(vfio_user_write(&alone.u, VFIO_CONFIG, COMMAND, 1, command & 0xff));
+	CHECK(pci_config_read(alone.s.addr, BASE_ADDRESS, 4), "no BAR is back");
+	CHECK(!(pci_command(alone.s.addr) & SERR), "COMMAND is %#x",
+	      pci_command(alone.s.addr));
+	REQUIRE_OK(vfio_user_reset(&alone.u));
+	CHECK(pci_command(alone.s.addr) & SERR, "SERR is lost: COMMAND is %#x",
+	      pci_command(alone.s.addr));
 }
 
 /* Where its PCI Express capability begins. */
