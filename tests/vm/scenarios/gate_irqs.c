@@ -317,3 +317,18 @@ SCENARIO(gate_irqs_eventfd_closed,
 	CHECK_OK(nic_user_raise(&nic, IRQ_MS));
 	nic_user_stop(&nic);
 }
+
+SCENARIO(gate_irqs_eventfd_disabled,
+	 "an eventfd that has unmasked INTx is its user's own again once INTx is turned off")
+{
+	eventfd_t value = 0;
+	int unmask;
+
+	use("resume", "30000");
+	unmask = fired_and_unmask();
+	REQUIRE_OK(vfio_irq_disable(&user, VFIO_PCI_INTX_IRQ_INDEX));
+	REQUIRE(!eventfd_write(unmask, 1), "errno %d", errno);
+	CHECK(!eventfd_read(unmask, &value), "what was written is swallowed: errno %d", errno);
+	CHECK(value == 1, "%ju were read", (uintmax_t)value);
+	nic_user_stop(&nic);
+}

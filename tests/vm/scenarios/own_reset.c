@@ -26,6 +26,8 @@
 #define SETTLE_MS 5000
 #define MEMORY 0x2
 #define MASTER 0x4
+#define INTX_OFF 0x400
+#define IRQ_MS 2000
 /* a function has this long for its reset (PCI Express 6.0, 6.6.2); the kernel waits */
 #define FLR_MS 90
 
@@ -261,4 +263,34 @@ SCENARIO(own_reset_spares_others,
 	REQUIRE_OK(shim_test_set("unhealthy", "0"));
 	CHECK_OK(recover(group_name()));
 	CHECK(shim_is(shim.group, "open"), "not open after recover");
+}
+
+/* Two functions of one group, below two ports: an error of one is not told to the other. */
+SCENARIO(own_reset_intx,
+	 "a function that was not told of the error is reset with the one that was: INTx works")
+{
+	struct shim other, parked;
+	struct vfio_user u;
+	struct nic_user nic;
+
+	REQUIRE_OK(shim_bind_test(&shim, "deep_a", 0));
+	REQUIRE_OK(shim_create(&shim, "resume"));
+	REQUIRE_OK(shim_make(&other, "deep_b", 0, "resume"));
+	REQUIRE(shim.group == other.group, "groups %d and %d", shim.group, other.group);
+	REQUIRE_OK(shim_bind(&parked, "deeper_a", 0));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	REQUIRE_OK(vfio_user_open_in(&u, other.uuid, user.space));
+	REQUIRE_OK(nic_user_start(&nic, &u, NIC_E1000E, VFIO_PCI_INTX_IRQ_INDEX));
+	/* an error of both: from then on INTx is known to match */
+	REQUIRE_OK(strike(&shim, "rp_deep", "DLP", "open"));
+	REQUIRE(!(pci_command(other.addr) & INTX_OFF), "COMMAND is %#x",
+		pci_command(other.addr));
+	REQUIRE_OK(shim_test_set("restore_fails", "2"));
+	REQUIRE_OK(strike(&shim, "deep_a", "DLP", "open"));
+	REQUIRE(klog_count("resetting it again") == 1, "no reset of our own: nothing is shown");
+	CHECK(!(pci_command(other.addr) & INTX_OFF), "INTx is off: COMMAND is %#x",
+	      pci_command(other.addr));
+	CHECK_OK(nic_user_raise(&nic, IRQ_MS));
+	nic_user_stop(&nic);
+	vfio_user_close(&u);
 }
