@@ -8,7 +8,8 @@
 
 /*
  * kind: "ones", or "rrs"; "now": also from now on; "late": from the moment at which the PCI
- * core waits for it, after slow_give_up()
+ * core waits for it, after slow_give_up(); "down": a port, which answers, but the link below
+ * it is down from now on
  */
 int slow_function(const char *addr, const char *kind, unsigned int ms);
 /* How many accesses to config space got no answer so far. */

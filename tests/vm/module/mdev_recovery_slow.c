@@ -7,7 +7,8 @@
  * its Vendor ID reads as 0001h meanwhile, as with Configuration RRS Software
  * Visibility (PCI Express 6.0, 2.3.2). One of KIND "now" is silent from now on, too.
  * One of KIND "late" is silent from the moment at which the PCI core waits for it (needs
- * give_up_ms). "none" ends it for all functions.
+ * give_up_ms). Of KIND "down" the link below it is down from now on, and it answers: it is
+ * a port. "none" ends it for all functions.
  *
  *	slow_accesses	how many accesses got no answer
  *	blocked		write a function: users of its config space wait, as they do
@@ -34,6 +35,7 @@ struct slow_function {
 	struct pci_dev *pdev;	/* referenced; NULL: not in use */
 	bool rrs;
 	bool late;
+	bool down;
 	unsigned int ms;
 	bool enabled;		/* when looked at last */
 	bool silent;		/* until: jiffies */
@@ -57,7 +59,8 @@ static bool slow_look(struct slow_function *function)
 	/* below a bridge that is blank nothing is known */
 	enabled = PCI_POSSIBLE_ERROR((u16)command) ?
 			  function->enabled : command & SLOW_ENABLED;
-	if (function->enabled && !enabled && !function->late) {
+	if (function->enabled && !enabled && !function->late &&
+	    !function->down) {
 		function->silent = true;
 		function->until = jiffies + msecs_to_jiffies(function->ms);
 	}
@@ -67,8 +70,9 @@ static bool slow_look(struct slow_function *function)
 	return function->silent;
 }
 
-/* Is this one silent now, and how? */
-static bool slow_is_silent(struct pci_bus *bus, unsigned int devfn, bool *rrs)
+/* Is this one silent now, or the link below it down, and how? */
+static bool slow_is_silent(struct pci_bus *bus, unsigned int devfn,
+			   struct slow_function *how)
 {
 	bool silent = false;
 	unsigned long flags;
@@ -82,10 +86,10 @@ static bool slow_is_silent(struct pci_bus *bus, unsigned int devfn, bool *rrs)
 		    function->pdev->devfn != devfn)
 			continue;
 		silent = slow_look(function);
-		*rrs = function->rrs;
+		*how = *function;
 	}
 	raw_spin_unlock_irqrestore(&slow_lock, flags);
-	if (silent)
+	if (silent && !how->down)
 		atomic_inc(&slow_accesses);
 	return silent;
 }
@@ -93,12 +97,19 @@ static bool slow_is_silent(struct pci_bus *bus, unsigned int devfn, bool *rrs)
 static int slow_read(struct pci_bus *bus, unsigned int devfn, int where,
 		     int size, u32 *value)
 {
-	bool rrs;
+	struct slow_function how;
+	int ret;
 
-	if (!slow_is_silent(bus, devfn, &rrs))
+	if (!slow_is_silent(bus, devfn, &how))
 		return slow_real->read(bus, devfn, where, size, value);
+	if (how.down) {
+		ret = slow_real->read(bus, devfn, where, size, value);
+		if (where == how.pdev->pcie_cap + PCI_EXP_LNKSTA)
+			*value &= ~PCI_EXP_LNKSTA_DLLLA;
+		return ret;
+	}
 	*value = GENMASK(size * 8 - 1, 0);
-	if (rrs && where == PCI_VENDOR_ID)
+	if (how.rrs && where == PCI_VENDOR_ID)
 		*value = size == 4 ? 0xffff0001 : 0x0001;
 	return PCIBIOS_SUCCESSFUL;
 }
@@ -106,9 +117,9 @@ static int slow_read(struct pci_bus *bus, unsigned int devfn, int where,
 static int slow_write(struct pci_bus *bus, unsigned int devfn, int where,
 		      int size, u32 value)
 {
-	bool rrs;
+	struct slow_function how;
 
-	if (slow_is_silent(bus, devfn, &rrs))
+	if (slow_is_silent(bus, devfn, &how) && !how.down)
 		return PCIBIOS_SUCCESSFUL;
 	return slow_real->write(bus, devfn, where, size, value);
 }
@@ -171,8 +182,9 @@ static int slow_begin(struct pci_dev *pdev, const char *kind, unsigned int ms)
 		.pdev = pdev,
 		.rrs = !strcmp(kind, "rrs"),
 		.late = !strcmp(kind, "late"),
+		.down = !strcmp(kind, "down"),
 		.ms = ms,
-		.silent = !strcmp(kind, "now"),
+		.silent = !strcmp(kind, "now") || !strcmp(kind, "down"),
 		.until = jiffies + msecs_to_jiffies(ms),
 	};
 	slow_look(function);

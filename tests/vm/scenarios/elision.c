@@ -17,6 +17,8 @@
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb2"
+/* two functions, one group */
+#define PAIR_PORT "rp_e1000e"
 #define JUNK 0x55
 #define CLASS_REVISION 0x08
 #define MASTER 0x4
@@ -107,6 +109,38 @@ SCENARIO(elision_undrained,
 	REQUIRE(shim_wait(shim.group, "holding", SETTLE_MS), "not holding");
 	reset(0, 1);
 	check_device();
+}
+
+SCENARIO(elision_undrained_one,
+	 "a drain gave up on an access, that of the next function did not: the reset is a real one")
+{
+	struct waiter slow = {
+		.u = &user, .kind = WAITER_PREAD, .region = VFIO_CONFIG, .off = CLASS_REVISION,
+	};
+	struct shim other;
+
+	REQUIRE_OK(shim_bind_test(&shim, PAIR_PORT, 0));
+	REQUIRE_OK(shim_bind_test(&other, PAIR_PORT, 1));
+	REQUIRE(shim.group == other.group, "groups %d and %d", shim.group, other.group);
+	REQUIRE_OK(shim_create(&shim, "hold"));
+	REQUIRE_OK(shim_set(&shim, "reset_elision", "pristine"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	/* the access ends between the two drains */
+	REQUIRE_OK(shim_test_set("prepare_ms", "1000"));
+	REQUIRE_OK(slow_block(shim.addr));
+	REQUIRE_OK(waiter_start(&slow));
+	REQUIRE(waiter_in(&slow, "pci_wait_cfg", SETTLE_MS), "nobody is inside");
+	REQUIRE_OK(aer_inject(PAIR_PORT, "DLP"));
+	REQUIRE(WAIT_FOR(shim_number(shim.group, "stats/drain_timeouts"), SETTLE_MS),
+		"the drain does not wait for it, or for ever");
+	REQUIRE_OK(slow_unblock());
+	REQUIRE(waiter_ended(&slow, SETTLE_MS), "it does not end");
+	REQUIRE(shim_wait(shim.group, "holding", 2 * SETTLE_MS), "not holding");
+	CHECK_NUMBER(shim.group, "stats/drain_timeouts", 1);
+	REQUIRE_OK(vfio_user_reset(&user));
+	CHECK_NUMBER(shim.group, "stats/elided_resets", 0);
+	CHECK_NUMBER(shim.group, "stats/user_resets", 1);
+	CHECK(shim_is(shim.group, "open"), "not open after the reset");
 }
 
 SCENARIO(elision_dead_access_is_none,

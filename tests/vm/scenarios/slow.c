@@ -22,6 +22,8 @@
 
 /* functions that answer at once: 1 s for the drain, 1 s for the link to come up */
 #define BRISK_MS 2000
+/* slot_reset, and as long again as the link may take to come up, and a look */
+#define LINK_MS 5000
 #define RESTORES "/sys/module/mdev_recovery_test/parameters/restores"
 
 static struct client first = { .port = "rp_igb" };
@@ -376,4 +378,32 @@ SCENARIO(slow_back_in_open,
 	REQUIRE_OK(sysfs_write("default", "/sys/bus/pci/devices/%s/reset_method", s.addr));
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
 	CHECK(nic_status(&user) != UINT32_MAX, "STATUS is all-ones");
+}
+
+SCENARIO(slow_link_down,
+	 "the link stays down after the reset: failed at once, whatever recovery_timeout_ms says")
+{
+	struct client c = { .port = "rp_igb2", .test = true };
+	uint64_t begin;
+	long resets;
+
+	client_start(&c);
+	REQUIRE_OK(shim_set(&c.s, "recovery_timeout_ms", "20000"));
+	resets = shim_test_count("slot_resets");
+	REQUIRE_OK(shim_test_set("slot_reset_ms", "1000"));
+	REQUIRE_OK(shim_test_set("restore_fails", "1"));
+	client_strike(&c, "rp_igb2", "DLP");
+	/* the kernel has waited for the link by then */
+	REQUIRE(WAIT_FOR(shim_test_count("slot_resets") > resets, BRISK_MS), "no slot_reset");
+	REQUIRE_OK(slow_function(pci_port_addr("rp_igb2"), "down", 60000));
+	begin = now_ms();
+	client_check_lost(&c, LINK_MS);
+	MEASURE_BOUND("failed_ms", now_ms() - begin, LINK_MS);
+	REQUIRE(klog_wait("device recovery successful", BRISK_MS, NULL, 0),
+		"the host is not done");
+	CHECK_ERRNO(sysfs_write("1", SHIM_CLASS "/group%d/recover", c.s.group), ENOLINK);
+	REQUIRE_OK(slow_end());
+	CHECK_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", c.s.group));
+	CHECK(shim_is(c.s.group, "open"), "not open after recover");
+	client_stop_lost(&c);
 }
