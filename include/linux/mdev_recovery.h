@@ -32,10 +32,11 @@ struct vfio_device_ops;
  *	when the shim resets by itself: after an abandoned recovery, when the host
  *	did not make a reset that was voted for, and for an administrator; not for
  *	a user's reset. Need not restore anything, because @restore follows.
- *	Returns 0 or -errno.
+ *	Returns 0 or -errno. After an error the shim resets the bus instead, if it
+ *	may; after -EAGAIN or -EBUSY it first calls the hook again, for up to 5 s.
  * @restore: the function was reset, and its config space is restored, with bus
  *	mastering off. Restore what else the device needs. Called once after each
- *	reset. Returns 0 or -errno. After -EINVAL, -EIO, -ENXIO or -ENOMEM a
+ *	reset. Returns 0 or -errno. After -EINVAL, -EIO, -ENXIO, -ENOMEM or -ECANCELED a
  *	recovery resets the function once and starts over, and a user's reset
  *	fails. After other errors it is called again until the timeout.
  * @healthy: does the device work? Called after @restore, once the device answers

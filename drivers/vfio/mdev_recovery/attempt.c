@@ -99,8 +99,7 @@ static int mdr_restore_look(struct mdr_function *function, bool reset_is_sure)
 	ret = mdr_restore_again(function);
 	if (!ret)
 		mdr_attempt_proven(function);
-	/* as in mdr_restore_configure() */
-	return ret == -ECANCELED ? -EIO : ret;
+	return ret;
 }
 
 /* May the function still come back after this error, without a reset? */
@@ -261,11 +260,12 @@ static int mdr_reset_by_pci_core(struct pci_dev *pdev)
 
 /*
  * Reset a function, by its parent driver or by the PCI core. -ENODEV if it is going away,
- * -EIO if it does not answer.
+ * -EIO if it does not answer, or if whoever should reset it returns a word of our own.
  */
 static int mdr_attempt_reset_locked(struct pci_dev *pdev)
 {
 	struct mdr_function *function = mdr_function_find(pdev);
+	int ret;
 
 	device_lock_assert(&pdev->dev);
 
@@ -275,8 +275,10 @@ static int mdr_attempt_reset_locked(struct pci_dev *pdev)
 		return -EIO;
 	function->restore.configured = false;
 	mdr_function_set_blank(function);
-	return function->ops->reset ? function->ops->reset(pdev) :
-				      mdr_reset_by_pci_core(pdev);
+	ret = function->ops->reset ? function->ops->reset(pdev) :
+				     mdr_reset_by_pci_core(pdev);
+	/* it has not left the group: without a reset it must not be restored */
+	return ret == -ENODEV ? -EIO : mdr_hook_error(ret);
 }
 
 /*

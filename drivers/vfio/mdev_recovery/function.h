@@ -206,6 +206,7 @@ void mdr_restore_unclaim(struct mdr_function *function);
 int mdr_restore(struct mdr_function *function);
 int mdr_restore_if_blank(struct pci_dev *pdev);
 int mdr_restore_again(struct mdr_function *function);
+int mdr_hook_error(int ret);
 
 /* hooks.c */
 void mdr_hooks_note(struct mdr_function *function);

@@ -68,7 +68,7 @@ int mdr_hooks_run(struct mdr_function *function)
 	if (!mdr_function_answers(pdev))
 		return -ENODEV;
 	if (!function->restore.configured) {
-		ret = ops->restore ? ops->restore(pdev) : 0;
+		ret = ops->restore ? mdr_hook_error(ops->restore(pdev)) : 0;
 		if (ret)
 			return ret;
 		function->restore.configured = true;
@@ -110,9 +110,7 @@ static int mdr_hooks_try(struct mdr_group *group, struct pci_dev *pdev)
 	    !READ_ONCE(function->restore.unchecked))
 		ret = mdr_hooks_run(function);
 	device_unlock(&pdev->dev);
-	/* from a hook they do not mean that an error took over, or that the lock is taken */
-	if (ret == -ECANCELED)
-		return -EIO;
+	/* from a hook it does not mean that the lock is taken */
 	return ret == -EBUSY ? -ENODEV : ret;
 }
 

@@ -248,6 +248,15 @@ static int mdr_restore_load(struct mdr_function *function)
 	return pci_load_saved_state(function->pdev, state);
 }
 
+/*
+ * What a hook has returned. -ECANCELED from one does not mean that the host is at work, and
+ * a positive number is no errno.
+ */
+int mdr_hook_error(int ret)
+{
+	return ret > 0 || ret == -ECANCELED ? -EIO : ret;
+}
+
 /* Restore config space, then what only the parent driver knows. */
 static int mdr_restore_configure(struct mdr_function *function)
 {
@@ -271,9 +280,8 @@ static int mdr_restore_configure(struct mdr_function *function)
 		mdr_restore_command(device);
 	}
 
-	ret = function->ops->restore ? function->ops->restore(pdev) : 0;
-	/* -ECANCELED from a hook does not mean that the host is at work */
-	return ret == -ECANCELED ? -EIO : ret;
+	return function->ops->restore ?
+		       mdr_hook_error(function->ops->restore(pdev)) : 0;
 }
 
 /* Checks once and does not wait: mdr_group_finish() comes back to a slow device. */

@@ -95,7 +95,7 @@ int shim_bind_test(struct shim *s, const char *port, unsigned int n)
 		"restore_error", "restore_ms", "unhealthy", "prepare_ms",
 		"slot_reset_ms", "resume_ms", "linger_ms", "drop_resume",
 		"restore_fails", "reset_done_ms", "ill_resets", "hooks",
-		"reset_prepare_ms",
+		"reset_prepare_ms", "reset_error",
 	};
 	int ret = shim_test_load();
 

@@ -8,6 +8,7 @@
  *
  *	restore_error		what the restore hook returns (0: nothing wrong)
  *	restore_fails		how many restore hooks fail from now on; counts down
+ *	reset_error		what the reset hook returns, without a reset (0: nothing wrong)
  *	restore_ms		how long the restore hook takes
  *	unhealthy		the healthy hook says no
  *	ill			the address of a function whose healthy hook says no ...
@@ -77,6 +78,8 @@
 
 static int restore_error;
 module_param(restore_error, int, 0644);
+static int reset_error;
+module_param(reset_error, int, 0644);
 static unsigned int restore_ms;
 module_param(restore_ms, uint, 0644);
 static atomic_t restores, slot_resets, prepares, own_resets;
@@ -160,6 +163,8 @@ static bool test_healthy(struct pci_dev *pdev)
 static int test_reset(struct pci_dev *pdev)
 {
 	atomic_inc(&own_resets);
+	if (reset_error)
+		return reset_error;
 	ill_resets -= test_is_ill(pdev);
 	return pcie_reset_flr(pdev, PCI_RESET_DO_RESET);
 }

@@ -174,11 +174,9 @@ SCENARIO(own_reset_low_power,
 	REQUIRE_OK(resets_watch("none"));
 }
 
-SCENARIO(own_reset_hooks,
-	 "a parent driver's hooks: prepare at each error, reset in place of the PCI core's")
+/* The tests' own parent driver, with all hooks. */
+static void start_hooks(void)
 {
-	long prepares, resets, flrs;
-
 	REQUIRE_OK(resets_load());
 	REQUIRE_OK(shim_bind_test(&shim, PORT, 0));
 	REQUIRE_OK(shim_test_set("hooks", "1"));
@@ -187,6 +185,14 @@ SCENARIO(own_reset_hooks,
 	REQUIRE_OK(shim_set(&shim, "recovery_timeout_ms", "1500"));
 	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
 	status = nic_status(&user);
+}
+
+SCENARIO(own_reset_hooks,
+	 "a parent driver's hooks: prepare at each error, reset in place of the PCI core's")
+{
+	long prepares, resets, flrs;
+
+	start_hooks();
 	prepares = shim_test_count("prepares");
 	resets = shim_test_count("own_resets");
 	flrs = resets_seen("flrs");
@@ -201,6 +207,62 @@ SCENARIO(own_reset_hooks,
 	CHECK(resets_seen("flrs") == flrs + 1, "%ld resets were made",
 	      resets_seen("flrs") - flrs);
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+}
+
+/* -ENODEV, -ECANCELED, which mean something else within the shim, and no error at all */
+static const char * const refusals[] = { "-19", "-125", "1" };
+#define REFUSALS (sizeof(refusals) / sizeof(refusals[0]))
+
+SCENARIO(own_reset_hook_due,
+	 "the hook fails to make a reset that was voted for, with any error: the bus is reset")
+{
+	start_hooks();
+	REQUIRE_OK(shim_set(&shim, "nonfatal_action", "reset"));
+	for (size_t i = 0; i < REFUSALS; i++) {
+		REQUIRE_OK(shim_test_set("reset_error", refusals[i]));
+		REQUIRE_OK(vfio_user_write(&user, BAR0, NIC_SCRATCH, 4, 0x55));
+		REQUIRE(vfio_user_read(&user, BAR0, NIC_SCRATCH, 4) == 0x55, "nothing to clear");
+		REQUIRE_OK(strike(&shim, PORT, "POISON_TLP", "open"));
+		CHECK(vfio_user_read(&user, BAR0, NIC_SCRATCH, 4) == 0, "%s: it was not reset",
+		      refusals[i]);
+		CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+	}
+}
+
+SCENARIO(own_reset_hook_recover,
+	 "the hook fails to reset for recover, with any error: the bus is reset, and it opens")
+{
+	long buses;
+
+	start_hooks();
+	for (size_t i = 0; i < REFUSALS; i++) {
+		REQUIRE_OK(shim_test_set("reset_error", "0"));
+		REQUIRE_OK(shim_test_set("unhealthy", "1"));
+		REQUIRE_OK(strike(&shim, PORT, "DLP", "failed"));
+		REQUIRE(WAIT_FOR(klog_count("device recovery successful") == i + 1, SETTLE_MS),
+			"the host is not done");
+		REQUIRE_OK(shim_test_set("unhealthy", "0"));
+		REQUIRE_OK(shim_test_set("reset_error", refusals[i]));
+		buses = resets_seen("resets");
+		CHECK_OK(recover(group_name()));
+		CHECK(resets_seen("resets") > buses, "%s: no bus was reset", refusals[i]);
+		REQUIRE(shim_is(shim.group, "open"), "%s: not open after recover", refusals[i]);
+		CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+	}
+}
+
+SCENARIO(own_reset_hook_positive,
+	 "a restore hook that returns a number which is no errno has failed, for a user and recover")
+{
+	start_hooks();
+	REQUIRE_OK(shim_test_set("restore_error", "1"));
+	CHECK_ERRNO(vfio_user_reset(&user), EIO);
+	REQUIRE(shim_is(shim.group, "failed"), "not failed");
+	CHECK_ERRNO(recover(group_name()), EIO);
+	REQUIRE(shim_is(shim.group, "failed"), "not failed any more");
+	REQUIRE_OK(shim_test_set("restore_error", "0"));
+	CHECK_OK(recover(group_name()));
+	CHECK(shim_is(shim.group, "open"), "not open after recover");
 }
 
 SCENARIO(own_reset_spares_users,
