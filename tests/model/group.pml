@@ -60,7 +60,7 @@ bit dying[NG];
 bit armed[NG], fired[NG];		/* the timer; its work is about to run */
 bit queued[NG], running[NG];	/* the worker */
 byte attempt_task[NG], attempt_event[NG];
-bit host_is_done[NG], overdue[NG];
+bit host_is_done[NG], overdue[NG], late[NG];
 bit visited[NG];			/* attempt.visits is not what the worker read */
 
 /* struct mdr_function */

@@ -39,6 +39,7 @@ inline new_event(g, id)
 		fi
 	}
 	host_is_done[g] = 0;
+	late[g] = 0;
 	overdue[g] = 0
 }
 
@@ -257,7 +258,9 @@ inline resume(f, me)
 		FUNCTION_RESUMED(f, me);
 		group_pending(G(f));
 		if
-		:: !any_ -> queued[G(f)] = !dying[G(f)]
+		:: !any_ ->
+			late[G(f)] = !RECOVERING_NOW(G(f));
+			queued[G(f)] = !dying[G(f)]
 		:: else
 		fi
 	}

@@ -67,7 +67,8 @@ inline group_reset_end(g, by_user)
 			:: by_user -> GROUP_STEP(g, USER_RESET_FAILED)
 			:: else -> GROUP_STEP(g, HOST_RESET_DONE)
 			fi
-		fi
+		fi;
+		queued[g] = queued[g] || (late[g] && state[g] == S_FAILED && !dying[g])
 	fi
 }
 
@@ -435,6 +436,7 @@ end:	do
 					queued[g] = (host_works -> queued[g] : 0)
 				:: else
 				fi;
+				late[g] = 0;
 				attempt_task[g] = NOBODY
 			fi;
 			inside[WORKER(g)] = 0

@@ -300,6 +300,7 @@ static struct mdr_device *mdr_finish_end(struct mdr_finish *finish, int ret)
 		if (!finish->host_at_work)
 			cancel_work(&group->finish);
 	}
+	group->attempt.late = false;
 	mdr_attempt_stop(group);
 	return NULL;
 }

@@ -105,6 +105,8 @@ struct mdr_told {
  * @host_is_done: the host is provably done with the latest event, but did not
  *	call resume
  * @overdue: recovery_timeout_ms has passed
+ * @late: the host is done with all functions of a failed group, but the worker has not
+ *	come to an end with them yet: a reset may stop it
  * @visits: number of the host's callbacks in the group
  * @task: the task that may reset and restore functions; NULL once the host is at
  *	work again. Compared, never dereferenced.
@@ -113,6 +115,7 @@ struct mdr_attempt {
 	u64 event;
 	bool host_is_done;
 	bool overdue;
+	bool late;
 	unsigned int visits;
 	struct task_struct *task;
 };

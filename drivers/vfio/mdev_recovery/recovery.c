@@ -109,6 +109,7 @@ void mdr_group_new_event(struct mdr_function *function, u64 event,
 	group->error_at = ktime_get_ns();
 	group->attempt.host_is_done = false;
 	group->attempt.overdue = false;
+	group->attempt.late = false;
 	group->told = (struct mdr_told) {
 		.channel	= channel,
 		.segment	= pci_domain_nr(function->pdev->bus),
@@ -376,8 +377,10 @@ static void mdr_resume(struct pci_dev *pdev)
 	group = function->group;
 	guard(mutex)(&group->lock);
 	mdr_function_resumed(function);
-	if (!mdr_group_pending(group))
-		queue_work(mdr_workqueue, &group->finish);
+	if (mdr_group_pending(group))
+		return;
+	group->attempt.late = !mdr_group_is_recovering(group);
+	queue_work(mdr_workqueue, &group->finish);
 }
 
 /*

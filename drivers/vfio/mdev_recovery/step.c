@@ -370,6 +370,10 @@ void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
 		event = mdr_group_acknowledged(group) ? MDR_EVENT_USER_RESET_OK :
 							MDR_EVENT_RESUME_HOLD;
 	mdr_group_step(group, event, function);
+	/* this reset may have stopped a worker that would have brought the others back */
+	if (group->attempt.late && group->machine.state == MDR_STATE_FAILED &&
+	    !group->dying)
+		queue_work(mdr_workqueue, &group->finish);
 	/* a user whose resets keep failing could keep the timer from ending the hold */
 	if (group->machine.state == MDR_STATE_HOLDING)
 		mdr_group_check_hold(group);

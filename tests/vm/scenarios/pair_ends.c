@@ -343,3 +343,25 @@ SCENARIO(pair_remove_pending,
 	CHECK(vfio_user_read(&user[0], BAR0, NIC_STATUS, 4) == log_[0].value, "STATUS changed");
 	REQUIRE_OK(shim_test_set("drop_resume", "0"));
 }
+
+SCENARIO(pair_reset_in_late_restore,
+	 "a reset of one function ends the late restore of the other, which is slow: it is made again")
+{
+	open2("resume", "resume", 2);
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(shim_set(&s[i], "recovery_timeout_ms", "500"));
+	REQUIRE_OK(shim_test_set("resume_ms", "800"));
+	REQUIRE_OK(shim_test_set("ill", s[1].addr));
+	REQUIRE_OK(shim_test_set("ill_resets", "99"));
+	REQUIRE_OK(strike(&s[0], PORT, "DLP", "failed"));
+	REQUIRE(klog_wait("device recovery successful", SETTLE_MS, NULL, 0),
+		"the host is not done");
+	/* the worker waits for the second one, and a reset takes over */
+	CHECK_OK(vfio_user_reset(&user[0]));
+	REQUIRE(shim_is(s[0].group, "failed"), "not failed any more: nothing is shown");
+	REQUIRE_OK(shim_test_set("ill_resets", "0"));
+	CHECK(shim_wait(s[0].group, "open", 6000), "nobody looks at the other again");
+	for (int i = 0; i < 2; i++)
+		CHECK(vfio_user_read(&user[i], BAR0, NIC_STATUS, 4) == log_[i].value,
+		      "function %d: STATUS changed", i);
+}
