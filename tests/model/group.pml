@@ -224,6 +224,19 @@ inline group_acknowledged(g)
 	}
 }
 
+/* mdr_group_must_evict(), into any_ */
+inline group_must_evict(g)
+{
+	any_ = 0;
+	for (i_ : 0 .. NF - 1) {
+		if
+		:: IN(i_, g) && opened[i_] && TYPE(i_) == P_EVICT &&
+		   acknowledged[i_] != event[g] -> any_ = 1
+		:: else
+		fi
+	}
+}
+
 /* mdr_group_policy(opened_only), into policy_ */
 inline group_policy(g)
 {

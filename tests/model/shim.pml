@@ -57,10 +57,14 @@ inline group_reset_end(g, by_user)
 		if
 		:: known_ -> GROUP_STEP(g, USER_RESET_OK)
 		:: !known_ && origin[g] == S_FAILED && (!broken[g] || bug == BUG_BREAKER) && whole_ ->
+			/* mdr_group_revived() */
+			group_must_evict(g);
+			known_ = (!by_user && any_);
 			group_acknowledged(g);
 			if
-			:: any_ -> GROUP_STEP(g, USER_RESET_OK)
-			:: else -> GROUP_STEP(g, RESUME_HOLD)
+			:: known_ -> GROUP_STEP(g, RESUME_EVICT)
+			:: !known_ && any_ -> GROUP_STEP(g, USER_RESET_OK)
+			:: !known_ && !any_ -> GROUP_STEP(g, RESUME_HOLD)
 			fi
 		:: else ->
 			if

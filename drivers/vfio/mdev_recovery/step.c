@@ -344,6 +344,33 @@ bool mdr_group_reset_begin(struct mdr_group *group, enum mdr_event event,
 	return true;
 }
 
+/* Has a device of type evict a user since before the latest event, that has not reset it? */
+static bool mdr_group_must_evict(struct mdr_group *group)
+{
+	struct mdr_function *function;
+
+	list_for_each_entry(function, &group->functions, group_item) {
+		struct mdr_device *device = function->device;
+
+		if (device && device->opened &&
+		    device->policy == MDR_POLICY_EVICT &&
+		    device->acknowledged != group->event)
+			return true;
+	}
+	return false;
+}
+
+/* The end of the reset that made a failed group whole, where @event ended the reset. */
+static enum mdr_event mdr_group_revived(struct mdr_group *group,
+					enum mdr_event event)
+{
+	/* a user may reset what it has in place of leaving it */
+	if (event == MDR_EVENT_HOST_RESET_DONE && mdr_group_must_evict(group))
+		return MDR_EVENT_RESUME_EVICT;
+	return mdr_group_acknowledged(group) ? MDR_EVENT_USER_RESET_OK :
+					       MDR_EVENT_RESUME_HOLD;
+}
+
 /*
  * End what mdr_group_reset_begin() accepted. The end of the last reset steps by @event,
  * unless the state in which the reset began calls for another one. After an error the
@@ -361,14 +388,13 @@ void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
 	    mdr_group_acknowledged(group))
 		event = MDR_EVENT_USER_RESET_OK;
 	/*
-	 * The group is whole again, but a user of type hold may have to reset. A sleep of
-	 * the system makes nothing whole.
+	 * The group is whole again, but its users may have to do what their types ask for. A
+	 * sleep of the system makes nothing whole.
 	 */
 	if (group->machine.origin == MDR_STATE_FAILED && !group->sleeping &&
 	    group->cause != MDR_CAUSE_BREAKER &&
 	    !mdr_group_pending(group) && !mdr_group_has_failed(group))
-		event = mdr_group_acknowledged(group) ? MDR_EVENT_USER_RESET_OK :
-							MDR_EVENT_RESUME_HOLD;
+		event = mdr_group_revived(group, event);
 	mdr_group_step(group, event, function);
 	/* this reset may have stopped a worker that would have brought the others back */
 	if (group->attempt.late && group->machine.state == MDR_STATE_FAILED &&

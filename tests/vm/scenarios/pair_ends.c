@@ -365,3 +365,46 @@ SCENARIO(pair_reset_in_late_restore,
 		CHECK(vfio_user_read(&user[i], BAR0, NIC_STATUS, 4) == log_[i].value,
 		      "function %d: STATUS changed", i);
 }
+
+static int recover_group(const char *name)
+{
+	return sysfs_write("1", SHIM_CLASS "/%s/recover", name);
+}
+
+/* The reset begins when nothing is left to restore, so its end decides for both. */
+SCENARIO(pair_evict_in_host_reset,
+	 "recover of two of type evict ends in a reset from outside: the users are asked to leave")
+{
+	struct background r = { .call = recover_group }, o = { .call = reset_first };
+	char name[16];
+	long before;
+
+	REQUIRE_OK(moment_load());
+	open2("evict", "evict", 2);
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	REQUIRE_OK(strike(&s[0], PORT, "DLP", "failed"));
+	REQUIRE(klog_wait("device recovery successful", SETTLE_MS, NULL, 0),
+		"the host is not done");
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+	REQUIRE_OK(shim_test_set("reset_done_ms", "3000"));
+	before = moment_count("syncs");
+	REQUIRE_OK(moment_set("sync_ms", "2000"));
+	snprintf(name, sizeof(name), "group%d", s[0].group);
+	r.name = name;
+	background_start(&r);
+	/* the second one is in hand: the first one can be reset */
+	REQUIRE(WAIT_FOR(moment_count("syncs") == before + 2, 2 * SETTLE_MS),
+		"recover does not get so far");
+	o.name = s[0].addr;
+	background_start(&o);
+	background_ms(&r, SETTLE_MS);
+	CHECK_OK(r.ret);
+	REQUIRE(!atomic_load(&o.done), "the reset was faster: nothing is shown");
+	background_ms(&o, 2 * SETTLE_MS);
+	CHECK_OK(o.ret);
+	REQUIRE_OK(moment_set("sync_ms", "0"));
+	CHECK(shim_wait(s[0].group, "evicting", 1000), "its users are not asked to leave");
+	for (int i = 0; i < 2; i++)
+		vfio_user_close(&user[i]);
+	CHECK(shim_wait(s[0].group, "open", SETTLE_MS), "not open without a user");
+}
