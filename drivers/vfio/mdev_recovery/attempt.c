@@ -260,7 +260,7 @@ static int mdr_reset_by_pci_core(struct pci_dev *pdev)
 
 /*
  * Reset a function, by its parent driver or by the PCI core. -ENODEV if it is going away,
- * -EIO if it does not answer, or if whoever should reset it returns a word of our own.
+ * -EIO if it does not answer, or if the hook returns an error that means something else here.
  */
 static int mdr_attempt_reset_locked(struct pci_dev *pdev)
 {

@@ -127,10 +127,10 @@ void mdr_intx_withhold(struct mdr_group *group)
 }
 
 /*
- * The shim has vfio-pci-core mask INTx and unmask it, which it does not do while the eventfd
- * is withheld. The signal at the opening gate would make up for that, but not if the user
- * closes the eventfd before. So vfio-pci-core may listen for that long. The device is neither
- * reset nor restored meanwhile. True if the eventfd was withheld.
+ * Before the shim has vfio-pci-core mask INTx and unmask it: while the eventfd is withheld,
+ * vfio-pci-core would not unmask. The signal at the opening gate makes up for that, but not
+ * if the user has closed the eventfd by then. The device is neither reset nor restored
+ * meanwhile, so a signal of the user's may get through. True if the eventfd was withheld.
  */
 bool mdr_intx_lend(struct mdr_device *device)
 {
