@@ -125,6 +125,8 @@ struct mdr_parent_ops {
  * - the faults of a mapping. A mapping must be shared (VM_SHARED) and of page frames
  *   (VM_PFNMAP), and only fault or huge_fault may fill it, with vmf_insert_pfn*().
  *   After mmap, the shim replaces the table in vma->vm_ops.
+ *   A fault may release its lock (release_fault_lock()), and says so with VM_FAULT_RETRY
+ *   or VM_FAULT_COMPLETED. The shim keeps the device and its file until it has returned.
  *
  * The result is that of the operation, or -EIO if the gate was closed for
  * stall_timeout_ms; read, write and faults then do what dead_access says.

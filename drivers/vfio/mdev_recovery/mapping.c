@@ -6,6 +6,7 @@
  * The shim has to be able to take such a mapping away and give it back, so it must be
  * shared, of raw page frames, and filled by faults alone. Others are refused.
  */
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -86,20 +87,61 @@ static vm_fault_t mdr_mapping_refuse_page(struct mdr_device *device,
 	return VM_FAULT_SIGBUS;
 }
 
-static vm_fault_t mdr_mapping_huge_fault(struct vm_fault *vmf,
-					 unsigned int order)
+/*
+ * The parent's fault may have released the lock of the fault, and the mapping may be gone.
+ * So an entry that it inserted cannot be found any more: if the gate has closed, remove all,
+ * still inside. Whoever made the fault looks again.
+ */
+static vm_fault_t mdr_mapping_done(struct mdr_device *device, vm_fault_t ret)
+{
+	if (likely(!(ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED))))
+		return ret;
+	if (ret & VM_FAULT_COMPLETED)
+		atomic_long_dec(&device->entries_left);
+	if (mdr_gate_closed(device->gate))
+		mdr_device_zap(device);
+	return VM_FAULT_RETRY;
+}
+
+static vm_fault_t mdr_mapping_inside(struct vm_fault *vmf)
 {
 	struct mdr_mapping *mapping = to_mdr_mapping(vmf->vma);
 
-	return mdr_device_fault(mapping->device, mapping->parent, vmf, order);
+	return mdr_mapping_done(mapping->device, mapping->parent->fault(vmf));
+}
+
+static vm_fault_t mdr_mapping_huge_inside(struct vm_fault *vmf,
+					  unsigned int order)
+{
+	struct mdr_mapping *mapping = to_mdr_mapping(vmf->vma);
+
+	return mdr_mapping_done(mapping->device,
+				mapping->parent->huge_fault(vmf, order));
+}
+
+static const struct vm_operations_struct mdr_mapping_inside_ops = {
+	.fault = mdr_mapping_inside,
+	.huge_fault = mdr_mapping_huge_inside,
+};
+
+static vm_fault_t mdr_mapping_huge_fault(struct vm_fault *vmf,
+					 unsigned int order)
+{
+	struct mdr_device *device = to_mdr_mapping(vmf->vma)->device;
+	struct file *file = get_file(vmf->vma->vm_file);
+	vm_fault_t ret;
+
+	/* the file keeps the device if the parent releases the lock of the fault */
+	ret = mdr_device_fault(device, &mdr_mapping_inside_ops, vmf, order);
+	if (!order)
+		ret = mdr_mapping_refuse_page(device, vmf, ret);
+	fput(file);
+	return ret;
 }
 
 static vm_fault_t mdr_mapping_fault(struct vm_fault *vmf)
 {
-	struct mdr_device *device = to_mdr_mapping(vmf->vma)->device;
-
-	return mdr_mapping_refuse_page(device, vmf,
-				       mdr_mapping_huge_fault(vmf, 0));
+	return mdr_mapping_huge_fault(vmf, 0);
 }
 
 /*

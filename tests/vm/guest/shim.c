@@ -119,7 +119,7 @@ int shim_bind_vendor(struct shim *s, const char *port, unsigned int n)
 {
 	static const char * const off[] = {
 		"trespasses", "restores", "opens", "restore_error", "restore_ms", "unhealthy",
-		"close_ms",
+		"close_ms", "fault_ms", "fault_fails", "fault_unlock_ms", "fault_completes",
 	};
 	int ret = module_load("mdev_recovery_vendor");
 

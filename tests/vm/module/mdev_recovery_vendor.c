@@ -20,6 +20,8 @@
  *	close_ms	how long close_device() takes
  *	unhealthy	how many times the healthy hook says no from now on; counts down
  *	migration	create devices with migration operations; "incomplete" ones if 2
+ *
+ * vendor_fault.h has those of its faults.
  */
 #include <linux/anon_inodes.h>
 #include <linux/delay.h>
@@ -32,6 +34,9 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/vfio_pci_core.h>
+
+#include "count_param.h"
+#include "vendor_fault.h"
 
 #define VENDOR_STATUS	0x0008
 #define VENDOR_SCRATCH	0x5800
@@ -83,29 +88,11 @@ module_param(close_ms, uint, 0644);
 static unsigned int migration = 1;
 module_param(migration, uint, 0644);
 
-static int vendor_count_get(char *text, const struct kernel_param *param)
-{
-	return sysfs_emit(text, "%d\n", atomic_read((atomic_t *)param->arg));
-}
-
-static int vendor_count_set(const char *text, const struct kernel_param *param)
-{
-	int count, ret = kstrtoint(text, 0, &count);
-
-	if (!ret)
-		atomic_set((atomic_t *)param->arg, count);
-	return ret;
-}
-
-static const struct kernel_param_ops vendor_count_ops = {
-	.set = vendor_count_set,
-	.get = vendor_count_get,
-};
-module_param_cb(trespasses, &vendor_count_ops, &vendor_trespasses, 0644);
-module_param_cb(restores, &vendor_count_ops, &vendor_restores, 0644);
-module_param_cb(opens, &vendor_count_ops, &vendor_opens, 0644);
-module_param_cb(unhealthy, &vendor_count_ops, &vendor_unhealthy, 0644);
-module_param_cb(mappings, &vendor_count_ops, &vendor_mappings, 0444);
+module_param_cb(trespasses, &count_param_ops, &vendor_trespasses, 0644);
+module_param_cb(restores, &count_param_ops, &vendor_restores, 0644);
+module_param_cb(opens, &count_param_ops, &vendor_opens, 0644);
+module_param_cb(unhealthy, &count_param_ops, &vendor_unhealthy, 0644);
+module_param_cb(mappings, &count_param_ops, &vendor_mappings, 0444);
 
 static struct vendor_device *to_vendor(struct vfio_device *vdev)
 {
@@ -343,10 +330,13 @@ static const struct vfio_pci_regops vendor_regops = {
 static vm_fault_t vendor_fault(struct vm_fault *vmf)
 {
 	struct vendor_device *vendor = vmf->vma->vm_private_data;
+	vm_fault_t ret;
 
 	vendor_touch(vendor);
-	return vmf_insert_pfn(vmf->vma, vmf->address,
-			      page_to_pfn(vendor->page));
+	if (vendor_fault_ends(vmf, &ret))
+		return ret;
+	ret = vmf_insert_pfn(vmf->vma, vmf->address, page_to_pfn(vendor->page));
+	return vendor_fault_completes(vmf, ret);
 }
 
 static vm_fault_t vendor_fault_page(struct vm_fault *vmf)
