@@ -127,6 +127,7 @@ struct mdr_parent_ops {
  *   After mmap, the shim replaces the table in vma->vm_ops.
  *   A fault may release its lock (release_fault_lock()), and says so with VM_FAULT_RETRY
  *   or VM_FAULT_COMPLETED. The shim keeps the device and its file until it has returned.
+ *   One that fails while the gate closes is called again when the gate is open.
  *
  * The result is that of the operation, or -EIO if the gate was closed for
  * stall_timeout_ms; read, write and faults then do what dead_access says.

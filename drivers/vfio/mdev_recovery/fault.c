@@ -198,12 +198,15 @@ mdr_fault_inside(const struct vm_operations_struct *core_vm_ops,
 }
 
 /*
- * The gate has closed during a fault that inserted an entry. The zap may have come before
- * that, so remove it, still inside.
+ * The gate has closed during a fault; true if the fault is to be made again. If it inserted
+ * an entry, the zap may have come before that, so remove it, still inside. If it failed, that
+ * may be for the error: a parent driver can look at the device.
  */
 static noinline bool mdr_fault_undo_late(struct vm_fault *vmf,
 					 unsigned int order, vm_fault_t ret)
 {
+	if (ret & (VM_FAULT_ERROR & ~VM_FAULT_FALLBACK))
+		return true;
 	if (!(ret & VM_FAULT_NOPAGE))
 		return false;
 	mdr_fault_undo(vmf, order);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Faults in which a parent driver (module/mdev_recovery_vendor.c) does more than insert a
- * page: it releases the lock of the fault.
+ * page: it looks at the device, or releases the lock of the fault.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
@@ -20,6 +21,8 @@
 #define OWN VFIO_PCI_NUM_REGIONS
 #define MAGIC 0x600dcafe
 #define SETTLE_MS 3000
+/* below the bound of a drain */
+#define FAULT_MS "500"
 #define UNLOCK_MS 3000
 
 static struct vfio_user user;
@@ -41,6 +44,28 @@ static void check_ended(const struct shim *s)
 	CHECK(shim_vendor_count("trespasses") == 0, "%ld operations at the closed gate",
 	      shim_vendor_count("trespasses"));
 	CHECK_NUMBER(s->group, "stats/drain_timeouts", 0);
+}
+
+SCENARIO(vendor_fault_fails,
+	 "a parent driver's fault that fails while the gate closes is made again when it is open")
+{
+	struct shim s;
+
+	start(&s);
+	REQUIRE_OK(shim_vendor_set("fault_ms", FAULT_MS));
+	REQUIRE_OK(shim_vendor_set("fault_fails", "1"));
+	REQUIRE_OK(waiter_start(&w));
+	REQUIRE(waiter_in(&w, "vendor_fault", SETTLE_MS), "no fault");
+	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
+	check_ended(&s);
+	CHECK(shim_vendor_count("fault_fails") == 0, "the fault has not failed");
+
+	/* one that fails at an open gate has failed */
+	vfio_user_unmap(&user, OWN);
+	REQUIRE_OK(shim_vendor_set("fault_fails", "1"));
+	REQUIRE_OK(waiter_prepare(&w));
+	waiter_run(&w);
+	CHECK(w.error == EFAULT, "it reads %#x, error %d", w.value, w.error);
 }
 
 static int removed_in_fault;
