@@ -210,7 +210,7 @@ static const struct vfio_device_ops mdr_vendor_ops = {
 	.detach_ioas	= mdr_device_detach_ioas,
 };
 
-/* QEMU and libvirt look for these two links in the mdev's directory. */
+/* QEMU and libvirt look for the first two links in the mdev's directory. */
 static int mdr_device_link(struct mdr_device *device, struct device *mdev)
 {
 	struct device *dev = &device->function->pdev->dev;
@@ -231,12 +231,23 @@ static int mdr_device_link(struct mdr_device *device, struct device *mdev)
 				device->core->vdev.device.kobj.parent,
 				"vfio-dev");
 	if (ret)
-		sysfs_remove_link(&mdev->kobj, "iommu_group");
+		goto err_remove_group;
+
+	ret = mdr_group_link(device->function->group, mdev);
+	if (ret)
+		goto err_remove_device;
+	return 0;
+
+err_remove_device:
+	sysfs_remove_link(&mdev->kobj, "vfio-dev");
+err_remove_group:
+	sysfs_remove_link(&mdev->kobj, "iommu_group");
 	return ret;
 }
 
-static void mdr_device_unlink(struct device *mdev)
+static void mdr_device_unlink(struct mdr_device *device, struct device *mdev)
 {
+	mdr_group_unlink(device->function->group, mdev);
 	sysfs_remove_link(&mdev->kobj, "vfio-dev");
 	sysfs_remove_link(&mdev->kobj, "iommu_group");
 }
@@ -302,22 +313,9 @@ static int mdr_device_register(struct mdr_function *function,
 	if (ret)
 		goto err_detach;
 
-	ret = mdr_device_link(device, &mdev->dev);
-	if (ret)
-		goto err_unregister;
-
-	ret = mdr_group_link(function->group, &mdev->dev);
-	if (ret)
-		goto err_unlink;
-
 	dev_set_drvdata(&mdev->dev, device);
 	return 0;
 
-err_unlink:
-	mdr_device_unlink(&mdev->dev);
-err_unregister:
-	vfio_pci_core_unregister_device(device->core);
-	mdr_device_wait_unreferenced(device);
 err_detach:
 	/* somebody may have used it, see mdr_device_unregister() */
 	wait_event(device->released, !READ_ONCE(device->syncing));
@@ -349,27 +347,6 @@ static int mdr_device_create(struct mdr_function *function,
 	return ret;
 }
 
-static int mdr_mdev_probe(struct mdev_device *mdev)
-{
-	struct mdr_function *function = container_of(mdev->type->parent,
-						     struct mdr_function,
-						     parent);
-	int ret;
-
-	if (READ_ONCE(function->device))
-		return -EUSERS;
-	ret = mdr_function_lock(function);
-	if (ret)
-		return ret;
-	ret = mdr_device_create(function, mdev);
-	mdr_function_unlock(function);
-	if (ret)
-		return ret;
-
-	mdr_blockers_warn(function);
-	return 0;
-}
-
 /*
  * Free a device under the function's device lock. The users have left and cannot come
  * back, so this waits for no task that wants that lock. A worker may be making INTx match
@@ -389,20 +366,66 @@ void mdr_device_unregister(struct mdr_device *device)
 	vfio_put_device(&device->core->vdev);
 }
 
-static void mdr_mdev_remove(struct mdev_device *mdev)
+/* The users have left. */
+static void mdr_device_take_back(struct mdr_device *device)
 {
-	struct mdr_device *device = dev_get_drvdata(&mdev->dev);
 	struct mdr_function *function = device->function;
-
-	mdr_device_revoke(device);
-	mdr_group_unlink(function->group, &mdev->dev);
-	mdr_device_unlink(&mdev->dev);
 
 	/* if this fails, mdr_unregister_function() does it under its lock */
 	if (mdr_function_lock(function))
 		return;
 	mdr_device_unregister(device);
 	mdr_function_unlock(function);
+}
+
+/*
+ * The links of a device that was registered: vfio core makes the target of one. So somebody
+ * may have the device open if they cannot be made, and a create that fails here is a removal:
+ * it waits for the user without the device lock, for which the host would wait.
+ */
+static int mdr_device_publish(struct mdr_device *device, struct device *mdev)
+{
+	int ret = mdr_device_link(device, mdev);
+
+	if (!ret)
+		return 0;
+	pci_err(device->core->pdev, "cannot create mdev %s: %d\n", device->uuid,
+		ret);
+	mdr_device_revoke(device);
+	mdr_device_take_back(device);
+	return ret;
+}
+
+static int mdr_mdev_probe(struct mdev_device *mdev)
+{
+	struct mdr_function *function = container_of(mdev->type->parent,
+						     struct mdr_function,
+						     parent);
+	int ret;
+
+	if (READ_ONCE(function->device))
+		return -EUSERS;
+	ret = mdr_function_lock(function);
+	if (ret)
+		return ret;
+	ret = mdr_device_create(function, mdev);
+	mdr_function_unlock(function);
+	if (!ret)
+		ret = mdr_device_publish(dev_get_drvdata(&mdev->dev), &mdev->dev);
+	if (ret)
+		return ret;
+
+	mdr_blockers_warn(function);
+	return 0;
+}
+
+static void mdr_mdev_remove(struct mdev_device *mdev)
+{
+	struct mdr_device *device = dev_get_drvdata(&mdev->dev);
+
+	mdr_device_revoke(device);
+	mdr_device_unlink(device, &mdev->dev);
+	mdr_device_take_back(device);
 }
 
 /*

@@ -29,6 +29,9 @@
  * The parameter astray counts how often config space of a function was restored while the
  * memory window of the bridge above was not where the kernel has it.
  *
+ * Write MS to the parameter link_ms, and the next link in the directory of a group is not made:
+ * that takes so long, and then there is no memory. The parameter links counts them.
+ *
  * Write "ADDRESS VALUE" to the parameter payload, and Max_Payload_Size (PCI Express 6.0,
  * 7.5.3.4) of the function reads as VALUE, which is 0 to 7. QEMU's devices have none that
  * can be written. Read back, it is what was last written to the function; "none" ends it.
@@ -504,8 +507,35 @@ static const struct kernel_param_ops moment_payload_ops = {
 };
 module_param_cb(payload, &moment_payload_ops, NULL, 0644);
 
+static unsigned int moment_link_ms;
+module_param_named(link_ms, moment_link_ms, uint, 0644);
+static atomic_t links;
+module_param_cb(links, &moment_count_ops, &links, 0444);
+
+/* In the place of mdr_group_link(). */
+static noinline int moment_link(void)
+{
+	atomic_inc(&links);
+	msleep(xchg(&moment_link_ms, 0));
+	return -ENOMEM;
+}
+
+static int moment_link_begins(struct kprobe *probe, struct pt_regs *regs)
+{
+	if (!READ_ONCE(moment_link_ms))
+		return 0;
+	instruction_pointer_set(regs, (unsigned long)moment_link);
+	return 1;
+}
+
+static struct kprobe moment_link_probe = {
+	.symbol_name	= "mdr_group_link",
+	.pre_handler	= moment_link_begins,
+};
+
 static struct kprobe *moment_probes[] = {
 	&moment_save_probe, &moment_write_probe, &moment_look_probe, &moment_restore_probe,
+	&moment_link_probe,
 };
 
 static int __init moment_init(void)
