@@ -5,6 +5,7 @@
  */
 #include <linux/mdev.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 
 #include "device.h"
 #include "group.h"
@@ -41,6 +42,11 @@ static void __exit mdr_exit(void)
 	mdev_unregister_driver(&mdr_mdev_driver);
 	class_unregister(&mdr_class);
 	destroy_workqueue(mdr_workqueue);
+	/*
+	 * A fault gives up its lock and its file, which have kept this module, before it returns.
+	 * Wait for those that were preempted in between.
+	 */
+	synchronize_rcu_tasks();
 }
 
 module_init(mdr_init);
