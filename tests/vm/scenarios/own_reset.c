@@ -252,7 +252,7 @@ SCENARIO(own_reset_hook_recover,
 }
 
 SCENARIO(own_reset_hook_positive,
-	 "a restore hook that returns a number which is no errno has failed, for a user and recover")
+	 "a restore hook that returns a positive number has failed, for a user and for recover")
 {
 	start_hooks();
 	REQUIRE_OK(shim_test_set("restore_error", "1"));

@@ -345,7 +345,7 @@ SCENARIO(pair_remove_pending,
 }
 
 SCENARIO(pair_reset_in_late_restore,
-	 "a reset of one function ends the late restore of the other, which is slow: it is made again")
+	 "a reset of one function ends the late restore of the other, which is slow: made again")
 {
 	open2("resume", "resume", 2);
 	for (int i = 0; i < 2; i++)
