@@ -8,6 +8,7 @@
 #   part   its name, in messages
 #   limit  how many seconds a machine has
 #   iommu  that of the machines, as QEMU names it; Intel's unless set
+# shellcheck source=tests/lib/tap.sh
 . "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
 
 complaints=$(dirname "${BASH_SOURCE[0]}")/complaints.h
@@ -19,11 +20,6 @@ emulator=(env "LD_PRELOAD=$keep_memory"
 started=0
 still_after=${still_after:-60}
 iommu=${iommu:-intel-iommu,intremap=on}
-
-die() {
-	echo "$part: error: $*" >&2
-	exit 2
-}
 
 # find_kernels PREFIX [ROOT]: the versions that begin with PREFIX, oldest first
 find_kernels() {

@@ -1,7 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Results in TAP, and the count that every runner ends with. Sourced.
+# Results in TAP, and the count that every runner ends with. Sourced. $part is the name of
+# the runner in the message of die.
+
+# die WHY...: the runner cannot go on
+# shellcheck disable=SC2154 # part is the runner's
+die() {
+	echo "$part: error: $*" >&2
+	exit 2
+}
 
 # tap_end FILE...: prints the last line of a run with these results; fails if it failed
 tap_end() {
