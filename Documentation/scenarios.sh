@@ -25,7 +25,8 @@ esac
 
 # list_scenarios FILE: a line for each scenario of "make check-vm", with tabs
 # between: NAME, LIMIT in s, WHAT IT SHOWS, BOUND, BOUND... A bound is
-# "measurement <= expression".
+# "measurement <= expression". host is the time of the kernel's own recovery by its log,
+# recovery that of the longest recovery (guest/took.h).
 #
 # A MEASURE_BOUND() may stand in a function that the scenario calls. So the
 # functions of the same file are pasted in where they are named, with the
@@ -82,11 +83,18 @@ list_scenarios() {
 		if (index(bounds "\t", "\t" bound "\t") == 0)
 			bounds = bounds "\t" bound
 	}
+	# the elements of an array
+	function elements(text, args, i, n, count) {
+		n = split_args("(" text ")", args)
+		for (i = 1; i <= n; i++)
+			count += args[i] != ""
+		return count
+	}
 	function scan(text, depth, word, args, with, i, n) {
 		while (match(text, /[A-Za-z_][A-Za-z_0-9]*|"([^"\\]|\\.)*"/)) {
 			word = substr(text, RSTART, RLENGTH)
 			text = substr(text, RSTART + RLENGTH)
-			if (word != "MEASURE_BOUND" && !(word in bodies))
+			if (word !~ /^MEASURE_(BOUND|RECOVERY|STALL)$/ && !(word in bodies))
 				continue
 			split("", args)
 			split("", with)
@@ -95,6 +103,11 @@ list_scenarios() {
 				add_bound(args[1], args[3])
 				continue
 			}
+			# guest/took.h
+			if (word == "MEASURE_RECOVERY")
+				add_bound(args[1], "host + TOOK_LATE_MS")
+			if (word == "MEASURE_STALL")
+				add_bound(args[1], "recovery + TOOK_LATE_MS")
 			for (i = 1; i <= n && parameters[word, i] != ""; i++)
 				with[parameters[word, i]] = args[i]
 			if (depth < 8)
@@ -126,6 +139,21 @@ list_scenarios() {
 		sub(/[ \t]*\/\*.*/, "", value)
 		defines[$2] = value
 	}
+	/^(static |} ).*\[\] = \{$/ {
+		array = $(NF - 2)
+		sub(/.*\*/, "", array)
+		sub(/\[\]$/, "", array)
+		listed = ""
+		listing = 1
+		next
+	}
+	/^}/ && listing { counts[array] = elements(listed); listing = 0 }
+	listing { listed = listed $0 " " }
+	/^#define [A-Z_0-9]+ \(sizeof\([a-z_]+\) / {
+		array = $3
+		gsub(/^\(sizeof\(|\)$/, "", array)
+		defines[$2] = counts[array]
+	}
 	/^(SCENARIO\(|static .*\()/ && !/[;=]/ { head = ""; heading = 1 }
 	/^SCENARIO\(/ { head = ""; heading = 1 }
 	/^{/ && heading { function_name = end_head(); heading = 0; body = ""; inside = 1; next }
@@ -148,7 +176,7 @@ list_scenarios() {
 			scan(bodies[name], 0)
 			printf "%s\t%s\t%s%s\n", name, limit, head, bounds
 		}
-	}' "$1"
+	}' "$here/../tests/vm/guest/took.h" "$1"
 }
 
 # The first comment of a file after its licence, as one paragraph.
