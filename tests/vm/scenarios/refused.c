@@ -396,21 +396,3 @@ SCENARIO(refused_hot_reset_malformed,
 	check_unchanged(&s, status);
 	MEASURE("calls", "%u", n);
 }
-
-SCENARIO(hot_reset_own_group, "a hot reset of functions of one's own group is run and opens again")
-{
-	uint32_t status;
-	struct shim s[2];
-
-	for (int i = 0; i < 2; i++)
-		REQUIRE_OK(shim_make(&s[i], "rp_e1000e", i, "resume"));
-	REQUIRE_OK(vfio_user_open(&user, s[0].uuid));
-	REQUIRE_OK(vfio_user_open_in(&other, s[1].uuid, user.space));
-	status = nic_status(&other);
-	REQUIRE_OK(vfio_user_write(&other, BAR0, NIC_SCRATCH, 4, 0x55));
-	run_hot_reset();
-	CHECK(shim_is(s[0].group, "open"), "not open after the hot reset");
-	CHECK(vfio_user_read(&other, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
-	CHECK(vfio_user_read(&other, BAR0, NIC_SCRATCH, 4) == 0, "the other was not reset");
-	CHECK(shim_number(s[0].group, "stats/user_resets") == 1, "not counted");
-}

@@ -9,6 +9,7 @@
 
 #include "access_log.h"
 #include "clock.h"
+#include "hot_reset.h"
 #include "klog.h"
 #include "moment.h"
 #include "monitor.h"
@@ -24,6 +25,8 @@
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb2"
+/* two functions, one group */
+#define PAIR "rp_e1000e"
 #define SETTLE_MS 3000
 /* how long a reset waits for the host (MDR_LET_GO_MS), plus time for a busy machine */
 #define LET_GO_MS 500
@@ -444,4 +447,26 @@ SCENARIO(user_reset_gives_up,
 	CHECK_OK(vfio_user_reset(&user));
 	CHECK(shim_is(s.group, "open"), "not open after recover");
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+}
+
+SCENARIO(hot_reset_own_group, "a hot reset of functions of one's own group is run and opens again")
+{
+	struct vfio_user other;
+	uint64_t begin;
+	uint32_t status;
+	struct shim s[2];
+
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(shim_make(&s[i], PAIR, i, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, s[0].uuid));
+	REQUIRE_OK(vfio_user_open_in(&other, s[1].uuid, user.space));
+	status = nic_status(&other);
+	REQUIRE_OK(vfio_user_write(&other, BAR0, NIC_SCRATCH, 4, JUNK));
+	begin = now_ns();
+	CHECK_OK(hot_reset(&user));
+	MEASURE_BOUND("hot_reset_ms", (now_ns() - begin) / NS_PER_MS, SLOW_MS);
+	CHECK(shim_is(s[0].group, "open"), "not open after the hot reset");
+	CHECK(vfio_user_read(&other, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+	CHECK(vfio_user_read(&other, BAR0, NIC_SCRATCH, 4) == 0, "the other was not reset");
+	CHECK(shim_number(s[0].group, "stats/user_resets") == 1, "not counted");
 }
