@@ -43,7 +43,7 @@ struct caller {
 
 	pthread_t thread;
 	atomic_bool stop;
-	uint64_t whole;
+	atomic_uint_least64_t whole;
 	uint64_t efault;
 	uint64_t others;
 	long last_other;
@@ -84,11 +84,14 @@ static void *call_on(void *arg)
 	return NULL;
 }
 
+/* Returns when each of them has made its call once. */
 static void callers_start(struct caller *c, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++)
-		pthread_create(&c[i].thread, NULL, call_on, &c[i]);
-	sleep_ms(10);
+		REQUIRE(!pthread_create(&c[i].thread, NULL, call_on, &c[i]), "no thread");
+	for (unsigned int i = 0; i < count; i++)
+		REQUIRE(WAIT_FOR(atomic_load(&c[i].whole), SETTLE_MS), "call %u never succeeded",
+			i);
 }
 
 static void callers_stop(struct caller *c, unsigned int count)

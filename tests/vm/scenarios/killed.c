@@ -20,6 +20,8 @@
 #define AT_ONCE_MS 2000
 #define SETTLE_MS 5000
 #define QUIET_MS 200
+/* what no test leaves in the device */
+#define UNREAD 0x5d1e9c4bf02a7386ull
 
 static struct vfio_user user;
 
@@ -187,24 +189,25 @@ SCENARIO(killed_handler_in_fault,
 
 SCENARIO(killed_in_long_read, "SIGKILL ends a read of all of a large BAR at once")
 {
+	volatile uint64_t *buf;
 	uint64_t size, start;
 	struct shim s;
 	int status;
-	void *buf;
 	bool died;
 	pid_t pid;
 
 	REQUIRE_OK(shim_make(&s, SHM_PORT, 0, "resume"));
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
 	size = user.regions[SHM_REGION].size;
-	buf = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	buf = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	REQUIRE(buf != MAP_FAILED, "mmap");
+	*buf = UNREAD;
 	pid = fork();
 	REQUIRE(pid >= 0, "fork");
 	if (!pid)
 		for (;;)
-			vfio_user_pread(&user, SHM_REGION, buf, size, 0);
-	sleep_ms(QUIET_MS);
+			vfio_user_pread(&user, SHM_REGION, (void *)buf, size, 0);
+	REQUIRE(WAIT_FOR(*buf != UNREAD, SETTLE_MS), "nothing is read");
 	start = now_ns();
 	kill(pid, SIGKILL);
 	died = WAIT_FOR(waitpid(pid, &status, WNOHANG) == pid, 20000);

@@ -19,6 +19,7 @@
 #include "shim.h"
 #include "strike.h"
 #include "sysfs.h"
+#include "task.h"
 
 #define SETTLE_MS 15000
 #define UNSAVED_MS 1000
@@ -47,11 +48,35 @@ static int ctl(const char *format, ...)
 
 #define CHECK_SAYS(text) CHECK(strstr(said, text), "it said: %.400s", said)
 
+/* Starts mdrctl watch, which writes the next two changes to /tmp/watch; when it listens. */
+static pid_t watch_start(void)
+{
+	pid_t pid = fork();
+
+	REQUIRE(pid >= 0, "fork");
+	if (!pid) {
+		if (freopen("/tmp/watch", "w", stdout) && dup2(1, 2) == 2)
+			execlp("mdrctl", "mdrctl", "watch", "--json", "--count=2", NULL);
+		_exit(127);
+	}
+	REQUIRE(task_in(pid, "do_select", SETTLE_MS), "mdrctl watch does not wait for changes");
+	return pid;
+}
+
+static void watch_ends(pid_t pid)
+{
+	int status = -1;
+
+	CHECK(WAIT_FOR(waitpid(pid, &status, WNOHANG) == pid, SETTLE_MS) && !status,
+	      "mdrctl watch: %#x", status);
+}
+
 SCENARIO(mdrctl_life,
 	 "mdrctl binds a function, gives it an mdev, tells of its error, and takes all back")
 {
 	char was[32], now[32], text[128];
 	struct shim s = { .driver = "mdr-pci" };
+	pid_t watch;
 
 	REQUIRE(!system("busybox rm -rf /etc/mdevctl.d/0*"), "rm");
 	REQUIRE_OK(shim_load());
@@ -68,9 +93,9 @@ SCENARIO(mdrctl_life,
 	CHECK(ctl("recover %d", s.group) == 1, "%.400s", said);
 	CHECK_SAYS("is open, and not failed");
 
-	REQUIRE(!system("mdrctl watch --json --count=2 >/tmp/watch 2>&1 &"), "sh");
-	usleep(500000);
+	watch = watch_start();
 	REQUIRE_OK(strike(&s, "rp_nvme", "DLP", "open"));
+	watch_ends(watch);
 	CHECK(!system("grep -q '\"state\":\"closing\".*\"cause\":\"fatal\"' /tmp/watch"),
 	      "watch did not say it");
 	CHECK(!ctl("status " UUID), "%.400s", said);

@@ -117,18 +117,15 @@ SCENARIO(unbinding_close_of_neighbour,
 	 "a neighbour's user closes first: it waits for no host that waits for the unbind",
 	 .limit_s = 60)
 {
-	struct background unbind, closes[] = {
-		{ .call = close_user }, { .call = close_other },
-	};
+	struct background unbind, close = { .call = close_user, .name = "close" };
 
 	open_both(RECOVERY_MS);
 	unbind_and_strike(&unbind);
-	background_start(&closes[0]);
-	sleep_ms(50);
-	background_start(&closes[1]);
+	background_start(&close);
+	MEASURE_BOUND("close_ms", background_ms(&close, END_MS), END_MS);
+	CHECK(!atomic_load(&unbind.done), "the unbind does not wait for its own user");
+	close_other(NULL);
 	MEASURE_BOUND("unbind_ms", background_ms(&unbind, END_MS), END_MS);
-	for (int i = 0; i < 2; i++)
-		background_ms(&closes[i], END_MS);
 	CHECK_OK(unbind.ret);
 	check_neighbour();
 }
@@ -334,14 +331,14 @@ SCENARIO(unbinding_hot_reset_info_mapped,
 /* an unbind that no user holds up */
 #define UNBIND_MS 1000
 
-static atomic_bool asking;
-
-static void *ask_for_ever(void *unused)
+/* Each counts itself, when it begins to ask. */
+static void *ask_for_ever(void *askers)
 {
-	while (atomic_load(&asking))
+	atomic_fetch_add((atomic_uint *)askers, 1);
+	for (;;)
 		if (ask_hot_reset(NULL) == -EAGAIN)
 			sleep_ms(1000);
-	return unused;
+	return NULL;
 }
 
 /* As many as a distribution lets a user have: to look at all of them takes long. */
@@ -355,7 +352,7 @@ static void fill_descriptors(void)
 }
 
 /* Uses the first device, and asks of it without a pause, in many threads. */
-static void ask_with_many(atomic_bool *ready)
+static void ask_with_many(atomic_uint *askers)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
@@ -367,10 +364,8 @@ static void ask_with_many(atomic_bool *ready)
 	fill_descriptors();
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 1 << 16);
-	atomic_store(&asking, true);
 	for (int i = 0; i < ASKERS; i++)
-		REQUIRE(!pthread_create(&thread, &attr, ask_for_ever, NULL), "no thread");
-	atomic_store(ready, true);
+		REQUIRE(!pthread_create(&thread, &attr, ask_for_ever, askers), "no thread");
 	for (;;)
 		pause();
 }
@@ -379,8 +374,8 @@ SCENARIO(unbinding_beside_askers,
 	 "a user with many threads and descriptors asks what a hot reset of its device would hit: nobody's unbind waits for all of them",
 	 .limit_s = 60)
 {
-	atomic_bool *ready = mmap(NULL, sizeof(*ready), PROT_READ | PROT_WRITE,
-				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	atomic_uint *askers = mmap(NULL, sizeof(*askers), PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct background unbind = { .call = pci_unbind };
 	uint64_t begin;
 	pid_t child;
@@ -397,9 +392,9 @@ SCENARIO(unbinding_beside_askers,
 	child = fork();
 	REQUIRE(child >= 0, "no child");
 	if (!child)
-		ask_with_many(ready);
-	REQUIRE(WAIT_FOR(atomic_load(ready), 4 * SETTLE_MS), "nobody asks");
-	sleep_ms(200);
+		ask_with_many(askers);
+	REQUIRE(WAIT_FOR(atomic_load(askers) == ASKERS, 4 * SETTLE_MS), "%u of %u ask",
+		atomic_load(askers), ASKERS);
 
 	begin = now_ms();
 	close_other(NULL);

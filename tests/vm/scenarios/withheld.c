@@ -200,10 +200,16 @@ SCENARIO(withheld_long,
 		{ .name = "pread", .kind = CALL_READ, .len = LONG },
 		{ .name = "pwrite", .kind = CALL_WRITE, .off = LONG, .len = LONG },
 	};
+	volatile uint32_t *watch;
 
 	REQUIRE_OK(shim_make(&shim, SHM_PORT, 0, "resume"));
 	REQUIRE_OK(shim_set(&shim, "stall_timeout_ms", "30000"));
 	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	watch = shm_watch();
+	REQUIRE(watch, "no second view of the memory");
+	/* what is read first is 1, and so is what is written first */
+	watch[0] = 1;
+	watch[LONG / 4] = 0;
 	for (int i = 0; i < 2; i++) {
 		struct call *c = &calls[i];
 
@@ -211,9 +217,11 @@ SCENARIO(withheld_long,
 		atomic_store(&c->again, true);
 		c->slow.page = calloc(1, c->len);
 		REQUIRE(c->slow.page, "no memory");
+		*(uint32_t *)c->slow.page = c->kind == CALL_WRITE;
 		REQUIRE(!pthread_create(&c->thread, NULL, call_run, c), "no thread");
 	}
-	sleep_ms(20);
+	REQUIRE(WAIT_FOR(*(volatile uint32_t *)calls[0].slow.page, SETTLE_MS), "nothing is read");
+	REQUIRE(WAIT_FOR(watch[LONG / 4], SETTLE_MS), "nothing is written");
 	strike_and_measure(SHM_PORT, "open", BUSY_US);
 	for (int i = 0; i < 2; i++) {
 		atomic_store(&calls[i].again, false);
