@@ -22,7 +22,7 @@
 #define JUNK 0x2468ace0
 #define STALL_MS 400
 /* on top of it, on a slow machine */
-#define SLOW_MS 3000
+#define SLOW_MS 1500
 #define MAX_ERRORS 20
 /* less than the stall timeout, and more than a busy machine adds */
 #define AT_ONCE_MS 300

@@ -29,7 +29,7 @@
 #define DRAIN_MS 300
 /* MDR_DRAIN_TIMEOUT_MS, and what a busy machine adds */
 #define DRAIN_BOUND_MS 1000
-#define SLOW_MS 3000
+#define SLOW_MS 1500
 #define CLOSED_MS 1500
 /* how long a reset from outside is drawn out, once the device decodes again */
 #define DRAWN_OUT "2000"

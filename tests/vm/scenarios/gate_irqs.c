@@ -27,7 +27,7 @@
 #define ALONE_PORT "sw_c"
 #define INTX_OFF 0x400
 #define STALL_MS 400
-#define SLOW_MS 3000
+#define SLOW_MS 1500
 #define IRQ_MS 2000
 #define STAY_MS 200
 #define OPEN_MS 10000

@@ -22,6 +22,8 @@
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define SETTLE_MS 5000
+/* of a call that waits for nothing, on a busy machine */
+#define SOON_MS 1500
 #define TIMEOUT_MS 3000
 #define WATCH_MS 2000
 /* how long recover waits for a lock that the host holds */
@@ -148,10 +150,10 @@ SCENARIO(power_lost_neighbour,
 	CHECK(vfio_user_read(&b.u, BAR0, NIC_STATUS, 4) != b.log.value, "the device answers");
 	begin = now_ms();
 	CHECK_ERRNO(vfio_user_reset(&b.u), EIO);
-	MEASURE_BOUND("refused_ms", now_ms() - begin, SETTLE_MS);
+	MEASURE_BOUND("refused_ms", now_ms() - begin, SOON_MS);
 	begin = now_ms();
 	CHECK_ERRNO(hot_reset(&b.u), EIO);
-	MEASURE_BOUND("hot_refused_ms", now_ms() - begin, SETTLE_MS);
+	MEASURE_BOUND("hot_refused_ms", now_ms() - begin, SOON_MS);
 	CHECK(shim_is(b.s.group, "open"), "somebody noticed");
 	CHECK(shim_number(b.s.group, "event") == 0, "event is %ju",
 	      shim_number(b.s.group, "event"));

@@ -25,6 +25,8 @@
 #define MASTER 0x4
 #define MAGIC 0x600dcafe
 #define SETTLE_MS 5000
+/* of a call that waits for nothing, on a busy machine */
+#define SOON_MS 1500
 #define TRIES 3
 
 static struct vfio_user user;
@@ -211,7 +213,7 @@ SCENARIO(sleep_in_recovery,
 	REQUIRE(shim_wait(shim.group, "recovering", SETTLE_MS), "not recovering");
 	begin = now_ms();
 	CHECK_ERRNO(sleep_once("mem", "platform"), EBUSY);
-	MEASURE_BOUND("refused_ms", now_ms() - begin, SETTLE_MS);
+	MEASURE_BOUND("refused_ms", now_ms() - begin, SOON_MS);
 	CHECK(klog_count("the host is recovering it: the system cannot sleep now") == 1,
 	      "nobody said so");
 	REQUIRE(shim_wait(shim.group, "open", 3 * SETTLE_MS), "not open");
