@@ -98,11 +98,13 @@ struct mdr_user_registers {
  * @eventfd: NULL if there is none; group->lock
  * @watch: NULL when the user has closed it; changed by vfio core, under its lock
  * @withheld: vfio-pci-core does not listen to it; group->lock
+ * @lent: vfio-pci-core listens for a moment at a closed gate; group->lock
  */
 struct mdr_intx {
 	struct eventfd_ctx *eventfd;
 	struct virqfd *watch;
 	bool withheld;
+	bool lent;
 };
 
 /**

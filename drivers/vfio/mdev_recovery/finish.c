@@ -300,7 +300,11 @@ static struct mdr_device *mdr_finish_end(struct mdr_finish *finish, int ret)
 		if (!finish->host_at_work)
 			cancel_work(&group->finish);
 	}
-	group->attempt.late = false;
+	/* the host may have come back since mdr_finish_begin(): another run is queued */
+	group->attempt.late = finish->host_at_work &&
+			      !mdr_group_pending(group) &&
+			      !mdr_group_is_recovering(group) &&
+			      !group->attempt.host_is_done;
 	mdr_attempt_stop(group);
 	return NULL;
 }

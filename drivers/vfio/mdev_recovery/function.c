@@ -69,6 +69,22 @@ static void mdr_function_init_types(struct mdr_function *function)
 	}
 }
 
+/*
+ * Can SERR be set? Endpoints of PCI Express have the bit, but not VFs, also where a VM has
+ * one that it cannot tell from another function.
+ */
+static bool mdr_function_keeps_serr(struct pci_dev *pdev)
+{
+	u16 command, tried;
+
+	if (pci_read_config_word(pdev, PCI_COMMAND, &command))
+		return false;
+	pci_write_config_word(pdev, PCI_COMMAND, command | PCI_COMMAND_SERR);
+	pci_read_config_word(pdev, PCI_COMMAND, &tried);
+	pci_write_config_word(pdev, PCI_COMMAND, command);
+	return !PCI_POSSIBLE_ERROR(tried) && (tried & PCI_COMMAND_SERR);
+}
+
 static int mdr_function_save_pristine(struct mdr_function *function)
 {
 	struct pci_dev *pdev = function->pdev;
@@ -86,6 +102,7 @@ static int mdr_function_save_pristine(struct mdr_function *function)
 		return -EIO;
 	}
 	mdr_pci_unfreeze(pdev);
+	function->keeps_serr = mdr_function_keeps_serr(pdev);
 	pci_save_state(pdev);
 	function->pristine = pci_store_saved_state(pdev);
 	return function->pristine ? 0 : -ENOMEM;

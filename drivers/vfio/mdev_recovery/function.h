@@ -139,6 +139,7 @@ struct mdr_function_host_reset {
  * @device: the mdev, or NULL. Written with both the device lock of @pdev and
  *	group->lock held, so either one allows reading it.
  * @pristine: config space when the parent driver was bound
+ * @keeps_serr: SERR# Enable can be set in COMMAND; constant
  * @walk: the latest walk that told this function of an error; domain->lock
  * @error: the latest error
  * @recovering: a walk has told it of an error, but not yet of the end; group->lock
@@ -161,6 +162,7 @@ struct mdr_function {
 	struct mdr_domain *domain;
 	struct mdr_device *device;
 	struct pci_saved_state *pristine;
+	bool keeps_serr;
 	struct mdr_walk walk;
 	struct mdr_function_error error;
 	bool recovering;

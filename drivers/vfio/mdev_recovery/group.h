@@ -272,6 +272,7 @@ bool mdr_group_reset_begin(struct mdr_group *group, enum mdr_event event,
 			   struct mdr_function *function);
 void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
 			 struct mdr_function *function);
+void mdr_group_came_back(struct mdr_group *group);
 void mdr_group_host_at_work(struct mdr_group *group);
 void mdr_group_timer(struct work_struct *work);
 void mdr_group_hold_timeout_changed(struct mdr_group *group);

@@ -104,7 +104,9 @@ void mdr_intx_note(struct mdr_device *device,
 /* Not an eventfd that is closed: nobody would signal it, and nothing else undo this. */
 static void mdr_intx_withhold_from(struct mdr_device *device)
 {
-	if (device->intx.eventfd && READ_ONCE(device->intx.watch))
+	/* mdr_intx_take_back() does it for one that is lent */
+	if (device->intx.eventfd && READ_ONCE(device->intx.watch) &&
+	    !device->intx.lent)
 		mdr_intx_tell(device, true);
 }
 
@@ -138,6 +140,7 @@ bool mdr_intx_lend(struct mdr_device *device)
 	if (!device->intx.withheld)
 		return false;
 	mdr_intx_tell(device, false);
+	device->intx.lent = true;
 	return true;
 }
 
@@ -147,6 +150,7 @@ void mdr_intx_take_back(struct mdr_device *device)
 	struct mdr_group *group = device->function->group;
 
 	guard(mutex)(&group->lock);
+	device->intx.lent = false;
 	if (mdr_gate_closed(&group->gate))
 		mdr_intx_withhold_from(device);
 	else if (device->intx.eventfd)

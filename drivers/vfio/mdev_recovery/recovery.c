@@ -377,10 +377,7 @@ static void mdr_resume(struct pci_dev *pdev)
 	group = function->group;
 	guard(mutex)(&group->lock);
 	mdr_function_resumed(function);
-	if (mdr_group_pending(group))
-		return;
-	group->attempt.late = !mdr_group_is_recovering(group);
-	queue_work(mdr_workqueue, &group->finish);
+	mdr_group_came_back(group);
 }
 
 /*
@@ -559,8 +556,7 @@ static void mdr_reset_done(struct pci_dev *pdev)
 		/* the recovery has waited for this reset, and brings it back */
 		function->host_reset.waits = false;
 		mdr_function_resumed(function);
-		if (!mdr_group_pending(group))
-			queue_work(mdr_workqueue, &group->finish);
+		mdr_group_came_back(group);
 	}
 	if (!function->host_reset.counted)
 		return;

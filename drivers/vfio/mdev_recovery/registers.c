@@ -4,6 +4,7 @@
  * device. A restore brings them back, so what the user writes is noted.
  */
 #include "device.h"
+#include "function.h"
 
 enum mdr_register_base {
 	MDR_BASE_HEADER,
@@ -209,19 +210,16 @@ void mdr_user_registers_info(struct mdr_device *device)
 
 /*
  * Does the device lack SERR? The rest of COMMAND cannot be missed: it is in the byte whose
- * write makes vfio-pci-core put back the BARs. Functions of PCI Express have the bit, but
- * those of the root complex may not (6.0, 7.5.1.1.3), and VFs do not.
+ * write makes vfio-pci-core put back the BARs.
  */
 static bool mdr_user_serr_is_lost(struct mdr_device *device)
 {
-	struct pci_dev *pdev = device->core->pdev;
 	u16 command;
 
 	if (!(device->registers.value[MDR_COMMAND] & PCI_COMMAND_SERR) ||
-	    !pci_is_pcie(pdev) || pci_pcie_type(pdev) == PCI_EXP_TYPE_RC_END ||
-	    pdev->is_virtfn)
+	    !device->function->keeps_serr)
 		return false;
-	return !pci_read_config_word(pdev, PCI_COMMAND, &command) &&
+	return !pci_read_config_word(device->core->pdev, PCI_COMMAND, &command) &&
 	       !(command & PCI_COMMAND_SERR);
 }
 

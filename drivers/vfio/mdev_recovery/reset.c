@@ -315,7 +315,8 @@ static int mdr_reset_restore(struct mdr_group *group, struct pci_dev *pdev)
 		if (ret != -EAGAIN)
 			let_go = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
 		if (ret == -EAGAIN ? time_after(jiffies, let_go) :
-				     ret != -ENODEV || time_after(jiffies, deadline))
+				     !ret || !mdr_restore_may_come(ret, false) ||
+				     time_after(jiffies, deadline))
 			return ret == -EAGAIN ? -ECANCELED : ret;
 		if (!mdr_reset_may_wait(group, pdev->bus))
 			return -ECANCELED;

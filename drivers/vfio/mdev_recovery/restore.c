@@ -249,11 +249,13 @@ static int mdr_restore_load(struct mdr_function *function)
 }
 
 /*
- * What a hook has returned. -ECANCELED from one does not mean that the host is at work, and
- * a positive number is no errno.
+ * What a hook has returned. -ECANCELED from one does not mean that the host is at work, nor
+ * -EAGAIN that a lock of ours is taken, and a positive number is no errno.
  */
 int mdr_hook_error(int ret)
 {
+	if (ret == -EAGAIN)
+		return -EBUSY;
 	return ret > 0 || ret == -ECANCELED ? -EIO : ret;
 }
 
@@ -462,6 +464,9 @@ void mdr_device_sync_interrupts(struct mdr_device *device)
 	if (device->core->pdev->current_state != PCI_D3hot) {
 		pm->runtime_suspend(dev);
 		lent = mdr_intx_lend(device);
+		/* nobody hears the signal of the opening gate, so unmask what is masked */
+		if (lent && !READ_ONCE(device->intx.watch))
+			device->core->pm_intx_masked = true;
 		pm->runtime_resume(dev);
 		if (lent)
 			mdr_intx_take_back(device);

@@ -310,6 +310,19 @@ void mdr_group_timer(struct work_struct *work)
 	}
 }
 
+/* The host, or a reset that a recovery waits for, is done with a function: with the last? */
+void mdr_group_came_back(struct mdr_group *group)
+{
+	lockdep_assert_held(&group->lock);
+
+	if (mdr_group_pending(group))
+		return;
+	/* a user's reset may stop the worker, and lets it begin again then */
+	group->attempt.late = !mdr_group_is_recovering(group) &&
+			      !group->attempt.host_is_done;
+	queue_work(mdr_workqueue, &group->finish);
+}
+
 /*
  * A reset begins that is not part of a recovery; @function is the one to be reset, or
  * NULL. A reset from outside cannot be refused, so several may run in one group: the first
@@ -364,9 +377,9 @@ static bool mdr_group_must_evict(struct mdr_group *group)
 static enum mdr_event mdr_group_revived(struct mdr_group *group,
 					enum mdr_event event)
 {
-	/* a user may reset what it has in place of leaving it */
-	if (event == MDR_EVENT_HOST_RESET_DONE && mdr_group_must_evict(group))
-		return MDR_EVENT_RESUME_EVICT;
+	/* a user may reset what it has in place of leaving it, if the reset does not fail */
+	if (event != MDR_EVENT_USER_RESET_OK && mdr_group_must_evict(group))
+		return event == MDR_EVENT_HOST_RESET_DONE ? MDR_EVENT_RESUME_EVICT : event;
 	return mdr_group_acknowledged(group) ? MDR_EVENT_USER_RESET_OK :
 					       MDR_EVENT_RESUME_HOLD;
 }
@@ -398,7 +411,7 @@ void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
 	mdr_group_step(group, event, function);
 	/* this reset may have stopped a worker that would have brought the others back */
 	if (group->attempt.late && group->machine.state == MDR_STATE_FAILED &&
-	    !group->dying)
+	    !group->dying && !group->sleeping)
 		queue_work(mdr_workqueue, &group->finish);
 	/* a user whose resets keep failing could keep the timer from ending the hold */
 	if (group->machine.state == MDR_STATE_HOLDING)

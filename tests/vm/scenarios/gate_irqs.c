@@ -318,6 +318,24 @@ SCENARIO(gate_irqs_eventfd_closed,
 	nic_user_stop(&nic);
 }
 
+SCENARIO(gate_irqs_eventfd_closed_early,
+	 "INTx that was masked works after a recovery in which its user has closed that eventfd")
+{
+	int unmask;
+
+	use("resume", "30000");
+	unmask = fired_and_unmask();
+	/* long enough to close it before the shim brings INTx in line */
+	REQUIRE_OK(slow_function(shim.addr, "ones", 1000));
+	REQUIRE_OK(strike(&shim, PORT, "DLP", "recovering"));
+	close(unmask);
+	CHECK(shim_wait(shim.group, "open", OPEN_MS), "group is not open");
+	CHECK(!intx_is_off(), "INTx is off after the recovery: COMMAND is %#x",
+	      pci_command(shim.addr));
+	CHECK_OK(nic_user_raise(&nic, IRQ_MS));
+	nic_user_stop(&nic);
+}
+
 SCENARIO(gate_irqs_eventfd_disabled,
 	 "an eventfd that has unmasked INTx is its user's own again once INTx is turned off")
 {

@@ -333,6 +333,32 @@ SCENARIO(user_reset_host_lingers,
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
 }
 
+SCENARIO(user_reset_restore_busy,
+	 "a reset of a device that lost its setup calls a restore hook again that says busy")
+{
+	struct waiter w = { .u = &user, .kind = WAITER_RESET };
+	uint32_t status;
+	long restores;
+	struct shim s;
+
+	REQUIRE_OK(shim_bind_test(&s, PORT, 0));
+	REQUIRE_OK(shim_create(&s, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	status = nic_status(&user);
+	REQUIRE_OK(pci_config_lose(s.addr));
+	restores = shim_test_count("restores");
+	REQUIRE_OK(shim_test_set("restore_error", "-16"));
+	REQUIRE_OK(waiter_start(&w));
+	REQUIRE(WAIT_FOR(shim_test_count("restores") > restores, SETTLE_MS), "no restore");
+	REQUIRE_OK(shim_test_set("restore_error", "0"));
+	REQUIRE(waiter_ended(&w, SETTLE_MS), "the reset does not end");
+	CHECK(!w.error, "the reset gave %d", w.error);
+	CHECK(shim_test_count("restores") > restores + 1, "not called again");
+	CHECK(shim_is(s.group, "open"), "not open");
+	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+	CHECK_NUMBER(s.group, "stats/failures", 0);
+}
+
 SCENARIO(user_config_in_host_reset,
 	 "a user in config space does not hold up a reset from outside")
 {
