@@ -69,7 +69,7 @@ static int mdr_acknowledge(struct mdr_device *device, u64 event)
 		return ret;
 	device->acknowledged = event;
 	group->stats.acknowledgements++;
-	if (mdr_group_acknowledged(group))
+	if (mdr_group_acknowledged(group, MDR_POLICY_HOLD))
 		mdr_group_step(group, MDR_EVENT_ACKNOWLEDGED, device->function);
 	else
 		mdr_status_update(device);

@@ -125,8 +125,11 @@ bool mdr_group_has_given_up(struct mdr_group *group)
 	       group->cause == MDR_CAUSE_BREAKER;
 }
 
-/* Has every open device of type hold acknowledged the latest event? */
-bool mdr_group_acknowledged(struct mdr_group *group)
+/*
+ * Has the user of every open device of this type acknowledged the latest event, by a reset
+ * or by opening the device after it?
+ */
+bool mdr_group_acknowledged(struct mdr_group *group, enum mdr_policy policy)
 {
 	struct mdr_function *function;
 
@@ -135,8 +138,7 @@ bool mdr_group_acknowledged(struct mdr_group *group)
 	list_for_each_entry(function, &group->functions, group_item) {
 		struct mdr_device *device = function->device;
 
-		if (device && device->opened &&
-		    device->policy == MDR_POLICY_HOLD &&
+		if (device && device->opened && device->policy == policy &&
 		    device->acknowledged != group->event)
 			return false;
 	}

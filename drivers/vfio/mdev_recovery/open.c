@@ -290,7 +290,7 @@ void mdr_device_close(struct vfio_device *vdev)
 		if (!--group->users)
 			mdr_group_step(group, MDR_EVENT_LAST_USER_GONE,
 				       device->function);
-		else if (mdr_group_acknowledged(group))
+		else if (mdr_group_acknowledged(group, MDR_POLICY_HOLD))
 			/* by all remaining users */
 			mdr_group_step(group, MDR_EVENT_ACKNOWLEDGED,
 				       device->function);

@@ -357,31 +357,16 @@ bool mdr_group_reset_begin(struct mdr_group *group, enum mdr_event event,
 	return true;
 }
 
-/* Has a device of type evict a user since before the latest event, that has not reset it? */
-static bool mdr_group_must_evict(struct mdr_group *group)
-{
-	struct mdr_function *function;
-
-	list_for_each_entry(function, &group->functions, group_item) {
-		struct mdr_device *device = function->device;
-
-		if (device && device->opened &&
-		    device->policy == MDR_POLICY_EVICT &&
-		    device->acknowledged != group->event)
-			return true;
-	}
-	return false;
-}
-
 /* The end of the reset that made a failed group whole, where @event ended the reset. */
 static enum mdr_event mdr_group_revived(struct mdr_group *group,
 					enum mdr_event event)
 {
 	/* a user may reset what it has in place of leaving it, if the reset does not fail */
-	if (event != MDR_EVENT_USER_RESET_OK && mdr_group_must_evict(group))
+	if (event != MDR_EVENT_USER_RESET_OK &&
+	    !mdr_group_acknowledged(group, MDR_POLICY_EVICT))
 		return event == MDR_EVENT_HOST_RESET_DONE ? MDR_EVENT_RESUME_EVICT : event;
-	return mdr_group_acknowledged(group) ? MDR_EVENT_USER_RESET_OK :
-					       MDR_EVENT_RESUME_HOLD;
+	return mdr_group_acknowledged(group, MDR_POLICY_HOLD) ?
+		       MDR_EVENT_USER_RESET_OK : MDR_EVENT_RESUME_HOLD;
 }
 
 /*
@@ -398,7 +383,7 @@ void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
 		return;
 
 	if (group->machine.origin == MDR_STATE_HOLDING &&
-	    mdr_group_acknowledged(group))
+	    mdr_group_acknowledged(group, MDR_POLICY_HOLD))
 		event = MDR_EVENT_USER_RESET_OK;
 	/*
 	 * The group is whole again, but its users may have to do what their types ask for. A
