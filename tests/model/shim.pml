@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the shim does on its own account: resets that are asked for (step.c), the own
- * attempt (attempt.c), the worker (finish.c), and recover.
+ * attempt (attempt.c), the worker (recovery.c), and recover.
  */
 
 /* mdr_group_reset_begin(): act is A_NONE if the reset may go on, else A_REFUSED */

@@ -126,6 +126,47 @@ bool mdr_port_has_blockers(struct pci_dev *port)
 	return blocked;
 }
 
+/*
+ * Is the reset of an abandoned recovery over? It holds the device locks of all
+ * functions below the port, and leaves the function or a bridge above it blank.
+ */
+static bool mdr_function_abandoned(struct pci_dev *pdev)
+{
+	struct mdr_function *function;
+	bool abandoned = true;
+
+	if (!device_trylock(&pdev->dev))
+		return false;
+	function = mdr_function_find(pdev);
+	if (function && READ_ONCE(function->recovering))
+		abandoned = !function->error.was_blank &&
+			    mdr_port_has_blockers(mdr_walk_port_of(function)) &&
+			    (mdr_bridges_are_blank(pdev) ||
+			     (mdr_function_answers(pdev) &&
+			      mdr_function_is_blank(function)));
+	device_unlock(&pdev->dev);
+	return abandoned;
+}
+
+/*
+ * Not every kernel tells that it abandons a recovery (6.12 does not). With a
+ * blocker below the port of the walk it always abandons it, right after its reset.
+ * Each function that waits for the host has to show that reset: otherwise the host
+ * might reset it later, with a user inside.
+ */
+bool mdr_host_has_abandoned(struct mdr_group *group)
+{
+	struct mdr_snapshot snapshot;
+	bool abandoned;
+	unsigned int i;
+
+	abandoned = !mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, &snapshot);
+	for (i = 0; i < snapshot.count; i++)
+		abandoned &= mdr_function_abandoned(snapshot.pdevs[i]);
+	mdr_snapshot_put(&snapshot);
+	return abandoned;
+}
+
 void mdr_blockers_warn(struct mdr_function *function)
 {
 	int count = mdr_blockers_walk(function->group, NULL, NULL);

@@ -219,6 +219,11 @@ int mdr_hooks_run(struct mdr_function *function);
 ssize_t mdr_blockers_show(struct mdr_group *group, char *buf);
 bool mdr_port_has_blockers(struct pci_dev *port);
 void mdr_blockers_warn(struct mdr_function *function);
+bool mdr_host_has_abandoned(struct mdr_group *group);
+
+/* pci_reset.c: what the PCI core tells of a reset */
+void mdr_reset_prepare(struct pci_dev *pdev);
+void mdr_reset_done(struct pci_dev *pdev);
 
 /* registry.c: which functions and domains exist */
 extern struct mutex mdr_registry_lock;

@@ -159,6 +159,47 @@ bool mdr_group_is_resetting(struct mdr_group *group)
 	return READ_ONCE(group->machine.state) == MDR_STATE_RESETTING;
 }
 
+/* Did the host reset every function, with no user inside the gate since? */
+bool mdr_group_is_pristine(struct mdr_group *group)
+{
+	struct mdr_function *function;
+
+	lockdep_assert_held(&group->lock);
+
+	if (!group->drained)
+		return false;
+	list_for_each_entry(function, &group->functions, group_item)
+		if (!function->error.was_reset)
+			return false;
+	return true;
+}
+
+/* A reset that began before the error may still be at work. */
+static bool mdr_group_in_reset(struct mdr_group *group)
+{
+	struct mdr_function *function;
+
+	if (group->sleeping)
+		return true;
+	list_for_each_entry(function, &group->functions, group_item)
+		if (function->host_reset.counted || function->host_reset.by_user)
+			return true;
+	return false;
+}
+
+/* Is every function whole again, in time or late? */
+bool mdr_group_has_resumed(struct mdr_group *group)
+{
+	lockdep_assert_held(&group->lock);
+
+	if (mdr_group_pending(group) || mdr_group_has_failed(group) ||
+	    mdr_group_in_reset(group))
+		return false;
+	return group->machine.state == MDR_STATE_RECOVERING ||
+	       (group->machine.state == MDR_STATE_FAILED &&
+		!mdr_group_has_given_up(group));
+}
+
 /* Does an mdev of the group have reset_elision=pristine? */
 bool mdr_group_elides(struct mdr_group *group)
 {

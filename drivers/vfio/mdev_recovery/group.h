@@ -249,6 +249,8 @@ bool mdr_group_has_given_up(struct mdr_group *group);
 bool mdr_group_acknowledged(struct mdr_group *group, enum mdr_policy policy);
 bool mdr_group_is_recovering(struct mdr_group *group);
 bool mdr_group_is_resetting(struct mdr_group *group);
+bool mdr_group_is_pristine(struct mdr_group *group);
+bool mdr_group_has_resumed(struct mdr_group *group);
 bool mdr_group_elides(struct mdr_group *group);
 enum mdr_policy mdr_group_policy(struct mdr_group *group, bool opened_only);
 unsigned int mdr_group_recovery_timeout(struct mdr_group *group);
@@ -316,13 +318,16 @@ int mdr_hooks_call(struct mdr_group *group, struct pci_dev *pdev,
 int mdr_hooks_call_all(struct mdr_group *group, struct mdr_function *only);
 void mdr_hooks_try_all(struct mdr_group *group);
 
-/* finish.c: the end of a recovery */
-void mdr_group_finish(struct work_struct *work);
-
-/* recovery.c: one recovery by the host */
+/* event.c: what begins an event, and the breaker that counts them */
+void mdr_group_count_harmless(struct mdr_group *group);
+void mdr_group_count_reset(struct mdr_group *group,
+			   struct mdr_function *function);
 void mdr_group_new_event(struct mdr_function *function, u64 event,
 			 enum mdr_channel channel);
 bool mdr_group_recover_lost(struct mdr_function *function);
+
+/* recovery.c: one recovery by the host */
+void mdr_group_finish(struct work_struct *work);
 
 /* sleep.c: system sleep and hibernation */
 extern const struct dev_pm_ops mdr_sleep_pm_ops;

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The PCI error handlers: those of one recovery by the host, in the order in which it
- * calls them, then those of a reset from outside. mdr_group_finish() takes over when the
- * host is done.
+ * One recovery by the host: the PCI error handlers, in the order in which it calls them,
+ * and the worker of the group, in which the recovery ends.
  *
- * One task calls the handlers of all functions below a port, one function after
- * the other. It holds pci_bus_sem for reading and the device lock of the function.
- * The only wait for user space here is the drain, which is bounded. Nothing here
- * takes a lock of vfio-pci-core, vfio core or mm, except those that a zap needs.
+ * One task calls the handlers of all functions below a port, one function after the
+ * other. It holds pci_bus_sem for reading and the device lock of the function. The only
+ * wait for user space in there is the drain, which is bounded. No handler takes a lock of
+ * vfio-pci-core, vfio core or mm, except those that a zap needs.
+ *
+ * The worker runs when the host is done with all functions of the group, has given up, or
+ * is late. It waits for slow functions, resets those that did not come back, makes INTx
+ * match, and then opens the gate as the type says, or fails the group. A new error may
+ * come at any time, and takes over.
  */
-#include <linux/math64.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 
@@ -17,106 +20,8 @@
 #include "function.h"
 #include "group.h"
 
-/* The strictest breaker among the group's mdevs; the window is in ns. */
-static unsigned int mdr_group_breaker(struct mdr_group *group, u64 *window)
-{
-	struct mdr_function *function;
-	unsigned int max = 0;
-
-	*window = 0;
-	list_for_each_entry(function, &group->functions, group_item) {
-		struct mdr_device *device = function->device;
-		unsigned int device_max;
-		u64 device_window;
-
-		if (!device)
-			continue;
-		device_max = READ_ONCE(device->tunables.breaker_max);
-		device_window = (u64)READ_ONCE(device->tunables.breaker_window_ms) *
-				NSEC_PER_MSEC;
-		/* of two with the same number the longer window is the stricter one */
-		if (!device_max || (max && max < device_max) ||
-		    (max == device_max && *window >= device_window))
-			continue;
-		max = device_max;
-		*window = device_window;
-	}
-	return max;
-}
-
-/*
- * The breaker does not count errors that need no reset: the device keeps working. The
- * administrator is warned.
- */
-static void mdr_group_count_harmless(struct mdr_group *group)
-{
-	unsigned int max;
-	u64 window;
-
-	group->stats.harmless_errors++;
-	max = mdr_group_breaker(group, &window);
-	if (!mdr_breaker_trips(&group->harmless, group->error_at, max, window))
-		return;
-	/* once in a window */
-	if (group->warned_at && group->error_at - group->warned_at <= window)
-		return;
-	group->warned_at = group->error_at;
-	dev_warn(&group->dev,
-		 "more than %u non-fatal errors in %llu ms, none of which needed a reset\n",
-		 max, div_u64(window, NSEC_PER_MSEC));
-}
-
-/* Count an event with a reset, once, and give up if there were too many. */
-static void mdr_group_count_reset(struct mdr_group *group,
-				  struct mdr_function *function)
-{
-	unsigned int max;
-	u64 window;
-
-	if (group->breaker_event == group->event)
-		return;
-	group->breaker_event = group->event;
-	max = mdr_group_breaker(group, &window);
-	if (!mdr_breaker_trips(&group->breaker, group->error_at, max, window))
-		return;
-	dev_err(&group->dev,
-		"too many errors, giving up at event %llu: find the cause, then write 1 to recover\n",
-		group->event);
-	group->cause = MDR_CAUSE_BREAKER;
-	mdr_group_step(group, MDR_EVENT_BREAKER, function);
-}
-
-/*
- * The group has not seen this event yet; a host callback or a reset has found it. A reset
- * of an earlier event proves nothing any more, even for a function that this event does
- * not reach: a user may have touched it since.
- */
-void mdr_group_new_event(struct mdr_function *function, u64 event,
-			 enum mdr_channel channel)
-{
-	struct mdr_group *group = function->group;
-	struct mdr_function *other;
-
-	list_for_each_entry(other, &group->functions, group_item) {
-		other->error.was_reset = false;
-		/* its task gives way, and the walk may not reach this function */
-		mdr_function_leave_reset(other);
-		/* a walk that is late may never come back; a reset from outside does */
-		if (group->attempt.overdue && !other->host_reset.waits)
-			mdr_function_settled(other);
-	}
-	group->event = event;
-	group->error_at = ktime_get_ns();
-	group->attempt.host_is_done = false;
-	group->attempt.overdue = false;
-	group->attempt.late = false;
-	group->told = (struct mdr_told) {
-		.channel	= channel,
-		.segment	= pci_domain_nr(function->pdev->bus),
-		.function	= pci_dev_id(function->pdev),
-		.port		= pci_dev_id(mdr_walk_port_of(function)),
-	};
-}
+/* Bound on a restore after the group has failed. */
+#define MDR_LATE_MS 5000ULL
 
 /* Close the group for this event, unless another of its functions has. */
 static void mdr_group_error(struct mdr_function *function, u64 event,
@@ -380,195 +285,6 @@ static void mdr_resume(struct pci_dev *pdev)
 	mdr_group_came_back(group);
 }
 
-/*
- * The PCI core begins the reset that a user has asked for. False if an error has ended the
- * wait for this task since, and the gate may be open again. Otherwise the function is no
- * longer as the host's reset left it, even if this reset fails.
- */
-static bool mdr_reset_by_user_begins(struct mdr_function *function)
-{
-	struct mdr_group *group = function->group;
-
-	function->restore.was_silent = !mdr_function_answers(function->pdev);
-
-	guard(mutex)(&group->lock);
-	if (group->resetter != current)
-		return false;
-	/* the end of a recovery waits for this from now on */
-	function->host_reset.by_user = true;
-	group->untouched = false;
-	function->error.was_reset = false;
-	return true;
-}
-
-/* The end of a reset by a task that is alone inside the gate, and restores what it resets. */
-static void mdr_reset_inside_done(struct mdr_function *function,
-				  struct mdr_gate_entry *entry)
-{
-	struct mdr_group *group = function->group;
-	bool silent = entry->user_reset &&
-		      !mdr_function_answers(function->pdev);
-
-	/*
-	 * What the PCI core writes to a silent function is lost, and what it has read of one
-	 * is all-ones. One that stays silent is left alone.
-	 */
-	if (entry->user_reset && silent != function->restore.was_silent)
-		mdr_function_set_blank(function);
-	if (!entry->user_reset || !silent || !function->restore.was_silent)
-		mdr_hooks_note(function);
-	/* from here on it is like the others */
-	if (!silent)
-		function->restore.was_silent = false;
-	if (!entry->user_reset)
-		return;
-
-	guard(mutex)(&group->lock);
-	function->host_reset.by_user = false;
-	if (!silent && !READ_ONCE(function->restore.blank))
-		WRITE_ONCE(function->restore.unchecked, true);
-	if (group->resetter == current)
-		return;
-	/* an error took over, and its end has waited: this task does not come back to look */
-	mdr_function_leave_reset(function);
-	if (mdr_group_is_recovering(group) && !mdr_group_pending(group))
-		queue_work(mdr_workqueue, &group->finish);
-}
-
-/*
- * A reset from outside: an administrator's, one of the PF's driver, or a bus
- * reset that vfio-pci-core makes when the last device on the bus is closed. A
- * reset of the group's own user comes this way too, in the task of the user and
- * with the gate closed already.
- */
-static void mdr_reset_prepare(struct pci_dev *pdev)
-{
-	struct mdr_function *function = mdr_function_find(pdev);
-	struct mdr_gate_entry *entry;
-	struct mdr_group *group;
-	bool counted;
-
-	if (!function)
-		return;
-
-	group = function->group;
-	entry = mdr_gate_current_exclusive(&group->gate);
-	function->host_reset.inside =
-		entry && (!entry->user_reset ||
-			  mdr_reset_by_user_begins(function));
-	if (function->host_reset.inside) {
-		/* by the shim's own attempt: to be restored, even if an error ends that */
-		if (mdr_attempt_may(group))
-			mdr_function_set_blank(function);
-		return;
-	}
-	scoped_guard(mutex, &group->lock) {
-		group->stats.host_resets++;
-		counted = mdr_group_reset_begin(group,
-						MDR_EVENT_HOST_RESET_BEGIN,
-						function);
-		function->host_reset.counted = counted;
-		/* the recovery must not open the gate before this reset is over */
-		if (!counted && mdr_group_is_recovering(group)) {
-			mdr_function_told(function);
-			function->host_reset.waits = true;
-		}
-	}
-	mdr_group_zap(group);
-	/*
-	 * A user's reset through config space (FLR) runs inside the gate, with
-	 * memory_lock held. Other tasks inside wait for that lock, so a drain
-	 * would only end by its bound. The same goes for a hot reset that comes
-	 * here for a group whose gate it has not closed, or no longer.
-	 */
-	if (!mdr_gate_current_calls() && !entry)
-		mdr_group_drain(group, true);
-}
-
-/*
- * A reset from outside, or a sleep of the system, did not leave @function as it was. Users
- * stay outside, and the worker recovers the group as after an error. False if the group
- * has failed before, or if an error has taken over.
- */
-bool mdr_group_recover_lost(struct mdr_function *function)
-{
-	struct mdr_group *group = function->group;
-
-	lockdep_assert_held(&group->lock);
-
-	if (group->machine.state != MDR_STATE_RESETTING ||
-	    group->machine.origin == MDR_STATE_FAILED)
-		return false;
-	if (function->device)
-		function->device->synced = false;
-	mdr_group_new_event(function, mdr_walk_renew(function),
-			    MDR_CHANNEL_NORMAL);
-	group->cause = MDR_CAUSE_HOST_RESET;
-	mdr_group_step(group, MDR_EVENT_ERROR_FATAL, function);
-	/* the user that made this reset may be inside: the worker drains */
-	queue_work(mdr_workqueue, &group->finish);
-	return true;
-}
-
-/*
- * A reset from outside left the function blank, or the parent driver's hooks failed
- * at first. (The PCI core restores what it read before the reset, which is nothing
- * in a device that had lost power.)
- */
-static void mdr_reset_lost(struct mdr_function *function)
-{
-	if (!mdr_group_recover_lost(function))
-		return;
-	function->error = (struct mdr_function_error) {};
-	pci_notice(function->pdev,
-		   "not usable after a reset from outside, recovering it\n");
-}
-
-static void mdr_reset_done(struct pci_dev *pdev)
-{
-	struct mdr_function *function = mdr_function_find(pdev);
-	struct mdr_gate_entry *entry;
-	struct mdr_group *group;
-	bool lost;
-
-	if (!function)
-		return;
-	group = function->group;
-	function->restore.configured = false;
-	entry = mdr_gate_current_exclusive(&group->gate);
-	if (entry)
-		entry->was_reset = true;
-	if (entry && function->host_reset.inside) {
-		mdr_reset_inside_done(function, entry);
-		return;
-	}
-
-	mdr_hooks_note(function);
-	WRITE_ONCE(function->restore.unchecked, false);
-	lost = !mdr_function_answers(pdev) ||
-	       READ_ONCE(function->restore.blank) ||
-	       mdr_function_is_lost(function) || mdr_hooks_run(function);
-	if (lost)
-		mdr_function_set_blank(function);
-
-	guard(mutex)(&group->lock);
-	if (function->host_reset.waits) {
-		/* the recovery has waited for this reset, and brings it back */
-		function->host_reset.waits = false;
-		mdr_function_resumed(function);
-		mdr_group_came_back(group);
-	}
-	if (!function->host_reset.counted)
-		return;
-	function->host_reset.counted = false;
-	if (lost)
-		mdr_reset_lost(function);
-	/* an error of another function took over, and its end has waited for us */
-	if (mdr_group_is_recovering(group) && !mdr_group_pending(group))
-		queue_work(mdr_workqueue, &group->finish);
-	mdr_group_reset_end(group, MDR_EVENT_HOST_RESET_DONE, function);
-}
-
 /* The one callback without a device lock: the function may be going away. */
 static void mdr_cor_error_detected(struct pci_dev *pdev)
 {
@@ -578,6 +294,249 @@ static void mdr_cor_error_detected(struct pci_dev *pdev)
 	function = mdr_function_find(pdev);
 	if (function)
 		atomic64_inc(&function->group->stats.correctable_errors);
+}
+
+/* The next open device whose INTx may not match; mdr_group_synced() lets go of it. */
+static struct mdr_device *mdr_group_next_unsynced(struct mdr_group *group)
+{
+	struct mdr_function *function;
+
+	list_for_each_entry(function, &group->functions, group_item) {
+		struct mdr_device *device = function->device;
+
+		if (device && device->opened && !device->synced) {
+			device->synced = true;
+			device->syncing = true;
+			return device;
+		}
+	}
+	return NULL;
+}
+
+/* Release a device. A waiter takes group->lock before it frees the device. */
+static void mdr_group_synced(struct mdr_group *group, struct mdr_device *device)
+{
+	guard(mutex)(&group->lock);
+	WRITE_ONCE(device->syncing, false);
+	wake_up_all(&device->released);
+}
+
+/**
+ * struct mdr_finish - one run of mdr_group_finish()
+ * @group: the group
+ * @event: the event for which it began
+ * @host_at_work: the host has not come back within recovery_timeout_ms
+ * @abandoned: the host ended without a resume: a function may not have been reset
+ * @overdue: recovery_timeout_ms had passed when it began
+ * @undrained: no callback has drained the gate: this is not the host's recovery
+ * @failure: what fails the group if nothing helps
+ */
+struct mdr_finish {
+	struct mdr_group *group;
+	u64 event;
+	bool host_at_work;
+	bool abandoned;
+	bool overdue;
+	bool undrained;
+	enum mdr_event failure;
+};
+
+/* Begin, if the host is done; otherwise it has time until recovery_timeout_ms. */
+static bool mdr_finish_begin(struct mdr_finish *finish)
+{
+	struct mdr_group *group = finish->group;
+	unsigned int visits = READ_ONCE(group->attempt.visits);
+	bool abandoned = READ_ONCE(group->attempt.overdue) &&
+			 mdr_host_has_abandoned(group);
+
+	guard(mutex)(&group->lock);
+	if (group->dying || mdr_group_has_given_up(group) ||
+	    (!mdr_group_is_recovering(group) &&
+	     group->machine.state != MDR_STATE_FAILED))
+		return false;
+
+	/*
+	 * The host came back, so the checks above may be about another event; or it is done
+	 * with all functions, late.
+	 */
+	if (visits != group->attempt.visits || !mdr_group_pending(group))
+		abandoned = false;
+	finish->event = group->event;
+	finish->overdue = group->attempt.overdue;
+	finish->failure = MDR_EVENT_SLOT_RESET_FAILED;
+	if (group->attempt.host_is_done)
+		finish->failure = MDR_EVENT_ERROR_PERMANENT;
+	else if (mdr_group_pending(group))
+		finish->failure = MDR_EVENT_WATCHDOG;
+	if (abandoned && finish->overdue)
+		group->attempt.host_is_done = true;
+	finish->abandoned = group->attempt.host_is_done;
+	finish->host_at_work = mdr_group_pending(group) && !finish->abandoned;
+	if (finish->host_at_work)
+		return finish->overdue; /* to fail the group */
+	finish->undrained = group->machine.state == MDR_STATE_CLOSING;
+	mdr_attempt_start(group);
+	return true;
+}
+
+/* Once for each event, and never again after it has failed the group. */
+static bool mdr_finish_may_reset(struct mdr_finish *finish)
+{
+	struct mdr_group *group = finish->group;
+
+	guard(mutex)(&group->lock);
+	if (group->attempt.event == finish->event ||
+	    group->machine.state == MDR_STATE_FAILED || !mdr_attempt_may(group))
+		return false;
+	group->attempt.event = finish->event;
+	return true;
+}
+
+static u64 mdr_finish_deadline(struct mdr_finish *finish)
+{
+	struct mdr_group *group = finish->group;
+
+	guard(mutex)(&group->lock);
+	/* the users know that it is lost; a close may delay the restore */
+	if (group->machine.state == MDR_STATE_FAILED)
+		return ktime_get_ns() + MDR_LATE_MS * NSEC_PER_MSEC;
+	return group->error_at + (u64)mdr_group_recovery_timeout(group) *
+				 NSEC_PER_MSEC;
+}
+
+/* Bring every function back: restore, then reset if that was not enough. */
+static int mdr_finish_run(struct mdr_finish *finish)
+{
+	struct mdr_group *group = finish->group;
+	int ret;
+
+	if (finish->host_at_work)
+		return -ETIMEDOUT;
+	if (finish->undrained)
+		mdr_group_drain(group, false);
+	ret = mdr_group_reset_due(group);
+	if (!ret)
+		ret = mdr_group_restore(group, mdr_finish_deadline(finish),
+					!finish->abandoned);
+	if (!ret || ret == -ECANCELED || !mdr_finish_may_reset(finish))
+		return ret;
+	dev_notice(&group->dev,
+		   "event %llu: not restored after the host's reset (%d), resetting it again\n",
+		   finish->event, ret);
+	return mdr_group_reset_and_restore(group);
+}
+
+static void mdr_finish_resumed(struct mdr_finish *finish)
+{
+	struct mdr_group *group = finish->group;
+
+	if (finish->abandoned) {
+		dev_notice(&group->dev,
+			   "the kernel abandoned the recovery of event %llu; recovered without it\n",
+			   finish->event);
+		group->stats.own_resets++;
+		group->attempt.host_is_done = false;
+	}
+	group->untouched = mdr_group_is_pristine(group);
+	group->stats.recoveries++;
+	group->stats.recovery_ns_last = ktime_get_ns() - group->error_at;
+	mdr_group_step(group, mdr_policy_resume_event(mdr_group_policy(group, true)),
+		       NULL);
+}
+
+/* ERR is the last word: nothing helped. */
+static void mdr_finish_failed(struct mdr_finish *finish, int ret)
+{
+	struct mdr_group *group = finish->group;
+
+	if (!mdr_group_is_recovering(group))
+		return;
+	dev_err(&group->dev,
+		"event %llu: recovery failed (%d): see state and blockers, then write 1 to recover\n",
+		finish->event, ret);
+	if (finish->failure == MDR_EVENT_WATCHDOG)
+		group->cause = MDR_CAUSE_WATCHDOG;
+	else if (finish->failure == MDR_EVENT_ERROR_PERMANENT)
+		group->cause = MDR_CAUSE_PERMANENT;
+	mdr_group_step(group, finish->failure, NULL);
+}
+
+/* The result counts, unless something newer has taken over. */
+static bool mdr_finish_is_current(struct mdr_finish *finish, int ret)
+{
+	struct mdr_group *group = finish->group;
+
+	if (ret == -ECANCELED || finish->event != group->event)
+		return false;
+	return finish->host_at_work || mdr_attempt_may(group);
+}
+
+/*
+ * Step to the end of the recovery and return NULL; or return a device whose INTx has to
+ * match first, see mdr_group_next_unsynced().
+ */
+static struct mdr_device *mdr_finish_end(struct mdr_finish *finish, int ret)
+{
+	struct mdr_group *group = finish->group;
+	struct mdr_function *function;
+	struct mdr_device *device;
+
+	guard(mutex)(&group->lock);
+	if (!mdr_finish_is_current(finish, ret))
+		return NULL;
+	list_for_each_entry(function, &group->functions, group_item) {
+		if (ret)
+			break;
+		/* an abandoned walk does not come back to it */
+		if (finish->abandoned && !function->host_reset.waits)
+			mdr_walk_end(function);
+		mdr_domain_forget(function);
+	}
+	if (!ret && mdr_group_has_resumed(group)) {
+		device = mdr_group_next_unsynced(group);
+		if (device)
+			return device;
+		mdr_finish_resumed(finish);
+	} else if (ret || (finish->overdue && !group->sleeping)) {
+		/* without an error, a function is being unbound as it is */
+		mdr_finish_failed(finish, ret ?: -EBUSY);
+		/* recovery_timeout_ms passed meanwhile: this was the answer */
+		if (!finish->host_at_work)
+			cancel_work(&group->finish);
+	}
+	/* the host may have come back since mdr_finish_begin(): another run is queued */
+	group->attempt.late = finish->host_at_work &&
+			      !mdr_group_pending(group) &&
+			      !mdr_group_is_recovering(group) &&
+			      !group->attempt.host_is_done;
+	mdr_attempt_stop(group);
+	return NULL;
+}
+
+/*
+ * The host is done, or late: end the recovery. A host callback cannot do this: a device
+ * may be slow, a function may have to be reset, and making INTx match takes locks of
+ * vfio-pci-core.
+ */
+void mdr_group_finish(struct work_struct *work)
+{
+	struct mdr_finish run = {
+		.group = container_of(work, struct mdr_group, finish),
+	};
+	struct mdr_gate_entry entry;
+	struct mdr_device *device;
+	int ret;
+
+	if (!mdr_finish_begin(&run))
+		return;
+	ret = mdr_finish_run(&run);
+
+	mdr_gate_enter_exclusive(&run.group->gate, &entry);
+	while ((device = mdr_finish_end(&run, ret))) {
+		mdr_device_sync_interrupts(device);
+		mdr_group_synced(run.group, device);
+	}
+	mdr_gate_exit(&entry);
 }
 
 /* For &pci_driver.err_handler of a parent driver. */

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the PCI core tells of a reset: an administrator's, one of the PF's driver, or a bus
+ * reset that vfio-pci-core makes when the last device on the bus is closed. The resets of
+ * the group's own user, and of the shim, come this way too.
+ *
+ * The caller holds the device lock of the function.
+ */
+#include "device.h"
+#include "function.h"
+#include "group.h"
+
+/*
+ * The PCI core begins the reset that a user has asked for. False if an error has ended the
+ * wait for this task since, and the gate may be open again. Otherwise the function is no
+ * longer as the host's reset left it, even if this reset fails.
+ */
+static bool mdr_reset_by_user_begins(struct mdr_function *function)
+{
+	struct mdr_group *group = function->group;
+
+	function->restore.was_silent = !mdr_function_answers(function->pdev);
+
+	guard(mutex)(&group->lock);
+	if (group->resetter != current)
+		return false;
+	/* the end of a recovery waits for this from now on */
+	function->host_reset.by_user = true;
+	group->untouched = false;
+	function->error.was_reset = false;
+	return true;
+}
+
+/* The end of a reset by a task that is alone inside the gate, and restores what it resets. */
+static void mdr_reset_inside_done(struct mdr_function *function,
+				  struct mdr_gate_entry *entry)
+{
+	struct mdr_group *group = function->group;
+	bool silent = entry->user_reset &&
+		      !mdr_function_answers(function->pdev);
+
+	/*
+	 * What the PCI core writes to a silent function is lost, and what it has read of one
+	 * is all-ones. One that stays silent is left alone.
+	 */
+	if (entry->user_reset && silent != function->restore.was_silent)
+		mdr_function_set_blank(function);
+	if (!entry->user_reset || !silent || !function->restore.was_silent)
+		mdr_hooks_note(function);
+	/* from here on it is like the others */
+	if (!silent)
+		function->restore.was_silent = false;
+	if (!entry->user_reset)
+		return;
+
+	guard(mutex)(&group->lock);
+	function->host_reset.by_user = false;
+	if (!silent && !READ_ONCE(function->restore.blank))
+		WRITE_ONCE(function->restore.unchecked, true);
+	if (group->resetter == current)
+		return;
+	/* an error took over, and its end has waited: this task does not come back to look */
+	mdr_function_leave_reset(function);
+	if (mdr_group_is_recovering(group) && !mdr_group_pending(group))
+		queue_work(mdr_workqueue, &group->finish);
+}
+
+/*
+ * A reset from outside: an administrator's, one of the PF's driver, or a bus
+ * reset that vfio-pci-core makes when the last device on the bus is closed. A
+ * reset of the group's own user comes this way too, in the task of the user and
+ * with the gate closed already.
+ */
+void mdr_reset_prepare(struct pci_dev *pdev)
+{
+	struct mdr_function *function = mdr_function_find(pdev);
+	struct mdr_gate_entry *entry;
+	struct mdr_group *group;
+	bool counted;
+
+	if (!function)
+		return;
+
+	group = function->group;
+	entry = mdr_gate_current_exclusive(&group->gate);
+	function->host_reset.inside =
+		entry && (!entry->user_reset ||
+			  mdr_reset_by_user_begins(function));
+	if (function->host_reset.inside) {
+		/* by the shim's own attempt: to be restored, even if an error ends that */
+		if (mdr_attempt_may(group))
+			mdr_function_set_blank(function);
+		return;
+	}
+	scoped_guard(mutex, &group->lock) {
+		group->stats.host_resets++;
+		counted = mdr_group_reset_begin(group,
+						MDR_EVENT_HOST_RESET_BEGIN,
+						function);
+		function->host_reset.counted = counted;
+		/* the recovery must not open the gate before this reset is over */
+		if (!counted && mdr_group_is_recovering(group)) {
+			mdr_function_told(function);
+			function->host_reset.waits = true;
+		}
+	}
+	mdr_group_zap(group);
+	/*
+	 * A user's reset through config space (FLR) runs inside the gate, with
+	 * memory_lock held. Other tasks inside wait for that lock, so a drain
+	 * would only end by its bound. The same goes for a hot reset that comes
+	 * here for a group whose gate it has not closed, or no longer.
+	 */
+	if (!mdr_gate_current_calls() && !entry)
+		mdr_group_drain(group, true);
+}
+
+/*
+ * A reset from outside left the function blank, or the parent driver's hooks failed
+ * at first. (The PCI core restores what it read before the reset, which is nothing
+ * in a device that had lost power.)
+ */
+static void mdr_reset_lost(struct mdr_function *function)
+{
+	if (!mdr_group_recover_lost(function))
+		return;
+	function->error = (struct mdr_function_error) {};
+	pci_notice(function->pdev,
+		   "not usable after a reset from outside, recovering it\n");
+}
+
+void mdr_reset_done(struct pci_dev *pdev)
+{
+	struct mdr_function *function = mdr_function_find(pdev);
+	struct mdr_gate_entry *entry;
+	struct mdr_group *group;
+	bool lost;
+
+	if (!function)
+		return;
+	group = function->group;
+	function->restore.configured = false;
+	entry = mdr_gate_current_exclusive(&group->gate);
+	if (entry)
+		entry->was_reset = true;
+	if (entry && function->host_reset.inside) {
+		mdr_reset_inside_done(function, entry);
+		return;
+	}
+
+	mdr_hooks_note(function);
+	WRITE_ONCE(function->restore.unchecked, false);
+	lost = !mdr_function_answers(pdev) ||
+	       READ_ONCE(function->restore.blank) ||
+	       mdr_function_is_lost(function) || mdr_hooks_run(function);
+	if (lost)
+		mdr_function_set_blank(function);
+
+	guard(mutex)(&group->lock);
+	if (function->host_reset.waits) {
+		/* the recovery has waited for this reset, and brings it back */
+		function->host_reset.waits = false;
+		mdr_function_resumed(function);
+		mdr_group_came_back(group);
+	}
+	if (!function->host_reset.counted)
+		return;
+	function->host_reset.counted = false;
+	if (lost)
+		mdr_reset_lost(function);
+	/* an error of another function took over, and its end has waited for us */
+	if (mdr_group_is_recovering(group) && !mdr_group_pending(group))
+		queue_work(mdr_workqueue, &group->finish);
+	mdr_group_reset_end(group, MDR_EVENT_HOST_RESET_DONE, function);
+}
