@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "needs_dma.h"
+#include "needs.h"
 #include "nvme_user.h"
 #include "vfio_irq.h"
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "needs_dma.h"
+#include "needs.h"
 #include "rng_user.h"
 #include "vfio_irq.h"
 

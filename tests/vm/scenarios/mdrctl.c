@@ -124,7 +124,7 @@ SCENARIO(mdrctl_life,
 }
 
 /* the host is done by then: one that comes late would recover the group by itself */
-#define FAIL_MS "1500"
+#define FAIL_MS 1500
 
 SCENARIO(mdrctl_recover,
 	 "mdrctl tells of a group that has failed, and recovers it as soon as the device answers")
@@ -138,7 +138,8 @@ SCENARIO(mdrctl_recover,
 	REQUIRE(!ctl("bind --driver=mdr-test %s", s.addr), "%.400s", said);
 	s.group = pci_iommu_group(s.addr);
 	REQUIRE_OK(shim_create(&s, "resume"));
-	REQUIRE(!ctl("set %s recovery_timeout_ms=" FAIL_MS, s.uuid), "%.400s", said);
+	REQUIRE(!ctl("set %s recovery_timeout_ms=%u", s.uuid, FAIL_MS * patience), "%.400s",
+		said);
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
 	status = nic_status(&user);
 

@@ -14,6 +14,7 @@
 #include "klog.h"
 #include "mdev.h"
 #include "monitor.h"
+#include "needs.h"
 #include "nic_user.h"
 #include "scenario.h"
 #include "shim.h"
@@ -374,6 +375,7 @@ SCENARIO(removal_unplug,
 	uint64_t begin;
 	pid_t pid;
 
+	needs_unplug();
 	make(&s, PORT, 0, "kill");
 	pid = holder_fork(GRIP_FILE, s.uuid);
 	begin = now_ns();
@@ -399,6 +401,7 @@ SCENARIO(removal_unplug_in_recovery,
 	uint32_t status;
 	pid_t pid;
 
+	needs_unplug();
 	REQUIRE_OK(shim_bind(&parked, "rp_igb", 0));
 	status = open_neighbour(&neighbour, "rp_igb");
 	REQUIRE_OK(shim_bind_test(&s, PORT, 0));

@@ -16,6 +16,7 @@
 #include "klog.h"
 #include "mdev.h"
 #include "monitor.h"
+#include "needs.h"
 #include "nic_user.h"
 #include "scenario.h"
 #include "slot.h"
@@ -294,6 +295,7 @@ SCENARIO(status_correctable, "a correctable error is counted and disturbs no use
 	struct uevent event;
 	int fd;
 
+	needs_unplug();
 	/* of the machine's devices only virtio tells its port of its own errors */
 	REQUIRE_OK(slot_plug("rp_empty", PLUGGED ",aer=on,disable-legacy=on,iommu_platform=on"));
 	REQUIRE_OK(shim_make(&shim, "rp_empty", 0, "resume"));
