@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "disks.h"
 #include "files.h"
@@ -79,6 +82,19 @@ static bool look_up(const struct mdr *mdr, const struct table *table, const stru
 	return found;
 }
 
+/* No table names what ZFS has, or all but one of the disks of a btrfs; the kernel knows. */
+static bool is_claimed(const struct mdr *mdr, const char *name)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/dev/%s", mdr_root(mdr), name);
+	fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 && errno == EBUSY;
+}
+
 static bool in_use(const struct mdr *mdr, const char *name, char use[DISK_USE_SIZE])
 {
 	struct disk disk = { name, read_text(mdr, BLOCK "/%s/dev", name) };
@@ -91,6 +107,10 @@ static bool in_use(const struct mdr *mdr, const char *name, char use[DISK_USE_SI
 	}
 	for (size_t i = 0; !found && i < sizeof(tables) / sizeof(*tables); i++)
 		found = look_up(mdr, &tables[i], &disk, use);
+	if (!found && is_claimed(mdr, name)) {
+		snprintf(use, DISK_USE_SIZE, "%.40s is claimed, as by ZFS or btrfs", name);
+		found = true;
+	}
 	free(disk.number);
 	/* a user may choose where something is mounted */
 	for (char *c = use; found && *c; c++)

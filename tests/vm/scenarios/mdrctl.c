@@ -2,6 +2,9 @@
 /*
  * mdrctl on the real kernel: what its tests on fake roots cannot show.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +16,7 @@
 #include "aer_thread.h"
 #include "clock.h"
 #include "mdev.h"
+#include "module.h"
 #include "nic_user.h"
 #include "pci.h"
 #include "scenario.h"
@@ -121,6 +125,38 @@ SCENARIO(mdrctl_life,
 	CHECK(!pci_driver(s.addr, now, sizeof(now)) && strcmp(now, "mdr-pci"), "is %s's", now);
 	CHECK(!ctl("list"), "%.400s", said);
 	CHECK(!strstr(said, s.addr), "it said: %.400s", said);
+}
+
+/* Claims a disk, until the file is closed. */
+static int claim_disk(void)
+{
+	glob_t disks;
+	int fd = -1;
+
+	if (!glob("/dev/nvme*n1", 0, NULL, &disks))
+		fd = open(disks.gl_pathv[0], O_RDONLY | O_EXCL | O_CLOEXEC);
+	globfree(&disks);
+	return fd;
+}
+
+SCENARIO(mdrctl_claimed_disk,
+	 "mdrctl leaves a function alone whose disk somebody has claimed, as ZFS and btrfs do")
+{
+	char addr[PCI_ADDR_LEN], driver[32];
+	int disk = -1;
+
+	REQUIRE_OK(shim_load());
+	REQUIRE_OK(module_load("nvme"));
+	REQUIRE_OK(pci_below("rp_nvme", 0, addr));
+	REQUIRE_OK(pci_bind(addr, "nvme"));
+	REQUIRE(WAIT_FOR((disk = claim_disk()) >= 0, SETTLE_MS), "no disk: %s", strerror(errno));
+	CHECK(ctl("bind %s", addr) == 1, "%.400s", said);
+	CHECK_SAYS("n1 is claimed, as by ZFS or btrfs");
+	CHECK(pci_driver(addr, driver, sizeof(driver)) > 0 && !strcmp(driver, "nvme"), "is %s's",
+	      driver);
+	close(disk);
+	CHECK(!ctl("bind %s", addr), "%.400s", said);
+	CHECK_OK(module_unload("nvme"));
 }
 
 /* the host is done by then: one that comes late would recover the group by itself */
