@@ -38,7 +38,7 @@ static void check_signature(struct exam *exam, bool loaded)
 	if (secure && !loaded)
 		find(exam, LEVEL_WARN, "signature", HOST,
 		     has_file(exam->cli->mdr, "var/lib/shim-signed/mok/MOK.der") ?
-		     "mokutil --import /var/lib/shim-signed/mok/MOK.der, then reboot and enrol the key" :
+		     "mokutil --import /var/lib/shim-signed/mok/MOK.der, then reboot and enrol it" :
 		     "mokutil --import /var/lib/dkms/mok.pub, then reboot and enrol the key",
 		     "Secure Boot is on, so the modules need a signature that the kernel trusts");
 	else if (taint && strchr(taint, 'E'))

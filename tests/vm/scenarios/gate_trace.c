@@ -22,11 +22,11 @@
 #define CLOSED_MS 1500
 
 /* The ways into vfio-pci-core, and from there to the device. */
-#define HUGE_FAULT 6
-static const char *functions[] = {
+static const char * const functions[] = {
+	"vfio_pci_mmap_huge_fault",
 	"vfio_pci_core_read", "vfio_pci_core_write", "vfio_pci_mmap_page_fault",
 	"vfio_pci_bar_rw", "pci_user_read_config_dword", "pci_user_write_config_dword",
-	[HUGE_FAULT] = "vfio_pci_mmap_huge_fault", NULL,
+	NULL,
 };
 
 static const struct {
@@ -134,10 +134,8 @@ SCENARIO(gate_trace,
 	REQUIRE_OK(shim_make(&shim, PORT, 0, "resume"));
 	REQUIRE_OK(shim_set(&shim, "stall_timeout_ms", "30000"));
 	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
-	/* it has no huge pages */
-	if (kernel_is_realtime())
-		functions[HUGE_FAULT] = NULL;
-	REQUIRE_OK(trace_start(functions));
+	/* without the first where there are no huge pages */
+	REQUIRE_OK(trace_start(functions + kernel_is_realtime()));
 	start_threads(logs, sizeof(logs) / sizeof(logs[0]));
 
 	for (unsigned int i = 0; i < NR_ERRORS; i++) {
