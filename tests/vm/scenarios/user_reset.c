@@ -268,10 +268,13 @@ SCENARIO(user_reset_error_while_it_runs,
 	 "an error while a user's reset has the function: the host waits, then recovers; both run")
 {
 	struct waiter w = { .u = &user, .kind = WAITER_RESET };
+	char long_ms[16];
 	struct shim s;
 
 	start_slow(&s);
-	REQUIRE_OK(shim_test_set("reset_done_ms", DRAWN_OUT));
+	/* the error has to be seen before the reset is over */
+	snprintf(long_ms, sizeof(long_ms), "%u", DRAWN_OUT_MS * patience);
+	REQUIRE_OK(shim_test_set("reset_done_ms", long_ms));
 	REQUIRE_OK(waiter_start(&w));
 	REQUIRE(waiter_in(&w, "test_reset_done", SETTLE_MS), "no reset is run");
 	REQUIRE_OK(aer_inject(PORT, "DLP"));
