@@ -236,8 +236,7 @@ static bool mdr_gate_is_drained(struct mdr_gate *gate, bool config_is_blocked,
  * memory_lock, igate and mmap_lock, so the caller holds none of them.
  *
  * @config_is_blocked: the caller runs under pci_cfg_access_lock() of the function. Tasks
- * inside for config space cannot reach the device, nor leave before the caller is done, so
- * they are not waited for.
+ * inside for config space may wait for that lock, so they are not waited for.
  */
 bool mdr_gate_drain(struct mdr_gate *gate, unsigned int timeout_ms,
 		    bool config_is_blocked)

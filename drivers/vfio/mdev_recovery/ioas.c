@@ -3,11 +3,13 @@
  * Attaching a device to an address space of an iommufd, and detaching it. The IOMMU
  * driver may turn features of the function on and off (ATS, PRI).
  *
- * Attaching is not done inside the gate: with the first device the IOMMU driver pins all
- * memory of the space, and that takes as long as the user lets it wait for a page. If an
- * error comes meanwhile, the restore enables what the PCI core knows to be enabled.
- * Detaching waits for nobody, so it does enter. So does leaving the iommufd after a close,
- * which detaches the device if its user has not.
+ * Neither is done inside the gate: both take as long as a user likes. With the first device
+ * of a space the IOMMU driver pins all its memory, and waits for pages that the user
+ * withholds. Attaching and detaching take iommufd's domains_rwsem, which IOAS_MAP holds
+ * while it pins a page. So both wait until the host has recovered the device, and then go
+ * on outside. So does leaving the iommufd after a close, which detaches the device if its
+ * user has not. If an error comes meanwhile, the restore enables what the PCI core knows to
+ * be enabled.
  *
  * vfio core holds dev_set->lock, which a hot reset needs after it has closed the gate.
  * So both wait only for the host, as opening and closing do.
@@ -56,15 +58,22 @@ int mdr_device_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
 	return device->parent->attach_ioas(vdev, pt_id);
 }
 
+/* Wait until the host has recovered the device. Does not stay inside the gate. */
+static void mdr_ioas_wait_recovered(struct mdr_device *device)
+{
+	struct mdr_gate_entry entry;
+
+	mdr_device_enter_recovered(device, &entry);
+	mdr_gate_exit(&entry);
+}
+
 /* .detach_ioas; cannot fail, so it also runs while the group is held or has failed. */
 void mdr_device_detach_ioas(struct vfio_device *vdev)
 {
 	struct mdr_device *device = to_mdr_device(vdev);
-	struct mdr_gate_entry entry;
 
-	mdr_device_enter_recovered(device, &entry);
+	mdr_ioas_wait_recovered(device);
 	device->parent->detach_ioas(vdev);
-	mdr_gate_exit(&entry);
 }
 
 static bool mdr_device_is_attached(struct vfio_device *vdev)
@@ -83,13 +92,11 @@ static bool mdr_device_is_attached(struct vfio_device *vdev)
 void mdr_device_unbind_iommufd(struct vfio_device *vdev)
 {
 	struct mdr_device *device = to_mdr_device(vdev);
-	struct mdr_gate_entry entry;
 
 	if (!mdr_device_is_attached(vdev)) {
 		device->parent->unbind_iommufd(vdev);
 		return;
 	}
-	mdr_device_enter_recovered(device, &entry);
+	mdr_ioas_wait_recovered(device);
 	device->parent->unbind_iommufd(vdev);
-	mdr_gate_exit(&entry);
 }

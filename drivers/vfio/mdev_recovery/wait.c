@@ -148,10 +148,10 @@ static void mdr_group_wait_close(struct mdr_group *group)
 }
 
 /*
- * Enter the gate for close and for detaching an address space. Both touch the function,
- * must not run during the host's recovery, and cannot fail. Either this task sees the
- * recovery, or the drain of the recovery waits for this task. Each new error prolongs the
- * loop; the timer bounds each recovery, and the breaker their number.
+ * Enter the gate for close, which touches the function, must not run during the host's
+ * recovery, and cannot fail. Either this task sees the recovery, or the drain of the
+ * recovery waits for this task. Each new error prolongs the loop; the timer bounds each
+ * recovery, and the breaker their number. (Detaching an address space only waits here.)
  */
 void mdr_device_enter_recovered(struct mdr_device *device,
 				struct mdr_gate_entry *entry)

@@ -55,6 +55,7 @@
 
 static struct vfio_user user, other;
 static struct shim shim;
+static struct vfio_dma map_it = { .iova = AT, .size = PAGE };
 
 enum kind { CALL_READ, CALL_WRITE, CALL_IOCTL, CALL_FEATURE };
 
@@ -503,6 +504,44 @@ SCENARIO(withheld_attach,
 	REQUIRE_OK(slow_page_release(&slow));
 	background_ms(&call, SETTLE_MS);
 	CHECK_OK(call.ret);
+}
+
+static int map(const char *name)
+{
+	(void)name;
+	return vfio_cdev_dma_map(&user.own, &map_it);
+}
+
+static int detach(const char *name)
+{
+	(void)name;
+	return vfio_cdev_detach(user.device);
+}
+
+SCENARIO(withheld_detach,
+	 "detaching an address space that waits for a page of another call holds up no drain",
+	 .debug = true)
+{
+	struct background mapping = { .call = map }, detaching = { .call = detach };
+	struct slow_page slow;
+
+	REQUIRE_OK(shim_make(&shim, NIC_PORT, 0, "resume"));
+	REQUIRE_OK(vfio_cdev_user_open(&user, shim.uuid));
+	REQUIRE_OK(slow_page_init(&slow));
+	map_it.va = slow.page;
+	background_start(&mapping);
+	REQUIRE(slow_page_touched(&slow, SETTLE_MS), "it pins nothing");
+	background_start(&detaching);
+	/* it waits for the lock of iommufd that the other one holds */
+	REQUIRE(background_in(&detaching, "iopt_table_remove_domain", SETTLE_MS),
+		"it does not wait for iommufd");
+	strike_and_measure(NIC_PORT, "open", DRAIN_US);
+	CHECK(!atomic_load(&detaching.done), "it did not wait for the page");
+	REQUIRE_OK(slow_page_release(&slow));
+	background_ms(&mapping, SETTLE_MS);
+	CHECK_OK(mapping.ret);
+	background_ms(&detaching, SETTLE_MS);
+	CHECK_OK(detaching.ret);
 }
 
 static int hot_reset_it(const char *name)
