@@ -19,7 +19,8 @@
  *	restore_ms	how long it takes
  *	close_ms	how long close_device() takes
  *	unhealthy	how many times the healthy hook says no from now on; counts down
- *	migration	create devices with migration operations; "incomplete" ones if 2
+ *	migration	create devices with migration operations; "incomplete" ones if 2; no
+ *			logging if 3
  *
  * vendor_fault.h has those of its faults.
  */
@@ -473,7 +474,7 @@ static int vendor_init(struct vfio_device *vdev)
 		vdev->migration_flags = VFIO_MIGRATION_STOP_COPY;
 		vdev->mig_ops = migration == 2 ? &vendor_incomplete_ops :
 						 &vendor_migration_ops;
-		vdev->log_ops = &vendor_log_ops;
+		vdev->log_ops = migration == 3 ? NULL : &vendor_log_ops;
 	}
 	return 0;
 }

@@ -207,6 +207,28 @@ SCENARIO(breaker_strictest,
 	}
 }
 
+SCENARIO(breaker_off_beside_one,
+	 "one function allows one error, the other any number: the one counts, whichever comes first")
+{
+	static const char * const numbers[][2] = { { "0", "1" }, { "1", "0" } };
+	struct shim s[2];
+
+	for (int i = 0; i < 2; i++) {
+		REQUIRE_OK(shim_make(&s[i], "rp_e1000e", i, "resume"));
+		REQUIRE_OK(shim_set(&s[i], "breaker_window_ms", "600000"));
+	}
+	for (int i = 0; i < 2; i++) {
+		for (int j = 0; j < 2; j++)
+			REQUIRE_OK(shim_set(&s[j], "breaker_max", numbers[i][j]));
+		REQUIRE_OK(strike(&s[0], "rp_e1000e", "DLP", "open"));
+		REQUIRE_OK(strike(&s[0], "rp_e1000e", "DLP", "failed"));
+		check_cause(&s[0], "breaker");
+		REQUIRE(aer_wait_idle(SETTLE_MS), "the host is not done");
+		REQUIRE_OK(recover(&s[0]));
+		REQUIRE(shim_wait(s[0].group, "open", SETTLE_MS), "not open");
+	}
+}
+
 SCENARIO(breaker_off, "with breaker_max=0 no number of errors trips it")
 {
 	struct shim s;

@@ -127,7 +127,7 @@ SCENARIO(dead_access_ones,
 {
 	struct waiter w[NR_ACCESSES];
 	volatile uint32_t *watch, *map;
-	uint64_t dead;
+	uint64_t dead, stalls;
 	struct shim s;
 
 	hold_with(&s, &watch, "ones");
@@ -149,6 +149,10 @@ SCENARIO(dead_access_ones,
 	      watch[0], watch[1]);
 	dead = shim_number(s.group, "stats/dead_accesses");
 	CHECK(dead >= NR_ACCESSES - 1, "stats/dead_accesses is %ju", dead);
+	/* only one that waits is a stall */
+	stalls = shim_number(s.group, "stats/stalls");
+	check_long_reads();
+	CHECK_NUMBER(s.group, "stats/stalls", stalls);
 
 	REQUIRE_OK(vfio_user_reset(&user));
 	CHECK(shim_is(s.group, "open"), "not open after the reset");

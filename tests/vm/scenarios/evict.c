@@ -16,6 +16,7 @@
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb2"
+#define MASTER 0x4
 #define SETTLE_MS 3000
 #define QUIET_MS 50
 #define PERIOD_MS 10000
@@ -38,9 +39,12 @@ SCENARIO(evict_asks_and_heals,
 	REQUIRE_OK(vfio_irq_enable(&user, VFIO_PCI_REQ_IRQ_INDEX, 1, &req));
 	REQUIRE_OK(vfio_irq_enable(&user, VFIO_PCI_ERR_IRQ_INDEX, 1, &err));
 
+	REQUIRE_OK(vfio_user_bus_master(&user, true));
 	REQUIRE_OK(strike(&s, PORT, "DLP", "evicting"));
 	CHECK(vfio_irq_wait(req, SETTLE_MS, NULL), "REQ did not fire");
 	CHECK(!vfio_irq_wait(err, QUIET_MS, NULL), "ERR fired");
+	CHECK(!(pci_command(s.addr) & MASTER), "it may do DMA: COMMAND is %#x",
+	      pci_command(s.addr));
 	waiter_run(&w);
 	CHECK(!w.error && w.value == ~0u, "error %d, value %#x", w.error, w.value);
 	CHECK_ERRNO(vfio_user_reset(&user), EIO);

@@ -279,6 +279,33 @@ SCENARIO(gate_irqs_eventfd_outside,
 	nic_user_stop(&nic);
 }
 
+static int reset_it(const char *name)
+{
+	(void)name;
+	return vfio_user_reset(&user);
+}
+
+SCENARIO(gate_irqs_eventfd_reset,
+	 "an eventfd that unmasks INTx in the middle of its user's own reset is not lost")
+{
+	struct background reset = { .call = reset_it };
+	int unmask;
+
+	use_on(ALONE_PORT, "resume", "30000");
+	unmask = fired_and_unmask();
+	REQUIRE_OK(slow_function(shim.addr, "ones", 1000));
+	background_start(&reset);
+	REQUIRE(shim_wait(shim.group, "resetting", RESET_MS), "no reset");
+	CHECK(!eventfd_write(unmask, 1), "errno %d", errno);
+	CHECK(!atomic_load(&reset.done), "the reset was faster: nothing is shown");
+	background_ms(&reset, OPEN_MS);
+	CHECK_OK(reset.ret);
+	CHECK(shim_is(shim.group, "open"), "group is not open");
+	check_unmasked();
+	CHECK_OK(nic_user_interrupt(&nic, IRQ_MS));
+	nic_user_stop(&nic);
+}
+
 SCENARIO(gate_irqs_eventfd_gone,
 	 "INTx works after a recovery when its user has closed the eventfd that unmasks it")
 {

@@ -96,6 +96,27 @@ SCENARIO(lifetime_open_while_holding,
 	nic_status(&other);
 }
 
+SCENARIO(lifetime_open_while_evicting,
+	 "while another function of the group is to be released an open gives EBUSY, at once")
+{
+	struct shim evicted, s;
+	uint64_t begin;
+
+	REQUIRE_OK(shim_make(&evicted, "rp_e1000e", 0, "evict"));
+	REQUIRE_OK(shim_make(&s, "rp_e1000e", 1, "resume"));
+	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "20000"));
+	REQUIRE_OK(vfio_user_open(&user, evicted.uuid));
+	REQUIRE_OK(strike(&evicted, "rp_e1000e", "DLP", "evicting"));
+	begin = now_ms();
+	CHECK_ERRNO(vfio_user_open_in(&other, s.uuid, user.space), EBUSY);
+	MEASURE_BOUND("open_ms", now_ms() - begin, LATE_MS);
+	CHECK(shim_is(evicted.group, "evicting"), "not evicting any more");
+	vfio_user_close(&user);
+	CHECK(shim_is(evicted.group, "open"), "not open after the close");
+	REQUIRE_OK(vfio_user_open(&other, s.uuid));
+	nic_status(&other);
+}
+
 SCENARIO(lifetime_remove_unused_during_recovery,
 	 "an mdev that is not open can be removed during a recovery, which then ends")
 {

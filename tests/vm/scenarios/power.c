@@ -269,13 +269,13 @@ SCENARIO(power_back_told,
 	      pci_config_read(alone.s.addr, control, 2), noted);
 }
 
-/* What Max_Payload_Size of the client's function reads as. */
-static void set_payload(unsigned int value)
+/* What a part of Device Control of the client's function reads as: see moment_load(). */
+static void set_part(const char *part, unsigned int value)
 {
 	char text[PCI_ADDR_LEN + 4];
 
 	snprintf(text, sizeof(text), "%s %u", alone.s.addr, value);
-	REQUIRE_OK(moment_set("payload", text));
+	REQUIRE_OK(moment_set(part, text));
 }
 
 SCENARIO(power_back_payload,
@@ -285,17 +285,48 @@ SCENARIO(power_back_payload,
 
 	REQUIRE_OK(moment_load());
 	REQUIRE_OK(pci_below(alone.port, 0, alone.s.addr));
-	set_payload(1);
+	set_part("payload", 1);
 	client_start(&alone);
 	control = express(alone.s.addr) + DEVCTL;
 	power_cycle(&alone);
-	set_payload(0);
+	set_part("payload", 0);
 	value = vfio_user_read(&alone.u, VFIO_CONFIG, control, 2);
 	REQUIRE_OK(vfio_user_write(&alone.u, VFIO_CONFIG, control, 2, value));
 	REQUIRE_OK(vfio_user_reset(&alone.u));
 	client_check_whole(&alone, 0);
 	CHECK(moment_count("payload") == 1, "it is %ld", moment_count("payload"));
 	REQUIRE_OK(moment_set("payload", "none"));
+}
+
+/* Max_Read_Request_Size of 4096 bytes */
+#define READRQ 0x7000
+#define READRQ_4096 5
+
+SCENARIO(power_back_read_request,
+	 "Max_Read_Request_Size comes back, too, if the user writes that register once more")
+{
+	unsigned int control, value;
+
+	REQUIRE_OK(moment_load());
+	REQUIRE_OK(pci_below(alone.port, 0, alone.s.addr));
+	set_part("read_request", 0);
+	client_start(&alone);
+	control = express(alone.s.addr) + DEVCTL;
+	value = vfio_user_read(&alone.u, VFIO_CONFIG, control, 2) & ~READRQ;
+	value |= READRQ_4096 << 12;
+	REQUIRE_OK(vfio_user_write(&alone.u, VFIO_CONFIG, control, 2, value));
+	REQUIRE(moment_count("read_request") == READRQ_4096, "it is %ld",
+		moment_count("read_request"));
+	power_cycle(&alone);
+	set_part("read_request", 0);
+	/* vfio-pci-core takes it for no change */
+	REQUIRE_OK(vfio_user_write(&alone.u, VFIO_CONFIG, control, 2, value));
+	REQUIRE(!moment_count("read_request"), "it is back: nothing is shown");
+	REQUIRE_OK(vfio_user_reset(&alone.u));
+	client_check_whole(&alone, 0);
+	CHECK(moment_count("read_request") == READRQ_4096, "it is %ld",
+	      moment_count("read_request"));
+	REQUIRE_OK(moment_set("read_request", "none"));
 }
 
 SCENARIO(power_back_written_in_part,

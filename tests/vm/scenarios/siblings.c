@@ -14,6 +14,7 @@
 #include "shim.h"
 #include "strike.h"
 #include "took.h"
+#include "vfio_status.h"
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define SETTLE_MS 3000
@@ -146,6 +147,7 @@ SCENARIO(siblings_one_group,
 SCENARIO(siblings_stricter_policy,
 	 "of resume and hold in one group hold wins, and only its own user can acknowledge")
 {
+	struct mdr_status told;
 	char policy[16];
 	uint32_t status;
 	struct shim s[2];
@@ -155,6 +157,10 @@ SCENARIO(siblings_stricter_policy,
 	REQUIRE_OK(strike(&s[0], "rp_e1000e", "DLP", "holding"));
 	shim_status(s[0].group, "policy", policy, sizeof(policy));
 	CHECK(!strcmp(policy, "hold"), "policy is %s", policy);
+	REQUIRE_OK(vfio_status(&user, &told));
+	CHECK(told.next == MDR_NEXT_WAIT, "the one of type resume is told %u", told.next);
+	REQUIRE_OK(vfio_status(&other, &told));
+	CHECK(told.next == MDR_NEXT_RESET, "the one of type hold is told %u", told.next);
 
 	CHECK_OK(vfio_user_reset(&user));
 	CHECK(shim_is(s[0].group, "holding"), "the wrong user's reset opened the gate");

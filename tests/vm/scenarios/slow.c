@@ -93,6 +93,21 @@ SCENARIO(slow_second_5000, "after 5 s: the same", .limit_s = 60)
 	slow_and_brisk(&second, &first, "rp_igb", "ones", 5000);
 }
 
+SCENARIO(slow_nonfatal,
+	 "a function that wants a reset for a non-fatal error, and is slow after it: open and whole")
+{
+	client_start(&first);
+	client_start(&second);
+	REQUIRE_OK(shim_set(&first.s, "nonfatal_action", "reset"));
+	REQUIRE_OK(slow_function(first.s.addr, "ones", 1000));
+	client_strike(&first, "rp_igb", "POISON_TLP");
+	client_check_whole(&first, 1000 + LINK_MS);
+	client_check_whole(&second, BRISK_MS);
+	REQUIRE_OK(slow_end());
+	client_stop(&second);
+	client_stop(&first);
+}
+
 SCENARIO(slow_rrs, "a function that answers RRS for 1 s is no other")
 {
 	two_below_one_port();

@@ -137,6 +137,12 @@ SCENARIO(api_eventfd, "the eventfd tells of each change; it is replaced and remo
 	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
 	CHECK(!changes(second, 0), "told after it was removed");
 
+	/* a descriptor may well be 0 */
+	REQUIRE(dup3(second, STDIN_FILENO, O_CLOEXEC) == STDIN_FILENO, "errno %d", errno);
+	REQUIRE_OK(vfio_status_eventfd(&user, STDIN_FILENO));
+	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
+	CHECK(changes(second, SETTLE_MS) >= 2, "descriptor 0 is not told");
+
 	/* closing removes it, too */
 	REQUIRE_OK(vfio_status_eventfd(&user, second));
 	vfio_user_close(&user);

@@ -533,6 +533,35 @@ SCENARIO(vendor_mmap_often, "a parent driver's region can be mapped and unmapped
 	      shim_vendor_count("mappings"));
 }
 
+/* the first may have so many at a time (MDR_MAX_VMAS) */
+#define MOST_MAPPINGS 4096
+
+SCENARIO(vendor_mmap_bounded,
+	 "a user cannot have more mappings of a BAR than others, where its driver maps it")
+{
+	static const size_t two_pages = 8192;
+	struct shim s;
+	void *pair;
+	int n = 1;
+
+	start(&s, "resume");
+	pair = mmap(NULL, two_pages, PROT_READ, MAP_SHARED, user.device,
+		    user.regions[BAR0].offset);
+	REQUIRE(pair != MAP_FAILED, "%m");
+	while (n < 2 * MOST_MAPPINGS && map_page(GOOD, MAP_SHARED))
+		n++;
+	CHECK(errno == ENOMEM, "%m");
+	CHECK(n == MOST_MAPPINGS, "%d mappings", n);
+	/* nor by making two of one */
+	CHECK(mprotect(pair, two_pages / 2, PROT_NONE) && errno == ENOMEM, "it is split");
+	CHECK(munmap(pair, two_pages / 2) && errno == ENOMEM, "it is split by munmap");
+	CHECK(!munmap(pair, two_pages), "%m");
+	CHECK(map_page(GOOD, MAP_SHARED), "%m");
+	CHECK(!map_page(GOOD, MAP_SHARED) && errno == ENOMEM, "one too many");
+	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
+	CHECK_NUMBER(s.group, "stats/drain_timeouts", 0);
+}
+
 SCENARIO(vendor_mmap_held,
 	 "a mapping that its driver fills waits from the start if it is made at a closed gate")
 {
@@ -563,12 +592,15 @@ SCENARIO(vendor_lifetime,
 	REQUIRE_OK(shim_bind_vendor(&s, PORT, 0));
 	REQUIRE_OK(shim_vendor_set("migration", "2"));
 	CHECK(shim_create(&s, "resume") < 0, "incomplete migration operations pass");
-	for (unsigned int i = 0; i < 2; i++) {
-		REQUIRE_OK(shim_vendor_set("migration", i ? "0" : "1"));
+	for (unsigned int i = 0; i < 3; i++) {
+		/* with all of it, without the log of what DMA has written, without any of it */
+		static const char * const migration[] = { "1", "3", "0" };
+
+		REQUIRE_OK(shim_vendor_set("migration", migration[i]));
 		REQUIRE_OK(shim_create(&s, "resume"));
 		REQUIRE_OK(vfio_user_open(&user, s.uuid));
 		CHECK_ERRNO(module_unload("mdev_recovery_vendor"), EWOULDBLOCK);
-		if (i)
+		if (i == 2)
 			CHECK_ERRNO(migration_get(), ENOTTY);
 		else
 			CHECK(migration_get() == VFIO_DEVICE_STATE_RUNNING, "no migration");
