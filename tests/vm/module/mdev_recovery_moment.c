@@ -31,14 +31,7 @@
  *
  * Write MS to the parameter link_ms, and the next link in the directory of a group is not made:
  * that takes so long, and then there is no memory. The parameter links counts them.
- *
- * Write "ADDRESS VALUE" to the parameter payload or read_request, and Max_Payload_Size or
- * Max_Read_Request_Size (PCI Express 6.0, 7.5.3.4) of the function is VALUE, 0 to 7, until
- * a module or pcie_set_readrq() writes another one. QEMU's devices have none that can be
- * written. The parameter reads as the field does; "none" ends it. What the PCI core saves,
- * restores and writes for users neither sees nor changes it.
  */
-#include <linux/bitops.h>
 #include <linux/delay.h>
 #include <linux/kprobes.h>
 #include <linux/module.h>
@@ -425,143 +418,6 @@ static struct kprobe moment_restore_probe = {
 	.pre_handler	= moment_restore_begins,
 };
 
-/**
- * struct moment_field - a part of Device Control that a function does not have
- * @mask: the part
- * @pdev: the function, only compared; or NULL
- * @value: what it reads as, in its place
- */
-static struct moment_field {
-	u16 mask;
-	u16 value;
-	struct pci_dev *pdev;
-} moment_fields[] = {
-	{ .mask = PCI_EXP_DEVCTL_PAYLOAD },
-	{ .mask = PCI_EXP_DEVCTL_READRQ },
-};
-
-/* The function whose Device Control is accessed, or NULL. */
-static struct pci_dev *moment_accessed(struct pt_regs *regs)
-{
-	struct pci_dev *pdev = (struct pci_dev *)regs_get_kernel_argument(regs, 0);
-	unsigned int i;
-
-	for (i = 0; pdev && i < ARRAY_SIZE(moment_fields); i++)
-		if (pdev == READ_ONCE(moment_fields[i].pdev) &&
-		    (int)regs_get_kernel_argument(regs, 1) ==
-		    pdev->pcie_cap + PCI_EXP_DEVCTL)
-			return pdev;
-	return NULL;
-}
-
-struct moment_read {
-	struct pci_dev *pdev;
-	u16 *value;
-};
-
-static int moment_read_begins(struct kretprobe_instance *instance,
-			      struct pt_regs *regs)
-{
-	struct moment_read *read = (struct moment_read *)instance->data;
-
-	read->pdev = moment_accessed(regs);
-	read->value = (u16 *)regs_get_kernel_argument(regs, 2);
-	return !read->pdev;
-}
-
-static int moment_read_ends(struct kretprobe_instance *instance,
-			    struct pt_regs *regs)
-{
-	struct moment_read *read = (struct moment_read *)instance->data;
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(moment_fields); i++) {
-		struct moment_field *field = &moment_fields[i];
-
-		if (READ_ONCE(field->pdev) == read->pdev)
-			*read->value = (*read->value & ~field->mask) |
-				       READ_ONCE(field->value);
-	}
-	return 0;
-}
-
-static struct kretprobe moment_read_probe = {
-	.kp.symbol_name	= "pci_read_config_word",
-	.entry_handler	= moment_read_begins,
-	.handler	= moment_read_ends,
-	.data_size	= sizeof(struct moment_read),
-};
-
-static int moment_write_begins(struct kprobe *probe, struct pt_regs *regs)
-{
-	struct pci_dev *pdev = moment_accessed(regs);
-	unsigned int i;
-
-	for (i = 0; pdev && i < ARRAY_SIZE(moment_fields); i++)
-		if (READ_ONCE(moment_fields[i].pdev) == pdev)
-			WRITE_ONCE(moment_fields[i].value,
-				   regs_get_kernel_argument(regs, 2) &
-				   moment_fields[i].mask);
-	return 0;
-}
-
-static struct kprobe moment_write_probe = {
-	.symbol_name	= "pci_write_config_word",
-	.pre_handler	= moment_write_begins,
-};
-
-/* The PCI core's own writes do not come by the probe above. */
-static int moment_readrq_begins(struct kprobe *probe, struct pt_regs *regs)
-{
-	struct pci_dev *pdev = (struct pci_dev *)regs_get_kernel_argument(regs, 0);
-	struct moment_field *field = &moment_fields[1];
-	int bytes = (int)regs_get_kernel_argument(regs, 1);
-
-	if (pdev && pdev == READ_ONCE(field->pdev))
-		WRITE_ONCE(field->value, ((ffs(bytes) - 8) << __ffs(field->mask)) & field->mask);
-	return 0;
-}
-
-static struct kprobe moment_readrq_probe = {
-	.symbol_name	= "pcie_set_readrq",
-	.pre_handler	= moment_readrq_begins,
-};
-
-static int moment_field_set(const char *text, const struct kernel_param *param)
-{
-	struct moment_field *field = param->arg;
-	struct pci_dev *pdev;
-	u16 value;
-
-	if (sysfs_streq(text, "none")) {
-		WRITE_ONCE(field->pdev, NULL);
-		return 0;
-	}
-	pdev = parse_address(text, &text);
-	if (!pdev)
-		return -ENODEV;
-	pci_dev_put(pdev);
-	if (sscanf(text, " %hu", &value) != 1 || value > 7)
-		return -EINVAL;
-	WRITE_ONCE(field->value, value << __ffs(field->mask));
-	WRITE_ONCE(field->pdev, pdev);
-	return 0;
-}
-
-static int moment_field_get(char *text, const struct kernel_param *param)
-{
-	struct moment_field *field = param->arg;
-
-	return sysfs_emit(text, "%u\n", READ_ONCE(field->value) >> __ffs(field->mask));
-}
-
-static const struct kernel_param_ops moment_field_ops = {
-	.set = moment_field_set,
-	.get = moment_field_get,
-};
-module_param_cb(payload, &moment_field_ops, &moment_fields[0], 0644);
-module_param_cb(read_request, &moment_field_ops, &moment_fields[1], 0644);
-
 static unsigned int moment_link_ms;
 module_param_named(link_ms, moment_link_ms, uint, 0644);
 static atomic_t links;
@@ -589,21 +445,12 @@ static struct kprobe moment_link_probe = {
 };
 
 static struct kprobe *moment_probes[] = {
-	&moment_save_probe, &moment_write_probe, &moment_readrq_probe, &moment_look_probe,
-	&moment_restore_probe, &moment_link_probe,
+	&moment_save_probe, &moment_look_probe, &moment_restore_probe, &moment_link_probe,
 };
 
 static int __init moment_init(void)
 {
-	int ret;
-
-	ret = register_kprobes(moment_probes, ARRAY_SIZE(moment_probes));
-	if (ret)
-		return ret;
-	ret = register_kretprobe(&moment_read_probe);
-	if (ret)
-		unregister_kprobes(moment_probes, ARRAY_SIZE(moment_probes));
-	return ret;
+	return register_kprobes(moment_probes, ARRAY_SIZE(moment_probes));
 }
 
 static void __exit moment_exit(void)
@@ -613,7 +460,6 @@ static void __exit moment_exit(void)
 	moment_delay_end(&moment_look);
 	if (moment_sync_ms)
 		unregister_kprobe(&moment_sync_probe);
-	unregister_kretprobe(&moment_read_probe);
 	unregister_kprobes(moment_probes, ARRAY_SIZE(moment_probes));
 	pci_dev_put(moment_kept);
 }

@@ -208,7 +208,7 @@ SCENARIO(breaker_strictest,
 }
 
 SCENARIO(breaker_off_beside_one,
-	 "one function allows one error, the other any number: the one counts, whichever comes first")
+	 "one function allows one error, the other any number: the first counts, in either order")
 {
 	static const char * const numbers[][2] = { { "0", "1" }, { "1", "0" } };
 	struct shim s[2];

@@ -11,9 +11,9 @@
 #include "background.h"
 #include "client.h"
 #include "clock.h"
+#include "devctl.h"
 #include "hot_reset.h"
 #include "klog.h"
-#include "moment.h"
 #include "nic_user.h"
 #include "scenario.h"
 #include "slot.h"
@@ -269,33 +269,24 @@ SCENARIO(power_back_told,
 	      pci_config_read(alone.s.addr, control, 2), noted);
 }
 
-/* What a part of Device Control of the client's function reads as: see moment_load(). */
-static void set_part(const char *part, unsigned int value)
-{
-	char text[PCI_ADDR_LEN + 4];
-
-	snprintf(text, sizeof(text), "%s %u", alone.s.addr, value);
-	REQUIRE_OK(moment_set(part, text));
-}
-
 SCENARIO(power_back_payload,
 	 "Max_Payload_Size comes back, too, if the user writes Device Control of the blank device")
 {
 	unsigned int control, value;
 
-	REQUIRE_OK(moment_load());
+	REQUIRE_OK(devctl_load());
 	REQUIRE_OK(pci_below(alone.port, 0, alone.s.addr));
-	set_part("payload", 1);
+	REQUIRE_OK(devctl_set("payload", alone.s.addr, 1));
 	client_start(&alone);
 	control = express(alone.s.addr) + DEVCTL;
 	power_cycle(&alone);
-	set_part("payload", 0);
+	REQUIRE_OK(devctl_set("payload", alone.s.addr, 0));
 	value = vfio_user_read(&alone.u, VFIO_CONFIG, control, 2);
 	REQUIRE_OK(vfio_user_write(&alone.u, VFIO_CONFIG, control, 2, value));
 	REQUIRE_OK(vfio_user_reset(&alone.u));
 	client_check_whole(&alone, 0);
-	CHECK(moment_count("payload") == 1, "it is %ld", moment_count("payload"));
-	REQUIRE_OK(moment_set("payload", "none"));
+	CHECK(devctl_get("payload") == 1, "it is %ld", devctl_get("payload"));
+	REQUIRE_OK(devctl_end("payload"));
 }
 
 /* Max_Read_Request_Size of 4096 bytes */
@@ -307,26 +298,26 @@ SCENARIO(power_back_read_request,
 {
 	unsigned int control, value;
 
-	REQUIRE_OK(moment_load());
+	REQUIRE_OK(devctl_load());
 	REQUIRE_OK(pci_below(alone.port, 0, alone.s.addr));
-	set_part("read_request", 0);
+	REQUIRE_OK(devctl_set("read_request", alone.s.addr, 0));
 	client_start(&alone);
 	control = express(alone.s.addr) + DEVCTL;
 	value = vfio_user_read(&alone.u, VFIO_CONFIG, control, 2) & ~READRQ;
 	value |= READRQ_4096 << 12;
 	REQUIRE_OK(vfio_user_write(&alone.u, VFIO_CONFIG, control, 2, value));
-	REQUIRE(moment_count("read_request") == READRQ_4096, "it is %ld",
-		moment_count("read_request"));
+	REQUIRE(devctl_get("read_request") == READRQ_4096, "it is %ld",
+		devctl_get("read_request"));
 	power_cycle(&alone);
-	set_part("read_request", 0);
+	REQUIRE_OK(devctl_set("read_request", alone.s.addr, 0));
 	/* vfio-pci-core takes it for no change */
 	REQUIRE_OK(vfio_user_write(&alone.u, VFIO_CONFIG, control, 2, value));
-	REQUIRE(!moment_count("read_request"), "it is back: nothing is shown");
+	REQUIRE(!devctl_get("read_request"), "it is back: nothing is shown");
 	REQUIRE_OK(vfio_user_reset(&alone.u));
 	client_check_whole(&alone, 0);
-	CHECK(moment_count("read_request") == READRQ_4096, "it is %ld",
-	      moment_count("read_request"));
-	REQUIRE_OK(moment_set("read_request", "none"));
+	CHECK(devctl_get("read_request") == READRQ_4096, "it is %ld",
+	      devctl_get("read_request"));
+	REQUIRE_OK(devctl_end("read_request"));
 }
 
 SCENARIO(power_back_written_in_part,

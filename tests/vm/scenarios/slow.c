@@ -94,7 +94,7 @@ SCENARIO(slow_second_5000, "after 5 s: the same", .limit_s = 60)
 }
 
 SCENARIO(slow_nonfatal,
-	 "a function that wants a reset for a non-fatal error, and is slow after it: open and whole")
+	 "a function that wants a reset for a non-fatal error, and is slow then: open and whole")
 {
 	client_start(&first);
 	client_start(&second);

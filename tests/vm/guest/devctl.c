@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stdio.h>
+
+#include "devctl.h"
+#include "module.h"
+#include "pci.h"
+#include "sysfs.h"
+
+#define MODULE "mdev_recovery_devctl"
+#define PARAMETER "/sys/module/" MODULE "/parameters/%s"
+
+int devctl_load(void)
+{
+	return module_loaded(MODULE) ? 0 : module_load(MODULE);
+}
+
+int devctl_set(const char *part, const char *addr, unsigned int value)
+{
+	char text[PCI_ADDR_LEN + 12];
+
+	snprintf(text, sizeof(text), "%s %u", addr, value);
+	return sysfs_write(text, PARAMETER, part);
+}
+
+int devctl_end(const char *part)
+{
+	return sysfs_write("none", PARAMETER, part);
+}
+
+long devctl_get(const char *part)
+{
+	return sysfs_read_number(PARAMETER, part);
+}
