@@ -130,7 +130,7 @@ static void run_one(const struct suite *suite, const struct scenario *s, unsigne
 
 static bool matches(const char *patterns, const char *name)
 {
-	char copy[256], *rest = copy, *pattern;
+	char copy[SUITE_ONLY], *rest = copy, *pattern;
 
 	snprintf(copy, sizeof(copy), "%s", patterns);
 	while ((pattern = strsep(&rest, ",")))

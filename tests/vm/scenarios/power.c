@@ -11,10 +11,10 @@
 #include "background.h"
 #include "client.h"
 #include "clock.h"
-#include "devctl.h"
 #include "hot_reset.h"
 #include "klog.h"
 #include "nic_user.h"
+#include "part.h"
 #include "scenario.h"
 #include "slot.h"
 #include "sysfs.h"
@@ -274,19 +274,33 @@ SCENARIO(power_back_payload,
 {
 	unsigned int control, value;
 
-	REQUIRE_OK(devctl_load());
+	REQUIRE_OK(part_load());
 	REQUIRE_OK(pci_below(alone.port, 0, alone.s.addr));
-	REQUIRE_OK(devctl_set("payload", alone.s.addr, 1));
+	REQUIRE_OK(part_set("payload", alone.s.addr, 1));
 	client_start(&alone);
 	control = express(alone.s.addr) + DEVCTL;
 	power_cycle(&alone);
-	REQUIRE_OK(devctl_set("payload", alone.s.addr, 0));
+	REQUIRE_OK(part_set("payload", alone.s.addr, 0));
 	value = vfio_user_read(&alone.u, VFIO_CONFIG, control, 2);
 	REQUIRE_OK(vfio_user_write(&alone.u, VFIO_CONFIG, control, 2, value));
 	REQUIRE_OK(vfio_user_reset(&alone.u));
 	client_check_whole(&alone, 0);
-	CHECK(devctl_get("payload") == 1, "it is %ld", devctl_get("payload"));
-	REQUIRE_OK(devctl_end("payload"));
+	CHECK(part_get("payload") == 1, "it is %ld", part_get("payload"));
+	REQUIRE_OK(part_end("payload"));
+}
+
+SCENARIO(power_serr_missing,
+	 "a function that can have no SERR, as a VF, and whose user sets it, is not taken for lost")
+{
+	REQUIRE_OK(part_load());
+	REQUIRE_OK(pci_below(alone.port, 0, alone.s.addr));
+	REQUIRE_OK(part_set("serr", alone.s.addr, 0));
+	client_start(&alone);
+	REQUIRE_OK(vfio_user_write(&alone.u, VFIO_CONFIG, COMMAND, 2, alone.command | SERR));
+	REQUIRE_OK(vfio_user_reset(&alone.u));
+	CHECK(!klog_count("config space was lost"), "SERR was missed");
+	client_stop(&alone);
+	REQUIRE_OK(part_end("serr"));
 }
 
 /* Max_Read_Request_Size of 4096 bytes */
@@ -298,26 +312,26 @@ SCENARIO(power_back_read_request,
 {
 	unsigned int control, value;
 
-	REQUIRE_OK(devctl_load());
+	REQUIRE_OK(part_load());
 	REQUIRE_OK(pci_below(alone.port, 0, alone.s.addr));
-	REQUIRE_OK(devctl_set("read_request", alone.s.addr, 0));
+	REQUIRE_OK(part_set("read_request", alone.s.addr, 0));
 	client_start(&alone);
 	control = express(alone.s.addr) + DEVCTL;
 	value = vfio_user_read(&alone.u, VFIO_CONFIG, control, 2) & ~READRQ;
 	value |= READRQ_4096 << 12;
 	REQUIRE_OK(vfio_user_write(&alone.u, VFIO_CONFIG, control, 2, value));
-	REQUIRE(devctl_get("read_request") == READRQ_4096, "it is %ld",
-		devctl_get("read_request"));
+	REQUIRE(part_get("read_request") == READRQ_4096, "it is %ld",
+		part_get("read_request"));
 	power_cycle(&alone);
-	REQUIRE_OK(devctl_set("read_request", alone.s.addr, 0));
+	REQUIRE_OK(part_set("read_request", alone.s.addr, 0));
 	/* vfio-pci-core takes it for no change */
 	REQUIRE_OK(vfio_user_write(&alone.u, VFIO_CONFIG, control, 2, value));
-	REQUIRE(!devctl_get("read_request"), "it is back: nothing is shown");
+	REQUIRE(!part_get("read_request"), "it is back: nothing is shown");
 	REQUIRE_OK(vfio_user_reset(&alone.u));
 	client_check_whole(&alone, 0);
-	CHECK(devctl_get("read_request") == READRQ_4096, "it is %ld",
-	      devctl_get("read_request"));
-	REQUIRE_OK(devctl_end("read_request"));
+	CHECK(part_get("read_request") == READRQ_4096, "it is %ld",
+	      part_get("read_request"));
+	REQUIRE_OK(part_end("read_request"));
 }
 
 SCENARIO(power_back_written_in_part,

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <stdio.h>
 
-#include "devctl.h"
 #include "module.h"
+#include "part.h"
 #include "pci.h"
 #include "sysfs.h"
 
-#define MODULE "mdev_recovery_devctl"
+#define MODULE "mdev_recovery_part"
 #define PARAMETER "/sys/module/" MODULE "/parameters/%s"
 
-int devctl_load(void)
+int part_load(void)
 {
 	return module_loaded(MODULE) ? 0 : module_load(MODULE);
 }
 
-int devctl_set(const char *part, const char *addr, unsigned int value)
+int part_set(const char *part, const char *addr, unsigned int value)
 {
 	char text[PCI_ADDR_LEN + 12];
 
@@ -22,12 +22,12 @@ int devctl_set(const char *part, const char *addr, unsigned int value)
 	return sysfs_write(text, PARAMETER, part);
 }
 
-int devctl_end(const char *part)
+int part_end(const char *part)
 {
 	return sysfs_write("none", PARAMETER, part);
 }
 
-long devctl_get(const char *part)
+long part_get(const char *part)
 {
 	return sysfs_read_number(PARAMETER, part);
 }
