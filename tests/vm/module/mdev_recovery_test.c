@@ -25,7 +25,8 @@
  *
  *	restores		how many restore hooks have begun
  *	slot_resets		how many slot_resets have begun
- *	hooks			of what is bound from now on: 1 for a reset hook too, 2 for none
+ *	hooks			of what is bound from now on: 1 for a reset hook too, 2 for none,
+ *				3 for healthy alone
  *	prepares, own_resets	how often the hooks prepare and reset were called
  *	reset_prepare_ms	like reset_done_ms, at its beginning
  *
@@ -174,6 +175,7 @@ static const struct mdr_parent_ops test_ops[] = {
 	{ .prepare = test_prepare, .restore = test_restore, .healthy = test_healthy,
 	  .reset = test_reset },
 	{},
+	{ .healthy = test_healthy },
 };
 
 static pci_ers_result_t test_error_detected(struct pci_dev *pdev,

@@ -31,7 +31,7 @@
 
 static struct vfio_user user;
 static struct shim shim;
-static struct access_log seen;
+static struct access_log seen, mapped;
 static long restores;
 static uint64_t event;
 
@@ -54,15 +54,18 @@ static void start_reading(void)
 		.u = &user, .kind = ACCESS_PREAD, .region = BAR0, .off = NIC_SCRATCH,
 		.value = MAGIC, .pause_us = 500,
 	};
+	mapped = seen;
+	mapped.kind = ACCESS_MAP_READ;
 	REQUIRE_OK(access_start(&seen));
+	REQUIRE_OK(access_start(&mapped));
 }
 
-static void check_reads(void)
+static void check_reads(struct access_log *log)
 {
-	access_stop(&seen);
-	CHECK(!seen.wrong && !seen.ones && !seen.errors,
-	      "of %ju reads %ju wrong (last %#x), %ju all-ones, %ju errors", seen.count,
-	      seen.wrong, seen.last_wrong, seen.ones, seen.errors);
+	access_stop(log);
+	CHECK(!log->wrong && !log->ones && !log->errors && !log->faults,
+	      "of %ju reads %ju wrong (last %#x), %ju all-ones, %ju errors, %ju faults",
+	      log->count, log->wrong, log->last_wrong, log->ones, log->errors, log->faults);
 }
 
 static int sleep_once(const char *state, const char *depth)
@@ -110,10 +113,13 @@ static void check_whole(void)
 static void sleep_under_reader(const char *state, const char *test)
 {
 	start("resume");
+	/* in that time the user runs again */
+	REQUIRE_OK(shim_vendor_set("restore_ms", "300"));
 	start_reading();
 	fall_asleep(state, test);
 	REQUIRE(shim_wait(shim.group, "open", SETTLE_MS), "not open");
-	check_reads();
+	check_reads(&seen);
+	check_reads(&mapped);
 	check_told();
 	check_whole();
 }
@@ -187,7 +193,8 @@ SCENARIO(sleep_given_up,
 	start_reading();
 	fall_asleep("mem", "devices");
 	CHECK(shim_is(shim.group, "open"), "not open");
-	check_reads();
+	check_reads(&seen);
+	check_reads(&mapped);
 	CHECK(shim_vendor_count("restores") == restores, "%ld hooks",
 	      shim_vendor_count("restores") - restores);
 	CHECK_NUMBER(shim.group, "event", event);

@@ -266,6 +266,23 @@ SCENARIO(slow_outside_reset,
 	client_stop(&slow);
 }
 
+SCENARIO(slow_after_outside_reset,
+	 "the PCI core gives up on a function that an administrator resets: closed until it is back")
+{
+	struct client alone = { .port = "rp_igb2" };
+
+	client_start(&alone);
+	REQUIRE_OK(sysfs_write("flr", "/sys/bus/pci/devices/%s/reset_method", alone.s.addr));
+	REQUIRE_OK(slow_give_up(100));
+	REQUIRE_OK(slow_function(alone.s.addr, "late", 1500));
+	CHECK(pci_reset(alone.s.addr), "the PCI core waits for it: nothing is shown");
+	CHECK(!shim_is(alone.s.group, "open"), "open, and silent");
+	client_check_whole(&alone, 1500 + LINK_MS);
+	client_stop(&alone);
+	REQUIRE_OK(slow_end());
+	REQUIRE_OK(sysfs_write("default", "/sys/bus/pci/devices/%s/reset_method", alone.s.addr));
+}
+
 SCENARIO(slow_silent_alone,
 	 "silent for good, alone on its bus: failed, no reset waits for it, later errors do not",
 	 .limit_s = 60)

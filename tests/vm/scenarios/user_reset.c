@@ -429,6 +429,25 @@ SCENARIO(user_reset_kills_plain, "the same where the parent driver has no hooks"
 	reset_kills("2");
 }
 
+SCENARIO(user_reset_healthy_alone,
+	 "a parent driver that only says whether its device is well is asked after a user's reset")
+{
+	struct shim s;
+
+	REQUIRE_OK(shim_bind_test(&s, PORT, 0));
+	REQUIRE_OK(shim_test_set("hooks", "3"));
+	REQUIRE_OK(pci_bind(s.addr, "mdr-test"));
+	REQUIRE_OK(shim_create(&s, "resume"));
+	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", "1000"));
+	REQUIRE_OK(vfio_user_open(&user, s.uuid));
+	REQUIRE_OK(shim_test_set("unhealthy", "1"));
+	CHECK(vfio_user_reset(&user), "a reset of a device that is not well is none");
+	CHECK(!shim_is(s.group, "open"), "open, and not well");
+	REQUIRE_OK(shim_test_set("unhealthy", "0"));
+	CHECK(WAIT_FOR(!vfio_user_reset(&user), SETTLE_MS), "no reset heals it");
+	CHECK(shim_is(s.group, "open"), "not open");
+}
+
 SCENARIO(user_reset_then_dies,
 	 "a device that dies right after its user's reset, before the shim looks: failed, too")
 {
