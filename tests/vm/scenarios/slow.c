@@ -267,7 +267,7 @@ SCENARIO(slow_outside_reset,
 }
 
 SCENARIO(slow_after_outside_reset,
-	 "the PCI core gives up on a function that an administrator resets: closed until it is back")
+	 "the PCI core gives up on a function in a reset from outside: closed until it is back")
 {
 	struct client alone = { .port = "rp_igb2" };
 
