@@ -46,11 +46,6 @@ int shim_bind(struct shim *s, const char *port, unsigned int n)
 	return ret ? ret : bind_to(s, "mdr-pci", port, n);
 }
 
-int shim_test_load(void)
-{
-	return module_load("mdev_recovery_test");
-}
-
 int shim_test_set(const char *parameter, const char *value)
 {
 	return sysfs_write(value, "/sys/module/mdev_recovery_test/parameters/%s",
@@ -89,7 +84,7 @@ int shim_test_firmware(const struct shim *s, const char *severity)
 	return shim_test_set("firmware", text);
 }
 
-int shim_bind_test(struct shim *s, const char *port, unsigned int n)
+int shim_test_load(void)
 {
 	static const char * const parameters[] = {
 		"restore_error", "restore_ms", "unhealthy", "prepare_ms",
@@ -97,10 +92,18 @@ int shim_bind_test(struct shim *s, const char *port, unsigned int n)
 		"restore_fails", "reset_done_ms", "ill_resets", "hooks",
 		"reset_prepare_ms", "reset_error",
 	};
-	int ret = shim_test_load();
+	int ret = module_load("mdev_recovery_test");
 
+	/* a scenario before this one may have loaded it */
 	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]) && !ret; i++)
 		ret = shim_test_set(parameters[i], "0");
+	return ret;
+}
+
+int shim_bind_test(struct shim *s, const char *port, unsigned int n)
+{
+	int ret = shim_test_load();
+
 	return ret ? ret : bind_to(s, "mdr-test", port, n);
 }
 

@@ -30,7 +30,7 @@ int shim_bind(struct shim *s, const char *port, unsigned int n);
 
 /*
  * The same with the tests' own parent driver. Its parameters make recoveries go wrong
- * (module/mdev_recovery_test.c); all of them are off at first.
+ * (module/mdev_recovery_test.c); all of them are off after either call.
  */
 int shim_bind_test(struct shim *s, const char *port, unsigned int n);
 int shim_test_load(void);

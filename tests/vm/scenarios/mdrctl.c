@@ -159,11 +159,8 @@ SCENARIO(mdrctl_claimed_disk,
 	CHECK_OK(module_unload("nvme"));
 }
 
-/*
- * The host, which needs 1.2 s on an idle machine, is done by then. If it came late, the
- * shim would recover the group by itself once the device is well, before mdrctl does.
- */
-#define FAIL_MS 5000
+/* the host is done by then: one that comes late would recover the group by itself */
+#define FAIL_MS 1500
 
 SCENARIO(mdrctl_recover,
 	 "mdrctl tells of a group that has failed, and recovers it as soon as the device answers")
