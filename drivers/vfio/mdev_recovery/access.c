@@ -109,8 +109,9 @@ static noinline ssize_t mdr_access_slowly(struct mdr_device *device,
 	size_t done, piece;
 	ssize_t ret;
 
-	if (!write && mdr_status_has(device, pos))
-		return mdr_status_read(device, buf, count, ppos);
+	if (mdr_status_has(device, pos))
+		return write ? -EINVAL :
+			       mdr_status_read(device, buf, count, ppos);
 	/* vfio-pci-core refuses all of it, so no piece must be made before */
 	if (mdr_is_config(pos) && mdr_region_count(device, pos, count, write) < 0)
 		return -EFAULT;

@@ -421,6 +421,17 @@ static bool mdr_attempt_owns_below(struct mdr_group *group,
 	return owns;
 }
 
+/* Once; before each try, since another group may have a user by then. */
+static int mdr_attempt_reset_bus_once(struct mdr_group *group,
+				      struct pci_dev *pdev)
+{
+	if (!mdr_attempt_may(group))
+		return -ECANCELED;
+	if (!mdr_attempt_owns_below(group, pci_upstream_bridge(pdev)))
+		return -EPERM;
+	return pci_reset_bus(pdev);
+}
+
 /*
  * Reset the bus of a function, if that hits no foreign function and all bridges
  * above it answer.
@@ -441,7 +452,7 @@ static int mdr_attempt_reset_bus(struct mdr_group *group, struct pci_dev *pdev)
 		return -EIO;
 	/* the PCI core only tries to take the device locks */
 	do {
-		ret = mdr_attempt_may(group) ? pci_reset_bus(pdev) : -ECANCELED;
+		ret = mdr_attempt_reset_bus_once(group, pdev);
 	} while (ret == -EAGAIN && mdr_wait_host_lets_go(deadline));
 	return ret;
 }
@@ -493,6 +504,23 @@ static void mdr_group_resumed(struct mdr_group *group)
 	mdr_group_step(group, mdr_policy_resume_event(policy), NULL);
 }
 
+/* All functions are reset now, also those whose users have answered the event before. */
+static void mdr_group_ask_again(struct mdr_group *group)
+{
+	struct mdr_function *function;
+
+	guard(mutex)(&group->lock);
+	list_for_each_entry(function, &group->functions, group_item)
+		if (function->device)
+			function->device->acknowledged = 0;
+}
+
+static int mdr_group_recover_drained(struct mdr_group *group)
+{
+	mdr_group_ask_again(group);
+	return mdr_group_reset_and_restore(group);
+}
+
 /*
  * Recover a failed group for an administrator. Returns 0 with the group open, holding or
  * evicting as its type says; -EINVAL if it is not failed; -EBUSY if an access does not
@@ -514,7 +542,7 @@ int mdr_group_recover(struct mdr_group *group)
 	mdr_group_zap(group);
 
 	ret = mdr_group_drain_or_fail(group) ?
-	      mdr_group_reset_and_restore(group) : -EBUSY;
+	      mdr_group_recover_drained(group) : -EBUSY;
 	if (!ret)
 		mdr_group_sync_interrupts(group);
 

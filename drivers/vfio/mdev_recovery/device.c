@@ -366,14 +366,24 @@ void mdr_device_unregister(struct mdr_device *device)
 	vfio_put_device(&device->core->vdev);
 }
 
-/* The users have left. */
+/*
+ * Take a device away from its user, and free it. The lock may have taken long, and the file
+ * in /dev/vfio/devices is still there: vfio core would wait below the lock for a process
+ * that has opened it meanwhile.
+ */
 static void mdr_device_take_back(struct mdr_device *device)
 {
 	struct mdr_function *function = device->function;
 
-	/* if this fails, mdr_unregister_function() does it under its lock */
-	if (mdr_function_lock(function))
-		return;
+	for (;;) {
+		mdr_device_revoke(device);
+		/* if this fails, mdr_unregister_function() does it under its lock */
+		if (mdr_function_lock(function))
+			return;
+		if (!mdr_device_is_held(device))
+			break;
+		mdr_function_unlock(function);
+	}
 	mdr_device_unregister(device);
 	mdr_function_unlock(function);
 }
@@ -391,7 +401,6 @@ static int mdr_device_publish(struct mdr_device *device, struct device *mdev)
 		return 0;
 	pci_err(device->core->pdev, "cannot create mdev %s: %d\n", device->uuid,
 		ret);
-	mdr_device_revoke(device);
 	mdr_device_take_back(device);
 	return ret;
 }

@@ -457,6 +457,7 @@ void mdr_device_detach_ioas(struct vfio_device *vdev);
 void mdr_device_unbind_iommufd(struct vfio_device *vdev);
 
 /* revoke.c: taking a device away from its user */
+bool mdr_device_is_held(struct mdr_device *device);
 void mdr_device_revoke(struct mdr_device *device);
 void mdr_device_request(struct vfio_device *vdev, unsigned int count);
 

@@ -60,7 +60,7 @@ static bool mdr_device_lock_unresettable(struct mdr_device *device)
 		return false;
 	return mdr_trylock_until(function->pdev,
 				 READ_ONCE(function->removing) ||
-				 mdr_wait_is_over(deadline));
+				 time_after(jiffies, deadline));
 }
 
 /*

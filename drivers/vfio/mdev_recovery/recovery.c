@@ -257,7 +257,8 @@ static pci_ers_result_t mdr_slot_reset(struct pci_dev *pdev)
 	if ((was_reset || !answers) && mdr_group_is_recovering(group))
 		mdr_group_count_reset(group, function);
 	if (!ret) {
-		group->reset_at = ktime_get_ns();
+		if (was_reset || !answers)
+			group->reset_at = ktime_get_ns();
 		mdr_group_step(group, MDR_EVENT_SLOT_RESET_OK, function);
 		return PCI_ERS_RESULT_RECOVERED;
 	}
@@ -442,6 +443,10 @@ static void mdr_finish_resumed(struct mdr_finish *finish)
 	group->stats.recovery_ns_last = ktime_get_ns() - group->error_at;
 	mdr_group_step(group, mdr_policy_resume_event(mdr_group_policy(group, true)),
 		       NULL);
+	/* in failed users can reset, and the one who has not may have left */
+	if (group->machine.state == MDR_STATE_HOLDING &&
+	    mdr_group_acknowledged(group, MDR_POLICY_HOLD))
+		mdr_group_step(group, MDR_EVENT_ACKNOWLEDGED, NULL);
 }
 
 /* ERR is the last word: nothing helped. */

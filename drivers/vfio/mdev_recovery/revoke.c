@@ -213,7 +213,7 @@ static bool mdr_kill_latest_user(struct mdr_device *device)
  * bound to an iommufd does not use the device, but vfio core would wait for it
  * later, with the device lock held.
  */
-static bool mdr_device_is_held(struct mdr_device *device)
+bool mdr_device_is_held(struct mdr_device *device)
 {
 	return READ_ONCE(device->in_use) ||
 	       refcount_read(&device->core->vdev.refcount) > 1;
@@ -326,8 +326,10 @@ void mdr_device_revoke(struct mdr_device *device)
 	};
 
 	scoped_guard(mutex, &group->lock) {
-		device->removing = true;
-		mdr_status_publish(group);
+		if (!device->removing) {
+			device->removing = true;
+			mdr_status_publish(group);
+		}
 	}
 
 	while (mdr_device_is_held(device))

@@ -35,6 +35,8 @@
 #define IRQ_MS 2000
 #define REVOKE_MS 300
 #define ATTACHING_MS 1500
+#define HELD "5000"
+#define HELD_MS 5000
 
 static struct vfio_user user, other;
 static struct shim shim;
@@ -482,4 +484,35 @@ SCENARIO(iommufd_remove_unbound,
 	 .debug = true)
 {
 	remove_under(false);
+}
+
+SCENARIO(iommufd_remove_opened_late,
+	 "a process opens the device while its removal waits for the host: it delays no neighbour",
+	 .debug = true)
+{
+	struct background removal = { .call = mdev_remove }, reset = { .call = pci_reset };
+	struct shim neighbour;
+	int device;
+
+	REQUIRE_OK(shim_make(&neighbour, "rp_igb", 1, "resume"));
+	REQUIRE_OK(shim_bind_test(&shim, "rp_igb", 0));
+	REQUIRE_OK(shim_create(&shim, "resume"));
+	/* a reset from outside has the function, and the gate is still open */
+	REQUIRE_OK(shim_test_set("reset_prepare_ms", HELD));
+	reset.name = shim.addr;
+	background_start(&reset);
+	REQUIRE(background_in(&reset, "test_reset_prepare", SETTLE_MS), "no reset");
+	removal.name = shim.uuid;
+	background_start(&removal);
+	REQUIRE(background_in(&removal, "mdr_function_lock", SETTLE_MS), "it does not wait");
+	device = vfio_cdev_open(shim.addr);
+	REQUIRE_OK(device);
+	CHECK(!atomic_load(&reset.done), "the reset was faster: nothing is shown");
+	background_ms(&reset, HELD_MS + SETTLE_MS);
+	CHECK(background_in(&removal, "mdr_device_revoke", SETTLE_MS),
+	      "it waits for the process with the lock of the function");
+	REQUIRE_OK(strike(&neighbour, "rp_igb", "DLP", "open"));
+	CHECK(!atomic_load(&removal.done), "the removal did not wait");
+	close(device);
+	background_ms(&removal, SETTLE_MS);
 }

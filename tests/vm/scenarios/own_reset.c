@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <linux/vfio.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 

@@ -305,6 +305,49 @@ SCENARIO(pair_reset_fails_mapped, "a user's reset fails the group: the other's m
 	      log_[1].count);
 }
 
+/* The second function stays ill, and so the group is failed; the first user has answered. */
+static void answer_in_failed(void)
+{
+	open2("hold", "hold", 2);
+	REQUIRE_OK(shim_test_set("ill", s[1].addr));
+	REQUIRE_OK(shim_test_set("ill_resets", "1000"));
+	REQUIRE_OK(strike(&s[0], PORT, "DLP", "failed"));
+	REQUIRE_OK(vfio_user_reset(&user[0]));
+	CHECK(shim_is(s[0].group, "failed"), "not failed any more");
+	REQUIRE_OK(shim_test_set("ill_resets", "0"));
+}
+
+static void check_next(int i, uint32_t next)
+{
+	struct mdr_status status;
+
+	REQUIRE_OK(vfio_status(&user[i], &status));
+	CHECK(status.next == next, "user %d: next is %u", i, status.next);
+}
+
+SCENARIO(pair_failed_hold_recovered,
+	 "a user has reset its function in failed, then recover does: it has to answer once more")
+{
+	answer_in_failed();
+	CHECK_OK(recover());
+	CHECK(shim_is(s[0].group, "holding"), "not holding");
+	check_next(0, MDR_NEXT_RESET);
+	REQUIRE_OK(vfio_user_reset(&user[1]));
+	CHECK(shim_is(s[0].group, "holding"), "the other one's reset opened the gate");
+	REQUIRE_OK(vfio_user_reset(&user[0]));
+	CHECK(shim_is(s[0].group, "open"), "not open after both resets");
+}
+
+SCENARIO(pair_failed_hold_left,
+	 "a user has reset its function in failed, and the other leaves with its own: it goes on")
+{
+	answer_in_failed();
+	vfio_user_close(&user[1]);
+	REQUIRE_OK(pci_unbind(s[1].addr));
+	CHECK(shim_wait(s[0].group, "open", SETTLE_MS), "not open");
+	check_next(0, MDR_NEXT_NOTHING);
+}
+
 SCENARIO(pair_late_hold, "host late after recover: a hold user is told to reset again")
 {
 	struct mdr_status status = {};

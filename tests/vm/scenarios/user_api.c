@@ -439,7 +439,7 @@ SCENARIO(api_bad_input, "malformed calls of each feature: the right errno, nothi
 	struct mdr_device_feature_eventfd fd = { .fd = -1 };
 	struct mdr_status status;
 	int wrong = open("/proc/self/stat", O_RDONLY);
-	uint64_t event;
+	uint64_t event, offset;
 	struct shim s;
 
 	start(&s, "hold");
@@ -462,7 +462,12 @@ SCENARIO(api_bad_input, "malformed calls of each feature: the right errno, nothi
 	CHECK_ERRNO(feature_without_data(SET | MDR_DEVICE_FEATURE_ACKNOWLEDGE, sizeof(ack)),
 		    EFAULT);
 
+	REQUIRE_OK(vfio_status_region(&user, NULL, &offset));
+	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", "0"));
 	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
+	/* not a dead access, which would succeed */
+	CHECK(pwrite(user.device, &ack, 8, offset) < 0 && errno == EINVAL, "the page is written");
+	CHECK_NUMBER(s.group, "stats/dead_accesses", 0);
 	event = shim_number(s.group, "event");
 	ack.event = event;
 	ack.flags = 1;
