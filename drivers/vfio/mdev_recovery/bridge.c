@@ -424,6 +424,19 @@ static bool mdr_bridge_lost_master(struct pci_dev *bridge)
 	       !(command & PCI_COMMAND_MASTER);
 }
 
+/*
+ * The reset above has taken the link below a hotplug port down and up, and the port has it on
+ * record. Restoring turns its interrupts on again, and pciehp would remove what is below.
+ * pciehp_slot_reset() forgets the link change as well (drivers/pci/hotplug/pciehp_hpc.c), but
+ * a walk that is abandoned does not come to it. A device that has really gone does not answer.
+ */
+static void mdr_bridge_forget_link_change(struct pci_dev *bridge)
+{
+	if (bridge->is_hotplug_bridge)
+		pcie_capability_write_word(bridge, PCI_EXP_SLTSTA,
+					   PCI_EXP_SLTSTA_DLLSC);
+}
+
 /* Call with the device lock of the bridge held, as the port driver does. */
 static int mdr_bridge_restore(struct pci_dev *bridge)
 {
@@ -437,6 +450,7 @@ static int mdr_bridge_restore(struct pci_dev *bridge)
 		return 0;
 	}
 	mdr_bridge_load(bridge);
+	mdr_bridge_forget_link_change(bridge);
 	pci_restore_state(bridge);
 	if (mdr_bridge_is_blank(bridge)) {
 		pci_err(bridge, "cannot restore the bus numbers of this bridge: remove it and rescan\n");

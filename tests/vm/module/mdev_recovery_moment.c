@@ -29,6 +29,9 @@
  * The parameter astray counts how often config space of a function was restored while the
  * memory window of the bridge above was not where the kernel has it.
  *
+ * The parameter link_changes counts how often a port is told to forget that its link has
+ * changed.
+ *
  * Write MS to the parameter link_ms, and the next link in the directory of a group is not made:
  * that takes so long, and then there is no memory. The parameter links counts them.
  */
@@ -418,6 +421,22 @@ static struct kprobe moment_restore_probe = {
 	.pre_handler	= moment_restore_begins,
 };
 
+static atomic_t link_changes;
+module_param_cb(link_changes, &moment_count_ops, &link_changes, 0444);
+
+static int moment_capability_written(struct kprobe *probe, struct pt_regs *regs)
+{
+	if ((int)regs_get_kernel_argument(regs, 1) == PCI_EXP_SLTSTA &&
+	    (u16)regs_get_kernel_argument(regs, 2) == PCI_EXP_SLTSTA_DLLSC)
+		atomic_inc(&link_changes);
+	return 0;
+}
+
+static struct kprobe moment_capability_probe = {
+	.symbol_name	= "pcie_capability_write_word",
+	.pre_handler	= moment_capability_written,
+};
+
 static unsigned int moment_link_ms;
 module_param_named(link_ms, moment_link_ms, uint, 0644);
 static atomic_t links;
@@ -446,6 +465,7 @@ static struct kprobe moment_link_probe = {
 
 static struct kprobe *moment_probes[] = {
 	&moment_save_probe, &moment_look_probe, &moment_restore_probe, &moment_link_probe,
+	&moment_capability_probe,
 };
 
 static int __init moment_init(void)

@@ -367,11 +367,13 @@ SCENARIO(switch_blocker_own_attempt,
 	client_start(&b);
 	REQUIRE_OK(shim_set(&a.s, "recovery_timeout_ms", "1500"));
 	REQUIRE_OK(shim_set(&b.s, "recovery_timeout_ms", "1500"));
+	REQUIRE_OK(moment_load());
 	note_bridges();
 	client_strike(&a, "rp_switch", "DLP");
 	wait_for_host(ABANDONED);
 	check_own_attempt(&a, &b);
 	check_bridges();
+	CHECK(moment_count("link_changes") >= 2, "pciehp would remove what is below");
 	/* and the next error finds all of it in order */
 	client_strike(&a, "sw_a", "DLP");
 	CHECK(shim_wait(a.s.group, "open", SETTLE_MS), "not open after an error at its port");
