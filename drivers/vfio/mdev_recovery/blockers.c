@@ -128,7 +128,8 @@ bool mdr_port_has_blockers(struct pci_dev *port)
 
 /*
  * Is the reset of an abandoned recovery over? It holds the device locks of all
- * functions below the port, and leaves the function or a bridge above it blank.
+ * functions below the port, and leaves the function or a bridge above it blank. Of two
+ * walks, one may have made that reset, and the other may still make its own.
  */
 static bool mdr_function_abandoned(struct pci_dev *pdev)
 {
@@ -140,6 +141,7 @@ static bool mdr_function_abandoned(struct pci_dev *pdev)
 	function = mdr_function_find(pdev);
 	if (function && READ_ONCE(function->recovering))
 		abandoned = !function->error.was_blank &&
+			    !READ_ONCE(function->walkers[1]) &&
 			    mdr_port_has_blockers(mdr_walk_port_of(function)) &&
 			    (mdr_bridges_are_blank(pdev) ||
 			     (mdr_function_answers(pdev) &&

@@ -92,8 +92,11 @@ void mdr_group_new_event(struct mdr_function *function, u64 event,
 		other->error.was_reset = false;
 		/* its task gives way, and the walk may not reach this function */
 		mdr_function_leave_reset(other);
-		/* a walk that is late may never come back; a reset from outside does */
-		if (group->attempt.overdue && !other->host_reset.waits)
+		/*
+		 * A walk that the host has abandoned does not come back. Any other may still
+		 * make its reset, however late it is; and so does a reset from outside.
+		 */
+		if (group->attempt.host_is_done && !other->host_reset.waits)
 			mdr_function_settled(other);
 	}
 	group->event = event;

@@ -302,45 +302,46 @@ static bool test_find_recovery(void)
 
 struct test_recovery {
 	struct list_head item;
+	struct task_struct *task;
 	struct pci_dev *port;
 	pci_channel_state_t state;
 	pci_ers_result_t (*reset)(struct pci_dev *port);
 	unsigned int ms;
 };
 
-/* those under way, one a port; test_recover_lock protects the list */
+/* those under way; test_recover_lock protects the list */
 static DEFINE_MUTEX(test_recover_lock);
 static LIST_HEAD(test_recoveries);
 
-static void test_reset_wait(struct pci_dev *port)
+static void test_reset_wait(void)
 {
 	struct test_recovery *recovery;
 	unsigned int ms = 0;
 
 	scoped_guard(mutex, &test_recover_lock)
 		list_for_each_entry(recovery, &test_recoveries, item)
-			if (recovery->port == port)
+			if (recovery->task == current)
 				ms = recovery->ms;
 	msleep(ms);
 }
 
 static pci_ers_result_t test_reset_ok(struct pci_dev *port)
 {
-	test_reset_wait(port);
+	test_reset_wait();
 	return test_bus_reset(port) ? PCI_ERS_RESULT_DISCONNECT :
 					   PCI_ERS_RESULT_RECOVERED;
 }
 
 static pci_ers_result_t test_reset_fail(struct pci_dev *port)
 {
-	test_reset_wait(port);
+	test_reset_wait();
 	return PCI_ERS_RESULT_DISCONNECT;
 }
 
 /* The port has contained and reset the link before anybody was told. */
 static pci_ers_result_t test_reset_dpc(struct pci_dev *port)
 {
-	test_reset_wait(port);
+	test_reset_wait();
 	return PCI_ERS_RESULT_RECOVERED;
 }
 
@@ -348,6 +349,7 @@ static int test_recover_thread(void *data)
 {
 	struct test_recovery *recovery = data;
 
+	recovery->task = current;
 	scoped_guard(mutex, &test_recover_lock)
 		list_add(&recovery->item, &test_recoveries);
 	if (recovery->reset == test_reset_dpc)

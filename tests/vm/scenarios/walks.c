@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A walk that hangs before its reset for longer than the shim waits for the host, and a
+ * second one that reaches the same function meanwhile.
+ */
+#include <errno.h>
+
+#include "client.h"
+#include "clock.h"
+#include "klog.h"
+#include "nic_user.h"
+#include "pci.h"
+#include "scenario.h"
+#include "sysfs.h"
+
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define SETTLE_MS 5000
+#define WATCHDOG "500"
+/* after the second walk */
+#define LATER "3000"
+/* watchdog, and all of the second walk */
+#define HUNG_MS 6000
+#define QUIET_MS 500
+#define SUCCESSFUL "device recovery successful"
+#define ABANDONED "device recovery failed"
+
+static struct client a;
+
+static void walk(const char *port, unsigned int ms)
+{
+	uint64_t event = shim_number(a.s.group, "event");
+	int ret = shim_test_recover(port, "frozen", "ok", ms);
+
+	if (ret == -EOPNOTSUPP)
+		SKIP("nothing finds pcie_do_recovery()");
+	REQUIRE_OK(ret);
+	REQUIRE(WAIT_FOR(shim_number(a.s.group, "event") != event, SETTLE_MS),
+		"the walk from %s tells nothing", port);
+}
+
+static void start(const char *port)
+{
+	a.port = port;
+	REQUIRE_OK(shim_test_load());
+	client_start(&a);
+	REQUIRE_OK(shim_set(&a.s, "recovery_timeout_ms", WATCHDOG));
+}
+
+/*
+ * Two walks, of which the first hangs before its reset. Nobody is let in until it has made that,
+ * whatever the second one does, be it before the watchdog or when the group has failed.
+ */
+static void hang_beside(const char *hung, const char *second, const char *ends, bool failed)
+{
+	unsigned int ended = klog_count(ends);
+	uint64_t begin = now_ms();
+
+	walk(hung, HUNG_MS);
+	REQUIRE(!failed || shim_wait(a.s.group, "failed", SETTLE_MS), "%s: not failed", hung);
+	walk(second, 0);
+	REQUIRE(WAIT_FOR(klog_count(ends) > ended, SETTLE_MS), "%s does not end", second);
+	REQUIRE(now_ms() - begin < HUNG_MS - 3 * QUIET_MS, "that was slow: nothing is shown");
+	for (; now_ms() - begin < HUNG_MS - QUIET_MS; sleep_ms(20))
+		REQUIRE(!shim_is(a.s.group, "open"), "open before the reset at %s", hung);
+	REQUIRE(WAIT_FOR(klog_count(ends) > ended + 1, SETTLE_MS), "%s does not end", hung);
+}
+
+static void check_whole(void)
+{
+	CHECK(shim_wait(a.s.group, "open", SETTLE_MS), "not open after the later reset");
+	CHECK(vfio_user_read(&a.u, BAR0, NIC_STATUS, 4) == a.log.value, "STATUS changed");
+	CHECK(pci_command(a.s.addr) == a.command, "COMMAND is %#x", pci_command(a.s.addr));
+}
+
+SCENARIO(walks_hung,
+	 "a walk hangs until the group is failed, and another one ends: no user before its reset",
+	 .limit_s = 60)
+{
+	struct shim parked;
+
+	start("sw_a");
+	client_park("sw_b", &parked);
+	client_park("sw_c", &parked);
+	hang_beside("sw_a", "rp_switch", SUCCESSFUL, true);
+	check_whole();
+	hang_beside("rp_switch", "sw_a", SUCCESSFUL, true);
+	check_whole();
+	client_stop_lost(&a);
+}
+
+SCENARIO(walks_hung_beside_abandoned,
+	 "a walk hangs, and another one is abandoned: its reset is not taken for that of the first",
+	 .limit_s = 60)
+{
+	/* nobody drives the second function */
+	start("rp_igb");
+	REQUIRE_OK(shim_set(&a.s, "recovery_timeout_ms", LATER));
+	hang_beside("rp_igb", "rp_igb", ABANDONED, false);
+	/* 6.12 does not say that it has abandoned both */
+	if (!shim_wait(a.s.group, "open", SETTLE_MS / 2))
+		CHECK_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", a.s.group));
+	check_whole();
+	client_stop_lost(&a);
+}
