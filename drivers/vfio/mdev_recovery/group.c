@@ -175,9 +175,11 @@ bool mdr_group_is_pristine(struct mdr_group *group)
 }
 
 /* A reset that began before the error may still be at work. */
-static bool mdr_group_in_reset(struct mdr_group *group)
+bool mdr_group_in_reset(struct mdr_group *group)
 {
 	struct mdr_function *function;
+
+	lockdep_assert_held(&group->lock);
 
 	if (group->sleeping)
 		return true;

@@ -106,7 +106,7 @@ struct mdr_told {
  *	call resume
  * @overdue: recovery_timeout_ms has passed
  * @late: the host is done with all functions of a failed group, but the worker has not
- *	come to an end with them yet: a reset may stop it
+ *	come to an end with them yet: a reset may stop it, or outlast it
  * @visits: number of the host's callbacks in the group
  * @task: the task that may reset and restore functions; NULL once the host is at
  *	work again. Compared, never dereferenced.
@@ -250,6 +250,7 @@ bool mdr_group_acknowledged(struct mdr_group *group, enum mdr_policy policy);
 bool mdr_group_is_recovering(struct mdr_group *group);
 bool mdr_group_is_resetting(struct mdr_group *group);
 bool mdr_group_is_pristine(struct mdr_group *group);
+bool mdr_group_in_reset(struct mdr_group *group);
 bool mdr_group_has_resumed(struct mdr_group *group);
 bool mdr_group_elides(struct mdr_group *group);
 enum mdr_policy mdr_group_policy(struct mdr_group *group, bool opened_only);

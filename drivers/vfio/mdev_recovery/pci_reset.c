@@ -31,6 +31,17 @@ static bool mdr_reset_by_user_begins(struct mdr_function *function)
 	return true;
 }
 
+/* The end of a reset: has a recovery waited for it, and perhaps failed the group meanwhile? */
+static void mdr_reset_lets_go(struct mdr_group *group)
+{
+	bool late = group->machine.state == MDR_STATE_FAILED &&
+		    group->attempt.late;
+
+	if ((mdr_group_is_recovering(group) || late) &&
+	    !mdr_group_pending(group))
+		queue_work(mdr_workqueue, &group->finish);
+}
+
 /* The end of a reset by a task that is alone inside the gate, and restores what it resets. */
 static void mdr_reset_inside_done(struct mdr_function *function,
 				  struct mdr_gate_entry *entry)
@@ -61,8 +72,7 @@ static void mdr_reset_inside_done(struct mdr_function *function,
 		return;
 	/* an error took over, and its end has waited: this task does not come back to look */
 	mdr_function_leave_reset(function);
-	if (mdr_group_is_recovering(group) && !mdr_group_pending(group))
-		queue_work(mdr_workqueue, &group->finish);
+	mdr_reset_lets_go(group);
 }
 
 /*
@@ -169,7 +179,6 @@ void mdr_reset_done(struct pci_dev *pdev)
 	if (lost)
 		mdr_reset_lost(function);
 	/* an error of another function took over, and its end has waited for us */
-	if (mdr_group_is_recovering(group) && !mdr_group_pending(group))
-		queue_work(mdr_workqueue, &group->finish);
+	mdr_reset_lets_go(group);
 	mdr_group_reset_end(group, MDR_EVENT_HOST_RESET_DONE, function);
 }

@@ -509,8 +509,12 @@ static struct mdr_device *mdr_finish_end(struct mdr_finish *finish, int ret)
 		if (!finish->host_at_work)
 			cancel_work(&group->finish);
 	}
-	/* the host may have come back since mdr_finish_begin(): another run is queued */
-	group->attempt.late = finish->host_at_work &&
+	/*
+	 * The host may have come back since mdr_finish_begin(): another run is queued. The end
+	 * of a reset queues one, too.
+	 */
+	group->attempt.late = (finish->host_at_work ||
+			       mdr_group_in_reset(group)) &&
 			      !mdr_group_pending(group) &&
 			      !mdr_group_is_recovering(group) &&
 			      !group->attempt.host_is_done;

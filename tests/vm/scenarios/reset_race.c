@@ -204,6 +204,34 @@ SCENARIO(reset_race_error_in_long_reset,
 	check_recovered();
 }
 
+/* The watchdog passes in the middle of the reset, and all is well at its end. */
+static void outlast(struct background *reset)
+{
+	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", "800"));
+	REQUIRE(shim_wait(s.group, "failed", SETTLE_MS), "not failed");
+	REQUIRE(!atomic_load(&reset->done), "the reset is over: nothing is shown");
+	background_ms(reset, 2 * SETTLE_MS);
+	CHECK_OK(reset->ret);
+	check_whole(1);
+}
+
+SCENARIO(reset_race_user_outlasts,
+	 "the same if the reset outlasts the watchdog: failed, and the reset's end opens the gate")
+{
+	struct background reset = { .call = reset_user };
+
+	error_in_reset(&reset, "4000");
+	outlast(&reset);
+}
+
+SCENARIO(reset_race_host_outlasts, "the same with a reset from outside")
+{
+	struct background reset = { .call = reset_host };
+
+	error_in_reset(&reset, "4000");
+	outlast(&reset);
+}
+
 SCENARIO(reset_race_vf,
 	 "the host resets a VF whose bus mastering is off for its hooks: not taken for lost",
 	 .vfs = true)
