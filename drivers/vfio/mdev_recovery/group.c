@@ -116,13 +116,25 @@ bool mdr_function_awaits_hooks(struct mdr_function *function)
 	       function->device->opened;
 }
 
-/* Has the breaker tripped? Then only an administrator recovers the group. */
+/*
+ * Has the breaker tripped? Then only an administrator recovers the group. A reset from outside
+ * does not, which has no task of ours.
+ */
 bool mdr_group_has_given_up(struct mdr_group *group)
 {
 	lockdep_assert_held(&group->lock);
 
-	return group->machine.state == MDR_STATE_FAILED &&
-	       group->cause == MDR_CAUSE_BREAKER;
+	return group->cause == MDR_CAUSE_BREAKER &&
+	       (group->machine.state == MDR_STATE_FAILED ||
+		(group->machine.state == MDR_STATE_RESETTING &&
+		 !group->resetter));
+}
+
+/* Does an error change nothing? The host has given up on the group, or the breaker has. */
+bool mdr_group_stays_failed(struct mdr_group *group)
+{
+	return group->machine.state == MDR_STATE_FAILED ||
+	       mdr_group_has_given_up(group);
 }
 
 /*

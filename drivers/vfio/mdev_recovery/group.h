@@ -246,6 +246,7 @@ bool mdr_group_pending(struct mdr_group *group);
 bool mdr_group_has_failed(struct mdr_group *group);
 bool mdr_function_awaits_hooks(struct mdr_function *function);
 bool mdr_group_has_given_up(struct mdr_group *group);
+bool mdr_group_stays_failed(struct mdr_group *group);
 bool mdr_group_acknowledged(struct mdr_group *group, enum mdr_policy policy);
 bool mdr_group_is_recovering(struct mdr_group *group);
 bool mdr_group_is_resetting(struct mdr_group *group);

@@ -37,7 +37,7 @@ static void mdr_group_error(struct mdr_function *function, u64 event,
 	mdr_group_host_at_work(group);
 	known = group->event == event;
 	if (known && !mdr_group_is_recovering(group) &&
-	    group->machine.state != MDR_STATE_FAILED) {
+	    !mdr_group_stays_failed(group)) {
 		/* that event has ended: the walk is another one */
 		event = mdr_walk_renew(function);
 		known = false;
@@ -47,7 +47,7 @@ static void mdr_group_error(struct mdr_function *function, u64 event,
 				    error.frozen ? MDR_CHANNEL_FROZEN :
 						   MDR_CHANNEL_NORMAL);
 	mdr_function_told(function);
-	if (group->machine.state == MDR_STATE_FAILED) {
+	if (mdr_group_stays_failed(group)) {
 		/* the host resumes a recovery that it had given up */
 		mdr_status_publish(group);
 		return;
@@ -78,7 +78,7 @@ static bool mdr_group_close_again(struct mdr_function *function)
 
 	scoped_guard(mutex, &group->lock) {
 		mdr_group_host_at_work(group);
-		if (group->machine.state == MDR_STATE_FAILED ||
+		if (mdr_group_stays_failed(group) ||
 		    mdr_group_is_recovering(group))
 			return false;
 		mdr_group_new_event(function, mdr_walk_renew(function),
@@ -115,8 +115,7 @@ static bool mdr_permanent_failure(struct mdr_function *function)
 	/* the host has come back: end the shim's own attempt */
 	mdr_group_host_at_work(group);
 	mdr_function_resumed(function);
-	if (mdr_group_is_recovering(group) ||
-	    group->machine.state == MDR_STATE_FAILED) {
+	if (mdr_group_is_recovering(group) || mdr_group_stays_failed(group)) {
 		mdr_walk_goes_on(function);
 		function->failed = true;
 		/* told function by function: the last one starts the work */

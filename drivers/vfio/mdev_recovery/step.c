@@ -379,6 +379,9 @@ void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
 {
 	lockdep_assert_held(&group->lock);
 
+	/* one from outside may go on */
+	if (group->resetter == current)
+		group->resetter = NULL;
 	if (--group->resets || group->machine.state != MDR_STATE_RESETTING)
 		return;
 

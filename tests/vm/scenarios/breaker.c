@@ -4,11 +4,14 @@
 
 #include "access_log.h"
 #include "aer_thread.h"
+#include "background.h"
 #include "clock.h"
 #include "hot_reset.h"
 #include "klog.h"
 #include "mdev.h"
+#include "monitor.h"
 #include "nic_user.h"
+#include "pci.h"
 #include "scenario.h"
 #include "shim.h"
 #include "strike.h"
@@ -319,6 +322,37 @@ SCENARIO(breaker_host_reset,
 	check_given_up(&s);
 	CHECK_OK(recover(&s));
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+}
+
+static int reset_host(const char *addr)
+{
+	return pci_reset(addr);
+}
+
+SCENARIO(breaker_host_reset_error,
+	 "an error of another function in such a reset: it stays failed, with the same cause")
+{
+	struct background reset = { .call = reset_host };
+	struct shim s, other;
+
+	REQUIRE_OK(shim_bind_test(&s, "deep_a", 0));
+	REQUIRE_OK(shim_bind(&other, "deep_b", 0));
+	REQUIRE(s.group == other.group, "groups %d and %d", s.group, other.group);
+	use(&s, "1", "60000");
+	trip(&s, "deep_a");
+	REQUIRE_OK(shim_test_set("reset_done_ms", "1500"));
+	reset.name = s.addr;
+	background_start(&reset);
+	REQUIRE(background_in(&reset, "test_reset_done", SETTLE_MS), "no reset is run");
+	REQUIRE_OK(aer_inject("deep_b", "DLP"));
+	REQUIRE(WAIT_FOR(klog_count(SUCCESSFUL) == 3, SETTLE_MS), "the host is not done");
+	REQUIRE(!atomic_load(&reset.done), "the reset is over: nothing is shown");
+	background_ms(&reset, SETTLE_MS);
+	CHECK_OK(reset.ret);
+	sleep_ms(QUIET_MS);
+	check_given_up(&s);
+	CHECK_OK(recover(&s));
+	CHECK(shim_is(s.group, "open"), "not open after recover");
 }
 
 SCENARIO(breaker_removal,
