@@ -25,6 +25,7 @@
  */
 #define MDR_LINK_DOWN_MS 2000
 
+/* Is the function being unbound, or gone? Then the others of its group go on without it. */
 static bool mdr_attempt_gone(struct mdr_group *group, struct pci_dev *pdev)
 {
 	struct mdr_function *function;
@@ -32,7 +33,8 @@ static bool mdr_attempt_gone(struct mdr_group *group, struct pci_dev *pdev)
 	guard(mutex)(&group->lock);
 	list_for_each_entry(function, &group->functions, group_item)
 		if (function->pdev == pdev)
-			return READ_ONCE(function->removing);
+			return READ_ONCE(function->removing) ||
+			       mdr_function_is_gone(function);
 	return true;
 }
 
@@ -139,7 +141,8 @@ static int mdr_restore_try(struct mdr_group *group, struct pci_dev *pdev,
 		mdr_restore_unclaim(function);
 	}
 	device_unlock(&pdev->dev);
-	return ret;
+	return ret && ret != -ECANCELED && mdr_attempt_gone(group, pdev) ?
+		       0 : ret;
 }
 
 /*
@@ -316,7 +319,8 @@ static int mdr_attempt_reset_one(struct mdr_group *group, struct pci_dev *pdev)
 		 mdr_wait_host_lets_go(deadline));
 	pm_runtime_put(&pdev->dev);
 	/* it is leaving the group */
-	return ret == -ENODEV ? 0 : ret;
+	return ret && ret != -ECANCELED && mdr_attempt_gone(group, pdev) ?
+		       0 : ret;
 }
 
 static int mdr_attempt_reset_each(struct mdr_group *group,

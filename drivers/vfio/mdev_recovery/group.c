@@ -81,6 +81,24 @@ void mdr_function_settled(struct mdr_function *function)
 	function->recovering = false;
 }
 
+/*
+ * Has a function been removed, while another one of its group has not? Nothing brings it back,
+ * so the others go on without it. Its user is asked to leave when it is unbound.
+ */
+bool mdr_function_is_gone(struct mdr_function *function)
+{
+	struct mdr_function *other;
+
+	lockdep_assert_held(&function->group->lock);
+
+	if (!pci_dev_is_disconnected(function->pdev))
+		return false;
+	list_for_each_entry(other, &function->group->functions, group_item)
+		if (!pci_dev_is_disconnected(other->pdev))
+			return true;
+	return false;
+}
+
 /* Has a function been told of an error, but not of its end yet? */
 bool mdr_group_pending(struct mdr_group *group)
 {
@@ -89,7 +107,7 @@ bool mdr_group_pending(struct mdr_group *group)
 	lockdep_assert_held(&group->lock);
 
 	list_for_each_entry(function, &group->functions, group_item)
-		if (function->recovering)
+		if (function->recovering && !mdr_function_is_gone(function))
 			return true;
 	return false;
 }
@@ -102,7 +120,8 @@ bool mdr_group_has_failed(struct mdr_group *group)
 	lockdep_assert_held(&group->lock);
 
 	list_for_each_entry(function, &group->functions, group_item)
-		if (function->failed || READ_ONCE(function->restore.blank))
+		if ((function->failed || READ_ONCE(function->restore.blank)) &&
+		    !mdr_function_is_gone(function))
 			return true;
 	return false;
 }
@@ -151,7 +170,8 @@ bool mdr_group_acknowledged(struct mdr_group *group, enum mdr_policy policy)
 		struct mdr_device *device = function->device;
 
 		if (device && device->opened && device->policy == policy &&
-		    device->acknowledged != group->event)
+		    device->acknowledged != group->event &&
+		    !mdr_function_is_gone(function))
 			return false;
 	}
 	return true;
@@ -325,6 +345,8 @@ static void mdr_snapshot_fill(struct mdr_group *group, enum mdr_snapshot_of of,
 		if (of == MDR_SNAPSHOT_DUE && !function->error.reset_due)
 			continue;
 		if (of == MDR_SNAPSHOT_HOOKS && !mdr_function_awaits_hooks(function))
+			continue;
+		if (mdr_function_is_gone(function))
 			continue;
 		/* a VF that is in the list is bound, and so its PF is there */
 		pci_dev_get(pci_physfn(function->pdev));

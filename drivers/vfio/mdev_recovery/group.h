@@ -121,7 +121,7 @@ struct mdr_attempt {
 };
 
 /**
- * enum mdr_snapshot_of - which functions of a group to take
+ * enum mdr_snapshot_of - which functions of a group to take, but for those that are gone
  * @MDR_SNAPSHOT_ALL: all of them
  * @MDR_SNAPSHOT_LOST: those that are not whole
  * @MDR_SNAPSHOT_DUE: those that wait for a reset
@@ -239,6 +239,7 @@ void mdr_group_lock_briefly(struct mdr_group *group);
 void mdr_group_unlock_briefly(struct mdr_group *group);
 DEFINE_GUARD(mdr_group_briefly, struct mdr_group *, mdr_group_lock_briefly(_T),
 	     mdr_group_unlock_briefly(_T))
+bool mdr_function_is_gone(struct mdr_function *function);
 void mdr_function_told(struct mdr_function *function);
 void mdr_function_resumed(struct mdr_function *function);
 void mdr_function_settled(struct mdr_function *function);

@@ -210,6 +210,7 @@ static bool mdr_reset_mark_failed(struct mdr_group *group,
 		return false;
 	list_for_each_entry(function, &group->functions, group_item) {
 		if (only ? function != only :
+			   mdr_function_is_gone(function) ||
 			   !mdr_reset_is_unfinished(function))
 			continue;
 		dev_err_ratelimited(&function->pdev->dev,
@@ -335,7 +336,8 @@ static bool mdr_reset_recover_lost(struct mdr_group *group)
 		return false;
 	list_for_each_entry(function, &group->functions, group_item) {
 		/* the end of a reset from outside looks by itself */
-		if (function->host_reset.counted)
+		if (function->host_reset.counted ||
+		    mdr_function_is_gone(function))
 			continue;
 		mdr_function_leave_reset(function);
 		if (READ_ONCE(function->restore.blank))

@@ -29,3 +29,10 @@ int resets_give_up(const char *addr)
 
 	return ret ? ret : sysfs_write("1", PARAMETERS "/give_up");
 }
+
+int resets_vanish(const char *addr)
+{
+	int ret = resets_watch(addr);
+
+	return ret ? ret : sysfs_write("1", PARAMETERS "/vanish");
+}

@@ -12,5 +12,7 @@ long resets_seen(const char *which);
 int resets_watch(const char *addr);
 /* Its driver is told that it is lost for good, outside of any recovery. */
 int resets_give_up(const char *addr);
+/* To the kernel it is gone from now on, though its driver is still bound. */
+int resets_vanish(const char *addr);
 
 #endif

@@ -21,7 +21,8 @@
  * (pci_channel_state_t: 1 normal, 2 frozen, 3 lost for good), and "saved" COMMAND in the
  * kernel's copy of its config space, or -1 if a restore has used that up. "none" ends it.
  *
- * Write anything to the parameter give_up, and its driver is told that it is lost.
+ * Write anything to the parameter give_up, and its driver is told that it is lost. Write
+ * anything to vanish, and to the kernel it has been removed; nobody unbinds its driver.
  */
 #include <linux/kprobes.h>
 #include <linux/module.h>
@@ -197,6 +198,20 @@ static const struct kernel_param_ops give_up_ops = {
 	.set = give_up_set,
 };
 module_param_cb(give_up, &give_up_ops, NULL, 0200);
+
+/* As pciehp does with a device that has been pulled out, before it unbinds the driver. */
+static int vanish_set(const char *text, const struct kernel_param *param)
+{
+	if (!watched)
+		return -ENODEV;
+	WRITE_ONCE(watched->error_state, pci_channel_io_perm_failure);
+	return 0;
+}
+
+static const struct kernel_param_ops vanish_ops = {
+	.set = vanish_set,
+};
+module_param_cb(vanish, &vanish_ops, NULL, 0200);
 
 static int __init bus_init(void)
 {

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A function of a group is removed by surprise while the group recovers. The kernel knows
+ * that it is gone before it unbinds the driver, and tells it nothing from then on.
+ */
+#include "client.h"
+#include "klog.h"
+#include "monitor.h"
+#include "nic_user.h"
+#include "resets.h"
+#include "scenario.h"
+#include "sysfs.h"
+
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+#define SETTLE_MS 5000
+#define SUCCESSFUL "device recovery successful"
+
+static struct client stays = { .port = "deep_a", .test = true };
+static struct client goes = { .port = "deep_b", .test = true, .with = &stays };
+
+static void start(void)
+{
+	struct shim parked;
+
+	client_start(&stays);
+	client_start(&goes);
+	client_park("deeper_a", &parked);
+	REQUIRE(stays.s.group == goes.s.group, "groups %d and %d", stays.s.group, goes.s.group);
+}
+
+static void check_goes_on(void)
+{
+	CHECK(shim_wait(stays.s.group, "open", SETTLE_MS), "not open");
+	CHECK(vfio_user_read(&stays.u, BAR0, NIC_STATUS, 4) == stays.log.value, "STATUS changed");
+	CHECK(pci_command(stays.s.addr) == stays.command, "COMMAND is %#x, was %#x",
+	      pci_command(stays.s.addr), stays.command);
+}
+
+/* What pciehp does next. */
+static void remove_what_is_gone(void)
+{
+	access_stop(&goes.log);
+	vfio_user_close(&goes.u);
+	CHECK_OK(pci_remove(goes.s.addr));
+	REQUIRE_OK(resets_watch("none"));
+	check_goes_on();
+	client_stop_lost(&stays);
+	REQUIRE_OK(pci_rescan("deep_b"));
+}
+
+SCENARIO(gone_in_walk,
+	 "a function vanishes in the middle of the host's walk: the other one of its group goes on")
+{
+	long before;
+
+	start();
+	before = shim_test_count("slot_resets");
+	REQUIRE_OK(shim_test_set("slot_reset_ms", "1500"));
+	REQUIRE_OK(aer_inject("rp_deep", "DLP"));
+	/* the first function's, with its lock held */
+	REQUIRE(WAIT_FOR(shim_test_count("slot_resets") > before, SETTLE_MS), "no slot_reset");
+	REQUIRE_OK(resets_vanish(goes.s.addr));
+	REQUIRE(WAIT_FOR(klog_count(SUCCESSFUL), SETTLE_MS), "the host is not done");
+	CHECK(shim_test_count("slot_resets") == before + 1, "both were told: nothing is shown");
+	check_goes_on();
+	CHECK_NUMBER(stays.s.group, "stats/failures", 0);
+	CHECK_NUMBER(stays.s.group, "stats/recoveries", 1);
+	REQUIRE_OK(shim_test_set("slot_reset_ms", "0"));
+	remove_what_is_gone();
+}
+
+SCENARIO(gone_in_restore,
+	 "a function that a group waits for vanishes: the other one goes on, without a reset")
+{
+	long resets;
+
+	REQUIRE_OK(resets_load());
+	start();
+	REQUIRE_OK(shim_test_set("ill", goes.s.addr));
+	REQUIRE_OK(shim_test_set("ill_resets", "1000"));
+	REQUIRE_OK(aer_inject("rp_deep", "DLP"));
+	REQUIRE(WAIT_FOR(klog_count(SUCCESSFUL), SETTLE_MS), "the host is not done");
+	REQUIRE(shim_is(stays.s.group, "recovering"), "it does not wait");
+	resets = resets_seen("flrs") + resets_seen("resets");
+	REQUIRE_OK(resets_vanish(goes.s.addr));
+	check_goes_on();
+	CHECK(resets_seen("flrs") + resets_seen("resets") == resets, "the other one was reset");
+	CHECK_NUMBER(stays.s.group, "stats/failures", 0);
+	remove_what_is_gone();
+}
+
+SCENARIO(gone_in_failed,
+	 "the function that fails a group vanishes: recover brings the other one back")
+{
+	start();
+	REQUIRE_OK(shim_set(&stays.s, "recovery_timeout_ms", "500"));
+	REQUIRE_OK(shim_test_set("ill", goes.s.addr));
+	REQUIRE_OK(shim_test_set("ill_resets", "1000"));
+	REQUIRE_OK(aer_inject("rp_deep", "DLP"));
+	client_check_lost(&stays, 2 * SETTLE_MS);
+	REQUIRE_OK(resets_vanish(goes.s.addr));
+	CHECK_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", stays.s.group));
+	check_goes_on();
+	remove_what_is_gone();
+}
