@@ -31,6 +31,39 @@ static bool mdr_reset_by_user_begins(struct mdr_function *function)
 	return true;
 }
 
+/* Does the PCI core block the config space of another function of the group? */
+static bool mdr_reset_blocks_others(struct mdr_function *function)
+{
+	struct mdr_group *group = function->group;
+	struct mdr_function *other;
+
+	guard(mutex)(&group->lock);
+	list_for_each_entry(other, &group->functions, group_item)
+		if (other != function && other->pdev->block_cfg_access)
+			return true;
+	return false;
+}
+
+/*
+ * Drain the gate for a reset from outside. The PCI core has blocked config space
+ * (pci_dev_lock()), and a task inside may wait for that with memory_lock held, for which others
+ * inside wait. So let those finish that are inside of a closed gate. What has blocked it is this
+ * task, since that takes the device lock. Of the other functions nobody can say which task it is.
+ */
+static void mdr_reset_drain(struct mdr_function *function)
+{
+	struct pci_dev *pdev = function->pdev;
+	bool blocked = pdev->block_cfg_access;
+
+	device_lock_assert(&pdev->dev);
+
+	if (blocked)
+		pci_cfg_access_unlock(pdev);
+	mdr_group_drain(function->group, mdr_reset_blocks_others(function));
+	if (blocked)
+		pci_cfg_access_lock(pdev);
+}
+
 /* The end of a reset: has a recovery waited for it, and perhaps failed the group meanwhile? */
 static void mdr_reset_lets_go(struct mdr_group *group)
 {
@@ -122,7 +155,7 @@ void mdr_reset_prepare(struct pci_dev *pdev)
 	 * here for a group whose gate it has not closed, or no longer.
 	 */
 	if (!mdr_gate_current_calls() && !entry)
-		mdr_group_drain(group, true);
+		mdr_reset_drain(function);
 }
 
 /*

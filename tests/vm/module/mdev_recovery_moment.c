@@ -19,6 +19,8 @@
  * that much later. 0 ends it. The parameter inserts counts them. Write MS to the parameter
  * look_ms, and each look for such a page, as vfio does after a fault, comes that much later;
  * looks counts these. In late_inserts and late_looks are those meanwhile a gate has closed.
+ * Write MS to the parameter command_ms, and each write of a user to COMMAND comes that much
+ * later; late_commands are those meanwhile a gate has closed.
  *
  * Write "ADDRESS" of a bridge to the parameter lose_in_save, and it loses its bus numbers,
  * as by a reset, when the kernel saves its config space the next time.
@@ -189,13 +191,15 @@ static int moment_drain_ends(struct kretprobe_instance *instance,
 	return 0;
 }
 
-/* insert_ms and look_ms */
-static unsigned int moment_insert_ms, moment_look_ms;
-static atomic_t inserts, late_inserts, looks, late_looks;
+/* insert_ms, look_ms and command_ms */
+static unsigned int moment_insert_ms, moment_look_ms, moment_command_ms;
+static atomic_t inserts, late_inserts, looks, late_looks, commands, late_commands;
 module_param_cb(inserts, &moment_count_ops, &inserts, 0444);
 module_param_cb(late_inserts, &moment_count_ops, &late_inserts, 0444);
 module_param_cb(looks, &moment_count_ops, &looks, 0444);
 module_param_cb(late_looks, &moment_count_ops, &late_looks, 0444);
+module_param_cb(commands, &moment_count_ops, &commands, 0444);
+module_param_cb(late_commands, &moment_count_ops, &late_commands, 0444);
 
 /* Is a gate drained meanwhile? */
 static bool moment_wait(unsigned int ms)
@@ -219,6 +223,16 @@ static int moment_page_look_begins(struct kprobe *probe, struct pt_regs *regs)
 	atomic_inc(&looks);
 	if (moment_wait(READ_ONCE(moment_look_ms)))
 		atomic_inc(&late_looks);
+	return 0;
+}
+
+static int moment_command_begins(struct kprobe *probe, struct pt_regs *regs)
+{
+	if (regs_get_kernel_argument(regs, 1) != PCI_COMMAND)
+		return 0;
+	atomic_inc(&commands);
+	if (moment_wait(READ_ONCE(moment_command_ms)))
+		atomic_inc(&late_commands);
 	return 0;
 }
 
@@ -246,6 +260,12 @@ static struct moment_delay moment_look = {
 	.symbol	= "follow_pfnmap_start",
 	.begins	= moment_page_look_begins,
 	.ms	= &moment_look_ms,
+};
+
+static struct moment_delay moment_command = {
+	.symbol	= "pci_user_write_config_word",
+	.begins	= moment_command_begins,
+	.ms	= &moment_command_ms,
 };
 
 static struct kretprobe moment_drain_probe;
@@ -315,6 +335,7 @@ static const struct kernel_param_ops moment_delay_ops = {
 module_param_cb(access_ms, &moment_delay_ops, &moment_access, 0200);
 module_param_cb(insert_ms, &moment_delay_ops, &moment_insert, 0200);
 module_param_cb(look_ms, &moment_delay_ops, &moment_look, 0200);
+module_param_cb(command_ms, &moment_delay_ops, &moment_command, 0200);
 
 /* lose_in_save: only compared; the bridge may be gone */
 static struct pci_dev *moment_loser;

@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Resets that a user requests through config space: vfio-pci-core runs them in the
- * middle of the user's write, with the locks of that write held.
+ * Config space and resets: those that a user requests through it run in the middle of the
+ * user's write, with the locks of that write held; in those from outside it is blocked.
  */
+#include <stdatomic.h>
+#include <string.h>
+
 #include "access_log.h"
+#include "background.h"
 #include "clock.h"
+#include "moment.h"
 #include "nic_user.h"
+#include "pci.h"
 #include "scenario.h"
 #include "shim.h"
+#include "trace.h"
 #include "uevent.h"
 
 #define PORT "rp_igb2"
@@ -77,4 +84,65 @@ SCENARIO(config_reset_flr,
 	MEASURE_BOUND("reset_ms", longest_ns / NS_PER_MS, RESET_MS);
 	MEASURE("user_resets", "%ju", shim_number(shim.group, "stats/user_resets"));
 	MEASURE("host_resets", "%ju", shim_number(shim.group, "stats/host_resets"));
+}
+
+#define COMMAND 0x04
+#define COMMAND_SERR 0x100
+/* a write to COMMAND takes that long, with memory_lock of vfio-pci-core held */
+#define WRITE "300"
+#define WRITE_MS 300
+#define SLOW_MS 300
+#define SETTLE_MS 5000
+
+static uint32_t command;
+
+static int write_command(const char *unused)
+{
+	(void)unused;
+	return vfio_user_write(&user, VFIO_CONFIG, COMMAND, 2, command ^ COMMAND_SERR);
+}
+
+static int reset_host(const char *addr)
+{
+	return pci_reset(addr);
+}
+
+SCENARIO(config_reset_command,
+	 "a reset from outside in the middle of a write to COMMAND: it is made, and nobody waits 1 s")
+{
+	struct background write = { .call = write_command }, reset = { .call = reset_host };
+	struct access_log log = { .u = &user, .kind = ACCESS_PREAD, .off = NIC_STATUS };
+	int64_t drain_ns;
+
+	REQUIRE_OK(moment_load());
+	REQUIRE_OK(shim_make(&shim, PORT, 0, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	log.value = nic_status(&user);
+	command = vfio_user_read(&user, VFIO_CONFIG, COMMAND, 2);
+	REQUIRE_OK(moment_set("command_ms", WRITE));
+	REQUIRE_OK(trace_start(NULL));
+	reset.name = shim.addr;
+	/* inside, it waits for the write */
+	REQUIRE_OK(access_start(&log));
+	background_start(&write);
+	REQUIRE(WAIT_FOR(moment_count("commands") > 0, SETTLE_MS), "no write");
+	background_start(&reset);
+	background_ms(&write, SETTLE_MS);
+	background_ms(&reset, SETTLE_MS);
+	REQUIRE_OK(moment_set("command_ms", "0"));
+	access_stop(&log);
+	trace_stop();
+	drain_ns = trace_longest_drain();
+	trace_end();
+	REQUIRE(moment_count("late_commands") == 1, "%ld writes met the closed gate",
+		moment_count("late_commands"));
+	CHECK_OK(write.ret);
+	CHECK_OK(reset.ret);
+	CHECK(!log.wrong && !log.ones && !log.errors, "%ju wrong, %ju ones, %ju errors", log.wrong,
+	      log.ones, log.errors);
+	CHECK_NUMBER(shim.group, "stats/drain_timeouts", 0);
+	/* it came before the reset, which keeps config space */
+	CHECK(pci_command(shim.addr) == (command ^ COMMAND_SERR), "COMMAND is %#x, not %#x",
+	      pci_command(shim.addr), command ^ COMMAND_SERR);
+	MEASURE_BOUND("drain_ms", drain_ns / NS_PER_MS, WRITE_MS + SLOW_MS);
 }
