@@ -16,7 +16,8 @@
 #define BUG_WALKERS		19	/* two: the end of one walk is taken for the end of all */
 #define BUG_NO_LOOK		20	/* one: a task looks whether the gate is open, and then counts itself */
 #define BUG_ACK_ID		21	/* ack: any id acknowledges the latest event */
-#define BUG_HELD_BACK		24	/* outside: what a reset from outside held back goes on while the function is recovered */
+#define BUG_BLOCKED		24	/* outside: config space stays blocked while a reset from outside drains */
+#define BUG_FORGETS		25	/* late: an error forgets a walk that is late */
 #define BUG_NOT_TOLD		23	/* outside: a recovery does not wait for a reset from outside */
 
 /* Not seen to be found yet, so run does not plant them: no claim is made of these. */
@@ -28,3 +29,4 @@
 #define BUG_PENDING		12	/* the end of a recovery waits for no other function */
 #define BUG_OLD_LOOK		18	/* what the worker saw of an earlier event counts */
 #define BUG_ACK_TOUCHED		22	/* what the host reset stays so when the gate opens */
+#define BUG_ONE_PROOF		26	/* the reset of one walk proves that another is abandoned */

@@ -62,6 +62,7 @@ bit queued[NG], running[NG];	/* the worker */
 byte attempt_task[NG], attempt_event[NG];
 bit host_is_done[NG], overdue[NG], late[NG];
 bit visited[NG];			/* attempt.visits is not what the worker read */
+bit unblocked;			/* config space, while a reset from outside drains */
 
 /* struct mdr_function */
 bit present[NF];		/* in its group, and in the table */
@@ -117,7 +118,9 @@ hidden byte any_, known_, elides_, whole_;
 hidden byte policy_, type_;
 
 #define RECOVERING_NOW(g) (state[g] == S_CLOSING || state[g] == S_RECOVERING)
-#define GIVEN_UP(g)	(state[g] == S_FAILED && broken[g])
+#define GIVEN_UP(g)	(broken[g] && (state[g] == S_FAILED || \
+				       (state[g] == S_RESETTING && resetter[g] == NOBODY)))
+#define STAYS_FAILED(g)	(state[g] == S_FAILED || GIVEN_UP(g))
 #define ANSWERS(f)	(phys[f] == WHOLE || phys[f] == BLANK)
 #define IN(f, g)	(present[f] && G(f) == (g))
 

@@ -24,7 +24,7 @@ inline new_event(g, id)
 		:: IN(i_, g) ->
 			was_reset[i_] = 0;
 			if
-			:: overdue[g] -> FUNCTION_SETTLED(i_)
+			:: host_is_done[g] || (bug == BUG_FORGETS && overdue[g]) -> FUNCTION_SETTLED(i_)
 			:: else
 			fi
 		:: else
@@ -67,7 +67,7 @@ inline group_error(f, me, fatal, walk)
 	host_at_work(G(f));
 	known_ = (event[G(f)] == id_);
 	if
-	:: known_ && !RECOVERING_NOW(G(f)) && state[G(f)] != S_FAILED ->
+	:: known_ && !RECOVERING_NOW(G(f)) && !STAYS_FAILED(G(f)) ->
 		new_id(walk);
 		walk_event[f] = id_;
 		known_ = 0
@@ -79,7 +79,7 @@ inline group_error(f, me, fatal, walk)
 	fi;
 	FUNCTION_TOLD(f, me);
 	if
-	:: state[G(f)] != S_FAILED ->
+	:: !STAYS_FAILED(G(f)) ->
 		if
 		:: !known_ && fatal ->
 			broken[G(f)] = 0;
@@ -139,7 +139,7 @@ inline close_again(f, me)
 		host_at_work(G(f));
 		touched = 0;
 		if
-		:: state[G(f)] == S_FAILED || RECOVERING_NOW(G(f))
+		:: STAYS_FAILED(G(f)) || RECOVERING_NOW(G(f))
 		:: else ->
 			id_ = event[G(f)];
 			new_event(G(f), id_);
@@ -180,7 +180,7 @@ inline permanent_failure(f, me, walk)
 		:: GIVEN_UP(G(f))
 		:: else ->
 			if
-			:: RECOVERING_NOW(G(f)) || state[G(f)] == S_FAILED ->
+			:: RECOVERING_NOW(G(f)) || STAYS_FAILED(G(f)) ->
 				if
 				:: any_
 				:: else ->

@@ -56,12 +56,15 @@ proctype outside()
 			fi
 		}
 		zap(G(f));
-		drain(G(f), OUTSIDE, CONFIG)
+		/* config space is not blocked meanwhile: no other function of the group is reset */
+		unblocked = (bug != BUG_BLOCKED);
+		drain(G(f), OUTSIDE, (unblocked -> 0 : CONFIG));
+		unblocked = 0
 	   :: else
 	   fi;
 	   atomic {
 		for (i_ : 1 .. TASKS - 1) {
-			assert(touches[i_] != 1 + f || inside[i_] == CONFIG ||
+			assert(touches[i_] != 1 + f ||
 			       (present[f] && ghost_late[G(f)]) || removing[f] ||
 			       !opened[f])
 		}
@@ -108,14 +111,10 @@ proctype outside()
 				new_event(G(f), id_);
 				broken[G(f)] = 0;
 				GROUP_STEP(G(f), ERROR_FATAL);
-				if
-				:: bug == BUG_HELD_BACK -> GROUP_STEP(G(f), DRAINED)
-				:: else
-				fi;
 				queued[G(f)] = !dying[G(f)]
 			:: else
 			fi;
-			group_reset_end(G(f), 0)
+			group_reset_end(G(f), 0, OUTSIDE)
 		:: else
 		fi;
 		device_lock[f] = NOBODY;

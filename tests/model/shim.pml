@@ -40,9 +40,10 @@ inline group_reset_begin_by_host(g)
 	fi
 
 /* mdr_group_reset_end() */
-inline group_reset_end(g, by_user)
+inline group_reset_end(g, by_user, me)
 {
 	assert(resets[g] > 0);
+	resetter[g] = (resetter[g] == me -> NOBODY : resetter[g]);
 	resets[g]--;
 	if
 	:: resets[g] || state[g] != S_RESETTING
@@ -333,7 +334,8 @@ end:	do
 			if
 			:: IN(f, g) && device_lock[f] != NOBODY -> abandoned = 0
 			:: IN(f, g) && device_lock[f] == NOBODY && RECOVERING(f) ->
-				abandoned = abandoned && blocked && phys[f] == BLANK
+				abandoned = abandoned && blocked && phys[f] == BLANK &&
+					    (!(walkers[f] & (walkers[f] - 1)) || bug == BUG_ONE_PROOF)
 			:: else
 			fi;
 			f++ }
@@ -503,7 +505,7 @@ inline group_recover(g, me)
 			:: else
 			fi;
 			attempt_task[g] = (attempt_task[g] == me -> NOBODY : attempt_task[g]);
-			group_reset_end(g, 0)
+			group_reset_end(g, 0, me)
 		}
 	:: else
 	fi

@@ -13,14 +13,12 @@
 inline touch(f, kind)
 {
 	atomic {
-		/* the PCI core holds config accesses back during a reset from outside */
-		kind != CONFIG || device_lock[f] != OUTSIDE;
+		/* the PCI core holds config accesses back in a reset from outside, once the gate is drained */
+		kind != CONFIG || device_lock[f] != OUTSIDE || unblocked;
 		touches[ME] = 1 + f;
 		assert(!ghost_quiet[G(f)]);
 		assert(phys[f] == WHOLE || phys[f] == GONE || ghost_told_so[f] ||
-		       ghost_late[G(f)] ||
-		       /* held back by a reset that lost config space, and not drained yet */
-		       inside[ME] == CONFIG && state[G(f)] == S_CLOSING);
+		       ghost_late[G(f)]);
 		ghost_used[f] = 1
 	}
 	touches[ME] = 0
@@ -370,7 +368,7 @@ reset_end:
 			failed[f] = 0
 		:: else
 		fi;
-		group_reset_end(G(f), 1);
+		group_reset_end(G(f), 1, ME);
 		result = 0;
 		goto busy
 	}
