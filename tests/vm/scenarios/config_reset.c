@@ -14,10 +14,13 @@
 #include "pci.h"
 #include "scenario.h"
 #include "shim.h"
+#include "sysfs.h"
 #include "trace.h"
 #include "uevent.h"
 
 #define PORT "rp_igb2"
+/* two functions, one group */
+#define PAIR "rp_e1000e"
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define CAP_LIST 0x34
 #define CAP_EXPRESS 0x10
@@ -145,4 +148,35 @@ SCENARIO(config_reset_command,
 	CHECK(pci_command(shim.addr) == (command ^ COMMAND_SERR), "COMMAND is %#x, not %#x",
 	      pci_command(shim.addr), command ^ COMMAND_SERR);
 	MEASURE_BOUND("drain_ms", drain_ns / NS_PER_MS, WRITE_MS + SLOW_MS);
+}
+
+SCENARIO(config_reset_bus,
+	 "a user in config space of one function does not hold up a reset of the bus from outside")
+{
+	struct access_log log = {
+		.u = &user, .kind = ACCESS_PREAD, .region = VFIO_CONFIG, .off = COMMAND,
+		.ignore = 0xffff0000,
+	};
+	struct shim first;
+
+	REQUIRE_OK(shim_bind_test(&first, PAIR, 0));
+	REQUIRE_OK(shim_bind_test(&shim, PAIR, 1));
+	REQUIRE(first.group == shim.group, "groups %d and %d", first.group, shim.group);
+	if (!sysfs_exists("/sys/bus/pci/devices/%s/reset_subordinate", pci_port_addr(PAIR)))
+		SKIP("this kernel resets no bus with several functions for an administrator");
+	REQUIRE_OK(shim_create(&shim, "resume"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	log.value = vfio_user_command(&user);
+	REQUIRE_OK(access_start(&log));
+	/* config space of both is blocked, and the gate still open */
+	REQUIRE_OK(shim_test_set("reset_prepare_ms", "200"));
+	CHECK_OK(sysfs_write("1", "/sys/bus/pci/devices/%s/reset_subordinate",
+			     pci_port_addr(PAIR)));
+	access_stop(&log);
+	CHECK(!log.wrong && !log.ones && !log.errors, "%ju wrong (%#x), %ju all-ones, %ju errors",
+	      log.wrong, log.last_wrong, log.ones, log.errors);
+	CHECK(log.longest_ns > 200 * NS_PER_MS, "nobody was in config space: nothing is shown");
+	CHECK_NUMBER(shim.group, "stats/host_resets", 2);
+	CHECK_NUMBER(shim.group, "stats/drain_timeouts", 0);
+	CHECK(shim_is(shim.group, "open"), "not open");
 }
