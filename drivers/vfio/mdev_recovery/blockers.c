@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Blockers: functions that make the kernel abandon a recovery, because they have no
- * driver or one without error_detected(), or because they have been removed by surprise.
- * One blocker stops a walk for all functions, if the walk starts at or above the lowest
- * port that it shares with one of ours.
+ * driver or one without error_detected(). One blocker stops a walk for all functions,
+ * if the walk starts at or above the lowest port that it shares with one of ours.
  */
 #include <linux/rcupdate.h>
 
@@ -31,9 +30,6 @@ static bool mdr_is_blocker(struct pci_dev *pdev)
 	if (pdev->hdr_type == PCI_HEADER_TYPE_BRIDGE ||
 	    mdr_is_beside_walks(pdev))
 		return false;
-	/* report_error_detected() in drivers/pci/pcie/err.c asks no driver then */
-	if (pci_dev_is_disconnected(pdev))
-		return true;
 
 	guard(rcu)();
 	driver = READ_ONCE(pdev->driver);

@@ -254,6 +254,7 @@ void mdr_unregister_function(struct pci_dev *pdev)
 	device_lock_assert(&pdev->dev);
 
 	WRITE_ONCE(function->removing, true);
+	mdr_group_leave(function->group, function);
 	mdr_closes_hurry_begin();
 	mdev_unregister_parent(&function->parent);
 	/* mdr_mdev_remove() could not get the device lock that we hold */

@@ -10,6 +10,7 @@
 #include <linux/mdev_recovery.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include "policy.h"
@@ -38,7 +39,7 @@ struct mdr_domain {
 /**
  * struct mdr_walk - a walk, as one function has seen it
  * @item: in &mdr_domain.told, or empty
- * @task: the walking task; compared, never dereferenced
+ * @walker: mdr_walker() of the walk; compared, never dereferenced
  * @port: where the walk started, if mdr_walk_port() could tell. Pinned by the
  *	function below it.
  * @state: the channel state it reported
@@ -49,7 +50,7 @@ struct mdr_domain {
  */
 struct mdr_walk {
 	struct list_head item;
-	struct task_struct *task;
+	const void *walker;
 	struct pci_dev *port;
 	pci_channel_state_t state;
 	u64 event;
@@ -143,7 +144,7 @@ struct mdr_function_host_reset {
  * @walk: the latest walk that told this function of an error; domain->lock
  * @error: the latest error
  * @recovering: a walk has told it of an error, but not yet of the end; group->lock
- * @walkers: the tasks of these walks, without gaps; compared, never
+ * @walkers: mdr_walker() of these walks, without gaps; compared, never
  *	dereferenced; group->lock
  * @failed: the host, or a user's reset, has left it lost; group->lock
  * @restore: what it still needs
@@ -166,7 +167,7 @@ struct mdr_function {
 	struct mdr_walk walk;
 	struct mdr_function_error error;
 	bool recovering;
-	struct task_struct *walkers[MDR_WALKERS];
+	const void *walkers[MDR_WALKERS];
 	bool failed;
 	struct mdr_function_restore restore;
 	struct mdr_function_host_reset host_reset;
@@ -215,6 +216,17 @@ void mdr_hooks_note(struct mdr_function *function);
 void mdr_hooks_note_close(struct mdr_function *function);
 int mdr_hooks_run(struct mdr_function *function);
 
+/*
+ * Who walks: a task; or a work item, where the kernel recovers in a workqueue (GHES, EDR), since
+ * that has another worker the next time. Either one makes its walks one after the other.
+ */
+static inline const void *mdr_walker(void)
+{
+	struct work_struct *work = current_work();
+
+	return work ? (void *)work : current;
+}
+
 /* blockers.c: functions that make the kernel abandon a recovery */
 ssize_t mdr_blockers_show(struct mdr_group *group, char *buf);
 bool mdr_port_has_blockers(struct pci_dev *port);
@@ -241,6 +253,7 @@ void mdr_domain_forget(struct mdr_function *function);
 u64 mdr_walk_error(struct mdr_function *function, pci_channel_state_t state);
 u64 mdr_walk_renew(struct mdr_function *function);
 struct pci_dev *mdr_walk_port_of(struct mdr_function *function);
+bool mdr_walk_is_older(struct mdr_function *other, u64 event);
 bool mdr_walk_goes_on_above(struct pci_dev *pdev);
 void mdr_walk_end(struct mdr_function *function);
 void mdr_walk_goes_on(struct mdr_function *function);

@@ -36,7 +36,7 @@ void mdr_group_unlock_briefly(struct mdr_group *group)
 		preempt_enable();
 }
 
-/* The place of the current task among the walkers, or of the first free one. */
+/* The place of the current walker, or the first free one. */
 static unsigned int mdr_function_walker(struct mdr_function *function)
 {
 	unsigned int at;
@@ -44,7 +44,7 @@ static unsigned int mdr_function_walker(struct mdr_function *function)
 	lockdep_assert_held(&function->group->lock);
 
 	for (at = 0; at < MDR_WALKERS - 1 && function->walkers[at]; at++)
-		if (function->walkers[at] == current)
+		if (function->walkers[at] == mdr_walker())
 			break;
 	return at;
 }
@@ -52,7 +52,7 @@ static unsigned int mdr_function_walker(struct mdr_function *function)
 /* The current walk has told a function of an error, and may come back to it. */
 void mdr_function_told(struct mdr_function *function)
 {
-	function->walkers[mdr_function_walker(function)] = current;
+	function->walkers[mdr_function_walker(function)] = mdr_walker();
 	function->recovering = true;
 }
 
@@ -64,7 +64,7 @@ void mdr_function_resumed(struct mdr_function *function)
 {
 	unsigned int at = mdr_function_walker(function);
 
-	if (function->walkers[at] == current) {
+	if (function->walkers[at] == mdr_walker()) {
 		for (; at < MDR_WALKERS - 1; at++)
 			function->walkers[at] = function->walkers[at + 1];
 		function->walkers[at] = NULL;
@@ -135,10 +135,7 @@ bool mdr_function_awaits_hooks(struct mdr_function *function)
 	       function->device->opened;
 }
 
-/*
- * Has the breaker tripped? Then only an administrator recovers the group. A reset from outside
- * does not, which has no task of ours.
- */
+/* Has the breaker tripped? Then only an administrator recovers the group, and no other reset. */
 bool mdr_group_has_given_up(struct mdr_group *group)
 {
 	lockdep_assert_held(&group->lock);
@@ -146,7 +143,7 @@ bool mdr_group_has_given_up(struct mdr_group *group)
 	return group->cause == MDR_CAUSE_BREAKER &&
 	       (group->machine.state == MDR_STATE_FAILED ||
 		(group->machine.state == MDR_STATE_RESETTING &&
-		 !group->resetter));
+		 !(group->resetter && group->by_admin)));
 }
 
 /* Does an error change nothing? The host has given up on the group, or the breaker has. */
@@ -234,6 +231,23 @@ bool mdr_group_has_resumed(struct mdr_group *group)
 		!mdr_group_has_given_up(group));
 }
 
+/* Does INTx of all open devices match what vfio-pci-core believes? */
+bool mdr_group_is_synced(struct mdr_group *group)
+{
+	struct mdr_function *function;
+
+	lockdep_assert_held(&group->lock);
+
+	list_for_each_entry(function, &group->functions, group_item) {
+		struct mdr_device *device = function->device;
+
+		if (device && device->opened && !device->synced &&
+		    !mdr_function_is_gone(function))
+			return false;
+	}
+	return true;
+}
+
 /* Does an mdev of the group have reset_elision=pristine? */
 bool mdr_group_elides(struct mdr_group *group)
 {
@@ -260,7 +274,8 @@ enum mdr_policy mdr_group_policy(struct mdr_group *group, bool opened_only)
 	list_for_each_entry(function, &group->functions, group_item) {
 		struct mdr_device *device = function->device;
 
-		if (device && (device->opened || !opened_only))
+		if (device && (!opened_only || (device->opened &&
+						!mdr_function_is_gone(function))))
 			policy = mdr_policy_stricter(policy, device->policy);
 	}
 	return policy;

@@ -181,6 +181,7 @@ struct mdr_snapshot {
  * @requests: how often the users were asked to release, in this state
  * @resetter: task that runs the reset of state resetting; compared, never
  *	dereferenced
+ * @by_admin: that is a write to recover
  * @sleeping: the system is going to sleep, or sleeps; counted in @resets
  * @dying: the last function has left; there are no more timers and uevents
  * @timer: bounds the present state; armed by mdr_group_step()
@@ -219,6 +220,7 @@ struct mdr_group {
 	bool resetting_read;
 	unsigned int requests;
 	struct task_struct *resetter;
+	bool by_admin;
 	bool sleeping;
 	bool dying;
 	struct delayed_work timer;
@@ -254,6 +256,7 @@ bool mdr_group_is_resetting(struct mdr_group *group);
 bool mdr_group_is_pristine(struct mdr_group *group);
 bool mdr_group_in_reset(struct mdr_group *group);
 bool mdr_group_has_resumed(struct mdr_group *group);
+bool mdr_group_is_synced(struct mdr_group *group);
 bool mdr_group_elides(struct mdr_group *group);
 enum mdr_policy mdr_group_policy(struct mdr_group *group, bool opened_only);
 unsigned int mdr_group_recovery_timeout(struct mdr_group *group);
@@ -278,6 +281,7 @@ bool mdr_group_reset_begin(struct mdr_group *group, enum mdr_event event,
 void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
 			 struct mdr_function *function);
 void mdr_group_came_back(struct mdr_group *group);
+void mdr_group_reset_is_over(struct mdr_group *group);
 void mdr_group_host_at_work(struct mdr_group *group);
 void mdr_group_timer(struct work_struct *work);
 void mdr_group_hold_timeout_changed(struct mdr_group *group);
@@ -342,6 +346,7 @@ extern const struct class mdr_class;
 struct mdr_group *mdr_group_get(struct pci_dev *pdev);
 void mdr_group_put(struct mdr_group *group);
 void mdr_group_add(struct mdr_group *group, struct mdr_function *function);
+void mdr_group_leave(struct mdr_group *group, struct mdr_function *function);
 void mdr_group_remove(struct mdr_group *group, struct mdr_function *function);
 int mdr_group_link(struct mdr_group *group, struct device *dev);
 void mdr_group_unlink(struct mdr_group *group, struct device *dev);

@@ -119,17 +119,33 @@ void mdr_group_add(struct mdr_group *group, struct mdr_function *function)
 	list_add_tail(&function->group_item, &group->functions);
 }
 
-/* A function leaves for good. If the group waited only for it, the recovery ends. */
-void mdr_group_remove(struct mdr_group *group, struct mdr_function *function)
+/* A function has left, or is gone: the others go on, if they have waited only for it. */
+static void mdr_group_go_on(struct mdr_group *group)
 {
-	guard(mutex)(&group->lock);
-	list_del(&function->group_item);
 	if (list_empty(&group->functions) || mdr_group_pending(group))
 		return;
 	if (group->machine.state == MDR_STATE_RECOVERING ||
 	    (group->machine.state == MDR_STATE_FAILED &&
 	     !mdr_group_has_failed(group)))
 		queue_work(mdr_workqueue, &group->finish);
+	else if (group->machine.state == MDR_STATE_HOLDING &&
+		 mdr_group_acknowledged(group, MDR_POLICY_HOLD))
+		mdr_group_step(group, MDR_EVENT_ACKNOWLEDGED, NULL);
+}
+
+/* A function is being unbound, which may take as long as its user likes. */
+void mdr_group_leave(struct mdr_group *group, struct mdr_function *function)
+{
+	guard(mutex)(&group->lock);
+	if (mdr_function_is_gone(function))
+		mdr_group_go_on(group);
+}
+
+void mdr_group_remove(struct mdr_group *group, struct mdr_function *function)
+{
+	guard(mutex)(&group->lock);
+	list_del(&function->group_item);
+	mdr_group_go_on(group);
 }
 
 /* Show a function or an mdev in the directory of its group. */

@@ -31,48 +31,44 @@ static bool mdr_reset_by_user_begins(struct mdr_function *function)
 	return true;
 }
 
-/* Does the PCI core block the config space of another function of the group? */
+/* Is the config space of another function of the group, or on the bus, blocked? */
 static bool mdr_reset_blocks_others(struct mdr_function *function)
 {
 	struct mdr_group *group = function->group;
+	struct pci_dev *pdev = NULL;
 	struct mdr_function *other;
+	bool blocked = false;
 
+	/* not pci_bus_sem: see mdr_blockers_walk() */
+	for_each_pci_dev(pdev)
+		blocked |= pdev != function->pdev && pdev->block_cfg_access &&
+			   pdev->bus == function->pdev->bus;
 	guard(mutex)(&group->lock);
 	list_for_each_entry(other, &group->functions, group_item)
-		if (other != function && other->pdev->block_cfg_access)
-			return true;
-	return false;
+		blocked |= other != function && other->pdev->block_cfg_access;
+	return blocked;
 }
 
 /*
  * Drain the gate for a reset from outside. The PCI core has blocked config space
  * (pci_dev_lock()), and a task inside may wait for that with memory_lock held, for which others
- * inside wait. So let those finish that are inside of a closed gate. What has blocked it is this
- * task, since that takes the device lock. Of the other functions nobody can say which task it is.
+ * inside wait. The gate is closed, so let them finish before it is blocked again. If others are
+ * blocked as well, nobody can say by which task; and this one must not wait for one function
+ * while it blocks another, for which a native driver may wait (mlx5).
  */
 static void mdr_reset_drain(struct mdr_function *function)
 {
+	bool blocks_others = mdr_reset_blocks_others(function);
 	struct pci_dev *pdev = function->pdev;
-	bool blocked = pdev->block_cfg_access;
+	bool lends = pdev->block_cfg_access && !blocks_others;
 
 	device_lock_assert(&pdev->dev);
 
-	if (blocked)
+	if (lends)
 		pci_cfg_access_unlock(pdev);
-	mdr_group_drain(function->group, mdr_reset_blocks_others(function));
-	if (blocked)
+	mdr_group_drain(function->group, blocks_others);
+	if (lends)
 		pci_cfg_access_lock(pdev);
-}
-
-/* The end of a reset: has a recovery waited for it, and perhaps failed the group meanwhile? */
-static void mdr_reset_lets_go(struct mdr_group *group)
-{
-	bool late = group->machine.state == MDR_STATE_FAILED &&
-		    group->attempt.late;
-
-	if ((mdr_group_is_recovering(group) || late) &&
-	    !mdr_group_pending(group))
-		queue_work(mdr_workqueue, &group->finish);
 }
 
 /* The end of a reset by a task that is alone inside the gate, and restores what it resets. */
@@ -105,7 +101,7 @@ static void mdr_reset_inside_done(struct mdr_function *function,
 		return;
 	/* an error took over, and its end has waited: this task does not come back to look */
 	mdr_function_leave_reset(function);
-	mdr_reset_lets_go(group);
+	mdr_group_reset_is_over(group);
 }
 
 /*
@@ -209,9 +205,9 @@ void mdr_reset_done(struct pci_dev *pdev)
 	if (!function->host_reset.counted)
 		return;
 	function->host_reset.counted = false;
-	if (lost)
+	if (lost && !mdr_function_is_gone(function))
 		mdr_reset_lost(function);
 	/* an error of another function took over, and its end has waited for us */
-	mdr_reset_lets_go(group);
+	mdr_group_reset_is_over(group);
 	mdr_group_reset_end(group, MDR_EVENT_HOST_RESET_DONE, function);
 }

@@ -23,6 +23,16 @@
 /* Bound on a restore after the group has failed. */
 #define MDR_LATE_MS 5000ULL
 
+/* The current walk is a new one: the last one of the same walker does not come back. */
+static void mdr_group_end_older_walk(struct mdr_group *group, u64 event)
+{
+	struct mdr_function *other;
+
+	list_for_each_entry(other, &group->functions, group_item)
+		if (mdr_walk_is_older(other, event))
+			mdr_function_resumed(other);
+}
+
 /* Close the group for this event, unless another of its functions has. */
 static void mdr_group_error(struct mdr_function *function, u64 event,
 			    struct mdr_function_error error)
@@ -42,10 +52,12 @@ static void mdr_group_error(struct mdr_function *function, u64 event,
 		event = mdr_walk_renew(function);
 		known = false;
 	}
-	if (!known)
+	if (!known) {
 		mdr_group_new_event(function, event,
 				    error.frozen ? MDR_CHANNEL_FROZEN :
 						   MDR_CHANNEL_NORMAL);
+		mdr_group_end_older_walk(group, event);
+	}
 	mdr_function_told(function);
 	if (mdr_group_stays_failed(group)) {
 		/* the host resumes a recovery that it had given up */
@@ -304,7 +316,8 @@ static struct mdr_device *mdr_group_next_unsynced(struct mdr_group *group)
 	list_for_each_entry(function, &group->functions, group_item) {
 		struct mdr_device *device = function->device;
 
-		if (device && device->opened && !device->synced) {
+		if (device && device->opened && !device->synced &&
+		    !mdr_function_is_gone(function)) {
 			device->synced = true;
 			device->syncing = true;
 			return device;
@@ -505,18 +518,18 @@ static struct mdr_device *mdr_finish_end(struct mdr_finish *finish, int ret)
 		/* without an error, a function is being unbound as it is */
 		mdr_finish_failed(finish, ret ?: -EBUSY);
 		/* recovery_timeout_ms passed meanwhile: this was the answer */
-		if (!finish->host_at_work)
+		if (ret && !finish->host_at_work)
 			cancel_work(&group->finish);
 	}
 	/*
 	 * The host may have come back since mdr_finish_begin(): another run is queued. The end
 	 * of a reset queues one, too.
 	 */
-	group->attempt.late = (finish->host_at_work ||
-			       mdr_group_in_reset(group)) &&
+	group->attempt.late = (mdr_group_in_reset(group) ||
+			       (finish->host_at_work &&
+				!group->attempt.host_is_done)) &&
 			      !mdr_group_pending(group) &&
-			      !mdr_group_is_recovering(group) &&
-			      !group->attempt.host_is_done;
+			      !mdr_group_is_recovering(group);
 	mdr_attempt_stop(group);
 	return NULL;
 }

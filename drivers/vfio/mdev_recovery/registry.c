@@ -262,22 +262,21 @@ static struct mdr_walk *mdr_walk_find(struct mdr_domain *domain,
 	struct mdr_walk *walk;
 
 	list_for_each_entry_reverse(walk, &domain->told, item)
-		if (walk->task == newest->task)
+		if (walk->walker == newest->walker)
 			return walk->port == newest->port &&
 			       walk->state == newest->state ? walk : NULL;
 	return NULL;
 }
 
-/* The walk of @task has ended or begins its next step: forget it. */
-static void mdr_walk_told_all(struct mdr_domain *domain,
-			      struct task_struct *task)
+/* The current walk has ended or begins its next step: forget it. */
+static void mdr_walk_told_all(struct mdr_domain *domain)
 {
 	struct mdr_walk *walk, *next;
 
 	lockdep_assert_held(&domain->lock);
 
 	list_for_each_entry_safe(walk, next, &domain->told, item)
-		if (walk->task == task)
+		if (walk->walker == mdr_walker())
 			list_del_init(&walk->item);
 }
 
@@ -289,7 +288,7 @@ u64 mdr_walk_error(struct mdr_function *function, pci_channel_state_t state)
 {
 	struct mdr_domain *domain = function->domain;
 	struct mdr_walk *told, walk = {
-		.task = current,
+		.walker = mdr_walker(),
 		.port = mdr_walk_port(function->pdev, state),
 		.state = state,
 	};
@@ -298,8 +297,8 @@ u64 mdr_walk_error(struct mdr_function *function, pci_channel_state_t state)
 	told = mdr_walk_find(domain, &walk);
 	/* a walk tells each function once */
 	if (!told || (!list_empty(&function->walk.item) &&
-		      function->walk.task == current)) {
-		mdr_walk_told_all(domain, current);
+		      function->walk.walker == walk.walker)) {
+		mdr_walk_told_all(domain);
 		walk.event = atomic64_inc_return(&mdr_event_ids);
 	} else {
 		walk.event = told->event;
@@ -333,6 +332,16 @@ static bool mdr_walk_may_reach(struct mdr_function *other, struct pci_dev *pdev)
 	scoped_guard(mutex, &other->domain->lock)
 		port = other->walk.port;
 	return !port || mdr_pci_is_below(pci_physfn(pdev), port);
+}
+
+/*
+ * Was the latest walk over @other an earlier one of the current walker? Then it is over, even if
+ * @other was not told so: 6.12 does not say that it abandons a walk.
+ */
+bool mdr_walk_is_older(struct mdr_function *other, u64 event)
+{
+	guard(mutex)(&other->domain->lock);
+	return other->walk.walker == mdr_walker() && other->walk.event != event;
 }
 
 /*
@@ -392,5 +401,5 @@ void mdr_walk_end(struct mdr_function *function)
 void mdr_walk_goes_on(struct mdr_function *function)
 {
 	guard(mutex)(&function->domain->lock);
-	mdr_walk_told_all(function->domain, current);
+	mdr_walk_told_all(function->domain);
 }

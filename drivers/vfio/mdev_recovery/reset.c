@@ -209,9 +209,9 @@ static bool mdr_reset_mark_failed(struct mdr_group *group,
 	if (group->resetter != current)
 		return false;
 	list_for_each_entry(function, &group->functions, group_item) {
-		if (only ? function != only :
-			   mdr_function_is_gone(function) ||
-			   !mdr_reset_is_unfinished(function))
+		if (mdr_function_is_gone(function) ||
+		    (only ? function != only :
+			    !mdr_reset_is_unfinished(function)))
 			continue;
 		dev_err_ratelimited(&function->pdev->dev,
 				    "not usable after its user's reset (%d): reset it again, or write 1 to recover\n",

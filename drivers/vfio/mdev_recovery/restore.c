@@ -450,6 +450,9 @@ void mdr_device_sync_interrupts(struct mdr_device *device)
 
 	guard(mutex)(&device->core_lock);
 
+	/* before the look: an error that comes now needs another one */
+	scoped_guard(mutex, &device->function->group->lock)
+		device->synced = true;
 	/* the device stays open under core_lock: close and unbind wait for it */
 	if (!READ_ONCE(device->opened) ||
 	    device->core->irq_type != VFIO_PCI_INTX_IRQ_INDEX)

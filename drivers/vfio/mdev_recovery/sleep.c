@@ -44,9 +44,7 @@ static void mdr_sleep_end(struct mdr_group *group)
 		return;
 	mdr_group_reset_end(group, MDR_EVENT_HOST_RESET_DONE, NULL);
 	group->sleeping = false;
-	/* the end of a recovery has waited for us */
-	if (mdr_group_is_recovering(group) && !mdr_group_pending(group))
-		queue_work(mdr_workqueue, &group->finish);
+	mdr_group_reset_is_over(group);
 }
 
 /* Close the gate, before anything sleeps. -EBUSY ends the transition. */

@@ -323,6 +323,19 @@ void mdr_group_came_back(struct mdr_group *group)
 	queue_work(mdr_workqueue, &group->finish);
 }
 
+/* A reset is over: has a recovery waited for it, and perhaps failed the group meanwhile? */
+void mdr_group_reset_is_over(struct mdr_group *group)
+{
+	bool late = group->machine.state == MDR_STATE_FAILED &&
+		    group->attempt.late;
+
+	lockdep_assert_held(&group->lock);
+
+	if ((mdr_group_is_recovering(group) || late) &&
+	    !mdr_group_pending(group))
+		queue_work(mdr_workqueue, &group->finish);
+}
+
 /*
  * A reset begins that is not part of a recovery; @function is the one to be reset, or
  * NULL. A reset from outside cannot be refused, so several may run in one group: the first
@@ -351,8 +364,10 @@ bool mdr_group_reset_begin(struct mdr_group *group, enum mdr_event event,
 		return false;
 	/* the group may be failed with the shim's own attempt still running */
 	mdr_attempt_stop(group);
-	if (!by_host)
+	if (!by_host) {
 		group->resetter = current;
+		group->by_admin = event == MDR_EVENT_ADMIN_RECOVER;
+	}
 	group->resets++;
 	return true;
 }
@@ -394,8 +409,12 @@ void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
 	 */
 	if (group->machine.origin == MDR_STATE_FAILED && !group->sleeping &&
 	    group->cause != MDR_CAUSE_BREAKER &&
-	    !mdr_group_pending(group) && !mdr_group_has_failed(group))
-		event = mdr_group_revived(group, event);
+	    !mdr_group_pending(group) && !mdr_group_has_failed(group)) {
+		if (mdr_group_is_synced(group))
+			event = mdr_group_revived(group, event);
+		else
+			group->attempt.late = true;
+	}
 	mdr_group_step(group, event, function);
 	/* this reset may have stopped a worker that would have brought the others back */
 	if (group->attempt.late && group->machine.state == MDR_STATE_FAILED &&

@@ -10,9 +10,11 @@
 #include "resets.h"
 #include "scenario.h"
 #include "sysfs.h"
+#include "vfio_irq.h"
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define SETTLE_MS 5000
+#define INTX_DISABLE 0x400
 #define SUCCESSFUL "device recovery successful"
 
 static struct client stays = { .port = "deep_a", .test = true };
@@ -100,6 +102,26 @@ SCENARIO(gone_in_failed,
 	client_check_lost(&stays, 2 * SETTLE_MS);
 	REQUIRE_OK(resets_vanish(goes.s.addr));
 	CHECK_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", stays.s.group));
+	check_goes_on();
+	remove_what_is_gone();
+}
+
+SCENARIO(gone_then_reset,
+	 "the function that fails a group vanishes, and the other one is reset: INTx is on again")
+{
+	int intx;
+
+	start();
+	REQUIRE_OK(vfio_irq_enable(&stays.u, VFIO_PCI_INTX_IRQ_INDEX, 1, &intx));
+	stays.command = pci_command(stays.s.addr);
+	REQUIRE(!(stays.command & INTX_DISABLE), "COMMAND is %#x", stays.command);
+	REQUIRE_OK(shim_set(&stays.s, "recovery_timeout_ms", "500"));
+	REQUIRE_OK(shim_test_set("ill", goes.s.addr));
+	REQUIRE_OK(shim_test_set("ill_resets", "1000"));
+	REQUIRE_OK(aer_inject("rp_deep", "DLP"));
+	client_check_lost(&stays, 2 * SETTLE_MS);
+	REQUIRE_OK(resets_vanish(goes.s.addr));
+	REQUIRE_OK(pci_reset(stays.s.addr));
 	check_goes_on();
 	remove_what_is_gone();
 }

@@ -8,6 +8,7 @@
 #include "client.h"
 #include "clock.h"
 #include "klog.h"
+#include "monitor.h"
 #include "nic_user.h"
 #include "pci.h"
 #include "scenario.h"
@@ -22,6 +23,7 @@
 #define HUNG_MS 6000
 #define QUIET_MS 500
 #define SUCCESSFUL "device recovery successful"
+#define NONFATAL "POISON_TLP"
 #define ABANDONED "device recovery failed"
 
 static struct client a;
@@ -101,4 +103,34 @@ SCENARIO(walks_hung_beside_abandoned,
 		CHECK_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", a.s.group));
 	check_whole();
 	client_stop_lost(&a);
+}
+
+SCENARIO(walks_of_one_thread,
+	 "the thread of an abandoned walk recovers one of two ports below it: the group goes on",
+	 .limit_s = 60)
+{
+	static struct client first = { .port = "deep_a" };
+	static struct client second = { .port = "deep_b", .with = &first };
+	struct shim parked;
+
+	client_start(&first);
+	client_start(&second);
+	REQUIRE(first.s.group == second.s.group, "groups %d and %d", first.s.group,
+		second.s.group);
+	REQUIRE_OK(shim_set(&first.s, "recovery_timeout_ms", WATCHDOG));
+	/* nobody drives what is below the second switch */
+	REQUIRE_OK(aer_inject("rp_deep", NONFATAL));
+	REQUIRE(WAIT_FOR(klog_count(ABANDONED), SETTLE_MS), "not abandoned");
+	/* 6.12 does not say that, and nothing shows a reset */
+	REQUIRE(WAIT_FOR(shim_is(first.s.group, "failed") ||
+			 shim_number(first.s.group, "stats/own_resets"), SETTLE_MS),
+		"not decided");
+	client_park("deeper_a", &parked);
+	REQUIRE_OK(shim_set(&first.s, "recovery_timeout_ms", "20000"));
+	client_strike(&first, "deep_b", "DLP");
+	CHECK(shim_wait(first.s.group, "open", SETTLE_MS), "not open");
+	CHECK(pci_command(first.s.addr) == first.command, "COMMAND is %#x, was %#x",
+	      pci_command(first.s.addr), first.command);
+	client_stop_lost(&first);
+	client_stop_lost(&second);
 }
