@@ -111,7 +111,7 @@ static int reset_host(const char *addr)
 }
 
 SCENARIO(config_reset_command,
-	 "a reset from outside in the middle of a write to COMMAND: it is made, and nobody waits 1 s")
+	 "a reset from outside in the middle of a write to COMMAND: nobody waits a second")
 {
 	struct background write = { .call = write_command }, reset = { .call = reset_host };
 	struct access_log log = { .u = &user, .kind = ACCESS_PREAD, .off = NIC_STATUS };

@@ -3,6 +3,7 @@
  * A function of a group is removed by surprise while the group recovers. The kernel knows
  * that it is gone before it unbinds the driver, and tells it nothing from then on.
  */
+#include "background.h"
 #include "client.h"
 #include "klog.h"
 #include "monitor.h"
@@ -38,14 +39,24 @@ static void check_goes_on(void)
 	      pci_command(stays.s.addr), stays.command);
 }
 
-/* What pciehp does next. */
+static int remove_it(const char *addr)
+{
+	return pci_remove(addr);
+}
+
+/* What pciehp does next; it waits for the user. */
 static void remove_what_is_gone(void)
 {
+	struct background removal = { .call = remove_it, .name = goes.s.addr };
+
+	background_start(&removal);
+	REQUIRE(background_in(&removal, "mdr_device_revoke", SETTLE_MS), "it does not wait");
+	check_goes_on();
 	access_stop(&goes.log);
 	vfio_user_close(&goes.u);
-	CHECK_OK(pci_remove(goes.s.addr));
+	background_ms(&removal, SETTLE_MS);
+	CHECK_OK(removal.ret);
 	REQUIRE_OK(resets_watch("none"));
-	check_goes_on();
 	client_stop_lost(&stays);
 	REQUIRE_OK(pci_rescan("deep_b"));
 }
@@ -88,6 +99,19 @@ SCENARIO(gone_in_restore,
 	check_goes_on();
 	CHECK(resets_seen("flrs") + resets_seen("resets") == resets, "the other one was reset");
 	CHECK_NUMBER(stays.s.group, "stats/failures", 0);
+	remove_what_is_gone();
+}
+
+SCENARIO(gone_before_resume,
+	 "the host does not come back to a function that vanishes: its unbinding is enough")
+{
+	stays.test = false;
+	start();
+	REQUIRE_OK(shim_test_set("drop_resume", "1"));
+	REQUIRE_OK(aer_inject("rp_deep", "DLP"));
+	REQUIRE(WAIT_FOR(klog_count(SUCCESSFUL), SETTLE_MS), "the host is not done");
+	REQUIRE(shim_is(stays.s.group, "recovering"), "it does not wait");
+	REQUIRE_OK(resets_vanish(goes.s.addr));
 	remove_what_is_gone();
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Interrupts across a fatal error: each interrupt that the device raises after the
- * recovery reaches the eventfd that was set up before it, exactly once.
+ * recovery reaches the eventfd that was set up before it, exactly once. And what users
+ * cannot reach.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,10 @@
 #define IMC 0xd8
 #define ICR 0xc0
 #define LINK_CHANGE 0x4
+
+#define CAP_LIST 0x34
+#define CAP_MSIX 0x11
+#define MSIX_TABLE 0x04
 
 static struct vfio_user user;
 static struct shim shim;
@@ -107,6 +112,41 @@ SCENARIO(interrupts_msi_e1000e, "MSI of e1000e works after a fatal error as set 
 SCENARIO(interrupts_intx_e1000e, "INTx of e1000e works after a fatal error as set up before")
 {
 	interrupt_comes_back("rp_e1000e", NIC_E1000E, VFIO_PCI_INTX_IRQ_INDEX, "vfio-intx");
+}
+
+/* Where the table is: offset in the BAR, and the BAR's index. */
+static uint64_t msix_table(unsigned int *bar)
+{
+	unsigned int at = vfio_user_read(&user, VFIO_CONFIG, CAP_LIST, 1);
+	uint32_t table;
+
+	while (at && vfio_user_read(&user, VFIO_CONFIG, at, 1) != CAP_MSIX)
+		at = vfio_user_read(&user, VFIO_CONFIG, at + 1, 1);
+	REQUIRE(at, "no MSI-X capability");
+	table = vfio_user_read(&user, VFIO_CONFIG, at + MSIX_TABLE, 4);
+	*bar = table & 7;
+	return table & ~7u;
+}
+
+SCENARIO(interrupts_msix_table,
+	 "the MSI-X table belongs to the host: a user reads all-ones there, and writes nothing")
+{
+	unsigned int bar;
+	uint64_t table;
+
+	open_nic("rp_igb2", NIC_IGB, VFIO_PCI_MSIX_IRQ_INDEX);
+	table = msix_table(&bar);
+	for (unsigned int width = 1; width <= 4; width *= 2)
+		for (unsigned int off = 0; off < 16; off += width) {
+			uint32_t value = vfio_user_read(&user, bar, table + off, width);
+
+			CHECK(value == ~0u >> (32 - 8 * width), "%u bytes at %#x are %#x", width,
+			      off, value);
+			REQUIRE_OK(vfio_user_write(&user, bar, table + off, width, 0));
+		}
+	/* the vector leads to the host's handler as before */
+	CHECK_OK(nic_user_interrupt(&nic, IRQ_MS));
+	nic_user_stop(&nic);
 }
 
 static void raise_line(void)
