@@ -30,6 +30,9 @@ static bool mdr_is_blocker(struct pci_dev *pdev)
 	if (pdev->hdr_type == PCI_HEADER_TYPE_BRIDGE ||
 	    mdr_is_beside_walks(pdev))
 		return false;
+	/* a vote for a reset outweighs its own (merge_result() in drivers/pci/pcie/err.c) */
+	if (pci_dev_is_disconnected(pdev))
+		return false;
 
 	guard(rcu)();
 	driver = READ_ONCE(pdev->driver);

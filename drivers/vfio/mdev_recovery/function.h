@@ -217,8 +217,8 @@ void mdr_hooks_note_close(struct mdr_function *function);
 int mdr_hooks_run(struct mdr_function *function);
 
 /*
- * Who walks: a task; or a work item, where the kernel recovers in a workqueue (GHES, EDR), since
- * that has another worker the next time. Either one makes its walks one after the other.
+ * Who walks: a task; or a work item, where the kernel recovers in a workqueue: that of GHES has
+ * another worker the next time. Either one makes its walks one after the other.
  */
 static inline const void *mdr_walker(void)
 {

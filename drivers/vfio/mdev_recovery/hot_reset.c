@@ -345,8 +345,12 @@ static int mdr_hot_reset_finish(struct mdr_hot_reset *reset,
 	if (ret == -EAGAIN ||
 	    (ret == -EBUSY && time_before(jiffies, reset->deadline)))
 		return mdr_reset_hand_over(group);
-	if (!ret)
+	if (!ret) {
+		/* it takes the group out of failed, with all its devices */
+		if (mdr_reset_revives(group))
+			mdr_group_sync_interrupts(group);
 		return mdr_reset_hooks(group, NULL);
+	}
 	mdr_reset_fail(group, NULL, -EIO);
 	return -EIO;
 }

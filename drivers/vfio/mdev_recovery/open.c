@@ -218,6 +218,7 @@ static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 	}
 	swap(device->saved, saved);
 	device->opened = true;
+	device->synced = true;
 	device->acknowledged = group->event;
 	group->users++;
 	mutex_unlock(&group->lock);

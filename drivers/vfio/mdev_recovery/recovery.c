@@ -23,14 +23,21 @@
 /* Bound on a restore after the group has failed. */
 #define MDR_LATE_MS 5000ULL
 
-/* The current walk is a new one: the last one of the same walker does not come back. */
+/*
+ * The current walk is a new one, with the id @event: the last one of the same walker does not come
+ * back. Nobody knows whether that has made its reset.
+ */
 static void mdr_group_end_older_walk(struct mdr_group *group, u64 event)
 {
 	struct mdr_function *other;
 
-	list_for_each_entry(other, &group->functions, group_item)
-		if (mdr_walk_is_older(other, event))
-			mdr_function_resumed(other);
+	list_for_each_entry(other, &group->functions, group_item) {
+		if (!mdr_walk_is_older(other, event))
+			continue;
+		mdr_function_resumed(other);
+		if (!other->recovering && other->error.needs_reset)
+			other->error.reset_due = true;
+	}
 }
 
 /* Close the group for this event, unless another of its functions has. */
@@ -38,6 +45,7 @@ static void mdr_group_error(struct mdr_function *function, u64 event,
 			    struct mdr_function_error error)
 {
 	struct mdr_group *group = function->group;
+	u64 told = event;
 	bool known;
 
 	guard(mutex)(&group->lock);
@@ -56,11 +64,13 @@ static void mdr_group_error(struct mdr_function *function, u64 event,
 		mdr_group_new_event(function, event,
 				    error.frozen ? MDR_CHANNEL_FROZEN :
 						   MDR_CHANNEL_NORMAL);
-		mdr_group_end_older_walk(group, event);
+		mdr_group_end_older_walk(group, told);
 	}
 	mdr_function_told(function);
 	if (mdr_group_stays_failed(group)) {
-		/* the host resumes a recovery that it had given up */
+		/* the host resumes a recovery that it had given up; a hot reset leaves */
+		group->resetter = NULL;
+		wake_up_all(&group->state_changed);
 		mdr_status_publish(group);
 		return;
 	}
@@ -439,6 +449,17 @@ static int mdr_finish_run(struct mdr_finish *finish)
 	return mdr_group_reset_and_restore(group);
 }
 
+/* A user who has reset its device in failed need not leave it; see mdr_group_revived(). */
+static enum mdr_event mdr_finish_resume_event(struct mdr_group *group)
+{
+	enum mdr_policy policy = mdr_group_policy(group, true);
+
+	if (policy == MDR_POLICY_EVICT &&
+	    mdr_group_acknowledged(group, MDR_POLICY_EVICT))
+		policy = MDR_POLICY_HOLD;
+	return mdr_policy_resume_event(policy);
+}
+
 static void mdr_finish_resumed(struct mdr_finish *finish)
 {
 	struct mdr_group *group = finish->group;
@@ -453,8 +474,7 @@ static void mdr_finish_resumed(struct mdr_finish *finish)
 	group->untouched = mdr_group_is_pristine(group);
 	group->stats.recoveries++;
 	group->stats.recovery_ns_last = ktime_get_ns() - group->error_at;
-	mdr_group_step(group, mdr_policy_resume_event(mdr_group_policy(group, true)),
-		       NULL);
+	mdr_group_step(group, mdr_finish_resume_event(group), NULL);
 	/* in failed users can reset, and the one who has not may have left */
 	if (group->machine.state == MDR_STATE_HOLDING &&
 	    mdr_group_acknowledged(group, MDR_POLICY_HOLD))
@@ -517,8 +537,8 @@ static struct mdr_device *mdr_finish_end(struct mdr_finish *finish, int ret)
 	} else if (ret || (finish->overdue && !group->sleeping)) {
 		/* without an error, a function is being unbound as it is */
 		mdr_finish_failed(finish, ret ?: -EBUSY);
-		/* recovery_timeout_ms passed meanwhile: this was the answer */
-		if (ret && !finish->host_at_work)
+		/* recovery_timeout_ms passed meanwhile: this was the answer, but to a reset */
+		if (ret && ret != -EBUSY && !finish->host_at_work)
 			cancel_work(&group->finish);
 	}
 	/*

@@ -318,8 +318,7 @@ void mdr_group_came_back(struct mdr_group *group)
 	if (mdr_group_pending(group))
 		return;
 	/* a user's reset may stop the worker, and lets it begin again then */
-	group->attempt.late = !mdr_group_is_recovering(group) &&
-			      !group->attempt.host_is_done;
+	group->attempt.late = !mdr_group_is_recovering(group);
 	queue_work(mdr_workqueue, &group->finish);
 }
 

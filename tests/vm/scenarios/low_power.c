@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <linux/vfio.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 
 #include "clock.h"
@@ -204,6 +205,35 @@ SCENARIO(low_power_feature,
 		REQUIRE_OK(low_power(VFIO_DEVICE_FEATURE_LOW_POWER_EXIT));
 		check_awake();
 	}
+	MEASURE("slept", "%d", slept);
+}
+
+SCENARIO(low_power_wakeup,
+	 "low power until something wakes the function: its user is told, and an error is no harm")
+{
+	struct {
+		struct vfio_device_feature feature;
+		struct vfio_device_low_power_entry_with_wakeup wakeup;
+	} call = {
+		.feature = {
+			.argsz = sizeof(call),
+			.flags = VFIO_DEVICE_FEATURE_SET |
+				 VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP,
+		},
+		.wakeup.wakeup_eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+	};
+	bool slept;
+
+	start("resume");
+	CHECK_OK(ioctl(user.device, VFIO_DEVICE_FEATURE, &call) ? -errno : 0);
+	slept = WAIT_FOR(is_suspended(), 1000);
+	check_lock_order(false);
+	REQUIRE_OK(strike(&shim, PORT, "DLP", "open"));
+	check_lock_order(true);
+	CHECK(!slept || vfio_irq_wait(call.wakeup.wakeup_eventfd, SETTLE_MS, NULL),
+	      "it woke up, and its user was not told");
+	low_power(VFIO_DEVICE_FEATURE_LOW_POWER_EXIT);
+	check_awake();
 	MEASURE("slept", "%d", slept);
 }
 

@@ -4,6 +4,7 @@
  * second one that reaches the same function meanwhile.
  */
 #include <errno.h>
+#include <stdio.h>
 
 #include "client.h"
 #include "clock.h"
@@ -11,8 +12,10 @@
 #include "monitor.h"
 #include "nic_user.h"
 #include "pci.h"
+#include "resets.h"
 #include "scenario.h"
 #include "sysfs.h"
+#include "vfio_status.h"
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define SETTLE_MS 5000
@@ -105,6 +108,40 @@ SCENARIO(walks_hung_beside_abandoned,
 	client_stop_lost(&a);
 }
 
+/* Bus and devfn, as in struct mdr_status. */
+static unsigned int port_id(const char *port)
+{
+	unsigned int bus, device, function;
+
+	REQUIRE(sscanf(pci_port_addr(port), "%*x:%x:%x.%u", &bus, &device, &function) == 3,
+		"%s has no address", port);
+	return bus << 8 | device << 3 | function;
+}
+
+SCENARIO(walks_nonfatal,
+	 "a non-fatal error above a switch: one event for two groups, and the root port is named")
+{
+	static struct client b = { .port = "sw_b" };
+	struct mdr_status status;
+	struct shim parked;
+
+	start("sw_a");
+	client_start(&b);
+	client_park("sw_c", &parked);
+	client_strike(&a, "rp_switch", NONFATAL);
+	client_check_whole(&a, SETTLE_MS);
+	client_check_whole(&b, SETTLE_MS);
+	CHECK(shim_number(a.s.group, "event") == shim_number(b.s.group, "event"),
+	      "events %ju and %ju", shim_number(a.s.group, "event"),
+	      shim_number(b.s.group, "event"));
+	/* the root port then */
+	REQUIRE_OK(vfio_status(&a.u, &status));
+	CHECK(status.port == port_id("rp_switch"), "the port is %#x, not %#x", status.port,
+	      port_id("rp_switch"));
+	client_stop(&a);
+	client_stop(&b);
+}
+
 SCENARIO(walks_of_one_thread,
 	 "the thread of an abandoned walk recovers one of two ports below it: the group goes on",
 	 .limit_s = 60)
@@ -112,12 +149,18 @@ SCENARIO(walks_of_one_thread,
 	static struct client first = { .port = "deep_a" };
 	static struct client second = { .port = "deep_b", .with = &first };
 	struct shim parked;
+	long resets;
 
 	client_start(&first);
 	client_start(&second);
 	REQUIRE(first.s.group == second.s.group, "groups %d and %d", first.s.group,
 		second.s.group);
 	REQUIRE_OK(shim_set(&first.s, "recovery_timeout_ms", WATCHDOG));
+	/* it wants a reset, and gets one */
+	REQUIRE_OK(shim_set(&first.s, "nonfatal_action", "reset"));
+	REQUIRE_OK(sysfs_write("bus", "/sys/bus/pci/devices/%s/reset_method", first.s.addr));
+	REQUIRE_OK(resets_load());
+	resets = resets_seen("resets");
 	/* nobody drives what is below the second switch */
 	REQUIRE_OK(aer_inject("rp_deep", NONFATAL));
 	REQUIRE(WAIT_FOR(klog_count(ABANDONED), SETTLE_MS), "not abandoned");
@@ -129,6 +172,8 @@ SCENARIO(walks_of_one_thread,
 	REQUIRE_OK(shim_set(&first.s, "recovery_timeout_ms", "20000"));
 	client_strike(&first, "deep_b", "DLP");
 	CHECK(shim_wait(first.s.group, "open", SETTLE_MS), "not open");
+	/* besides that of the host, for the second one */
+	CHECK(resets_seen("resets") > resets + 1, "the first one was not reset");
 	CHECK(pci_command(first.s.addr) == first.command, "COMMAND is %#x, was %#x",
 	      pci_command(first.s.addr), first.command);
 	client_stop_lost(&first);
