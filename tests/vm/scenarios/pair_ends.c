@@ -451,7 +451,8 @@ SCENARIO(pair_evict_in_host_reset,
 	background_ms(&o, 2 * SETTLE_MS);
 	CHECK_OK(o.ret);
 	REQUIRE_OK(moment_set("sync_ms", "0"));
-	CHECK(shim_wait(s[0].group, "evicting", 1000), "its users are not asked to leave");
+	/* the worker makes INTx match first, which the moment has kept the reset from */
+	CHECK(shim_wait(s[0].group, "evicting", 2 * SETTLE_MS), "its users are not asked to leave");
 	for (int i = 0; i < 2; i++)
 		vfio_user_close(&user[i]);
 	CHECK(shim_wait(s[0].group, "open", SETTLE_MS), "not open without a user");
