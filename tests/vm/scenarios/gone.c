@@ -115,16 +115,22 @@ SCENARIO(gone_before_resume,
 	remove_what_is_gone();
 }
 
-SCENARIO(gone_in_failed,
-	 "the function that fails a group vanishes: recover brings the other one back")
+/* The group fails for a function that is not well, and then that is gone. */
+static void fail_and_vanish(void)
 {
-	start();
 	REQUIRE_OK(shim_set(&stays.s, "recovery_timeout_ms", "500"));
 	REQUIRE_OK(shim_test_set("ill", goes.s.addr));
 	REQUIRE_OK(shim_test_set("ill_resets", "1000"));
 	REQUIRE_OK(aer_inject("rp_deep", "DLP"));
 	client_check_lost(&stays, 2 * SETTLE_MS);
 	REQUIRE_OK(resets_vanish(goes.s.addr));
+}
+
+SCENARIO(gone_in_failed,
+	 "the function that fails a group vanishes: recover brings the other one back")
+{
+	start();
+	fail_and_vanish();
 	CHECK_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", stays.s.group));
 	check_goes_on();
 	remove_what_is_gone();
@@ -139,12 +145,7 @@ SCENARIO(gone_then_reset,
 	REQUIRE_OK(vfio_irq_enable(&stays.u, VFIO_PCI_INTX_IRQ_INDEX, 1, &intx));
 	stays.command = pci_command(stays.s.addr);
 	REQUIRE(!(stays.command & INTX_DISABLE), "COMMAND is %#x", stays.command);
-	REQUIRE_OK(shim_set(&stays.s, "recovery_timeout_ms", "500"));
-	REQUIRE_OK(shim_test_set("ill", goes.s.addr));
-	REQUIRE_OK(shim_test_set("ill_resets", "1000"));
-	REQUIRE_OK(aer_inject("rp_deep", "DLP"));
-	client_check_lost(&stays, 2 * SETTLE_MS);
-	REQUIRE_OK(resets_vanish(goes.s.addr));
+	fail_and_vanish();
 	REQUIRE_OK(pci_reset(stays.s.addr));
 	check_goes_on();
 	remove_what_is_gone();
