@@ -193,19 +193,37 @@ end_if_still() {
 	done
 }
 
+# is_asleep DIR: the last that the kernel of the machine in DIR said of a sleep is that it begins
+is_asleep() {
+	tail -c 4000 "$1/console" | grep -ao 'PM: suspend \(entry (deep)\|exit\)' |
+		tail -n 1 | grep -q entry
+}
+
+# wake_asleep PID DIR: wakes the machine in DIR whenever it sleeps (S3). Its own clock would
+# do that too, but it goes by the time of this host.
+wake_asleep() {
+	while sleep 1 && kill -0 "$1" 2>/dev/null; do
+		if is_asleep "$2" && ask_monitor "$2" 'info status' | grep -q suspended; then
+			ask_monitor "$2" system_wakeup
+		fi
+	done
+}
+
 # run_machine NAME DIR COMMAND...: runs COMMAND, which becomes the machine in DIR, to its
 # end, and judges it. DIR/tap passes through "show NAME" of the runner as it is written.
 # What is wrong with the machine itself is added to it, and is in DIR/trouble.
 run_machine() {
-	local name=$1 dir=$2 status=0 pid watcher line
+	local name=$1 dir=$2 status=0 pid watcher waker line
 	: >"$dir/tap"
 	rm -f "$dir/still"
 	"${@:3}" &
 	pid=$!
 	end_if_still "$pid" "$dir" >/dev/null 2>&1 &
 	watcher=$!
+	wake_asleep "$pid" "$dir" >/dev/null 2>&1 &
+	waker=$!
 	# shellcheck disable=SC2064
-	trap "kill $pid $watcher 2>/dev/null; exit 143" TERM INT
+	trap "kill $pid $watcher $waker 2>/dev/null; exit 143" TERM INT
 	tail -n +1 -s 0.2 -f --pid="$pid" "$dir/tap" 2>/dev/null | show "$name" &
 	wait "$pid" || status=$?
 	trap - TERM INT

@@ -11,8 +11,13 @@
 #define PCIEHP "/sys/bus/pci_express/drivers/pciehp"
 #define CLOCK "/sys/class/rtc/rtc0/wakealarm"
 #define MAX_SLOTS PCI_MAX_PORTS
-/* until the clock wakes the machine; if it rings before, the kernel does not sleep */
+/*
+ * Until the clock wakes the machine, if the host has not done so before (tests/lib/machines.sh).
+ * If it rings too early, the kernel does not sleep.
+ */
 #define NAP "+12"
+/* how long a test stays where it is, in a loop */
+#define TEST_S "2"
 
 /*
  * What QEMU's machine does not do after S3. It forgets where the registers of ACPI are,
@@ -85,6 +90,7 @@ static int sleep_really(const char *state)
 	ret = arm();
 	if (ret >= 0)
 		ret = sysfs_write(state, "/sys/power/state");
+	sysfs_write("0", CLOCK);
 	machine_give_back(&machine);
 	return ret;
 }
@@ -97,7 +103,7 @@ int system_sleep(const char *state, const char *depth)
 		return ret;
 	if (!strcmp(depth, "none"))
 		return sleep_really(state);
-	sysfs_write("5", "/sys/module/suspend/parameters/pm_test_delay");
+	sysfs_write(TEST_S, "/sys/module/suspend/parameters/pm_test_delay");
 	ret = sysfs_write(state, "/sys/power/state");
 	sysfs_write("none", "/sys/power/pm_test");
 	return ret;

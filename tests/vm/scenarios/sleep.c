@@ -40,7 +40,7 @@ static void start(const char *policy)
 	REQUIRE_OK(shim_bind_vendor(&shim, PORT, 0));
 	REQUIRE_OK(shim_create(&shim, policy));
 	/* less than a sleep takes */
-	REQUIRE_OK(shim_set(&shim, "stall_timeout_ms", "3000"));
+	REQUIRE_OK(shim_set(&shim, "stall_timeout_ms", "1500"));
 	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
 	REQUIRE_OK(vfio_user_bus_master(&user, true));
 	restores = shim_vendor_count("restores");
