@@ -22,14 +22,12 @@
 #include "strike.h"
 #include "sysfs.h"
 #include "task.h"
+#include "vendor_user.h"
 #include "vfio_irq.h"
 #include "waiter.h"
 
-#define PORT "rp_igb2"
 #define PAIR_PORT "rp_igb"
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
-#define OWN VFIO_PCI_NUM_REGIONS
-#define MAGIC 0x600dcafe
 #define COMMAND 0x04
 #define MEMORY 0x2
 #define MASTER 0x4
@@ -47,50 +45,34 @@
 
 static struct vfio_user user, second;
 
-static void start(struct shim *s, const char *policy)
-{
-	REQUIRE_OK(shim_bind_vendor(s, PORT, 0));
-	REQUIRE_OK(shim_create(s, policy));
-	REQUIRE_OK(shim_set(s, "stall_timeout_ms", "20000"));
-	REQUIRE_OK(vfio_user_open(&user, s->uuid));
-}
-
-/* Nobody but the shim has called the driver while its device was dead. */
-static void check_gated(const struct shim *s)
-{
-	CHECK(shim_vendor_count("trespasses") == 0, "%ld operations at the closed gate",
-	      shim_vendor_count("trespasses"));
-	CHECK(shim_number(s->group, "stats/drain_timeouts") == 0, "drain_timeouts is %ju",
-	      shim_number(s->group, "stats/drain_timeouts"));
-}
-
 /* The register that only the hook writes. */
 static void check_hooked(struct vfio_user *u, const char *after)
 {
 	uint32_t value = vfio_user_read(u, BAR0, NIC_SCRATCH, 4);
 
-	CHECK(value == MAGIC, "after %s the register is %#x", after, value);
+	CHECK(value == VENDOR_MAGIC, "after %s the register is %#x", after, value);
 }
 
 SCENARIO(vendor_region_waits,
 	 "the parent driver's own region, read and mapped: access waits for the recovery")
 {
 	struct access_log logs[] = {
-		{ .u = &user, .kind = ACCESS_PREAD, .region = OWN, .value = MAGIC },
-		{ .u = &user, .kind = ACCESS_MAP_READ, .region = OWN, .value = MAGIC,
-		  .pause_us = 100 },
-		{ .u = &user, .kind = ACCESS_PWRITE, .region = OWN, .off = WORD,
+		{ .u = &user, .kind = ACCESS_PREAD, .region = VENDOR_REGION,
+		  .value = VENDOR_MAGIC },
+		{ .u = &user, .kind = ACCESS_MAP_READ, .region = VENDOR_REGION,
+		  .value = VENDOR_MAGIC, .pause_us = 100 },
+		{ .u = &user, .kind = ACCESS_PWRITE, .region = VENDOR_REGION, .off = WORD,
 		  .value = VALUE },
 	};
 	struct shim s;
 
-	start(&s, "resume");
-	CHECK(user.regions[OWN].size == 4096, "its size is %#jx",
-	      (uintmax_t)user.regions[OWN].size);
+	vendor_start(&s, &user, "resume");
+	CHECK(user.regions[VENDOR_REGION].size == 4096, "its size is %#jx",
+	      (uintmax_t)user.regions[VENDOR_REGION].size);
 	for (unsigned int i = 0; i < 3; i++)
 		REQUIRE_OK(access_start(&logs[i]));
 	REQUIRE_OK(shim_vendor_set("restore_ms", RESTORE));
-	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
+	REQUIRE_OK(strike(&s, VENDOR_PORT, "DLP", "open"));
 	for (unsigned int i = 0; i < 3; i++) {
 		access_stop(&logs[i]);
 		CHECK(!logs[i].wrong && !logs[i].ones && !logs[i].errors && !logs[i].faults,
@@ -100,9 +82,9 @@ SCENARIO(vendor_region_waits,
 		CHECK(logs[i].longest_ns >= RESTORE_MS * NS_PER_MS,
 		      "%u: the longest wait is %ju ns", i, (uintmax_t)logs[i].longest_ns);
 	}
-	CHECK(vfio_user_read(&user, OWN, WORD, 4) == VALUE, "the write is lost");
+	CHECK(vfio_user_read(&user, VENDOR_REGION, WORD, 4) == VALUE, "the write is lost");
 	check_hooked(&user, "the recovery");
-	check_gated(&s);
+	vendor_check_gated(&s);
 }
 
 SCENARIO(vendor_region_dead,
@@ -112,26 +94,27 @@ SCENARIO(vendor_region_dead,
 	struct shim s;
 	uint32_t word = VALUE;
 
-	start(&s, "resume");
-	map = vfio_user_map(&user, OWN);
-	REQUIRE(map && *map == MAGIC, "no mapping");
+	vendor_start(&s, &user, "resume");
+	map = vfio_user_map(&user, VENDOR_REGION);
+	REQUIRE(map && *map == VENDOR_MAGIC, "no mapping");
 	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", "500"));
 	REQUIRE_OK(shim_vendor_set("restore_error", "-5"));
-	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
-	CHECK(vfio_user_read(&user, OWN, 0, 4) == UINT32_MAX, "it reads %#x",
-	      vfio_user_read(&user, OWN, 0, 4));
+	REQUIRE_OK(strike(&s, VENDOR_PORT, "DLP", "failed"));
+	CHECK(vfio_user_read(&user, VENDOR_REGION, 0, 4) == UINT32_MAX, "it reads %#x",
+	      vfio_user_read(&user, VENDOR_REGION, 0, 4));
 	CHECK(*map == UINT32_MAX, "the mapping has %#x", *map);
-	CHECK(vfio_user_pwrite(&user, OWN, &word, 4, 4096 - 4) == 4, "a write fails");
-	CHECK_ERRNO(vfio_user_pwrite(&user, OWN, &word, 4, 4096), EINVAL);
+	CHECK(vfio_user_pwrite(&user, VENDOR_REGION, &word, 4, 4096 - 4) == 4, "a write fails");
+	CHECK_ERRNO(vfio_user_pwrite(&user, VENDOR_REGION, &word, 4, 4096), EINVAL);
 	CHECK_ERRNO(ioctl(user.device, OWN_IOCTL) < 0 ? -errno : 0, EIO);
-	check_gated(&s);
+	vendor_check_gated(&s);
 
 	REQUIRE_OK(shim_vendor_set("restore_error", "0"));
 	REQUIRE_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", s.group));
-	CHECK(*map == MAGIC, "the mapping has %#x", *map);
-	CHECK(vfio_user_read(&user, OWN, 4096 - 4, 4) == 0, "a write to a dead device arrived");
+	CHECK(*map == VENDOR_MAGIC, "the mapping has %#x", *map);
+	CHECK(vfio_user_read(&user, VENDOR_REGION, 4096 - 4, 4) == 0,
+	      "a write to a dead device arrived");
 	check_hooked(&user, "recover");
-	check_gated(&s);
+	vendor_check_gated(&s);
 }
 
 static int feature(uint32_t what, void *data, uint32_t size)
@@ -237,14 +220,14 @@ SCENARIO(vendor_migration_waits,
 	struct background b[NR_CALLS] = {};
 	struct shim s;
 
-	start(&s, "resume");
+	vendor_start(&s, &user, "resume");
 	data_fd = migration_set(VFIO_DEVICE_STATE_STOP_COPY);
 	REQUIRE(data_fd > 0, "no file: %s", strerror(-data_fd));
 	CHECK(migration_get() == VFIO_DEVICE_STATE_STOP_COPY, "state %d", migration_get());
 	CHECK(data_read(NULL) == 0, "no data");
 	for (unsigned int i = 0; i < NR_CALLS; i++) {
 		REQUIRE_OK(shim_vendor_set("restore_ms", "800"));
-		REQUIRE_OK(aer_inject(PORT, "DLP"));
+		REQUIRE_OK(aer_inject(VENDOR_PORT, "DLP"));
 		REQUIRE(shim_wait(s.group, "recovering", SETTLE_MS), "not recovering");
 		b[i].call = calls[i].call;
 		background_start(&b[i]);
@@ -256,21 +239,21 @@ SCENARIO(vendor_migration_waits,
 		if (i == 1)
 			CHECK(migration_get() == VFIO_DEVICE_STATE_STOP, "not stopped");
 	}
-	check_gated(&s);
+	vendor_check_gated(&s);
 }
 
 SCENARIO(vendor_migration_dead, "the same at a gate that stays closed: EIO, and no call gets in")
 {
 	struct shim s;
 
-	start(&s, "hold");
+	vendor_start(&s, &user, "hold");
 	data_fd = migration_set(VFIO_DEVICE_STATE_STOP_COPY);
 	REQUIRE(data_fd > 0, "no file: %s", strerror(-data_fd));
 	REQUIRE_OK(shim_set(&s, "stall_timeout_ms", STALL));
-	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
+	REQUIRE_OK(strike(&s, VENDOR_PORT, "DLP", "holding"));
 	for (unsigned int i = 0; i < NR_CALLS; i++)
 		CHECK(calls[i].call(NULL) == -EIO, "%s is let in", calls[i].name);
-	check_gated(&s);
+	vendor_check_gated(&s);
 
 	CHECK_OK(vfio_user_reset(&user));
 	REQUIRE(shim_wait(s.group, "open", SETTLE_MS), "not open");
@@ -284,7 +267,7 @@ SCENARIO(vendor_hook_after_reset,
 	long restores;
 	struct shim s;
 
-	start(&s, "resume");
+	vendor_start(&s, &user, "resume");
 	check_hooked(&user, "open");
 	CHECK(shim_vendor_count("restores") == 1, "%ld hooks at open",
 	      shim_vendor_count("restores"));
@@ -301,7 +284,7 @@ SCENARIO(vendor_hook_after_reset,
 	CHECK(shim_is(s.group, "open"), "not open");
 
 	restores = shim_vendor_count("restores");
-	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
+	REQUIRE_OK(strike(&s, VENDOR_PORT, "DLP", "open"));
 	check_hooked(&user, "a recovery");
 	CHECK(pci_command(s.addr) & 0x4, "the recovery took bus mastering");
 	CHECK(shim_vendor_count("restores") == restores + 1, "%ld hooks in a recovery",
@@ -317,7 +300,7 @@ SCENARIO(vendor_hook_after_reset,
 	CHECK_OK(pci_reset(s.addr));
 	CHECK(shim_vendor_count("restores") == restores + 1, "%ld hooks of a closed device",
 	      shim_vendor_count("restores") - restores);
-	check_gated(&s);
+	vendor_check_gated(&s);
 }
 
 SCENARIO(vendor_hook_after_hot_reset, "the same for all that a hot reset hits, in other groups too")
@@ -354,7 +337,7 @@ SCENARIO(vendor_hook_after_hot_reset, "the same for all that a hot reset hits, i
 	check_hooked(&second, "another reset");
 	for (unsigned int i = 0; i < 2; i++)
 		CHECK(shim_is(s[i].group, "open"), "group %u is not open", i);
-	check_gated(&s[0]);
+	vendor_check_gated(&s[0]);
 }
 
 SCENARIO(vendor_hook_fails,
@@ -365,7 +348,7 @@ SCENARIO(vendor_hook_fails,
 	struct shim s;
 	int err;
 
-	start(&s, "resume");
+	vendor_start(&s, &user, "resume");
 	REQUIRE_OK(vfio_irq_enable(&user, VFIO_PCI_ERR_IRQ_INDEX, 1, &err));
 	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", "1000"));
 
@@ -405,7 +388,7 @@ SCENARIO(vendor_hook_fails,
 	REQUIRE_OK(shim_vendor_set("restore_error", "0"));
 	REQUIRE_OK(vfio_user_open(&user, s.uuid));
 	check_hooked(&user, "another open");
-	check_gated(&s);
+	vendor_check_gated(&s);
 }
 
 static int reset_user(const char *unused)
@@ -421,7 +404,7 @@ SCENARIO(vendor_hook_and_error,
 	struct shim s;
 	uint64_t seen;
 
-	start(&s, "resume");
+	vendor_start(&s, &user, "resume");
 	REQUIRE_OK(vfio_user_bus_master(&user, true));
 	seen = shim_number(s.group, "event");
 	/* one that is called again */
@@ -429,7 +412,7 @@ SCENARIO(vendor_hook_and_error,
 	background_start(&reset);
 	REQUIRE(background_in(&reset, "mdr_hooks_call", SETTLE_MS), "it does not wait");
 	/* by itself this one would need no reset */
-	REQUIRE_OK(aer_inject(PORT, "POISON_TLP"));
+	REQUIRE_OK(aer_inject(VENDOR_PORT, "POISON_TLP"));
 	REQUIRE(WAIT_FOR(shim_number(s.group, "event") != seen, SETTLE_MS), "no error seen");
 	MEASURE_BOUND("reset_ms", background_ms(&reset, SETTLE_MS), SLOW_MS);
 	CHECK(!shim_is(s.group, "open"), "open without the hook");
@@ -437,7 +420,7 @@ SCENARIO(vendor_hook_and_error,
 	REQUIRE(shim_wait(s.group, "open", SETTLE_MS), "not open");
 	check_hooked(&user, "the recovery");
 	CHECK(pci_command(s.addr) & 0x4, "no bus mastering");
-	check_gated(&s);
+	vendor_check_gated(&s);
 }
 
 SCENARIO(vendor_hook_without_master,
@@ -446,13 +429,13 @@ SCENARIO(vendor_hook_without_master,
 	struct shim s;
 	long before;
 
-	REQUIRE_OK(pci_below(PORT, 0, s.addr));
+	REQUIRE_OK(pci_below(VENDOR_PORT, 0, s.addr));
 	REQUIRE_OK(pci_config_write(s.addr, COMMAND, 2, MEMORY | MASTER));
-	REQUIRE_OK(shim_bind_vendor(&s, PORT, 0));
+	REQUIRE_OK(shim_bind_vendor(&s, VENDOR_PORT, 0));
 	REQUIRE(pci_command(s.addr) & MASTER, "the bind ends bus mastering: nothing is shown");
 	before = shim_vendor_count("restores");
 	/* the hook fails if it finds bus mastering on */
-	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
+	REQUIRE_OK(strike(&s, VENDOR_PORT, "DLP", "open"));
 	CHECK(shim_vendor_count("restores") == before + 1, "%ld restores, were %ld",
 	      shim_vendor_count("restores"), before);
 	CHECK(!(pci_command(s.addr) & MASTER), "COMMAND is %#x", pci_command(s.addr));
@@ -463,7 +446,7 @@ SCENARIO(vendor_lifetime,
 {
 	struct shim s;
 
-	REQUIRE_OK(shim_bind_vendor(&s, PORT, 0));
+	REQUIRE_OK(shim_bind_vendor(&s, VENDOR_PORT, 0));
 	REQUIRE_OK(shim_vendor_set("migration", "2"));
 	CHECK(shim_create(&s, "resume") < 0, "incomplete migration operations pass");
 	for (unsigned int i = 0; i < 3; i++) {
@@ -478,7 +461,7 @@ SCENARIO(vendor_lifetime,
 			CHECK_ERRNO(migration_get(), ENOTTY);
 		else
 			CHECK(migration_get() == VFIO_DEVICE_STATE_RUNNING, "no migration");
-		REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
+		REQUIRE_OK(strike(&s, VENDOR_PORT, "DLP", "open"));
 		check_hooked(&user, "a recovery");
 		vfio_user_close(&user);
 		REQUIRE_OK(mdev_remove(s.uuid));

@@ -12,12 +12,10 @@
 #include "scenario.h"
 #include "shim.h"
 #include "strike.h"
+#include "vendor_user.h"
 #include "waiter.h"
 
-#define PORT "rp_igb2"
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
-#define OWN VFIO_PCI_NUM_REGIONS
-#define MAGIC 0x600dcafe
 #define SETTLE_MS 3000
 /* so many a device may have at a time (MDR_MAX_VMAS), and more than that */
 #define MOST_MAPPINGS 4096
@@ -25,29 +23,13 @@
 
 static struct vfio_user user;
 
-static void start(struct shim *s, const char *policy)
-{
-	REQUIRE_OK(shim_bind_vendor(s, PORT, 0));
-	REQUIRE_OK(shim_create(s, policy));
-	REQUIRE_OK(shim_set(s, "stall_timeout_ms", "20000"));
-	REQUIRE_OK(vfio_user_open(&user, s->uuid));
-}
-
-/* Nobody but the shim has called the driver while its device was dead. */
-static void check_gated(const struct shim *s)
-{
-	CHECK(shim_vendor_count("trespasses") == 0, "%ld operations at the closed gate",
-	      shim_vendor_count("trespasses"));
-	CHECK_NUMBER(s->group, "stats/drain_timeouts", 0);
-}
-
 /* How the driver makes this page of its region; see the module. */
 enum { GOOD, FILLED, FIXED, STRUCT, MIXED };
 
 static volatile uint32_t *map_page(unsigned int page, int flags)
 {
 	void *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, flags, user.device,
-			 user.regions[OWN].offset + 4096 * page);
+			 user.regions[VENDOR_REGION].offset + 4096 * page);
 
 	return map == MAP_FAILED ? NULL : map;
 }
@@ -55,11 +37,11 @@ static volatile uint32_t *map_page(unsigned int page, int flags)
 SCENARIO(vendor_mmap,
 	 "a mapping that the shim could not take away is refused; one that is filled waits, too")
 {
-	struct waiter w = { .u = &user, .kind = WAITER_LOAD, .region = OWN };
+	struct waiter w = { .u = &user, .kind = WAITER_LOAD, .region = VENDOR_REGION };
 	struct shim s;
 	void *page;
 
-	start(&s, "resume");
+	vendor_start(&s, &user, "resume");
 	CHECK(!map_page(FIXED, MAP_SHARED) && errno == EOPNOTSUPP, "without faults: %m");
 	CHECK(!map_page(MIXED, MAP_SHARED) && errno == EOPNOTSUPP, "of pages: %m");
 	CHECK(!map_page(GOOD, MAP_PRIVATE) && errno == EOPNOTSUPP, "private: %m");
@@ -70,27 +52,27 @@ SCENARIO(vendor_mmap,
 	/* its faults give a page, which nobody could take back: SIGBUS */
 	page = (void *)map_page(STRUCT, MAP_SHARED);
 	REQUIRE(page, "%m");
-	w.u->regions[OWN].map = page;
+	w.u->regions[VENDOR_REGION].map = page;
 	REQUIRE_OK(waiter_prepare(&w));
 	waiter_run(&w);
 	CHECK(w.error == EFAULT, "a page is mapped");
 	CHECK(klog_count("fault refused") == 1, "nothing in the log");
-	vfio_user_unmap(&user, OWN);
+	vfio_user_unmap(&user, VENDOR_REGION);
 
 	page = (void *)map_page(FILLED, MAP_SHARED);
 	REQUIRE(page, "%m");
-	w.u->regions[OWN].map = page;
+	w.u->regions[VENDOR_REGION].map = page;
 	REQUIRE_OK(shim_vendor_set("restore_ms", "800"));
-	REQUIRE_OK(aer_inject(PORT, "DLP"));
+	REQUIRE_OK(aer_inject(VENDOR_PORT, "DLP"));
 	REQUIRE(shim_wait(s.group, "recovering", SETTLE_MS), "not recovering");
 	waiter_run(&w);
-	CHECK(!w.error && w.value == MAGIC, "it reads %#x, error %d", w.value, w.error);
+	CHECK(!w.error && w.value == VENDOR_MAGIC, "it reads %#x, error %d", w.value, w.error);
 	CHECK(w.ns > 100 * NS_PER_MS, "it did not wait");
 	CHECK(shim_vendor_count("mappings") == 1, "%ld mappings", shim_vendor_count("mappings"));
-	vfio_user_unmap(&user, OWN);
+	vfio_user_unmap(&user, VENDOR_REGION);
 	CHECK(shim_vendor_count("mappings") == 0, "%ld are not closed",
 	      shim_vendor_count("mappings"));
-	check_gated(&s);
+	vendor_check_gated(&s);
 }
 
 SCENARIO(vendor_mmap_often, "a parent driver's region can be mapped and unmapped without an end")
@@ -98,12 +80,12 @@ SCENARIO(vendor_mmap_often, "a parent driver's region can be mapped and unmapped
 	struct shim s;
 	int n;
 
-	start(&s, "resume");
+	vendor_start(&s, &user, "resume");
 	for (n = 0; n < MANY_MAPPINGS; n++) {
-		user.regions[OWN].map = (void *)map_page(GOOD, MAP_SHARED);
-		if (!user.regions[OWN].map)
+		user.regions[VENDOR_REGION].map = (void *)map_page(GOOD, MAP_SHARED);
+		if (!user.regions[VENDOR_REGION].map)
 			break;
-		vfio_user_unmap(&user, OWN);
+		vfio_user_unmap(&user, VENDOR_REGION);
 	}
 	CHECK(n == MANY_MAPPINGS, "mapping %d: %m", n);
 	CHECK(shim_vendor_count("mappings") == 0, "%ld are not closed",
@@ -118,7 +100,7 @@ SCENARIO(vendor_mmap_bounded,
 	void *pair;
 	int n = 1;
 
-	start(&s, "resume");
+	vendor_start(&s, &user, "resume");
 	pair = mmap(NULL, two_pages, PROT_READ, MAP_SHARED, user.device,
 		    user.regions[BAR0].offset);
 	REQUIRE(pair != MAP_FAILED, "%m");
@@ -132,28 +114,28 @@ SCENARIO(vendor_mmap_bounded,
 	CHECK(!munmap(pair, two_pages), "%m");
 	CHECK(map_page(GOOD, MAP_SHARED), "%m");
 	CHECK(!map_page(GOOD, MAP_SHARED) && errno == ENOMEM, "one too many");
-	REQUIRE_OK(strike(&s, PORT, "DLP", "open"));
+	REQUIRE_OK(strike(&s, VENDOR_PORT, "DLP", "open"));
 	CHECK_NUMBER(s.group, "stats/drain_timeouts", 0);
 }
 
 SCENARIO(vendor_mmap_held,
 	 "a mapping that its driver fills waits from the start if it is made at a closed gate")
 {
-	struct waiter w = { .u = &user, .kind = WAITER_LOAD, .region = OWN };
+	struct waiter w = { .u = &user, .kind = WAITER_LOAD, .region = VENDOR_REGION };
 	struct shim s;
 	void *page;
 
-	start(&s, "hold");
-	REQUIRE_OK(strike(&s, PORT, "DLP", "holding"));
+	vendor_start(&s, &user, "hold");
+	REQUIRE_OK(strike(&s, VENDOR_PORT, "DLP", "holding"));
 	page = (void *)map_page(FILLED, MAP_SHARED);
 	REQUIRE(page, "%m");
-	w.u->regions[OWN].map = page;
+	w.u->regions[VENDOR_REGION].map = page;
 	REQUIRE_OK(waiter_start(&w));
 	CHECK(waiter_waits(&w, SETTLE_MS), "it does not wait at the gate");
 	CHECK(!atomic_load(&w.done), "it reads %#x from a held device", w.value);
 	REQUIRE_OK(vfio_user_reset(&user));
 	REQUIRE(waiter_ended(&w, SETTLE_MS), "it does not end");
-	CHECK(!w.error && w.value == MAGIC, "it reads %#x, error %d", w.value, w.error);
-	vfio_user_unmap(&user, OWN);
-	check_gated(&s);
+	CHECK(!w.error && w.value == VENDOR_MAGIC, "it reads %#x, error %d", w.value, w.error);
+	vfio_user_unmap(&user, VENDOR_REGION);
+	vendor_check_gated(&s);
 }
