@@ -43,6 +43,10 @@ search() {
 	match "$@" | tr '\n' '\0' | xargs -0 -r grep -H "${args[@]}" || true
 }
 
+# lines_of COMMAND...: what COMMAND says of the files whose names are on stdin. One process for
+# all of them: on a slow host one for each takes minutes.
+lines_of() { tr '\n' '\0' | LC_ALL=C xargs -0 -r "$@"; }
+
 # has PROGRAM: or the check that asks is skipped
 has() {
 	command -v "$1" >/dev/null || {
@@ -154,12 +158,15 @@ check_shellcheck() {
 declare_check shell_options "every script that is run sets -eu and is executable"
 
 check_shell_options() {
-	local f
+	local f first run=()
 	while read -r f; do
-		[ "$(head -c 2 "$f")" = '#!' ] || continue
-		grep -qE '^set -(eu|euo)\b' "$f" || echo "$f: no set -eu"
+		read -r first <"$f" || true
+		[ "${first:0:2}" = '#!' ] || continue
+		run+=("$f")
 		[ -x "$f" ] || echo "$f: not executable"
 	done < <(shell_scripts)
+	printf '%s\n' "${run[@]}" | { lines_of grep -LE '^set -(eu|euo)\b' || true; } |
+		sed 's/$/: no set -eu/'
 }
 
 declare_check spdx "every file names GPL-2.0-only in its first lines"
@@ -167,18 +174,20 @@ declare_check spdx "every file names GPL-2.0-only in its first lines"
 # COPYING is the licence itself. JSON, ABI descriptions, and what a program shall say or is
 # given, have no comments.
 check_spdx() {
-	local f style
+	local f
 	for f in "${files[@]}"; do
 		case $f in COPYING | *.json | Documentation/ABI/* | tests/*/golden/* | tests/fuzz/corpus/*) continue ;; esac
+		printf '%s\n' "$f"
+	done | lines_of awk '
+		BEGIN { for (i = 1; i < ARGC; i++) left[ARGV[i]] }
 		# a licence line, in a comment of the kind that the file wants
-		case $f in
-		*.c) style='^// ' ;;
-		*.h) style='^/\* ' ;;
-		*) style='' ;;
-		esac
-		head -n 3 "$f" | grep -q "${style}.*SPDX-License-Identifier: GPL-2.0-only" ||
-			echo "$f: no SPDX line"
-	done
+		FNR == 1 {
+			style = FILENAME ~ /\.c$/ ? "^// " : FILENAME ~ /\.h$/ ? "^/[*] " : ""
+			line = style ".*SPDX-License-Identifier: GPL-2.0-only"
+		}
+		FNR > 3 { nextfile }
+		$0 ~ line { delete left[FILENAME] }
+		END { for (f in left) print f ": no SPDX line" }' | sort
 }
 
 declare_check versions "no test of a kernel version outside compat/"
@@ -243,11 +252,8 @@ check_messages() {
 declare_check length "no source is longer than 600 lines"
 
 check_length() {
-	local f lines
-	while read -r f; do
-		lines=$(wc -l <"$f")
-		[ "$lines" -le 600 ] || echo "$f: $lines lines"
-	done < <(match '*.[ch]' '*.sh' 'tests/*' 'tools/*')
+	match '*.[ch]' '*.sh' 'tests/*' 'tools/*' | lines_of wc -l |
+		awk '$1 > 600 && $2 != "total" { print $2 ": " $1 " lines" }'
 }
 
 declare_check ascii "code is ASCII"
@@ -260,24 +266,28 @@ declare_check whitespace "no space before the end of a line, no CR, a newline at
 
 # The licence stays exactly as it is.
 check_whitespace() {
-	local f
+	local f i=0 checked=() ends=()
 	for f in "${files[@]}"; do
-		[ "$f" != COPYING ] || continue
-		grep -HnP '[ \t\r]+$' "$f" || true
-		[ ! -s "$f" ] || [ -z "$(tail -c 1 "$f")" ] || echo "$f: no newline at the end"
+		if [ "$f" != COPYING ] && [ -s "$f" ]; then
+			checked+=("$f")
+		fi
+	done
+	printf '%s\n' "${checked[@]}" | lines_of grep -HnP '[ \t\r]+$' || true
+	mapfile -t ends < <(printf '%s\n' "${checked[@]}" | lines_of tail -qc 1 | od -An -v -tx1 -w1)
+	for f in "${checked[@]}"; do
+		[ "${ends[i]}" = ' 0a' ] || echo "$f: no newline at the end"
+		i=$((i + 1))
 	done
 }
 
 declare_check languages "nothing but C, shell and make"
 
 check_languages() {
-	local f
-	match '*.py' '*.pl' '*.rb' | sed 's/$/: not C, shell or make/'
-	for f in "${files[@]}"; do
-		if head -n 1 "$f" | grep -qaE '^#!.*(python|perl|ruby)'; then
-			echo "$f: not C, shell or make"
-		fi
-	done
+	{
+		match '*.py' '*.pl' '*.rb'
+		printf '%s\n' "${files[@]}" |
+			lines_of awk '/^#!.*(python|perl|ruby)/ { print FILENAME } { nextfile }'
+	} | sed 's/$/: not C, shell or make/'
 }
 
 declare_check manual "mandoc has nothing to say on any manual page"
