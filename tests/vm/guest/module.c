@@ -27,6 +27,8 @@ int module_load(const char *name)
 	int status;
 	pid_t pid;
 
+	if (module_loaded(name))
+		return 0;
 	pid = fork();
 	if (pid < 0)
 		return -errno;
