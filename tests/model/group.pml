@@ -203,6 +203,20 @@ inline group_pending(g)
 	}
 }
 
+/* mdr_group_lacks_reset(), into known_, and mdr_group_pending(), into any_ */
+inline group_lacks_reset(g)
+{
+	group_pending(g);
+	known_ = 0;
+	for (i_ : 0 .. NF - 1) {
+		if
+		:: !any_ && RECOVERING_NOW(g) && IN(i_, g) && failed[i_] && !was_reset[i_] ->
+			known_ = 1
+		:: else
+		fi
+	}
+}
+
 inline group_has_failed(g)
 {
 	any_ = 0;

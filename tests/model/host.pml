@@ -173,7 +173,7 @@ inline permanent_failure(f, me, walk)
 		touched = 0
 	}
 	atomic {
-		failed[f] = 1;
+		failed[f] = (id == 0 && was_reset[f] && !blank[f] -> failed[f] : 1);
 		FUNCTION_RESUMED(f, me);
 		group_pending(G(f));
 		if

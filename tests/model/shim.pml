@@ -352,8 +352,8 @@ end:	do
 			abandoned = abandoned && (!visited[g] || bug == BUG_OLD_LOOK);
 			began_event = event[g];
 			was_overdue = overdue[g];
-			group_pending(g);
-			host_is_done[g] = host_is_done[g] || (abandoned && was_overdue);
+			group_lacks_reset(g);
+			host_is_done[g] = host_is_done[g] || known_ || (abandoned && was_overdue);
 			abandoned = host_is_done[g];
 			host_works = any_ && !abandoned;
 			gone_on = (host_works -> was_overdue : 1);

@@ -261,9 +261,39 @@ static int mdr_reset_by_pci_core(struct pci_dev *pdev)
 	return ret;
 }
 
+static bool mdr_attempt_owns(struct mdr_group *group, struct pci_dev *pdev)
+{
+	struct mdr_function *function;
+
+	if (pdev->subordinate)
+		return true; /* a bridge: only functions count */
+	guard(rcu)();
+	function = mdr_function_find(pdev);
+	return function && (function->group == group ||
+			    !READ_ONCE(function->group->users));
+}
+
+/*
+ * The same for all VFs of a referenced PF: they may be on a bus that is below no bridge.
+ * The PF of a VF that is being removed may be gone, so it is compared only.
+ */
+static bool mdr_attempt_owns_vfs(struct mdr_group *group, struct pci_dev *pf)
+{
+	struct pci_dev *pdev = NULL;
+	bool owns = true;
+
+	if (!pf->is_physfn)
+		return true;
+	for_each_pci_dev(pdev)
+		if (pdev->is_virtfn && pci_physfn(pdev) == pf)
+			owns &= mdr_attempt_owns(group, pdev);
+	return owns;
+}
+
 /*
  * Reset a function, by its parent driver or by the PCI core. -ENODEV if it is going away,
  * -EIO if it does not answer, or if the hook returns an error that means something else here.
+ * -EPERM if it has VFs that others use: they would be blank behind open gates.
  */
 static int mdr_attempt_reset_locked(struct pci_dev *pdev)
 {
@@ -276,6 +306,10 @@ static int mdr_attempt_reset_locked(struct pci_dev *pdev)
 		return -ENODEV;
 	if (!mdr_function_answers(pdev))
 		return -EIO;
+	if (!mdr_attempt_owns_vfs(function->group, pdev)) {
+		pci_warn(pdev, "not reset, since others use its VFs\n");
+		return -EPERM;
+	}
 	function->restore.configured = false;
 	mdr_function_set_blank(function);
 	ret = function->ops->reset ? function->ops->reset(pdev) :
@@ -375,35 +409,6 @@ int mdr_group_reset_due(struct mdr_group *group)
 	list_for_each_entry(function, &group->functions, group_item)
 		function->error.reset_due = false;
 	return 0;
-}
-
-static bool mdr_attempt_owns(struct mdr_group *group, struct pci_dev *pdev)
-{
-	struct mdr_function *function;
-
-	if (pdev->subordinate)
-		return true; /* a bridge: only functions count */
-	guard(rcu)();
-	function = mdr_function_find(pdev);
-	return function && (function->group == group ||
-			    !READ_ONCE(function->group->users));
-}
-
-/*
- * The same for all VFs of a referenced PF: they may be on a bus that is below no bridge.
- * The PF of a VF that is being removed may be gone, so it is compared only.
- */
-static bool mdr_attempt_owns_vfs(struct mdr_group *group, struct pci_dev *pf)
-{
-	struct pci_dev *pdev = NULL;
-	bool owns = true;
-
-	if (!pf->is_physfn)
-		return true;
-	for_each_pci_dev(pdev)
-		if (pdev->is_virtfn && pci_physfn(pdev) == pf)
-			owns &= mdr_attempt_owns(group, pdev);
-	return owns;
 }
 
 /*

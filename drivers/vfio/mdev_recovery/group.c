@@ -126,6 +126,23 @@ bool mdr_group_has_failed(struct mdr_group *group)
 	return false;
 }
 
+/*
+ * Has the host given up a function that it has not reset? The last function that it was to
+ * tell may have been unbound meanwhile, or another walk has come back to it.
+ */
+bool mdr_group_lacks_reset(struct mdr_group *group)
+{
+	struct mdr_function *function;
+
+	if (!mdr_group_is_recovering(group) || mdr_group_pending(group))
+		return false;
+	list_for_each_entry(function, &group->functions, group_item)
+		if (function->failed && !function->error.was_reset &&
+		    !mdr_function_is_gone(function))
+			return true;
+	return false;
+}
+
 /* Does a function wait for the hooks? The next open calls those of a closed device. */
 bool mdr_function_awaits_hooks(struct mdr_function *function)
 {

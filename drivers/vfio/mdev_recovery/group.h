@@ -247,6 +247,7 @@ void mdr_function_resumed(struct mdr_function *function);
 void mdr_function_settled(struct mdr_function *function);
 bool mdr_group_pending(struct mdr_group *group);
 bool mdr_group_has_failed(struct mdr_group *group);
+bool mdr_group_lacks_reset(struct mdr_group *group);
 bool mdr_function_awaits_hooks(struct mdr_function *function);
 bool mdr_group_has_given_up(struct mdr_group *group);
 bool mdr_group_stays_failed(struct mdr_group *group);

@@ -202,6 +202,9 @@ static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 	else if (!saved && device->core->pdev->state_saved)
 		ret = -ENOMEM;
 
+	/* the last user may have written there after a fault that came late */
+	memset(page_address(device->ones), 0xff, PAGE_SIZE);
+
 	mutex_lock(&group->lock);
 	/* an error came: this may be the state of a dead device */
 	if (mdr_gate_closed(&group->gate))

@@ -131,6 +131,9 @@ void mdr_reset_prepare(struct pci_dev *pdev)
 			mdr_function_set_blank(function);
 		return;
 	}
+	/* the PCI core cannot note its registers, and brings back older ones */
+	if (!mdr_function_answers(pdev))
+		mdr_function_set_blank(function);
 	scoped_guard(mutex, &group->lock) {
 		group->stats.host_resets++;
 		counted = mdr_group_reset_begin(group,

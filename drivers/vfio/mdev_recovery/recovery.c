@@ -139,7 +139,10 @@ static bool mdr_permanent_failure(struct mdr_function *function)
 	mdr_function_resumed(function);
 	if (mdr_group_is_recovering(group) || mdr_group_stays_failed(group)) {
 		mdr_walk_goes_on(function);
-		function->failed = true;
+		/* what the host has reset is whole, whatever other drivers voted */
+		if (READ_ONCE(function->restore.blank) ||
+		    !function->error.was_reset)
+			function->failed = true;
 		/* told function by function: the last one starts the work */
 		if (mdr_group_has_given_up(group) || mdr_group_pending(group))
 			return false;
@@ -384,6 +387,8 @@ static bool mdr_finish_begin(struct mdr_finish *finish)
 	 */
 	if (visits != group->attempt.visits || !mdr_group_pending(group))
 		abandoned = false;
+	if (mdr_group_lacks_reset(group))
+		group->attempt.host_is_done = true;
 	finish->event = group->event;
 	finish->overdue = group->attempt.overdue;
 	finish->failure = MDR_EVENT_SLOT_RESET_FAILED;

@@ -8,6 +8,7 @@
 #include "client.h"
 #include "clock.h"
 #include "klog.h"
+#include "module.h"
 #include "monitor.h"
 #include "nic_user.h"
 #include "resets.h"
@@ -19,6 +20,8 @@
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define PORT "rp_igb2"
+/* two functions, a group each */
+#define PAIR_PORT "rp_igb"
 #define SETTLE_MS 5000
 #define QUIET_MS 100
 /* pci_channel_state_t */
@@ -116,4 +119,28 @@ SCENARIO(given_up_bridge_channel,
 	check_channel("its port", pci_port_addr("sw_a"), NORMAL);
 	check_channel("the switch", pci_port_addr("sw_up"), NORMAL);
 	client_stop_lost(&a);
+}
+
+SCENARIO(given_up_after_reset,
+	 "the host gives up after its reset, for another function: ours is not reset again")
+{
+	struct client whole = { .port = PAIR_PORT };
+	char lost[PCI_ADDR_LEN];
+	long resets;
+
+	if (!shim_test_gives_up())
+		SKIP("this kernel does not say that it gives up");
+	REQUIRE_OK(module_load("mdev_recovery_stub"));
+	REQUIRE_OK(resets_load());
+	REQUIRE_OK(pci_below(PAIR_PORT, 1, lost));
+	REQUIRE_OK(pci_bind(lost, "mdr-stub-lost"));
+	client_start(&whole);
+	resets = resets_seen("flrs") + resets_seen("resets");
+	REQUIRE_OK(aer_inject(PAIR_PORT, "DLP"));
+	REQUIRE(klog_wait("device recovery failed", SETTLE_MS, NULL, 0), "host not done");
+	client_check_whole(&whole, SETTLE_MS);
+	CHECK(resets_seen("flrs") + resets_seen("resets") == resets + 1, "%ld resets, not one",
+	      resets_seen("flrs") + resets_seen("resets") - resets);
+	CHECK_NUMBER(whole.s.group, "stats/failures", 0);
+	client_stop(&whole);
 }

@@ -3,8 +3,11 @@
  * A function of a group is removed by surprise while the group recovers. The kernel knows
  * that it is gone before it unbinds the driver, and tells it nothing from then on.
  */
+#include <errno.h>
+
 #include "background.h"
 #include "client.h"
+#include "clock.h"
 #include "klog.h"
 #include "monitor.h"
 #include "nic_user.h"
@@ -149,4 +152,36 @@ SCENARIO(gone_then_reset,
 	REQUIRE_OK(pci_reset(stays.s.addr));
 	check_goes_on();
 	remove_what_is_gone();
+}
+
+SCENARIO(gone_untold,
+	 "given up without a reset, while the one to be told next is being unbound: it is reset")
+{
+	struct background unbinding = { .call = pci_unbind, .name = goes.s.addr };
+	long resets;
+	int ret;
+
+	if (!shim_test_gives_up())
+		SKIP("this kernel does not say that it gives up");
+	REQUIRE_OK(resets_load());
+	start();
+	/* at the gate it could not leave */
+	access_stop(&goes.log);
+	ret = shim_test_recover("rp_deep", "frozen", "fail", 1500);
+	if (ret == -EOPNOTSUPP)
+		SKIP("this kernel's recovery cannot be called");
+	REQUIRE_OK(ret);
+	REQUIRE(shim_wait(stays.s.group, "recovering", SETTLE_MS), "not recovering");
+	background_start(&unbinding);
+	REQUIRE(background_in(&unbinding, "mdr_device_revoke", SETTLE_MS), "it does not wait");
+	resets = resets_seen("flrs") + resets_seen("resets");
+	/* the walk has given the first up, and waits for the lock of the other one */
+	sleep_ms(patient_ms(2500));
+	REQUIRE(shim_is(stays.s.group, "recovering"), "it does not wait for the other one");
+	vfio_user_close(&goes.u);
+	background_ms(&unbinding, SETTLE_MS);
+	CHECK_OK(unbinding.ret);
+	check_goes_on();
+	CHECK(resets_seen("flrs") + resets_seen("resets") > resets, "let in without a reset");
+	client_stop(&stays);
 }

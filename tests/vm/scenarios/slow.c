@@ -283,6 +283,23 @@ SCENARIO(slow_after_outside_reset,
 	REQUIRE_OK(sysfs_write("default", "/sys/bus/pci/devices/%s/reset_method", alone.s.addr));
 }
 
+SCENARIO(slow_before_outside_reset,
+	 "a function that was silent before a reset from outside has its registers afterwards")
+{
+	struct client alone = { .port = "rp_igb2" };
+
+	client_start(&alone);
+	REQUIRE_OK(vfio_user_bus_master(&alone.u, true));
+	alone.command = pci_command(alone.s.addr);
+	REQUIRE_OK(sysfs_write("bus", "/sys/bus/pci/devices/%s/reset_method", alone.s.addr));
+	REQUIRE_OK(slow_function(alone.s.addr, "now", 500));
+	CHECK_OK(pci_reset(alone.s.addr));
+	client_check_whole(&alone, BRISK_MS);
+	client_stop_lost(&alone);
+	REQUIRE_OK(slow_end());
+	REQUIRE_OK(sysfs_write("default", "/sys/bus/pci/devices/%s/reset_method", alone.s.addr));
+}
+
 SCENARIO(slow_silent_alone,
 	 "silent for good, alone on its bus: failed, no reset waits for it, later errors do not",
 	 .limit_s = 60)

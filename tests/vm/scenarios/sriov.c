@@ -16,9 +16,12 @@
 #include "holder.h"
 #include "hot_reset.h"
 #include "klog.h"
+#include "mdev.h"
+#include "module.h"
 #include "moment.h"
 #include "monitor.h"
 #include "nic_user.h"
+#include "resets.h"
 #include "scenario.h"
 #include "shim.h"
 #include "sriov.h"
@@ -356,6 +359,56 @@ SCENARIO(sriov_pf_unbound,
 	check_taken();
 	CHECK(klog_count("which did not release it") == 1, "%u users were killed",
 	      klog_count("which did not release it"));
+}
+
+static long own_resets(void)
+{
+	return resets_seen("flrs") + resets_seen("resets");
+}
+
+static void check_ring(const char *when)
+{
+	CHECK(vfio_user_read(&user[0], BAR0, VF_RING, 4) == JUNK, "%s the VF was reset", when);
+	CHECK(shim_is(vf[0].group, "open"), "%s the VF is closed", when);
+}
+
+SCENARIO(sriov_pf_spares_vfs,
+	 "a PF of ours that has failed is not reset by recover while its VFs are in use")
+{
+	struct shim parent;
+	long resets;
+
+	REQUIRE_OK(module_load("mdev_recovery_stub"));
+	REQUIRE_OK(resets_load());
+	REQUIRE_OK(pci_below(PORT, 0, pf));
+	/* it makes VFs, and leaves them to the next driver */
+	REQUIRE_OK(pci_bind(pf, "mdr-stub"));
+	REQUIRE_OK(sriov_set(pf, VFS));
+	REQUIRE(pci_wait_below(PORT, VFS + 1, SETTLE_MS), "no VFs");
+	REQUIRE_OK(shim_bind(&parent, PORT, 0));
+	for (int i = 0; i < VFS; i++)
+		REQUIRE_OK(shim_bind(&vf[i], PORT, i + 1));
+	REQUIRE_OK(shim_create(&vf[0], "resume"));
+	REQUIRE_OK(vfio_user_open(&user[0], vf[0].uuid));
+	REQUIRE_OK(vfio_user_write(&user[0], BAR0, VF_RING, 4, JUNK));
+	check_ring("at first");
+
+	REQUIRE_OK(pci_config_lose(pf));
+	REQUIRE_OK(resets_give_up(pf));
+	REQUIRE(shim_is(parent.group, "failed"), "the PF is not failed");
+	resets = own_resets();
+	CHECK_ERRNO(sysfs_write("1", SHIM_CLASS "/group%d/recover", parent.group), EPERM);
+	check_ring("by recover");
+	CHECK(own_resets() == resets, "%ld resets", own_resets() - resets);
+	CHECK(klog_count("others use its VFs") >= 1, "nothing in the log");
+
+	/* without a user they may be reset with their PF */
+	vfio_user_close(&user[0]);
+	CHECK_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", parent.group));
+	CHECK(shim_is(parent.group, "open"), "not open after recover");
+	REQUIRE_OK(mdev_remove(vf[0].uuid));
+	REQUIRE_OK(pci_bind(pf, "mdr-stub"));
+	REQUIRE_OK(sriov_set(pf, 0));
 }
 
 SCENARIO(sriov_vf_outlives_pf,
