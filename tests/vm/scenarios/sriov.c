@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/wait.h>
 
 #include "access_log.h"
@@ -266,6 +267,8 @@ SCENARIO(sriov_vf_gone,
 	 "a VF that its PF does not bring back: failed, not taken for alive; back again: recover",
 	 .vfs = true)
 {
+	int ret;
+
 	bind_vfs();
 	REQUIRE_OK(shim_bind_test(&vf[0], PORT, 1));
 	open_vf(0, "resume");
@@ -284,7 +287,9 @@ SCENARIO(sriov_vf_gone,
 	REQUIRE_OK(enable_vfs(true));
 	/* what a VF may take until it can be accessed (PCI Express 6.0, 9.3.3.3.1) */
 	sleep_ms(100);
-	CHECK_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", vf[0].group));
+	ret = sysfs_write("1", SHIM_CLASS "/group%d/recover", vf[0].group);
+	/* if the host was later than recovery_timeout_ms, the worker still looks at the VF */
+	CHECK(!ret || ret == -EINVAL, "recover: %s", strerror(-ret));
 	CHECK(shim_is(vf[0].group, "open"), "not open after recover");
 	access_stop(&log_[0]);
 	CHECK(log_[0].ones && !log_[0].wrong, "%ju all-ones, %ju wrong", log_[0].ones,
