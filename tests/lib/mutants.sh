@@ -133,7 +133,8 @@ cmocka_build() {
 # cmocka_input SOURCE...: these, and all that they include, decide what is noticed
 cmocka_input() {
 	local files
-	mapfile -t files < <("${cc[@]}" -I"$mutants" -M "$@" | tr -s ' \\' '\n\n' | grep -v -e ':$' -e '^$')
+	mapfile -t files < <("${cc[@]}" -I"$mutants" -M "$@" |
+		sed 's/[^ ]*://; s/\\$//' | tr -s ' ' '\n' | grep .)
 	echo "${cc[*]//"$mutants"/} ${libs[*]}" >"$mutants/command"
 	mutants_input+=("$mutants/command" "${files[@]}")
 }

@@ -6,6 +6,7 @@
 # that they run in.
 #
 # shellcheck disable=SC2034,SC2154 # run uses ${says[@]}, and sets ${files[@]}
+# shellcheck disable=SC2016 # what is in quotes is for awk and sed
 
 kernel_scripts=/usr/local/lib/kernel-scripts
 
