@@ -18,6 +18,8 @@
 #define BUG_ACK_ID		21	/* ack: any id acknowledges the latest event */
 #define BUG_BLOCKED		24	/* outside: config space stays blocked while a reset from outside drains */
 #define BUG_FORGETS		25	/* late: an error forgets a walk that is late */
+#define BUG_OPENS_FIRST		27	/* ones: the gate opens before the substitute pages are gone */
+#define BUG_ONES_STAY		28	/* ones: a fault that is late leaves a substitute page */
 #define BUG_NOT_TOLD		23	/* outside: a recovery does not wait for a reset from outside */
 
 /* Not seen to be found yet, so run does not plant them: no claim is made of these. */

@@ -80,7 +80,8 @@
 #define LOSES 0
 #endif
 
-#define GROUP_IDLE(g) (dying[g] || (!armed[g] && !fired[g] && !queued[g] && !running[g]))
+#define GROUP_IDLE(g) (dying[g] || (!armed[g] && !fired[g] && !queued[g] && !running[g] && \
+	!opening[g]))
 #if NG == 1
 #define GROUPS_IDLE GROUP_IDLE(0)
 #else

@@ -262,8 +262,8 @@ active proctype check()
 
 #ifdef TEST_ONES
 /*
- * The substitute page: a fault sets the mark, inserts, and looks; opening clears the
- * flag and looks at the mark. Here closed is 1 when the gate is open.
+ * The substitute page: a fault inserts, counts, and looks; opening says that it is about
+ * to, and looks at the count. Here closed is 1 when the gate is about to open.
  */
 active proctype fault()
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The objects of the shim, its gate and the steps of a group: gate.c, group.c,
- * step.c, wait.c and registry.c.
+ * zap.c, step.c, wait.c and registry.c.
  *
  * Every section under group->lock is one atomic step here: nothing in one waits.
  * What a task reads without that lock is a step of its own.
@@ -48,6 +48,7 @@
 /* struct mdr_group */
 byte state[NG], origin[NG];
 byte closed[NG];
+bit opening[NG];		/* closed, and MDR_GATE_OPENING */
 bit dead[NG];
 byte event[NG];
 byte users[NG];
@@ -77,7 +78,8 @@ byte phys[NF];
 bit opened[NF], in_use[NF], device_removing[NF];
 byte acknowledged[NF];
 byte mapping[NF];
-bit substituted[NF];
+byte ones_mapped[NF], ones_removed[NF];	/* substitutes, substitutes_removed */
+bit faulting[NF];		/* its user maps the substitute page, and has not looked yet */
 bit killed[NF];			/* the user of this function */
 
 /* domain->told in its order, and struct mdr_walk of each function */
@@ -112,7 +114,7 @@ byte ended;			/* processes that are through */
 
 /* scratch: only used within one atomic step */
 hidden byte bug;
-hidden byte act, from, w_, i_, j_, k_;
+hidden byte act, from, from_origin_, w_, i_, j_, k_;
 hidden byte id_, tell_;
 hidden byte any_, known_, elides_, whole_;
 hidden byte policy_, type_;
@@ -300,14 +302,7 @@ inline group_open_gate(g)
 	gate_open(g, untouched[g] && ELIDES);
 	for (i_ : 0 .. NF - 1) {
 		was_reset[i_] = (IN(i_, g) && bug != BUG_ACK_TOUCHED -> 0 : was_reset[i_]);
-		/* mdr_device_unsubstitute() */
-		if
-		:: IN(i_, g) && substituted[i_] ->
-			substituted[i_] = 0;
-			mapping[i_] = MAP_NONE
-		:: else
-		fi;
-		assert(!(IN(i_, g) && mapping[i_] == MAP_ONES))
+		assert(!(IN(i_, g) && mapping[i_] == MAP_ONES && !faulting[i_]))
 	}
 }
 
@@ -357,14 +352,45 @@ inline group_after_step(g)
 	fi
 }
 
-/* mdr_group_step(); then act is A_REFUSED if the state refused the event */
+/* mdr_device_is_substituted() */
+#define SUBSTITUTED_IN(f, g) (IN(f, g) && opened[f] && ones_mapped[f] != ones_removed[f])
+#if !MAPS
+#define SUBSTITUTED(g) 0
+#elif NF == 1
+#define SUBSTITUTED(g) SUBSTITUTED_IN(0, g)
+#elif NF == 2
+#define SUBSTITUTED(g) (SUBSTITUTED_IN(0, g) || SUBSTITUTED_IN(1, g))
+#endif
+
+/* mdr_group_stop_opening() */
+#define STOP_OPENING(g) \
+	late[g] = late[g] || (opening[g] && (state[g] == S_FAILED || origin[g] == S_FAILED)); \
+	overdue[g] = overdue[g] && !(opening[g] && (RECOVERING_NOW(g) || state[g] == S_FAILED)); \
+	armed[g] = armed[g] || (opening[g] && !dying[g] && (RECOVERING_NOW(g) || state[g] == S_FAILED)); \
+	/* a close may be inside */ \
+	ghost_alone[g] = ghost_alone[g] && !opening[g]; \
+	opening[g] = 0
+
+/*
+ * mdr_group_step(); then act is A_REFUSED if the state refused the event. A step that opens
+ * the gate in front of substitute pages is left to opener().
+ */
 #define GROUP_STEP(g, name) \
 	from = state[g]; \
+	from_origin_ = origin[g]; \
 	MDR_STEP_##name(state[g], origin[g], act); \
 	tell_ = act; \
 	do \
 	:: act == A_REFUSED -> break \
-	:: act != A_REFUSED -> \
+	:: act == A_OPEN && SUBSTITUTED(g) && bug != BUG_OPENS_FIRST -> \
+		state[g] = from; \
+		origin[g] = from_origin_; \
+		opening[g] = 1; \
+		wake_all(Q_STATE(g)); \
+		break \
+	:: else -> \
+		late[g] = late[g] || (opening[g] && act != A_OPEN && (from == S_FAILED || from_origin_ == S_FAILED)); \
+		opening[g] = 0; \
 		group_after_step(g); \
 		if \
 		:: users[g] -> break \
@@ -382,8 +408,10 @@ inline host_at_work(g)
 	attempt_task[g] = (bug == BUG_HOST_LOSES -> attempt_task[g] : NOBODY);
 	if
 	:: RECOVERING_NOW(g) ->
+		STOP_OPENING(g);
 		overdue[g] = 0;
 		armed[g] = !dying[g]
+	:: state[g] == S_FAILED -> STOP_OPENING(g)
 	:: else
 	fi
 }
@@ -476,9 +504,9 @@ inline walk_error(f, task, port, fatal, walk)
 	nr_told++
 }
 
-/* wait.c */
+/* zap.c */
 
-/* mdr_group_zap() */
+/* mdr_group_zap_begin() and mdr_group_zap_wait(), which has no bound here */
 inline zap(g)
 {
 	d_step {
@@ -490,6 +518,8 @@ inline zap(g)
 		}
 	}
 }
+
+/* wait.c */
 
 /*
  * mdr_group_drain(). The bound passes only if a user inside hangs: every other one

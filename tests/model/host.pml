@@ -136,8 +136,8 @@ inline error_detected(f, me, port, fatal, walk)
 inline close_again(f, me)
 {
 	atomic {
+		touched = RECOVERING_NOW(G(f)) && opening[G(f)];
 		host_at_work(G(f));
-		touched = 0;
 		if
 		:: STAYS_FAILED(G(f)) || RECOVERING_NOW(G(f))
 		:: else ->

@@ -12,10 +12,12 @@ end:	do
 		:: armed[g] || dying[g]
 		:: else ->
 			if
-			:: RECOVERING_NOW(g) ->
+			:: RECOVERING_NOW(g) && opening[g] -> armed[g] = 1
+			:: (RECOVERING_NOW(g) && !opening[g]) || state[g] == S_FAILED ->
 				overdue[g] = 1;
 				queued[g] = 1
-			:: state[g] == S_HOLDING -> GROUP_STEP(g, HOLD_TIMEOUT)
+			:: state[g] == S_HOLDING && opening[g]
+			:: state[g] == S_HOLDING && !opening[g] -> GROUP_STEP(g, HOLD_TIMEOUT)
 			:: state[g] == S_EVICTING -> armed[g] = 1
 			:: else
 			fi
@@ -50,6 +52,7 @@ proctype outside()
 			in_host_reset[f] = (act == A_NONE);
 			if
 			:: !in_host_reset[f] && RECOVERING_NOW(G(f)) && bug != BUG_NOT_TOLD ->
+				STOP_OPENING(G(f));
 				FUNCTION_TOLD(f, OUTSIDE);
 				told_by_reset[f] = 1
 			:: else
@@ -184,6 +187,7 @@ proctype unplug()
 		if
 		:: !whole_ ->
 			dying[G(0)] = 1;
+			opening[G(0)] = 0;
 			attempt_task[G(0)] = NOBODY;
 			armed[G(0)] = 0;
 			queued[G(0)] = 0;

@@ -95,6 +95,9 @@ init {
 		fi;
 		for (i_ : 0 .. NG - 1) {
 			run timer(i_);
+#if MAPS
+			run opener(i_);
+#endif
 			run worker(i_)
 		}
 		for (i_ : 0 .. NF - 1) {

@@ -19,6 +19,7 @@ inline group_reset_begin_by_host(g)
 	if
 	:: act != A_REFUSED ->
 		attempt_task[g] = NOBODY;
+		STOP_OPENING(g);
 		resets[g]++;
 		act = A_NONE
 	:: else
@@ -33,6 +34,7 @@ inline group_reset_begin_by_host(g)
 	if \
 	:: act != A_REFUSED -> \
 		attempt_task[g] = NOBODY; \
+		STOP_OPENING(g); \
 		resetter[g] = me; \
 		resets[g]++; \
 		act = A_NONE \
@@ -46,7 +48,7 @@ inline group_reset_end(g, by_user, me)
 	resetter[g] = (resetter[g] == me -> NOBODY : resetter[g]);
 	resets[g]--;
 	if
-	:: resets[g] || state[g] != S_RESETTING
+	:: resets[g] || state[g] != S_RESETTING || opening[g]
 	:: else ->
 		group_acknowledged(g);
 		known_ = (origin[g] == S_HOLDING && any_);
@@ -346,7 +348,7 @@ end:	do
 	   /* mdr_finish_begin() */
 	   atomic {
 		if
-		:: dying[g] || GIVEN_UP(g) ||
+		:: dying[g] || opening[g] || GIVEN_UP(g) ||
 		   (!RECOVERING_NOW(g) && state[g] != S_FAILED) -> gone_on = 0
 		:: else ->
 			abandoned = abandoned && (!visited[g] || bug == BUG_OLD_LOOK);
@@ -406,7 +408,7 @@ end:	do
 					for (j_ : 0 .. NF - 1) {
 						if
 						:: IN(j_, g) ->
-							walkers[j_] = (abandoned -> 0 : walkers[j_]);
+							walkers[j_] = (abandoned && !told_by_reset[j_] -> 0 : walkers[j_]);
 							walk_forget(j_)
 						:: else
 						fi
@@ -461,6 +463,53 @@ end:	do
 	   }
 	od
 }
+
+#if MAPS
+/* mdr_group_open_work() */
+proctype opener(byte g)
+{
+	byte seen[NF];
+
+end:	do
+	:: d_step {
+		opening[g] ->
+		for (i_ : 0 .. NF - 1) {
+			seen[i_] = ones_mapped[i_]
+		}
+	   }
+	   zap(g);
+	   atomic {
+		for (i_ : 0 .. NF - 1) {
+			ones_removed[i_] = (IN(i_, g) -> seen[i_] : ones_removed[i_]);
+			seen[i_] = 0
+		}
+		/* mdr_group_may_open() */
+		group_pending(g);
+		whole_ = !any_;
+		group_has_failed(g);
+		whole_ = whole_ && !any_ && !GIVEN_UP(g);
+		if
+		:: !opening[g] || SUBSTITUTED(g)
+		:: opening[g] && !SUBSTITUTED(g) ->
+			if
+			:: (state[g] == S_RESETTING && resets[g]) ||
+			   ((state[g] == S_RECOVERING || state[g] == S_FAILED) && !whole_) ->
+				STOP_OPENING(g);
+				group_pending(g);
+				queued[g] = queued[g] || (!any_ && !dying[g])
+			:: else ->
+				opening[g] = 0;
+				from = state[g];
+				state[g] = S_OPEN;
+				origin[g] = S_INVALID;
+				act = A_OPEN;
+				group_after_step(g)
+			fi
+		fi
+	   }
+	od
+}
+#endif
 
 /* mdr_group_recover(), into ret */
 inline group_recover(g, me)

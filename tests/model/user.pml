@@ -29,7 +29,7 @@ inline touch_exclusively(f)
 {
 	atomic {
 		touches[ME] = 1 + f;
-		assert(!(ghost_alone[G(f)] && RECOVERING_NOW(G(f))) || removing[f]);
+		assert(!(ghost_alone[G(f)] && RECOVERING_NOW(G(f)) && !opening[G(f)]) || removing[f]);
 		ghost_used[f] = 1
 	}
 	touches[ME] = 0
@@ -101,7 +101,7 @@ idle:	if
 	fi;
 
 	/* mdr_device_enable(): mdr_device_open_gate() */
-opening:
+open_again:
 	inside[ME] = EXCLUSIVE;
 	if
 	:: atomic { closed[G(f)] != GATE_CLOSED -> closed[G(f)] = GATE_OPEN }
@@ -110,10 +110,10 @@ opening:
 	   :: RECOVERING_NOW(G(f)) ->
 		WAIT_FOR(Q_STATE(G(f)), !RECOVERING_NOW(G(f)), MAY_FIRE);
 		if
-		:: waited -> goto opening
+		:: waited -> goto open_again
 		:: else -> goto not_open
 		fi
-	   :: state[G(f)] == S_OPEN -> goto opening
+	   :: state[G(f)] == S_OPEN -> goto open_again
 	   :: else -> goto not_open
 	   fi
 	fi;
@@ -154,7 +154,7 @@ opening:
 		:: RECOVERING_NOW(G(f)) ->
 			WAIT_FOR(Q_STATE(G(f)), !RECOVERING_NOW(G(f)), MAY_FIRE);
 			if
-			:: waited -> goto opening
+			:: waited -> goto open_again
 			:: else
 			fi
 		:: else
@@ -242,15 +242,17 @@ fault:	if
 		inside[ME] = 0;
 		WAIT_FOR(Q_GATE(G(f)), closed[G(f)] != GATE_CLOSED || dead[G(f)], MAY_FIRE);
 		if
-		:: closed[G(f)] != GATE_CLOSED
+		:: closed[G(f)] != GATE_CLOSED || opening[G(f)]
 		:: else ->
 			/* mdr_fault_substitute() */
-			substituted[f] = 1;
-			mapping[f] = MAP_ONES;
-			if
-			:: atomic { closed[G(f)] != GATE_CLOSED -> mapping[f] = MAP_NONE }
-			:: atomic { closed[G(f)] == GATE_CLOSED -> skip }
-			fi
+			atomic { mapping[f] = MAP_ONES; faulting[f] = 1 }
+			ones_mapped[f]++;
+			atomic {
+				mapping[f] = ((closed[G(f)] != GATE_CLOSED || opening[G(f)]) &&
+					      bug != BUG_ONES_STAY -> MAP_NONE : mapping[f]);
+				assert(mapping[f] != MAP_ONES || closed[G(f)] == GATE_CLOSED);
+				faulting[f] = 0
+			}
 		fi
 	fi;
 	goto busy;
@@ -376,11 +378,11 @@ reset_end:
 	/* mdr_device_close(): the last file is closed, so no mapping is left */
 close:	mapping[f] = MAP_NONE;
 close_gate:
-	WAIT_FOR(Q_STATE(G(f)), !RECOVERING_NOW(G(f)) || bug == BUG_CLOSE_EARLY || removing[f], early);
+	WAIT_FOR(Q_STATE(G(f)), !RECOVERING_NOW(G(f)) || opening[G(f)] || bug == BUG_CLOSE_EARLY || removing[f], early);
 	inside[ME] = EXCLUSIVE;
 	if
-	:: atomic { bug != BUG_CLOSE_EARLY && RECOVERING_NOW(G(f)) && !removing[f] -> inside[ME] = 0; goto close_gate }
-	:: atomic { bug == BUG_CLOSE_EARLY || !RECOVERING_NOW(G(f)) || removing[f] }
+	:: atomic { bug != BUG_CLOSE_EARLY && RECOVERING_NOW(G(f)) && !opening[G(f)] && !removing[f] -> inside[ME] = 0; goto close_gate }
+	:: atomic { bug == BUG_CLOSE_EARLY || !RECOVERING_NOW(G(f)) || opening[G(f)] || removing[f] }
 	fi;
 	opened[f] = 0;
 	touch_exclusively(f);
