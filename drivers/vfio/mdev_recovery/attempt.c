@@ -530,30 +530,10 @@ static int mdr_group_recover_drained(struct mdr_group *group)
 	return mdr_group_reset_and_restore(group);
 }
 
-/*
- * Recover a failed group for an administrator. Returns 0 with the group open, holding or
- * evicting as its type says; -EINVAL if it is not failed; -EBUSY if an access does not
- * end, or another task holds a function; -EAGAIN if an error came meanwhile; -ENODEV if a
- * function does not answer, -ENOLINK if the link to it is down; -ENOMEM; or the error of
- * a function's reset.
- */
-int mdr_group_recover(struct mdr_group *group)
+/* End what an administrator's recover has begun; returns what mdr_group_recover() does. */
+static int mdr_group_recover_end(struct mdr_group *group, int ret)
 {
 	struct mdr_function *function;
-	int ret;
-
-	scoped_guard(mutex, &group->lock) {
-		if (!mdr_group_reset_begin(group, MDR_EVENT_ADMIN_RECOVER,
-					   NULL))
-			return -EINVAL;
-		mdr_attempt_start(group);
-	}
-	mdr_group_zap(group);
-
-	ret = mdr_group_drain_or_fail(group) ?
-	      mdr_group_recover_drained(group) : -EBUSY;
-	if (!ret)
-		mdr_group_sync_interrupts(group);
 
 	guard(mutex)(&group->lock);
 	if (ret == -ECANCELED || group->resetter != current)
@@ -573,5 +553,33 @@ int mdr_group_recover(struct mdr_group *group)
 	if (mdr_attempt_may(group))
 		mdr_attempt_stop(group);
 	mdr_group_reset_end(group, MDR_EVENT_HOST_RESET_DONE, NULL);
+	return ret;
+}
+
+/*
+ * Recover a failed group for an administrator. Returns 0 with the group open, holding or
+ * evicting as its type says, or about to; -EINVAL if it is not failed; -EBUSY if an access or a
+ * zap does not end, or another task holds a function; -EAGAIN if an error came meanwhile;
+ * -ENODEV if a function does not answer, -ENOLINK if the link to it is down; -ENOMEM; or the
+ * error of a function's reset.
+ */
+int mdr_group_recover(struct mdr_group *group)
+{
+	int ret;
+
+	scoped_guard(mutex, &group->lock) {
+		if (!mdr_group_reset_begin(group, MDR_EVENT_ADMIN_RECOVER,
+					   NULL))
+			return -EINVAL;
+		mdr_attempt_start(group);
+	}
+	mdr_group_zap_begin(group);
+
+	ret = mdr_group_drain_or_fail(group) && mdr_group_zap_wait(group) ?
+	      mdr_group_recover_drained(group) : -EBUSY;
+	if (!ret)
+		mdr_group_sync_interrupts(group);
+	ret = mdr_group_recover_end(group, ret);
+	mdr_group_wait_opened_briefly(group);
 	return ret;
 }

@@ -260,6 +260,18 @@ static void mdr_device_attach(struct mdr_function *function,
 	WRITE_ONCE(function->device, device);
 }
 
+/* Then wait for those that have found it there; see mdr_device_unregister(). */
+static void mdr_device_detach(struct mdr_device *device)
+{
+	struct mdr_group *group = device->function->group;
+
+	mdr_device_attach(device->function, NULL);
+	wait_event(device->released, !READ_ONCE(device->pins));
+	/* the last one wakes this task under the lock */
+	mutex_lock(&group->lock);
+	mutex_unlock(&group->lock);
+}
+
 static struct mdr_device *mdr_device_alloc(struct mdr_function *function)
 {
 	const struct mdr_parent_ops *ops = function->ops;
@@ -317,9 +329,7 @@ static int mdr_device_register(struct mdr_function *function,
 	return 0;
 
 err_detach:
-	/* somebody may have used it, see mdr_device_unregister() */
-	wait_event(device->released, !READ_ONCE(device->syncing));
-	mdr_device_attach(function, NULL);
+	mdr_device_detach(device);
 	dev_set_drvdata(&pdev->dev, NULL);
 	vfio_put_device(&device->core->vdev);
 	return ret;
@@ -350,16 +360,15 @@ static int mdr_device_create(struct mdr_function *function,
 /*
  * Free a device under the function's device lock. The users have left and cannot come
  * back, so this waits for no task that wants that lock. A worker may be making INTx match
- * still; it finds the device closed. It must not be the one that frees the device: the
+ * still; it finds the device closed. Another one may end a zap: those of a process end before
+ * its mappings do. It must not be the one that frees the device: the
  * parent driver's code for that may be unloaded with the function.
  */
 void mdr_device_unregister(struct mdr_device *device)
 {
 	struct mdr_function *function = device->function;
 
-	wait_event(device->released, !READ_ONCE(device->syncing));
-	/* takes the lock under which the worker lets go */
-	mdr_device_attach(function, NULL);
+	mdr_device_detach(device);
 	vfio_pci_core_unregister_device(device->core);
 	mdr_device_wait_unreferenced(device);
 	dev_set_drvdata(&function->pdev->dev, NULL);

@@ -123,7 +123,7 @@ struct mdr_irqs_request {
 #define MDR_USERS 16
 
 /*
- * Mappings of one device, in all processes. A host callback removes them one by one,
+ * Mappings of one device, in all processes. When the gate closes they are removed one by one,
  * about 1 us each; a user needs one for each BAR, or for each page of doorbells.
  */
 #define MDR_MAX_VMAS 4096
@@ -168,8 +168,9 @@ struct mdr_users {
  * @in_use: from before open_device() touches the function until close_device()
  *	is done with it; group->lock
  * @removing: no more opens; group->lock
- * @syncing: a worker makes INTx match, and the device must stay; group->lock
- * @released: woken when @in_use or @syncing becomes false
+ * @pins: tasks that work on the device without group->lock, so that it must stay;
+ *	group->lock
+ * @released: woken when @in_use becomes false, or @pins 0
  * @users: its processes, from open_device() until close_device() begins
  * @synced: INTx matches since the latest error; group->lock
  * @registers_lock: makes a write to one of @registers and its record atomic; taken
@@ -179,7 +180,9 @@ struct mdr_users {
  *	callbacks do not take it.
  * @ones: the page that mappings show while the function does not answer. Each
  *	device has one, because its user can write to it.
- * @substituted: @ones may be mapped
+ * @substitutes: how often a fault has mapped @ones
+ * @substitutes_removed: how many of these a zap has removed since; while they differ, @ones
+ *	may be mapped
  * @status_page: the status page, once it was mapped; group->lock
  * @changed: signalled when the status changes, or NULL; group->lock
  * @vmas: number of mappings; more than MDR_MAX_VMAS only after a fork()
@@ -209,7 +212,7 @@ struct mdr_device {
 	bool opened;
 	bool in_use;
 	bool removing;
-	bool syncing;
+	unsigned int pins;
 	wait_queue_head_t released;
 	struct mdr_users users;
 	bool synced;
@@ -217,7 +220,8 @@ struct mdr_device {
 	struct mdr_intx intx;
 	struct mutex core_lock;
 	struct page *ones;
-	bool substituted;
+	atomic_long_t substitutes;
+	long substitutes_removed;
 	struct page *status_page;
 	struct eventfd_ctx *changed;
 	atomic_t vmas;
@@ -257,6 +261,22 @@ static inline void mdr_device_set_gate(struct mdr_device *device,
 {
 	device->gate = gate;
 	device->gate_cpus = gate->cpus;
+}
+
+/*
+ * Keep a device while group->lock is not held; the caller holds it here, and so does who
+ * waits for the last pin before it frees the device.
+ */
+static inline void mdr_device_pin(struct mdr_device *device)
+{
+	WRITE_ONCE(device->pins, device->pins + 1);
+}
+
+static inline void mdr_device_unpin(struct mdr_device *device)
+{
+	WRITE_ONCE(device->pins, device->pins - 1);
+	if (!device->pins)
+		wake_up_all(&device->released);
 }
 
 /* The parent's operations, called inside the gate; mostly vfio-pci-core's. */
@@ -357,6 +377,7 @@ int mdr_device_add_vma(struct mdr_device *device);
 void mdr_device_copy_vma(struct mdr_device *device, struct vm_area_struct *vma);
 int mdr_device_may_split_vma(struct mdr_device *device);
 void mdr_device_zap(struct mdr_device *device);
+bool mdr_device_is_substituted(struct mdr_device *device);
 void mdr_device_unsubstitute(struct mdr_device *device);
 vm_fault_t mdr_device_fault(struct mdr_device *device,
 			    const struct vm_operations_struct *core_vm_ops,
@@ -399,6 +420,7 @@ int mdr_reset_finish(struct mdr_device *device);
 void mdr_reset_fail(struct mdr_group *group, struct mdr_function *only,
 		    int ret);
 int mdr_reset_hooks(struct mdr_group *group, struct mdr_function *only);
+void mdr_reset_settle(struct mdr_group *group, bool failed);
 void mdr_reset_end(struct mdr_group *group, struct mdr_function *function,
 		   struct pci_bus *bus, bool alive);
 

@@ -113,6 +113,25 @@ void mdr_group_new_event(struct mdr_function *function, u64 event,
 }
 
 /*
+ * The host continues a recovery that has ended: by a write to recover, which has decided about
+ * the breaker. This is a new event: an acknowledgement of the old one must not count.
+ */
+void mdr_group_begin_again(struct mdr_function *function)
+{
+	struct mdr_group *group = function->group;
+
+	mdr_group_new_event(function, mdr_walk_renew(function),
+			    group->told.channel);
+	group->breaker_event = group->event;
+	mdr_function_told(function);
+	if (group->cause == MDR_CAUSE_BREAKER)
+		mdr_breaker_reset(&group->breaker);
+	group->cause = function->error.frozen ? MDR_CAUSE_FATAL :
+						MDR_CAUSE_NONFATAL;
+	mdr_group_step(group, MDR_EVENT_ERROR_FATAL, function);
+}
+
+/*
  * A reset from outside, or a sleep of the system, did not leave @function as it was. Users
  * stay outside, and the worker recovers the group as after an error. False if the group
  * has failed before, or if an error has taken over.

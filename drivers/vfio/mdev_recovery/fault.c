@@ -4,9 +4,9 @@
  * a device that does not answer.
  *
  * The gate may close or open while a fault inserts its page table entry. Closing
- * sets the flag and then zaps; opening clears the flag and then zaps; the fault
- * inserts the entry and then checks the flag. So either the zap or the fault
- * removes an entry that came too late.
+ * sets the flag and then zaps; so does an opening, which goes on when the substitute pages
+ * are gone; the fault inserts the entry and then checks the flag. So either the zap or the
+ * fault removes an entry that came too late.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -52,7 +52,7 @@ static noinline void mdr_fault_zap(struct mdr_device *device)
 }
 
 /*
- * A host callback removes all entries, so a user must not collect them: the first fault
+ * A host callback waits until all entries are gone, so a user must not collect them: the first fault
  * after too many removes them, at the expense of its own task. It does so before it inserts
  * its own, which KVM and vfio look for afterwards; outside the gate; and with the lock of the
  * fault held, which keeps the device.
@@ -144,11 +144,12 @@ static vm_fault_t mdr_fault_substitute(struct mdr_device *device,
 	ret = vmf_insert_pfn_prot(vma, vmf->address, page_to_pfn(device->ones),
 				  vm_get_page_prot(vma->vm_flags));
 	/*
-	 * Check after the insert, which sleeps: the gate may have opened, zapped
-	 * the pages, and closed again. mdr_gate_closed() has the barrier.
+	 * Check after the insert, which sleeps: the pages may have been removed for an
+	 * opening. mdr_gate_stays_closed() has the barrier.
 	 */
-	WRITE_ONCE(device->substituted, true);
-	if (!mdr_gate_closed(gate) && (ret & VM_FAULT_NOPAGE)) {
+	smp_mb__before_atomic(); /* the entry before its count */
+	atomic_long_inc(&device->substitutes);
+	if (!mdr_gate_stays_closed(gate) && (ret & VM_FAULT_NOPAGE)) {
 		mdr_fault_undo(vmf, 0);
 		return mdr_fault_again(device, vmf);
 	}
@@ -406,7 +407,7 @@ int mdr_device_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 	return 0;
 }
 
-/* Remove all mappings. The gate is closed, or was just opened. */
+/* Remove all mappings. Waits for what the MMU notifiers of their owners wait for, see zap.c. */
 void mdr_device_zap(struct mdr_device *device)
 {
 	/* first: what is inserted from here on may stay */
@@ -416,14 +417,23 @@ void mdr_device_zap(struct mdr_device *device)
 }
 
 /*
- * Remove the substitute page and what the user wrote to it. The gate was just
- * opened, and group->lock is held.
+ * May a mapping show the substitute page? No longer once the answer was no with the gate about
+ * to open.
  */
+bool mdr_device_is_substituted(struct mdr_device *device)
+{
+	return device->opened && atomic_long_read(&device->substitutes) !=
+				 smp_load_acquire(&device->substitutes_removed);
+}
+
+/* Remove the substitute page and what the user wrote to it. One task at a time. */
 void mdr_device_unsubstitute(struct mdr_device *device)
 {
-	if (!READ_ONCE(device->substituted))
-		return;
-	WRITE_ONCE(device->substituted, false);
+	/* a fault that comes too late for the zap sees that the gate is about to open */
+	long substitutes = atomic_long_read(&device->substitutes);
+
+	smp_rmb(); /* pairs with mdr_fault_substitute() */
 	mdr_device_zap(device);
+	smp_store_release(&device->substitutes_removed, substitutes);
 	memset(page_address(device->ones), 0xff, PAGE_SIZE);
 }

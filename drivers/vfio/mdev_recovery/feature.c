@@ -71,7 +71,7 @@ static int mdr_acknowledge(struct mdr_device *device, u64 event)
 	group->stats.acknowledgements++;
 	if (mdr_group_acknowledged(group, MDR_POLICY_HOLD))
 		mdr_group_step(group, MDR_EVENT_ACKNOWLEDGED, device->function);
-	else
+	if (group->machine.state == MDR_STATE_HOLDING)
 		mdr_status_update(device);
 	return 0;
 }
@@ -88,6 +88,7 @@ static int mdr_feature_acknowledge(struct mdr_device *device, u32 flags,
 	if (request.flags || request.reserved)
 		return -EINVAL;
 	ret = mdr_acknowledge(device, request.event);
+	mdr_group_wait_opened(device->function->group);
 	if (ret)
 		pci_notice_ratelimited(device->core->pdev,
 				       "%s: acknowledgement of event %llu refused: %d\n",

@@ -16,6 +16,9 @@
  */
 #define MDR_GATE_POLL_US 50
 
+/* Pause between two looks of those that wait at a gate that is about to open. */
+#define MDR_GATE_OPENING_MS 1000
+
 int mdr_gate_init(struct mdr_gate *gate)
 {
 	int cpu, kind;
@@ -74,7 +77,7 @@ bool mdr_gate_close(struct mdr_gate *gate)
 
 	guard(raw_spinlock)(&gate->lock);
 	untouched = gate->closed == MDR_GATE_UNTOUCHED;
-	if (gate->closed != MDR_GATE_CLOSED)
+	if (!mdr_gate_keeps_out(gate->closed))
 		WRITE_ONCE(gate->closed_at, ktime_get_ns());
 	WRITE_ONCE(gate->dead, 0);
 	mdr_gate_set(gate, MDR_GATE_CLOSED);
@@ -86,6 +89,19 @@ void mdr_gate_restart(struct mdr_gate *gate)
 {
 	guard(raw_spinlock)(&gate->lock);
 	WRITE_ONCE(gate->closed_at, ktime_get_ns());
+}
+
+/*
+ * Is a closed gate about to open? What its users have mapped in place of the device can be
+ * removed then. The caller holds the group's lock.
+ */
+void mdr_gate_open_soon(struct mdr_gate *gate, bool soon)
+{
+	scoped_guard(raw_spinlock, &gate->lock)
+		mdr_gate_set(gate, soon ? MDR_GATE_OPENING : MDR_GATE_CLOSED);
+	/* at one that is dead nobody waits on */
+	if (!soon)
+		wake_up_all(&gate->wait);
 }
 
 /*
@@ -255,13 +271,15 @@ bool mdr_gate_drain(struct mdr_gate *gate, unsigned int timeout_ms,
 }
 
 /*
- * True if the device is lost or a closed gate has been closed for too long. The
- * caller has seen it closed, by mdr_gate_closed().
+ * True if the device is lost or a closed gate has been closed for too long, unless it is
+ * about to open. The caller has seen it closed, by mdr_gate_closed().
  */
 bool mdr_gate_expired(struct mdr_gate *gate, unsigned int stall_timeout_ms)
 {
 	u64 closed_at = READ_ONCE(gate->closed_at);
 
+	if (READ_ONCE(gate->closed) == MDR_GATE_OPENING)
+		return false;
 	return READ_ONCE(gate->dead) ||
 	       ktime_get_ns() - closed_at >=
 	       (u64)stall_timeout_ms * NSEC_PER_MSEC;
@@ -269,17 +287,24 @@ bool mdr_gate_expired(struct mdr_gate *gate, unsigned int stall_timeout_ms)
 
 static bool mdr_gate_wait_ends(struct mdr_gate *gate)
 {
-	return READ_ONCE(gate->closed) != MDR_GATE_CLOSED ||
-	       READ_ONCE(gate->dead);
+	u32 closed = READ_ONCE(gate->closed);
+
+	return !mdr_gate_keeps_out(closed) ||
+	       (closed == MDR_GATE_CLOSED && READ_ONCE(gate->dead));
 }
 
-/* How long the bound still is for those that wait at a closed gate, in jiffies. */
+/*
+ * How long the bound still is for those that wait at a closed gate, in jiffies. At one that
+ * is about to open they look again after a while.
+ */
 long mdr_gate_left(struct mdr_gate *gate, unsigned int stall_timeout_ms)
 {
 	u64 deadline = READ_ONCE(gate->closed_at) +
 		       (u64)stall_timeout_ms * NSEC_PER_MSEC;
 	u64 now = ktime_get_ns();
 
+	if (READ_ONCE(gate->closed) == MDR_GATE_OPENING)
+		return msecs_to_jiffies(MDR_GATE_OPENING_MS);
 	return now < deadline ? nsecs_to_jiffies(deadline - now) + 1 : 0;
 }
 

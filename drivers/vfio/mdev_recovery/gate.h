@@ -53,13 +53,21 @@ enum mdr_entry_kind {
 
 /*
  * An untouched gate is open, and no task has entered since the host reset the
- * device; the first to enter sets MDR_GATE_OPEN.
+ * device; the first to enter sets MDR_GATE_OPEN. An opening gate is still closed, but no
+ * stall timeout passes at it any more, and no new mapping shows a substitute page.
  */
 enum mdr_gate_closed {
 	MDR_GATE_OPEN = 0,
-	MDR_GATE_CLOSED,
-	MDR_GATE_UNTOUCHED,
+	MDR_GATE_CLOSED = 1,
+	MDR_GATE_UNTOUCHED = 2,
+	MDR_GATE_OPENING = 3,
 };
+
+/* Is @closed, an enum mdr_gate_closed, one of the two that keep users out? */
+static inline bool mdr_gate_keeps_out(u32 closed)
+{
+	return closed & MDR_GATE_CLOSED;
+}
 
 /* @inside of an open gate that is empty: the first to enter makes it 0. */
 #define MDR_GATE_EMPTY (-1)
@@ -134,6 +142,7 @@ int mdr_gate_init(struct mdr_gate *gate);
 void mdr_gate_destroy(struct mdr_gate *gate);
 bool mdr_gate_close(struct mdr_gate *gate);
 void mdr_gate_restart(struct mdr_gate *gate);
+void mdr_gate_open_soon(struct mdr_gate *gate, bool soon);
 void mdr_gate_open(struct mdr_gate *gate, bool untouched);
 void mdr_gate_die(struct mdr_gate *gate);
 bool mdr_gate_drain(struct mdr_gate *gate, unsigned int timeout_ms,
@@ -237,6 +246,16 @@ static inline bool mdr_gate_closed(struct mdr_gate *gate)
 {
 	smp_mb(); /* pairs with mdr_gate_set() */
 	/* orders the flag before closed_at and what the recovery did */
+	return mdr_gate_keeps_out(smp_load_acquire(&gate->closed));
+}
+
+/*
+ * True if the gate is closed and not about to open, for a substitute page: either the task
+ * that opens the gate sees what the caller wrote before, or the caller gets false.
+ */
+static inline bool mdr_gate_stays_closed(struct mdr_gate *gate)
+{
+	smp_mb(); /* pairs with mdr_gate_set() */
 	return smp_load_acquire(&gate->closed) == MDR_GATE_CLOSED;
 }
 
@@ -246,7 +265,7 @@ static inline bool mdr_gate_closed(struct mdr_gate *gate)
  */
 static inline bool mdr_gate_is_wanted(struct mdr_gate *gate)
 {
-	return unlikely(READ_ONCE(gate->closed) == MDR_GATE_CLOSED);
+	return unlikely(mdr_gate_keeps_out(READ_ONCE(gate->closed)));
 }
 
 #endif

@@ -121,6 +121,18 @@ struct mdr_attempt {
 };
 
 /**
+ * struct mdr_zap - the zaps that host callbacks have begun
+ * @work: makes them
+ * @asked: how many were begun; written under group->lock
+ * @done: how many of them have ended; written by @work
+ */
+struct mdr_zap {
+	struct work_struct work;
+	unsigned long asked;
+	unsigned long done;
+};
+
+/**
  * enum mdr_snapshot_of - which functions of a group to take, but for those that are gone
  * @MDR_SNAPSHOT_ALL: all of them
  * @MDR_SNAPSHOT_LOST: those that are not whole
@@ -186,6 +198,11 @@ struct mdr_snapshot {
  * @dying: the last function has left; there are no more timers and uevents
  * @timer: bounds the present state; armed by mdr_group_step()
  * @attempt: the shim's own attempt
+ * @zap: the zaps that host callbacks have begun
+ * @opening: the gate is about to open: @open removes the substitute pages first
+ * @opening_event: what opens it
+ * @opening_function: to which this happened, or NULL; compared, never dereferenced
+ * @open: the rest of such a step
  * @finish: the end of a recovery, once the host is done or late
  * @rcu: for freeing
  * @state_node: sysfs node of the state attribute, for poll(); only while not
@@ -225,6 +242,11 @@ struct mdr_group {
 	bool dying;
 	struct delayed_work timer;
 	struct mdr_attempt attempt;
+	struct mdr_zap zap;
+	bool opening;
+	enum mdr_event opening_event;
+	struct mdr_function *opening_function;
+	struct work_struct open;
 	struct work_struct finish;
 	struct rcu_head rcu;
 	struct kernfs_node *state_node;
@@ -273,6 +295,17 @@ void mdr_attempt_start(struct mdr_group *group);
 bool mdr_attempt_may(struct mdr_group *group);
 void mdr_attempt_stop(struct mdr_group *group);
 
+/* zap.c: taking the BAR mappings away */
+extern struct workqueue_struct *mdr_zap_workqueue;
+bool mdr_group_is_substituted(struct mdr_group *group);
+void mdr_group_unsubstitute(struct mdr_group *group);
+void mdr_group_zap_work(struct work_struct *work);
+void mdr_group_zap_begin(struct mdr_group *group);
+bool mdr_group_zap_wait_since(struct mdr_group *group, unsigned long start);
+bool mdr_group_zap_wait(struct mdr_group *group);
+void mdr_group_wait_opened(struct mdr_group *group);
+void mdr_group_wait_opened_briefly(struct mdr_group *group);
+
 /* step.c: the only way to change a group's state and gate */
 extern struct workqueue_struct *mdr_workqueue;
 bool mdr_group_step(struct mdr_group *group, enum mdr_event event,
@@ -284,13 +317,14 @@ void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
 void mdr_group_came_back(struct mdr_group *group);
 void mdr_group_reset_is_over(struct mdr_group *group);
 void mdr_group_host_at_work(struct mdr_group *group);
+void mdr_group_stop_opening(struct mdr_group *group);
+void mdr_group_open_work(struct work_struct *work);
 void mdr_group_timer(struct work_struct *work);
 void mdr_group_hold_timeout_changed(struct mdr_group *group);
 
 /* wait.c: the host waits for users, users wait for the host */
 void mdr_group_drain(struct mdr_group *group, bool config_is_blocked);
 bool mdr_group_drain_or_fail(struct mdr_group *group);
-void mdr_group_zap(struct mdr_group *group);
 int mdr_group_wait_recovered(struct mdr_group *group, unsigned int timeout_ms);
 int mdr_group_wait_settled(struct mdr_group *group, unsigned int timeout_ms);
 void mdr_closes_hurry_count(int more);
@@ -332,6 +366,7 @@ void mdr_group_count_reset(struct mdr_group *group,
 			   struct mdr_function *function);
 void mdr_group_new_event(struct mdr_function *function, u64 event,
 			 enum mdr_channel channel);
+void mdr_group_begin_again(struct mdr_function *function);
 bool mdr_group_recover_lost(struct mdr_function *function);
 
 /* recovery.c: one recovery by the host */

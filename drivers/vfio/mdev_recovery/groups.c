@@ -40,6 +40,8 @@ static struct mdr_group *mdr_group_create(struct iommu_group *iommu_group)
 	INIT_LIST_HEAD(&group->functions);
 	INIT_DELAYED_WORK(&group->timer, mdr_group_timer);
 	INIT_WORK(&group->finish, mdr_group_finish);
+	INIT_WORK(&group->open, mdr_group_open_work);
+	INIT_WORK(&group->zap.work, mdr_group_zap_work);
 
 	device_initialize(&group->dev);
 	group->dev.class = &mdr_class;
@@ -103,10 +105,13 @@ void mdr_group_put(struct mdr_group *group)
 	scoped_guard(mutex, &group->lock) {
 		group->dying = true;
 		mdr_attempt_stop(group);
+		mdr_group_stop_opening(group);
 	}
 	wake_up_all(&group->state_changed);
 	cancel_delayed_work_sync(&group->timer);
 	cancel_work_sync(&group->finish);
+	cancel_work_sync(&group->open);
+	cancel_work_sync(&group->zap.work);
 	device_del(&group->dev);
 	sysfs_put(group->state_node);
 	group->state_node = NULL;

@@ -392,6 +392,7 @@ static void mdr_hot_reset_put_groups(struct mdr_hot_reset *reset)
 static long mdr_hot_reset_run(struct mdr_hot_reset *reset, unsigned int cmd,
 			      unsigned long arg)
 {
+	unsigned int begun, i;
 	long ret;
 
 	ret = mdr_unbind_must_pass_call(reset->device,
@@ -411,7 +412,10 @@ static long mdr_hot_reset_run(struct mdr_hot_reset *reset, unsigned int cmd,
 	}
 	if (reset->begun && reset->groups[0].entry.was_reset)
 		ret = mdr_hot_reset_mend(reset) ?: ret;
+	begun = reset->begun;
 	mdr_hot_reset_end(reset, !ret);
+	for (i = 0; i < begun; i++)
+		mdr_reset_settle(reset->groups[i].group, ret);
 	mdr_hot_reset_put_groups(reset);
 	return ret;
 }

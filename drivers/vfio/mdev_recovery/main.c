@@ -20,9 +20,17 @@ static int __init mdr_init(void)
 	if (!mdr_workqueue)
 		return -ENOMEM;
 
+	/* host callbacks wait for it, also while the system goes to sleep */
+	ret = -ENOMEM;
+	mdr_zap_workqueue = alloc_workqueue("mdev_recovery_zap",
+					    WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM,
+					    0);
+	if (!mdr_zap_workqueue)
+		goto err_destroy_workqueue;
+
 	ret = class_register(&mdr_class);
 	if (ret)
-		goto err_destroy_workqueue;
+		goto err_destroy_zap_workqueue;
 
 	ret = mdev_register_driver(&mdr_mdev_driver);
 	if (ret)
@@ -32,6 +40,8 @@ static int __init mdr_init(void)
 
 err_unregister_class:
 	class_unregister(&mdr_class);
+err_destroy_zap_workqueue:
+	destroy_workqueue(mdr_zap_workqueue);
 err_destroy_workqueue:
 	destroy_workqueue(mdr_workqueue);
 	return ret;
@@ -41,6 +51,7 @@ static void __exit mdr_exit(void)
 {
 	mdev_unregister_driver(&mdr_mdev_driver);
 	class_unregister(&mdr_class);
+	destroy_workqueue(mdr_zap_workqueue);
 	destroy_workqueue(mdr_workqueue);
 	/*
 	 * A fault gives up its lock and its file, which have kept this module, before it returns.

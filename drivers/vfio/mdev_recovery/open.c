@@ -203,6 +203,8 @@ static int mdr_device_enable(struct mdr_device *device, unsigned long deadline)
 		ret = -ENOMEM;
 
 	/* the last user may have written there after a fault that came late */
+	WRITE_ONCE(device->substitutes_removed,
+		   atomic_long_read(&device->substitutes));
 	memset(page_address(device->ones), 0xff, PAGE_SIZE);
 
 	mutex_lock(&group->lock);

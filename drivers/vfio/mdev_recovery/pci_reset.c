@@ -142,11 +142,14 @@ void mdr_reset_prepare(struct pci_dev *pdev)
 		function->host_reset.counted = counted;
 		/* the recovery must not open the gate before this reset is over */
 		if (!counted && mdr_group_is_recovering(group)) {
+			mdr_group_stop_opening(group);
+			if (function->device)
+				function->device->synced = false;
 			mdr_function_told(function);
 			function->host_reset.waits = true;
 		}
 	}
-	mdr_group_zap(group);
+	mdr_group_zap_begin(group);
 	/*
 	 * A user's reset through config space (FLR) runs inside the gate, with
 	 * memory_lock held. Other tasks inside wait for that lock, so a drain
@@ -155,6 +158,8 @@ void mdr_reset_prepare(struct pci_dev *pdev)
 	 */
 	if (!mdr_gate_current_calls() && !entry)
 		mdr_reset_drain(function);
+	else
+		mdr_group_zap_wait(group);
 }
 
 /*
@@ -169,6 +174,28 @@ static void mdr_reset_lost(struct mdr_function *function)
 	function->error = (struct mdr_function_error) {};
 	pci_notice(function->pdev,
 		   "not usable after a reset from outside, recovering it\n");
+}
+
+/* The end of a reset from outside that mdr_reset_prepare() has told to the group. */
+static void mdr_reset_outside_done(struct mdr_function *function, bool lost)
+{
+	struct mdr_group *group = function->group;
+
+	guard(mutex)(&group->lock);
+	if (function->host_reset.waits) {
+		/* the recovery has waited for this reset, and brings it back */
+		function->host_reset.waits = false;
+		mdr_function_resumed(function);
+		mdr_group_came_back(group);
+	}
+	if (!function->host_reset.counted)
+		return;
+	function->host_reset.counted = false;
+	if (lost && !mdr_function_is_gone(function))
+		mdr_reset_lost(function);
+	/* an error of another function took over, and its end has waited for us */
+	mdr_group_reset_is_over(group);
+	mdr_group_reset_end(group, MDR_EVENT_HOST_RESET_DONE, function);
 }
 
 void mdr_reset_done(struct pci_dev *pdev)
@@ -197,20 +224,6 @@ void mdr_reset_done(struct pci_dev *pdev)
 	       mdr_function_is_lost(function) || mdr_hooks_run(function);
 	if (lost)
 		mdr_function_set_blank(function);
-
-	guard(mutex)(&group->lock);
-	if (function->host_reset.waits) {
-		/* the recovery has waited for this reset, and brings it back */
-		function->host_reset.waits = false;
-		mdr_function_resumed(function);
-		mdr_group_came_back(group);
-	}
-	if (!function->host_reset.counted)
-		return;
-	function->host_reset.counted = false;
-	if (lost && !mdr_function_is_gone(function))
-		mdr_reset_lost(function);
-	/* an error of another function took over, and its end has waited for us */
-	mdr_group_reset_is_over(group);
-	mdr_group_reset_end(group, MDR_EVENT_HOST_RESET_DONE, function);
+	mdr_reset_outside_done(function, lost);
+	mdr_group_wait_opened_briefly(group);
 }

@@ -6,7 +6,7 @@
  * One task calls the handlers of all functions below a port, one function after the
  * other. It holds pci_bus_sem for reading and the device lock of the function. The only
  * wait for user space in there is the drain, which is bounded. No handler takes a lock of
- * vfio-pci-core, vfio core or mm, except those that a zap needs.
+ * vfio-pci-core, vfio core or mm.
  *
  * The worker runs when the host is done with all functions of the group, has given up, or
  * is late. It waits for slow functions, resets those that did not come back, makes INTx
@@ -89,31 +89,24 @@ static void mdr_group_error(struct mdr_function *function, u64 event,
 }
 
 /*
- * The host continues a recovery that an administrator has ended, or is ending, by a write
- * to recover. Keep users out again until the host is done. That write has decided about
- * the breaker. This is a new event: an acknowledgement of the old one must not count. True
- * if users had access.
+ * The host continues a recovery that has ended, or was about to: keep users out, again, until
+ * the host is done. True if users had access, or a close did.
  */
 static bool mdr_group_close_again(struct mdr_function *function)
 {
 	struct mdr_group *group = function->group;
+	bool opening;
 
 	scoped_guard(mutex, &group->lock) {
+		opening = group->opening;
 		mdr_group_host_at_work(group);
 		if (mdr_group_stays_failed(group) ||
-		    mdr_group_is_recovering(group))
+		    (mdr_group_is_recovering(group) && !opening))
 			return false;
-		mdr_group_new_event(function, mdr_walk_renew(function),
-				    group->told.channel);
-		group->breaker_event = group->event;
-		mdr_function_told(function);
-		if (group->cause == MDR_CAUSE_BREAKER)
-			mdr_breaker_reset(&group->breaker);
-		group->cause = function->error.frozen ? MDR_CAUSE_FATAL :
-							MDR_CAUSE_NONFATAL;
-		mdr_group_step(group, MDR_EVENT_ERROR_FATAL, function);
+		if (!mdr_group_is_recovering(group))
+			mdr_group_begin_again(function);
 	}
-	mdr_group_zap(group);
+	mdr_group_zap_begin(group);
 	mdr_group_drain(group, false);
 	return true;
 }
@@ -194,7 +187,7 @@ static pci_ers_result_t mdr_error_detected(struct pci_dev *pdev,
 	if (state == pci_channel_io_perm_failure) {
 		/* the worker may be inside the gate and wait for the device lock */
 		if (mdr_permanent_failure(function)) {
-			mdr_group_zap(function->group);
+			mdr_group_zap_begin(function->group);
 			mdr_group_drain(function->group, false);
 		}
 		return PCI_ERS_RESULT_DISCONNECT;
@@ -217,8 +210,8 @@ static pci_ers_result_t mdr_error_detected(struct pci_dev *pdev,
 
 	event = mdr_walk_error(function, state);
 	mdr_group_error(function, event, error);
-	/* mappings first: a fault that is late removes its own entry */
-	mdr_group_zap(function->group);
+	/* a fault that is late removes its own entry, inside */
+	mdr_group_zap_begin(function->group);
 	mdr_group_drain(function->group, false);
 	if (function->ops->prepare)
 		function->ops->prepare(pdev);
@@ -332,7 +325,7 @@ static struct mdr_device *mdr_group_next_unsynced(struct mdr_group *group)
 		if (device && device->opened && !device->synced &&
 		    !mdr_function_is_gone(function)) {
 			device->synced = true;
-			device->syncing = true;
+			mdr_device_pin(device);
 			return device;
 		}
 	}
@@ -343,8 +336,7 @@ static struct mdr_device *mdr_group_next_unsynced(struct mdr_group *group)
 static void mdr_group_synced(struct mdr_group *group, struct mdr_device *device)
 {
 	guard(mutex)(&group->lock);
-	WRITE_ONCE(device->syncing, false);
-	wake_up_all(&device->released);
+	mdr_device_unpin(device);
 }
 
 /**
@@ -376,7 +368,8 @@ static bool mdr_finish_begin(struct mdr_finish *finish)
 			 mdr_host_has_abandoned(group);
 
 	guard(mutex)(&group->lock);
-	if (group->dying || mdr_group_has_given_up(group) ||
+	/* an opening has nothing to wait for but its zap */
+	if (group->dying || group->opening || mdr_group_has_given_up(group) ||
 	    (!mdr_group_is_recovering(group) &&
 	     group->machine.state != MDR_STATE_FAILED))
 		return false;

@@ -231,7 +231,15 @@ void mdr_reset_fail(struct mdr_group *group, struct mdr_function *only, int ret)
 {
 	/* the others were not reset, and are still mapped */
 	if (mdr_reset_mark_failed(group, only, ret))
-		mdr_group_zap(group);
+		mdr_group_zap_begin(group);
+}
+
+/* After mdr_reset_end(): what must be true when the user's call returns. */
+void mdr_reset_settle(struct mdr_group *group, bool failed)
+{
+	if (failed)
+		mdr_group_zap_wait(group);
+	mdr_group_wait_opened(group);
 }
 
 /*
@@ -367,9 +375,9 @@ int mdr_reset_hand_over(struct mdr_group *group)
 		failed = group->machine.origin == MDR_STATE_FAILED;
 		over = mdr_reset_recover_lost(group);
 	}
-	/* the worker waits for this task */
+	/* the worker waits for this task, and for the zap */
 	if (over)
-		mdr_group_zap(group);
+		mdr_group_zap_begin(group);
 	else if (failed)
 		mdr_reset_fail(group, NULL, -EAGAIN);
 	return over || failed ? -EAGAIN : 0;
@@ -446,5 +454,6 @@ long mdr_device_reset(struct mdr_device *device, unsigned int cmd,
 		ret = mdr_reset_finish(device) ?: ret;
 	mdr_gate_exit(&entry);
 	mdr_reset_end(device->function->group, device->function, NULL, !ret);
+	mdr_reset_settle(device->function->group, ret);
 	return ret;
 }

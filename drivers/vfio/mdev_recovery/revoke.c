@@ -13,6 +13,7 @@
  * device's side, without its mmap_lock, and no reference keeps its files or its
  * memory.
  */
+#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/rbtree.h>
@@ -27,6 +28,9 @@
 
 /* Time from a kill to the next search for holders. */
 #define MDR_KILL_PERIOD_MS 1000
+
+/* A search tries for about 100 ms to look at the mappings, and again in the next period. */
+#define MDR_SEARCH_TRIES 100
 
 /* Polling period: nothing signals that the last file is closed. */
 #define MDR_HELD_PERIOD_MS 10
@@ -44,15 +48,21 @@ struct mdr_search {
 
 /*
  * mmgrab() only keeps the address of the mm_struct from being reused. The
- * allocation must not wait for memory: reclaim takes i_mmap_rwsem.
+ * allocation must not wait for memory: reclaim takes i_mmap_rwsem. -EBUSY if another task
+ * changes the mappings: it may wait for a zap, which takes as long as the user lets it (zap.c).
  */
 static int mdr_search_mappings(struct mdr_search *search)
 {
 	struct vm_area_struct *vma;
+	unsigned int tries = 0;
 	struct rb_node *node;
 	int ret = 0;
 
-	i_mmap_lock_read(search->mapping);
+	while (!i_mmap_trylock_read(search->mapping)) {
+		if (tries++ == MDR_SEARCH_TRIES)
+			return -EBUSY;
+		usleep_range(500, 1000);
+	}
 	for (node = rb_first_cached(&search->mapping->i_mmap); node;
 	     node = rb_next(node)) {
 		vma = rb_entry(node, struct vm_area_struct, shared.rb);

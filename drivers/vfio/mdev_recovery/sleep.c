@@ -8,7 +8,7 @@
  * error.
  *
  * The PM core calls groups through their class, while user tasks are frozen. A task is
- * frozen only outside of a gate, and does not run until a group is recovering. The
+ * frozen only outside of a gate, and does not run until a group is recovering. The worker's
  * workqueue is frozen as well, so from the end of the late phase to the thaw nothing of
  * ours touches a function: the PCI core saves and restores it meanwhile, without the
  * device lock.
@@ -61,11 +61,12 @@ static int mdr_sleep_prepare(struct device *dev)
 		dev_notice(dev, "the host is recovering it: the system cannot sleep now\n");
 		return -EBUSY;
 	}
-	mdr_group_zap(group);
-	if (mdr_group_drain_or_fail(group))
+	/* an MMU notifier may wait for a task that is frozen */
+	mdr_group_zap_begin(group);
+	if (mdr_group_drain_or_fail(group) && mdr_group_zap_wait(group))
 		return 0;
 	/* not a user's: those are frozen outside */
-	dev_notice(dev, "an access does not end: the system cannot sleep now\n");
+	dev_notice(dev, "an access, or removing the mappings, does not end: the system cannot sleep now\n");
 	guard(mutex)(&group->lock);
 	mdr_sleep_end(group);
 	return -EBUSY;

@@ -2,7 +2,7 @@
 /*
  * The steps of a group. mdr_group_step() is the only function that changes the
  * state and the gate: it asks the state machine, acts, sets the bound of the new
- * state, and announces it.
+ * state, and announces it. One that opens the gate may be made later, or not at all.
  */
 #include <linux/math64.h>
 #include <linux/sched/mm.h>
@@ -56,16 +56,60 @@ static void mdr_group_open_gate(struct mdr_group *group)
 
 	group->opened_at = ktime_get_ns();
 	mdr_gate_open(&group->gate, group->untouched && mdr_group_elides(group));
-	/* after opening: a fault that inserts a substitute page late sees the flag */
 	list_for_each_entry(function, &group->functions, group_item) {
 		/* users may change the device from now on */
 		function->error.was_reset = false;
 		function->error.reset_due = false;
-		if (!function->device)
-			continue;
-		mdr_device_unsubstitute(function->device);
-		mdr_intx_release(function->device);
+		if (function->device)
+			mdr_intx_release(function->device);
 	}
+}
+
+static void mdr_group_arm(struct mdr_group *group, unsigned int ms)
+{
+	if (!group->dying)
+		mod_delayed_work(mdr_workqueue, &group->timer,
+				 msecs_to_jiffies(ms));
+}
+
+/*
+ * The gate is about to open by @event. False if mappings may show substitute pages: then
+ * @open removes them, which takes as long as their users let it, and makes the step. A
+ * step that comes before that takes its place.
+ */
+static bool mdr_group_opens_now(struct mdr_group *group, enum mdr_event event,
+				struct mdr_function *function)
+{
+	/* a fault that inserts a substitute page late sees this, or is seen */
+	mdr_gate_open_soon(&group->gate, true);
+	if (!mdr_group_is_substituted(group))
+		return true;
+	WRITE_ONCE(group->opening, true);
+	group->opening_event = event;
+	group->opening_function = function;
+	queue_work(mdr_zap_workqueue, &group->open);
+	/* a close does not wait for it */
+	wake_up_all(&group->state_changed);
+	return false;
+}
+
+/* The gate, if it is about to open, stays closed for now; whoever is the cause steps again. */
+void mdr_group_stop_opening(struct mdr_group *group)
+{
+	if (!group->opening)
+		return;
+	WRITE_ONCE(group->opening, false);
+	mdr_gate_open_soon(&group->gate, false);
+	/* a reset that does not revive the group leaves it to the worker again */
+	if (group->machine.state == MDR_STATE_FAILED ||
+	    group->machine.origin == MDR_STATE_FAILED)
+		group->attempt.late = true;
+	/* the host may not come back, as before its first end */
+	if (group->machine.state == MDR_STATE_FAILED || mdr_group_is_recovering(group)) {
+		group->attempt.overdue = false;
+		mdr_group_arm(group, mdr_group_recovery_timeout(group));
+	}
+	wake_up_all(&group->state_changed);
 }
 
 static void mdr_group_act(struct mdr_group *group, enum mdr_action action)
@@ -94,21 +138,18 @@ static void mdr_group_act(struct mdr_group *group, enum mdr_action action)
 	}
 }
 
-static void mdr_group_arm(struct mdr_group *group, unsigned int ms)
-{
-	if (!group->dying)
-		mod_delayed_work(mdr_workqueue, &group->timer,
-				 msecs_to_jiffies(ms));
-}
-
 /*
  * A host callback for a function of the group: stop the shim's own attempt, and restart the
- * host's timeout. A group that is recovering always has an armed timer or queued work.
+ * host's timeout. A group that is recovering always has an armed timer or queued work, or is
+ * about to open.
  */
 void mdr_group_host_at_work(struct mdr_group *group)
 {
 	mdr_attempt_stop(group);
 	group->attempt.visits++;
+	/* the worker comes back when the host is done */
+	if (mdr_group_is_recovering(group) || group->machine.state == MDR_STATE_FAILED)
+		mdr_group_stop_opening(group);
 	if (!mdr_group_is_recovering(group))
 		return;
 	group->attempt.overdue = false;
@@ -217,18 +258,26 @@ static void mdr_group_announce(struct mdr_group *group, enum mdr_event event,
 
 /*
  * Something happened to a group, to @function if that is not NULL. False if the state
- * machine has no such transition; nothing changed then.
+ * machine has no such transition; nothing changed then. A step that opens the gate may be made
+ * later, see mdr_group_opens_now().
  */
 bool mdr_group_step(struct mdr_group *group, enum mdr_event event,
 		    struct mdr_function *function)
 {
-	enum mdr_state from = group->machine.state;
+	struct mdr_machine machine = group->machine;
+	enum mdr_state from = machine.state;
 	enum mdr_action action;
 
 	lockdep_assert_held(&group->lock);
 
-	if (!mdr_machine_step(&group->machine, event, &action))
+	if (!mdr_machine_step(&machine, event, &action))
 		return false;
+	if (action != MDR_ACTION_OPEN)
+		mdr_group_stop_opening(group);
+	else if (!mdr_group_opens_now(group, event, function))
+		return true;
+	WRITE_ONCE(group->opening, false);
+	group->machine = machine;
 
 	trace_mdr_state(group, from, event);
 	if (event == MDR_EVENT_RESUME_HOLD)
@@ -248,6 +297,52 @@ bool mdr_group_step(struct mdr_group *group, enum mdr_event event,
 	return true;
 }
 
+/* Can a gate that was about to open when group->lock was given up still open? */
+static bool mdr_group_may_open(struct mdr_group *group)
+{
+	switch (group->machine.state) {
+	case MDR_STATE_RECOVERING:
+	case MDR_STATE_FAILED:
+		return mdr_group_has_resumed(group);
+	case MDR_STATE_RESETTING:
+		return !group->resets;
+	default:
+		return true;
+	}
+}
+
+/* The function of the step, unless it has left meanwhile. */
+static struct mdr_function *mdr_group_opening_function(struct mdr_group *group)
+{
+	struct mdr_function *function;
+
+	list_for_each_entry(function, &group->functions, group_item)
+		if (function == group->opening_function)
+			return function;
+	return NULL;
+}
+
+/* The rest of a step that opens the gate, see mdr_group_opens_now(). */
+void mdr_group_open_work(struct work_struct *work)
+{
+	struct mdr_group *group = container_of(work, struct mdr_group, open);
+
+	mdr_group_unsubstitute(group);
+
+	guard(mutex)(&group->lock);
+	if (!group->opening)
+		return;
+	if (mdr_group_may_open(group)) {
+		/* begins anew if a fault was late */
+		mdr_group_step(group, group->opening_event,
+			       mdr_group_opening_function(group));
+		return;
+	}
+	mdr_group_stop_opening(group);
+	if (!mdr_group_pending(group))
+		queue_work(mdr_workqueue, &group->finish);
+}
+
 static void mdr_group_end_hold(struct mdr_group *group)
 {
 	group->stats.hold_timeouts++;
@@ -265,6 +360,9 @@ static void mdr_group_check_hold(struct mdr_group *group)
 {
 	unsigned int left_ms = mdr_group_hold_left(group);
 
+	/* the users have answered in time */
+	if (group->opening)
+		return;
 	if (left_ms)
 		mdr_group_arm(group, left_ms);
 	else
@@ -292,9 +390,21 @@ void mdr_group_timer(struct work_struct *work)
 	switch (group->machine.state) {
 	case MDR_STATE_CLOSING:
 	case MDR_STATE_RECOVERING:
+		if (group->opening) {
+			dev_warn_ratelimited(&group->dev,
+				 "event %llu is over, but the mappings of its users are not removed yet: waiting\n",
+				 group->event);
+			mdr_group_arm(group, mdr_group_recovery_timeout(group));
+			break;
+		}
 		dev_warn(&group->dev,
 			 "recovery of event %llu did not end within %u ms\n",
 			 group->event, mdr_group_recovery_timeout(group));
+		group->attempt.overdue = true;
+		queue_work(mdr_workqueue, &group->finish);
+		break;
+	case MDR_STATE_FAILED:
+		/* armed only for a walk that has come after its late end */
 		group->attempt.overdue = true;
 		queue_work(mdr_workqueue, &group->finish);
 		break;
@@ -363,6 +473,8 @@ bool mdr_group_reset_begin(struct mdr_group *group, enum mdr_event event,
 		return false;
 	/* the group may be failed with the shim's own attempt still running */
 	mdr_attempt_stop(group);
+	/* the end of this reset opens the gate */
+	mdr_group_stop_opening(group);
 	if (!by_host) {
 		group->resetter = current;
 		group->by_admin = event == MDR_EVENT_ADMIN_RECOVER;
@@ -396,7 +508,8 @@ void mdr_group_reset_end(struct mdr_group *group, enum mdr_event event,
 	/* one from outside may go on */
 	if (group->resetter == current)
 		group->resetter = NULL;
-	if (--group->resets || group->machine.state != MDR_STATE_RESETTING)
+	if (--group->resets || group->machine.state != MDR_STATE_RESETTING ||
+	    group->opening)
 		return;
 
 	if (group->machine.origin == MDR_STATE_HOLDING &&

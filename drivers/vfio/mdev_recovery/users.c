@@ -79,12 +79,16 @@ bool mdr_task_has_file(struct task_struct *task, struct address_space *mapping)
 	return found;
 }
 
-/* Does @mm map the file of a device? Without its mmap_lock, whose owner may hang. */
+/*
+ * Does @mm map the file of a device? Without its mmap_lock, whose owner may hang. Yes if
+ * another task changes the mappings, which may wait for a zap (zap.c).
+ */
 bool mdr_mm_has_mapping(struct mm_struct *mm, struct address_space *mapping)
 {
 	struct rb_node *node;
 
-	i_mmap_lock_read(mapping);
+	if (!i_mmap_trylock_read(mapping))
+		return true;
 	for (node = rb_first_cached(&mapping->i_mmap); node; node = rb_next(node))
 		if (rb_entry(node, struct vm_area_struct, shared.rb)->vm_mm == mm)
 			break;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Waits between the host and the users of a group. Every wait has a bound;
- * Documentation/locking.rst lists them.
+ * Waits between the host and the users of a group. Documentation/locking.rst lists them with
+ * their bounds.
  */
 #include <linux/delay.h>
 #include <linux/sched/signal.h>
@@ -12,16 +12,19 @@
 #include "trace.h"
 
 /*
- * Drain the gate of a group in state closing or resetting, see mdr_gate_drain(). After
- * the bound the host goes on. The caller holds no lock of the shim.
+ * Drain the gate of a group in state closing or resetting, see mdr_gate_drain(), and wait
+ * for a zap that mdr_group_zap_begin() has begun. After the bound, which is one for both, the
+ * host goes on. The caller holds no lock of the shim.
  */
 void mdr_group_drain(struct mdr_group *group, bool config_is_blocked)
 {
+	unsigned long begun = jiffies;
 	u64 start = ktime_get_ns();
-	bool drained;
+	bool empty, drained;
 
-	drained = mdr_gate_drain(&group->gate, MDR_DRAIN_TIMEOUT_MS,
-				 config_is_blocked);
+	empty = mdr_gate_drain(&group->gate, MDR_DRAIN_TIMEOUT_MS,
+			       config_is_blocked);
+	drained = mdr_group_zap_wait_since(group, begun) && empty;
 	trace_mdr_drain(group, ktime_get_ns() - start, drained);
 
 	guard(mutex)(&group->lock);
@@ -31,7 +34,7 @@ void mdr_group_drain(struct mdr_group *group, bool config_is_blocked)
 		group->drained = drained;
 	else
 		group->drained &= drained;
-	if (!drained) {
+	if (!empty) {
 		group->stats.drain_timeouts++;
 		dev_warn_ratelimited(&group->dev,
 				     "an access did not end within %u ms, going on without it\n",
@@ -53,20 +56,6 @@ bool mdr_group_drain_or_fail(struct mdr_group *group)
 	guard(mutex)(&group->lock);
 	mdr_intx_withhold(group);
 	return true;
-}
-
-/*
- * Remove the BAR mappings of all devices; the gate is closed. Takes the
- * i_mmap_rwsem of the mappings and page table locks, but not mmap_lock.
- */
-void mdr_group_zap(struct mdr_group *group)
-{
-	struct mdr_function *function;
-
-	guard(mutex)(&group->lock);
-	list_for_each_entry(function, &group->functions, group_item)
-		if (function->device)
-			mdr_device_zap(function->device);
 }
 
 static int mdr_group_waited(long left)
@@ -105,7 +94,9 @@ bool mdr_closes_must_hurry(void)
 /* Must a close wait for the host? Not if the host waits for it, see mdr_closes_hurry_begin(). */
 static bool mdr_close_must_wait(struct mdr_group *group)
 {
-	return mdr_group_is_recovering(group) && !mdr_closes_must_hurry();
+	/* the host is done with a group that is about to open */
+	return mdr_group_is_recovering(group) && !READ_ONCE(group->opening) &&
+	       !mdr_closes_must_hurry();
 }
 
 /*

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Taking the BAR mappings of a group away from its users, when the gate closes, and the
+ * substitute pages in front of an opening.
+ *
+ * For each mapping a zap calls the MMU notifiers of the user's process: KVM's, and those
+ * of other drivers, which may wait for devices of their own. A user decides how many there
+ * are. So no zap runs under group->lock, and no host callback makes one: it starts a work
+ * item, and waits no longer for that than for the drain.
+ */
+#include <linux/fs.h>
+#include <linux/jiffies.h>
+
+#include "device.h"
+#include "function.h"
+#include "group.h"
+
+/*
+ * Runs the zaps of host callbacks, and the openings that follow a zap. The host waits for it
+ * while it may be recovering the swap disk, or in the middle of a system sleep.
+ */
+struct workqueue_struct *mdr_zap_workqueue;
+
+/*
+ * For so long after somebody has waited in vain for a zap, the others wait only for a moment.
+ * A zap without such notifiers takes less: see MDR_MORE_ENTRIES.
+ */
+#define MDR_ZAP_LATE_MS 10000
+#define MDR_ZAP_AGAIN_MS 50
+
+/* A mapping that is being made is empty, and its faults find the gate closed. */
+static bool mdr_device_is_mapped(struct mdr_device *device)
+{
+	return mapping_mapped(device->core->vdev.inode->i_mapping);
+}
+
+static bool mdr_group_has_any(struct mdr_group *group,
+			      bool (*wanted)(struct mdr_device *device))
+{
+	struct mdr_function *function;
+
+	lockdep_assert_held(&group->lock);
+
+	list_for_each_entry(function, &group->functions, group_item)
+		if (function->device && wanted(function->device))
+			return true;
+	return false;
+}
+
+/* May a mapping in the group show a substitute page? */
+bool mdr_group_is_substituted(struct mdr_group *group)
+{
+	return mdr_group_has_any(group, mdr_device_is_substituted);
+}
+
+/*
+ * The next device of the group that is @wanted, pinned, after @before, which is unpinned.
+ * A pinned device keeps its function in the group.
+ */
+static struct mdr_device *
+mdr_zap_next(struct mdr_group *group, struct mdr_device *before,
+	     bool (*wanted)(struct mdr_device *device))
+{
+	struct mdr_function *function;
+	struct mdr_device *next = NULL;
+
+	guard(mutex)(&group->lock);
+	function = before ? before->function :
+			    list_entry(&group->functions, struct mdr_function,
+				       group_item);
+	list_for_each_entry_continue(function, &group->functions, group_item) {
+		if (!function->device || !wanted(function->device))
+			continue;
+		next = function->device;
+		mdr_device_pin(next);
+		break;
+	}
+	if (before)
+		mdr_device_unpin(before);
+	return next;
+}
+
+/*
+ * Remove the BAR mappings of all devices; the gate is closed. Takes as long as the MMU
+ * notifiers of the users do.
+ */
+static void mdr_group_zap(struct mdr_group *group)
+{
+	struct mdr_device *device = NULL;
+
+	might_sleep();
+	lockdep_assert_not_held(&group->lock);
+
+	while ((device = mdr_zap_next(group, device, mdr_device_is_mapped)))
+		mdr_device_zap(device);
+}
+
+/* Remove the substitute pages of all devices; the gate is about to open. */
+void mdr_group_unsubstitute(struct mdr_group *group)
+{
+	struct mdr_device *device = NULL;
+
+	lockdep_assert_not_held(&group->lock);
+
+	while ((device = mdr_zap_next(group, device, mdr_device_is_substituted)))
+		mdr_device_unsubstitute(device);
+}
+
+/* The work of &mdr_zap.work. */
+void mdr_group_zap_work(struct work_struct *work)
+{
+	struct mdr_group *group = container_of(work, struct mdr_group, zap.work);
+	unsigned long asked;
+
+	scoped_guard(mutex, &group->lock)
+		asked = group->zap.asked;
+	mdr_group_zap(group);
+	/* pairs with mdr_group_zap_wait() */
+	smp_store_release(&group->zap.done, asked);
+	wake_up_all(&group->state_changed);
+}
+
+/* Begin to remove the BAR mappings of all devices; mdr_group_zap_wait() waits for the end. */
+void mdr_group_zap_begin(struct mdr_group *group)
+{
+	guard(mutex)(&group->lock);
+	if (group->dying || !mdr_group_has_any(group, mdr_device_is_mapped))
+		return;
+	WRITE_ONCE(group->zap.asked, group->zap.asked + 1);
+	/* if it runs already, it runs again */
+	queue_work(mdr_zap_workqueue, &group->zap.work);
+}
+
+static bool mdr_group_zap_is_done(struct mdr_group *group, unsigned long asked)
+{
+	return (long)(smp_load_acquire(&group->zap.done) - asked) >= 0;
+}
+
+/* ktime_get_ns() when somebody last waited in vain for a zap, 0 before the first. */
+static u64 mdr_zap_late_at;
+
+/*
+ * How long to wait for a zap, in milliseconds. A process with slow notifiers may have many devices,
+ * in groups that the host tells one after the other: it waits for all of them about as long
+ * as for one.
+ */
+static unsigned int mdr_zap_patience_ms(void)
+{
+	u64 late_at = READ_ONCE(mdr_zap_late_at);
+	bool late = late_at && ktime_get_ns() - late_at <
+			       (u64)MDR_ZAP_LATE_MS * NSEC_PER_MSEC;
+
+	return late ? MDR_ZAP_AGAIN_MS : MDR_DRAIN_TIMEOUT_MS;
+}
+
+/*
+ * Wait for what mdr_group_zap_begin() has begun, since @start (jiffies): as long as a drain
+ * may take, or a moment only if somebody has just waited in vain. False then; it is counted
+ * and logged. The zap goes on beside the host, and the device is not as the host left it.
+ */
+bool mdr_group_zap_wait_since(struct mdr_group *group, unsigned long start)
+{
+	unsigned long asked = READ_ONCE(group->zap.asked);
+	unsigned int patience_ms = mdr_zap_patience_ms();
+	long left = max_t(long, start + msecs_to_jiffies(patience_ms) - jiffies, 0);
+
+	if (wait_event_timeout(group->state_changed,
+			       mdr_group_zap_is_done(group, asked), left))
+		return true;
+
+	WRITE_ONCE(mdr_zap_late_at, ktime_get_ns());
+	guard(mutex)(&group->lock);
+	group->drained = false;
+	group->stats.drain_timeouts++;
+	dev_warn_ratelimited(&group->dev,
+			     "removing the mappings did not end within %u ms, going on without it\n",
+			     patience_ms);
+	return false;
+}
+
+bool mdr_group_zap_wait(struct mdr_group *group)
+{
+	return mdr_group_zap_wait_since(group, jiffies);
+}
+
+/* Wait until a gate that is about to open is open, or something else has come; or a kill. */
+void mdr_group_wait_opened(struct mdr_group *group)
+{
+	wait_event_killable(group->state_changed, !READ_ONCE(group->opening));
+}
+
+/* Likewise for the host, or an administrator: no longer than mdr_group_zap_wait(). */
+void mdr_group_wait_opened_briefly(struct mdr_group *group)
+{
+	if (!wait_event_timeout(group->state_changed, !READ_ONCE(group->opening),
+				msecs_to_jiffies(mdr_zap_patience_ms())))
+		WRITE_ONCE(mdr_zap_late_at, ktime_get_ns());
+}
