@@ -32,6 +32,9 @@
 /* A search tries for about 100 ms to look at the mappings, and again in the next period. */
 #define MDR_SEARCH_TRIES 100
 
+/* After so many in vain, the next one waits: nobody has to get past it but the user. */
+#define MDR_BUSY_SEARCHES 3
+
 /* Polling period: nothing signals that the last file is closed. */
 #define MDR_HELD_PERIOD_MS 10
 
@@ -49,9 +52,10 @@ struct mdr_search {
 /*
  * mmgrab() only keeps the address of the mm_struct from being reused. The
  * allocation must not wait for memory: reclaim takes i_mmap_rwsem. -EBUSY if another task
- * changes the mappings: it may wait for a zap, which takes as long as the user lets it (zap.c).
+ * changes the mappings, unless @wait: it may wait for a zap, which takes as long as the user
+ * lets it (zap.c).
  */
-static int mdr_search_mappings(struct mdr_search *search)
+static int mdr_search_mappings(struct mdr_search *search, bool wait)
 {
 	struct vm_area_struct *vma;
 	unsigned int tries = 0;
@@ -59,9 +63,14 @@ static int mdr_search_mappings(struct mdr_search *search)
 	int ret = 0;
 
 	while (!i_mmap_trylock_read(search->mapping)) {
-		if (tries++ == MDR_SEARCH_TRIES)
+		if (tries++ < MDR_SEARCH_TRIES) {
+			usleep_range(500, 1000);
+			continue;
+		}
+		if (!wait)
 			return -EBUSY;
-		usleep_range(500, 1000);
+		i_mmap_lock_read(search->mapping);
+		break;
 	}
 	for (node = rb_first_cached(&search->mapping->i_mmap); node;
 	     node = rb_next(node)) {
@@ -178,8 +187,11 @@ static bool mdr_kill_hits(struct mdr_device *device, struct mdr_search *search,
 	return found;
 }
 
-/* False if no process has the device open or mapped; true if unknown. */
-static bool mdr_kill_holders(struct mdr_device *device)
+/*
+ * False if no process has the device open or mapped; true if unknown. @busy counts the searches
+ * that could not look at the mappings, from 0 on.
+ */
+static bool mdr_kill_holders(struct mdr_device *device, unsigned int *busy)
 {
 	struct mdr_search search = {
 		.mapping = device->core->vdev.inode->i_mapping,
@@ -187,13 +199,17 @@ static bool mdr_kill_holders(struct mdr_device *device)
 	};
 	struct task_struct **tasks, **task;
 	bool found;
+	int ret;
 
 	tasks = mdr_get_tasks();
 	if (!tasks)
 		return true; /* try again in the next round */
 
 	xa_init(&search.mms);
-	found = mdr_search_mappings(&search) < 0; /* may have missed one */
+	ret = mdr_search_mappings(&search, *busy >= MDR_BUSY_SEARCHES);
+	if (ret == -EBUSY)
+		(*busy)++;
+	found = ret < 0; /* may have missed one */
 	found |= mdr_kill_hits(device, &search, tasks);
 	if (!found) {
 		search.users = NULL;
@@ -234,6 +250,7 @@ struct mdr_revocation {
 	unsigned long kill_at;	/* jiffies; only with revoke=kill */
 	unsigned int requests;	/* how often the user was asked */
 	unsigned int unseen;	/* consecutive searches without a holder */
+	unsigned int busy;	/* see mdr_kill_holders() */
 	bool interrupted;	/* this task got a signal; it waits on */
 	bool helpless;		/* logged that no user is left to kill */
 };
@@ -242,7 +259,7 @@ static void mdr_revoke_kill(struct mdr_revocation *revocation)
 {
 	struct mdr_device *device = revocation->device;
 
-	if (mdr_kill_holders(device)) {
+	if (mdr_kill_holders(device, &revocation->busy)) {
 		revocation->unseen = 0;
 		return;
 	}
@@ -313,9 +330,10 @@ static void mdr_revoke_wait(struct mdr_revocation *revocation, long period)
 void mdr_device_request(struct vfio_device *vdev, unsigned int count)
 {
 	struct mdr_device *device = to_mdr_device(vdev);
+	unsigned int busy = 0;
 
 	if (count && READ_ONCE(device->tunables.revoke) == MDR_REVOKE_KILL)
-		mdr_kill_holders(device);
+		mdr_kill_holders(device, &busy);
 	else
 		device->parent->request(vdev, count);
 }

@@ -79,16 +79,32 @@ bool mdr_task_has_file(struct task_struct *task, struct address_space *mapping)
 	return found;
 }
 
+/* The same from the side of @mm; yes if one of its threads changes its mappings just now. */
+static bool mdr_mm_may_have_mapping(struct mm_struct *mm,
+				    struct address_space *mapping)
+{
+	struct vm_area_struct *vma;
+	VMA_ITERATOR(vmi, mm, 0);
+	bool found = false;
+
+	if (!mmap_read_trylock(mm))
+		return true;
+	for_each_vma(vmi, vma)
+		found |= vma->vm_file && vma->vm_file->f_mapping == mapping;
+	mmap_read_unlock(mm);
+	return found;
+}
+
 /*
- * Does @mm map the file of a device? Without its mmap_lock, whose owner may hang. Yes if
- * another task changes the mappings, which may wait for a zap (zap.c).
+ * Does @mm, the current task's, map the file of a device? Waits for no lock: a task that
+ * changes a mapping of the device may hold one of them, and wait for a zap (zap.c).
  */
 bool mdr_mm_has_mapping(struct mm_struct *mm, struct address_space *mapping)
 {
 	struct rb_node *node;
 
 	if (!i_mmap_trylock_read(mapping))
-		return true;
+		return mdr_mm_may_have_mapping(mm, mapping);
 	for (node = rb_first_cached(&mapping->i_mmap); node; node = rb_next(node))
 		if (rb_entry(node, struct vm_area_struct, shared.rb)->vm_mm == mm)
 			break;
