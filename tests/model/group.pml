@@ -389,7 +389,11 @@ inline group_after_step(g)
 		wake_all(Q_STATE(g)); \
 		break \
 	:: else -> \
-		late[g] = late[g] || (opening[g] && act != A_OPEN && (from == S_FAILED || from_origin_ == S_FAILED)); \
+		/* the driver stops the opening before it makes the step */ \
+		late[g] = (late[g] || (opening[g] && act != A_OPEN && (from == S_FAILED || from_origin_ == S_FAILED))) \
+			  && act != A_LOSE; \
+		armed[g] = armed[g] || (opening[g] && act != A_OPEN && (from == S_RECOVERING || from == S_FAILED)); \
+		overdue[g] = overdue[g] && !(opening[g] && act != A_OPEN && from == S_RECOVERING); \
 		opening[g] = 0; \
 		group_after_step(g); \
 		if \

@@ -139,7 +139,8 @@ inline close_again(f, me)
 		touched = RECOVERING_NOW(G(f)) && opening[G(f)];
 		host_at_work(G(f));
 		if
-		:: STAYS_FAILED(G(f)) || RECOVERING_NOW(G(f))
+		:: touched -> FUNCTION_TOLD(f, me)
+		:: !touched && (STAYS_FAILED(G(f)) || RECOVERING_NOW(G(f)))
 		:: else ->
 			id_ = event[G(f)];
 			new_event(G(f), id_);

@@ -13,9 +13,13 @@ end:	do
 		:: else ->
 			if
 			:: RECOVERING_NOW(g) && opening[g] -> armed[g] = 1
-			:: (RECOVERING_NOW(g) && !opening[g]) || state[g] == S_FAILED ->
+			:: RECOVERING_NOW(g) && !opening[g] ->
 				overdue[g] = 1;
 				queued[g] = 1
+			:: state[g] == S_FAILED ->
+				group_pending(g);
+				queued[g] = queued[g] || any_ || late[g];
+				overdue[g] = overdue[g] || any_ || late[g]
 			:: state[g] == S_HOLDING && opening[g]
 			:: state[g] == S_HOLDING && !opening[g] -> GROUP_STEP(g, HOLD_TIMEOUT)
 			:: state[g] == S_EVICTING -> armed[g] = 1

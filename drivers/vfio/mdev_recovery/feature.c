@@ -88,7 +88,8 @@ static int mdr_feature_acknowledge(struct mdr_device *device, u32 flags,
 	if (request.flags || request.reserved)
 		return -EINVAL;
 	ret = mdr_acknowledge(device, request.event);
-	mdr_group_wait_opened(device->function->group);
+	if (!ret || ret == -EALREADY)
+		mdr_group_wait_opened(device->function->group);
 	if (ret)
 		pci_notice_ratelimited(device->core->pdev,
 				       "%s: acknowledgement of event %llu refused: %d\n",

@@ -107,6 +107,7 @@ struct mdr_told {
  * @overdue: recovery_timeout_ms has passed
  * @late: the host is done with all functions of a failed group, but the worker has not
  *	come to an end with them yet: a reset may stop it, or outlast it
+ * @undrained: tasks may have entered since the latest drain, so the worker drains again
  * @visits: number of the host's callbacks in the group
  * @task: the task that may reset and restore functions; NULL once the host is at
  *	work again. Compared, never dereferenced.
@@ -116,6 +117,7 @@ struct mdr_attempt {
 	bool host_is_done;
 	bool overdue;
 	bool late;
+	bool undrained;
 	unsigned int visits;
 	struct task_struct *task;
 };

@@ -159,7 +159,7 @@ void mdr_reset_prepare(struct pci_dev *pdev)
 	if (!mdr_gate_current_calls() && !entry)
 		mdr_reset_drain(function);
 	else
-		mdr_group_zap_wait(group);
+		mdr_group_zap_wait_since(group, jiffies);
 }
 
 /*

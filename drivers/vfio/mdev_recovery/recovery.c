@@ -103,7 +103,9 @@ static bool mdr_group_close_again(struct mdr_function *function)
 		if (mdr_group_stays_failed(group) ||
 		    (mdr_group_is_recovering(group) && !opening))
 			return false;
-		if (!mdr_group_is_recovering(group))
+		if (mdr_group_is_recovering(group))
+			mdr_function_told(function);
+		else
 			mdr_group_begin_again(function);
 	}
 	mdr_group_zap_begin(group);
@@ -346,7 +348,8 @@ static void mdr_group_synced(struct mdr_group *group, struct mdr_device *device)
  * @host_at_work: the host has not come back within recovery_timeout_ms
  * @abandoned: the host ended without a resume: a function may not have been reset
  * @overdue: recovery_timeout_ms had passed when it began
- * @undrained: no callback has drained the gate: this is not the host's recovery
+ * @undrained: no callback has drained the gate: this is not the host's recovery, or a close
+ *	may have entered since
  * @failure: what fails the group if nothing helps
  */
 struct mdr_finish {
@@ -395,7 +398,8 @@ static bool mdr_finish_begin(struct mdr_finish *finish)
 	finish->host_at_work = mdr_group_pending(group) && !finish->abandoned;
 	if (finish->host_at_work)
 		return finish->overdue; /* to fail the group */
-	finish->undrained = group->machine.state == MDR_STATE_CLOSING;
+	finish->undrained = group->machine.state == MDR_STATE_CLOSING ||
+			    group->attempt.undrained;
 	mdr_attempt_start(group);
 	return true;
 }

@@ -107,6 +107,9 @@ void mdr_group_stop_opening(struct mdr_group *group)
 	/* the host may not come back, as before its first end */
 	if (group->machine.state == MDR_STATE_FAILED || mdr_group_is_recovering(group)) {
 		group->attempt.overdue = false;
+		/* a close may be inside */
+		group->attempt.undrained = true;
+		group->error_at = ktime_get_ns();
 		mdr_group_arm(group, mdr_group_recovery_timeout(group));
 	}
 	wake_up_all(&group->state_changed);
@@ -123,6 +126,7 @@ static void mdr_group_act(struct mdr_group *group, enum mdr_action action)
 		break;
 	case MDR_ACTION_LOSE:
 		group->untouched = false;
+		group->attempt.late = false;
 		group->stats.failures++;
 		mdr_gate_die(&group->gate);
 		mdr_group_signal_lost(group);
@@ -404,7 +408,9 @@ void mdr_group_timer(struct work_struct *work)
 		queue_work(mdr_workqueue, &group->finish);
 		break;
 	case MDR_STATE_FAILED:
-		/* armed only for a walk that has come after its late end */
+		/* armed for a walk, or a reset, that has come after its late end */
+		if (!mdr_group_pending(group) && !group->attempt.late)
+			break;
 		group->attempt.overdue = true;
 		queue_work(mdr_workqueue, &group->finish);
 		break;

@@ -28,6 +28,7 @@ void mdr_group_drain(struct mdr_group *group, bool config_is_blocked)
 	trace_mdr_drain(group, ktime_get_ns() - start, drained);
 
 	guard(mutex)(&group->lock);
+	group->attempt.undrained = false;
 	mdr_intx_withhold(group);
 	/* only the drain of an error proves something about the reset that follows */
 	if (group->machine.state == MDR_STATE_CLOSING)

@@ -153,22 +153,28 @@ static unsigned int mdr_zap_patience_ms(void)
 	return late ? MDR_ZAP_AGAIN_MS : MDR_DRAIN_TIMEOUT_MS;
 }
 
+/* Somebody has waited in vain. One that has waited for a moment says nothing new. */
+static void mdr_zap_was_late(unsigned int patience_ms)
+{
+	if (patience_ms == MDR_DRAIN_TIMEOUT_MS)
+		WRITE_ONCE(mdr_zap_late_at, ktime_get_ns());
+}
+
 /*
- * Wait for what mdr_group_zap_begin() has begun, since @start (jiffies): as long as a drain
- * may take, or a moment only if somebody has just waited in vain. False then; it is counted
- * and logged. The zap goes on beside the host, and the device is not as the host left it.
+ * Wait for what mdr_group_zap_begin() has begun, since @start (jiffies). False after
+ * @patience_ms; it is counted and logged. The zap goes on beside the caller, and the device
+ * is not as the host left it.
  */
-bool mdr_group_zap_wait_since(struct mdr_group *group, unsigned long start)
+static bool mdr_group_zap_wait_for(struct mdr_group *group, unsigned long start,
+				   unsigned int patience_ms)
 {
 	unsigned long asked = READ_ONCE(group->zap.asked);
-	unsigned int patience_ms = mdr_zap_patience_ms();
 	long left = max_t(long, start + msecs_to_jiffies(patience_ms) - jiffies, 0);
 
 	if (wait_event_timeout(group->state_changed,
 			       mdr_group_zap_is_done(group, asked), left))
 		return true;
 
-	WRITE_ONCE(mdr_zap_late_at, ktime_get_ns());
 	guard(mutex)(&group->lock);
 	group->drained = false;
 	group->stats.drain_timeouts++;
@@ -178,9 +184,21 @@ bool mdr_group_zap_wait_since(struct mdr_group *group, unsigned long start)
 	return false;
 }
 
+/* For a host callback: the patience is that of a drain, or a moment, see above. */
+bool mdr_group_zap_wait_since(struct mdr_group *group, unsigned long start)
+{
+	unsigned int patience_ms = mdr_zap_patience_ms();
+
+	if (mdr_group_zap_wait_for(group, start, patience_ms))
+		return true;
+	mdr_zap_was_late(patience_ms);
+	return false;
+}
+
+/* The same where the host does not wait for the caller: always as long as a drain may take. */
 bool mdr_group_zap_wait(struct mdr_group *group)
 {
-	return mdr_group_zap_wait_since(group, jiffies);
+	return mdr_group_zap_wait_for(group, jiffies, MDR_DRAIN_TIMEOUT_MS);
 }
 
 /* Wait until a gate that is about to open is open, or something else has come; or a kill. */
@@ -189,10 +207,12 @@ void mdr_group_wait_opened(struct mdr_group *group)
 	wait_event_killable(group->state_changed, !READ_ONCE(group->opening));
 }
 
-/* Likewise for the host, or an administrator: no longer than mdr_group_zap_wait(). */
+/* Likewise for the host, or an administrator: no longer than a host callback waits for a zap. */
 void mdr_group_wait_opened_briefly(struct mdr_group *group)
 {
+	unsigned int patience_ms = mdr_zap_patience_ms();
+
 	if (!wait_event_timeout(group->state_changed, !READ_ONCE(group->opening),
-				msecs_to_jiffies(mdr_zap_patience_ms())))
-		WRITE_ONCE(mdr_zap_late_at, ktime_get_ns());
+				msecs_to_jiffies(patience_ms)))
+		mdr_zap_was_late(patience_ms);
 }
