@@ -52,8 +52,8 @@ static noinline void mdr_fault_zap(struct mdr_device *device)
 }
 
 /*
- * A host callback waits until all entries are gone, so a user must not collect them: the first fault
- * after too many removes them, at the expense of its own task. It does so before it inserts
+ * A host callback waits until all entries are gone, so a user must not collect them: the first
+ * fault after too many removes them, at the expense of its own task. It does so before it inserts
  * its own, which KVM and vfio look for afterwards; outside the gate; and with the lock of the
  * fault held, which keeps the device.
  */
@@ -422,8 +422,10 @@ void mdr_device_zap(struct mdr_device *device)
  */
 bool mdr_device_is_substituted(struct mdr_device *device)
 {
-	return device->opened && atomic_long_read(&device->substitutes) !=
-				 smp_load_acquire(&device->substitutes_removed);
+	/* pairs with mdr_device_unsubstitute(): what is counted there is removed */
+	long removed = smp_load_acquire(&device->substitutes_removed);
+
+	return device->opened && atomic_long_read(&device->substitutes) != removed;
 }
 
 /* Remove the substitute page and what the user wrote to it. One task at a time. */
@@ -434,6 +436,7 @@ void mdr_device_unsubstitute(struct mdr_device *device)
 
 	smp_rmb(); /* pairs with mdr_fault_substitute() */
 	mdr_device_zap(device);
+	/* pairs with mdr_device_is_substituted() */
 	smp_store_release(&device->substitutes_removed, substitutes);
 	memset(page_address(device->ones), 0xff, PAGE_SIZE);
 }

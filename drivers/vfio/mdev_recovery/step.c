@@ -396,8 +396,8 @@ void mdr_group_timer(struct work_struct *work)
 	case MDR_STATE_RECOVERING:
 		if (group->opening) {
 			dev_warn_ratelimited(&group->dev,
-				 "event %llu is over, but the mappings of its users are not removed yet: waiting\n",
-				 group->event);
+					     "event %llu is over, but the mappings of its users are not removed yet: waiting\n",
+					     group->event);
 			mdr_group_arm(group, mdr_group_recovery_timeout(group));
 			break;
 		}

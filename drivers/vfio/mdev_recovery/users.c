@@ -84,11 +84,12 @@ static bool mdr_mm_may_have_mapping(struct mm_struct *mm,
 				    struct address_space *mapping)
 {
 	struct vm_area_struct *vma;
-	VMA_ITERATOR(vmi, mm, 0);
+	struct vma_iterator vmi;
 	bool found = false;
 
 	if (!mmap_read_trylock(mm))
 		return true;
+	vma_iter_init(&vmi, mm, 0);
 	for_each_vma(vmi, vma)
 		found |= vma->vm_file && vma->vm_file->f_mapping == mapping;
 	mmap_read_unlock(mm);

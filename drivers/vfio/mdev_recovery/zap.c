@@ -115,7 +115,7 @@ void mdr_group_zap_work(struct work_struct *work)
 	scoped_guard(mutex, &group->lock)
 		asked = group->zap.asked;
 	mdr_group_zap(group);
-	/* pairs with mdr_group_zap_wait() */
+	/* pairs with mdr_group_zap_is_done() */
 	smp_store_release(&group->zap.done, asked);
 	wake_up_all(&group->state_changed);
 }
@@ -133,7 +133,10 @@ void mdr_group_zap_begin(struct mdr_group *group)
 
 static bool mdr_group_zap_is_done(struct mdr_group *group, unsigned long asked)
 {
-	return (long)(smp_load_acquire(&group->zap.done) - asked) >= 0;
+	/* pairs with mdr_group_zap_work() */
+	unsigned long done = smp_load_acquire(&group->zap.done);
+
+	return (long)(done - asked) >= 0;
 }
 
 /* ktime_get_ns() when somebody last waited in vain for a zap, 0 before the first. */

@@ -182,7 +182,8 @@ SCENARIO(slow_zap_opening,
 	check_device();
 }
 
-SCENARIO(slow_zap_hold, "a user that answers in time is not evicted, however long its mappings take")
+SCENARIO(slow_zap_hold,
+	 "a user that answers in time is not evicted, however long its mappings take")
 {
 	struct background ack;
 
@@ -211,7 +212,7 @@ static long hold_ones(void)
 }
 
 SCENARIO(slow_zap_late,
-	 "a recovery that ends late, and then waits for mappings, has not failed: it says so, and waits")
+	 "a recovery that ends late, and then waits for mappings, has not failed, and says so")
 {
 	long calls;
 
