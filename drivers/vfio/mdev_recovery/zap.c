@@ -5,11 +5,14 @@
  *
  * For each mapping a zap calls the MMU notifiers of the user's process: KVM's, and those
  * of other drivers, which may wait for devices of their own. A user decides how many there
- * are. So no zap runs under group->lock, and no host callback makes one: it starts a work
- * item, and waits no longer for that than for the drain.
+ * are. So no zap runs under group->lock, and no host callback makes one that would call them:
+ * it starts a work item, and waits no longer for that than for the drain.
  */
 #include <linux/fs.h>
 #include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/rbtree.h>
 
 #include "device.h"
 #include "function.h"
@@ -120,9 +123,49 @@ void mdr_group_zap_work(struct work_struct *work)
 	wake_up_all(&group->state_changed);
 }
 
+/*
+ * Remove the mappings of a device now, if no process with one has MMU notifiers: nobody is
+ * waited for then. i_mmap_rwsem keeps a process from getting its first one meanwhile
+ * (mm_take_all_locks()).
+ */
+static bool mdr_device_zap_quickly(struct mdr_device *device)
+{
+	struct address_space *mapping = device->core->vdev.inode->i_mapping;
+	struct vm_area_struct *vma;
+	struct rb_node *node;
+	bool quick = true;
+
+	if (!i_mmap_trylock_read(mapping))
+		return false;
+	for (node = rb_first_cached(&mapping->i_mmap); node && quick; node = rb_next(node)) {
+		vma = rb_entry(node, struct vm_area_struct, shared.rb);
+		quick = (vma->vm_flags & VM_PFNMAP) && !mm_has_notifiers(vma->vm_mm);
+	}
+	if (quick)
+		atomic_long_set(&device->entries_left, READ_ONCE(device->max_entries));
+	for (node = rb_first_cached(&mapping->i_mmap); node && quick; node = rb_next(node)) {
+		vma = rb_entry(node, struct vm_area_struct, shared.rb);
+		zap_special_vma_range(vma, vma->vm_start, vma->vm_end - vma->vm_start);
+	}
+	i_mmap_unlock_read(mapping);
+	return quick;
+}
+
+static bool mdr_group_zap_quickly(struct mdr_group *group)
+{
+	struct mdr_device *device = NULL;
+	bool quick = true;
+
+	while ((device = mdr_zap_next(group, device, mdr_device_is_mapped)))
+		quick &= mdr_device_zap_quickly(device);
+	return quick;
+}
+
 /* Begin to remove the BAR mappings of all devices; mdr_group_zap_wait() waits for the end. */
 void mdr_group_zap_begin(struct mdr_group *group)
 {
+	if (mdr_group_zap_quickly(group))
+		return;
 	guard(mutex)(&group->lock);
 	if (group->dying || !mdr_group_has_any(group, mdr_device_is_mapped))
 		return;
