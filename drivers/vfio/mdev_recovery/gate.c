@@ -304,7 +304,7 @@ long mdr_gate_left(struct mdr_gate *gate, unsigned int stall_timeout_ms)
 	u64 now = ktime_get_ns();
 
 	if (READ_ONCE(gate->closed) == MDR_GATE_OPENING)
-		return msecs_to_jiffies(MDR_GATE_OPENING_MS);
+		return nsecs_to_jiffies((u64)MDR_GATE_OPENING_MS * NSEC_PER_MSEC);
 	return now < deadline ? nsecs_to_jiffies(deadline - now) + 1 : 0;
 }
 
