@@ -114,7 +114,8 @@ static noinline ssize_t mdr_access_slowly(struct mdr_device *device,
 			       mdr_status_read(device, buf, count, ppos);
 	/* vfio-pci-core refuses all of it, so no piece must be made before */
 	if (mdr_is_config(pos) && mdr_region_count(device, pos, count, write) < 0)
-		return -EFAULT;
+		return VFIO_PCI_OFFSET_TO_INDEX(pos) ==
+		       VFIO_PCI_CONFIG_REGION_INDEX ? -EFAULT : -EINVAL;
 
 	for (done = 0; done < count; done += ret) {
 		piece = mdr_piece(pos, count - done, write);

@@ -401,7 +401,8 @@ bool mdr_user_registers_are_lost(struct mdr_device *device);
 void mdr_user_registers_write(struct mdr_device *device);
 
 /* restore.c: INTx */
-void mdr_device_sync_interrupts(struct mdr_device *device);
+bool mdr_device_sync_interrupts(struct mdr_device *device);
+int mdr_sync_again(struct mdr_group *group, u64 deadline);
 void mdr_group_sync_interrupts(struct mdr_group *group);
 
 /* reset.c: resets that the user asks for */

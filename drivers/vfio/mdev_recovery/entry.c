@@ -70,11 +70,15 @@ int mdr_device_enter(struct mdr_device *device, enum mdr_entry_kind kind,
 bool mdr_device_call_again(unsigned int *retries, const void __user *buf,
 			   size_t size, bool write)
 {
+	size_t absent;
+
 	if ((*retries)++ == MDR_CALL_RETRIES)
 		return false;
 	/* not fault_in_writeable(), which writes to the pages */
-	return !(write ? fault_in_safe_writeable((char __user *)buf, size) :
-			 fault_in_readable(buf, size));
+	absent = write ? fault_in_safe_writeable((char __user *)buf, size) :
+			 fault_in_readable(buf, size);
+	/* vfio-pci-core may need less than the caller says that there is */
+	return !absent || absent < size;
 }
 
 /* Enter for a call: -EIO, not -ETIMEDOUT, if the device does not answer. */

@@ -165,6 +165,8 @@ static void mdr_function_unpublish(struct mdr_function *function)
 	mdr_domain_forget(function);
 	mdr_domain_put(function->domain);
 	mdr_group_put(function->group);
+	if (xa_empty(&mdr_functions))
+		mdr_host_patience_reset();
 }
 
 /**

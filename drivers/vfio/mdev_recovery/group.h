@@ -127,11 +127,16 @@ struct mdr_attempt {
  * @work: makes them
  * @asked: how many were begun; written under group->lock
  * @done: how many of them have ended; written by @work
+ * @closing: a number for each time that the gate has closed, from 1; written under
+ *	group->lock when it opens
+ * @gone: the @closing that left no mapping of the device
  */
 struct mdr_zap {
 	struct work_struct work;
 	unsigned long asked;
 	unsigned long done;
+	unsigned long closing;
+	unsigned long gone;
 };
 
 /**
@@ -303,7 +308,11 @@ bool mdr_group_is_substituted(struct mdr_group *group);
 void mdr_group_unsubstitute(struct mdr_group *group);
 void mdr_group_zap_work(struct work_struct *work);
 void mdr_group_zap_begin(struct mdr_group *group);
-bool mdr_group_zap_wait_since(struct mdr_group *group, unsigned long start);
+unsigned int mdr_host_patience_ms(void);
+void mdr_host_waited_in_vain(unsigned int patience_ms);
+void mdr_host_patience_reset(void);
+bool mdr_group_zap_wait_since(struct mdr_group *group, unsigned long start,
+			      unsigned int patience_ms);
 bool mdr_group_zap_wait(struct mdr_group *group);
 void mdr_group_wait_opened(struct mdr_group *group);
 void mdr_group_wait_opened_briefly(struct mdr_group *group);
@@ -325,6 +334,8 @@ void mdr_group_timer(struct work_struct *work);
 void mdr_group_hold_timeout_changed(struct mdr_group *group);
 
 /* wait.c: the host waits for users, users wait for the host */
+bool mdr_group_drain_for(struct mdr_group *group, bool config_is_blocked,
+			 unsigned int patience_ms);
 void mdr_group_drain(struct mdr_group *group, bool config_is_blocked);
 bool mdr_group_drain_or_fail(struct mdr_group *group);
 int mdr_group_wait_recovered(struct mdr_group *group, unsigned int timeout_ms);

@@ -42,6 +42,7 @@ static struct mdr_group *mdr_group_create(struct iommu_group *iommu_group)
 	INIT_WORK(&group->finish, mdr_group_finish);
 	INIT_WORK(&group->open, mdr_group_open_work);
 	INIT_WORK(&group->zap.work, mdr_group_zap_work);
+	group->zap.closing = 1;
 
 	device_initialize(&group->dev);
 	group->dev.class = &mdr_class;

@@ -83,7 +83,7 @@ static bool mdr_hot_reset_may(struct mdr_hot_reset *reset,
 	struct mdr_function *function;
 	bool shown = false;
 
-	guard(mutex)(&group->lock);
+	lockdep_assert_held(&group->lock);
 	list_for_each_entry(function, &group->functions, group_item) {
 		struct mdr_device *device = function->device;
 		struct vfio_device *vdev;
@@ -128,11 +128,24 @@ static unsigned int mdr_functions_on(struct pci_bus *bus)
 	return count;
 }
 
+/* Refuse a reset that hits the group of another user. group->lock. */
+static int mdr_hot_reset_check(struct mdr_hot_reset *reset,
+			       struct mdr_group *group)
+{
+	if (mdr_hot_reset_may(reset, group))
+		return 0;
+	pci_notice_ratelimited(reset->device->core->pdev,
+			       "%s: hot reset refused: it would reset a group that the caller has not proven to own\n",
+			       reset->device->uuid);
+	return -EPERM;
+}
+
 static int mdr_hot_reset_collect(struct mdr_hot_reset *reset)
 {
 	struct mdr_function *function = reset->device->function, *other;
 	struct pci_bus *bus = function->pdev->bus;
 	unsigned long index;
+	int ret;
 
 	guard(mutex)(&mdr_registry_lock);
 	reset->groups = kcalloc(mdr_functions_on(bus), sizeof(*reset->groups),
@@ -145,12 +158,10 @@ static int mdr_hot_reset_collect(struct mdr_hot_reset *reset)
 		if (other->pdev->bus != bus ||
 		    mdr_hot_reset_has(reset, other->group))
 			continue;
-		if (!mdr_hot_reset_may(reset, other->group)) {
-			pci_notice_ratelimited(function->pdev,
-					       "%s: hot reset refused: it would reset a group that the caller has not proven to own\n",
-					       reset->device->uuid);
-			return -EPERM;
-		}
+		scoped_guard(mutex, &other->group->lock)
+			ret = mdr_hot_reset_check(reset, other->group);
+		if (ret)
+			return ret;
 		mdr_hot_reset_add(reset, other->group);
 	}
 	return 0;
@@ -186,6 +197,10 @@ static int mdr_hot_reset_begin(struct mdr_hot_reset *reset)
 		struct mdr_group *group = reset->groups[i].group;
 
 		scoped_guard(mutex, &group->lock) {
+			/* it may have another user since the proof */
+			ret = mdr_hot_reset_check(reset, group);
+			if (ret)
+				return ret;
 			if (mdr_group_host_may_work(group))
 				return -EIO;
 			if (!mdr_group_reset_begin(group,

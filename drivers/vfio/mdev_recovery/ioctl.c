@@ -48,12 +48,43 @@ static long mdr_get_info(struct mdr_device *device, unsigned int cmd,
 	return ret;
 }
 
+/* Is the device kept from its user by an error, with a type that asks for a user's reset? */
+static bool mdr_device_is_withheld(struct mdr_device *device)
+{
+	struct mdr_group *group = device->function->group;
+
+	guard(mutex)(&group->lock);
+	return device->policy != MDR_POLICY_RESUME &&
+	       group->machine.state != MDR_STATE_RESETTING &&
+	       mdr_gate_closed(&group->gate);
+}
+
+/*
+ * vfio-pci-core turns memory decoding on for SET_IRQS, and writes the COMMAND that it found
+ * at the end. It waits for whoever reads the interrupt's files in /proc, which may take until
+ * after the host's reset, and bus mastering would be back.
+ */
+static void mdr_irqs_end(struct mdr_device *device)
+{
+	struct pci_dev *pdev = device->core->pdev;
+	u16 command;
+
+	if (likely(!mdr_gate_closed(device->gate)) ||
+	    !mdr_device_is_withheld(device))
+		return;
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	if (command & PCI_COMMAND_MASTER)
+		pci_write_config_word(pdev, PCI_COMMAND,
+				      command & ~PCI_COMMAND_MASTER);
+}
+
 static long mdr_set_irqs(struct mdr_device *device, unsigned int cmd,
 			 unsigned long arg,
 			 const struct mdr_irqs_request *request)
 {
 	long ret = mdr_parent_ioctl(device, cmd, arg);
 
+	mdr_irqs_end(device);
 	if (!ret)
 		mdr_intx_note(device, request);
 	return ret;

@@ -438,7 +438,7 @@ static int mdr_finish_run(struct mdr_finish *finish)
 	if (finish->host_at_work)
 		return -ETIMEDOUT;
 	if (finish->undrained)
-		mdr_group_drain(group, false);
+		mdr_group_drain_for(group, false, MDR_DRAIN_TIMEOUT_MS);
 	ret = mdr_group_reset_due(group);
 	if (!ret)
 		ret = mdr_group_restore(group, mdr_finish_deadline(finish),
@@ -568,16 +568,21 @@ void mdr_group_finish(struct work_struct *work)
 	};
 	struct mdr_gate_entry entry;
 	struct mdr_device *device;
+	u64 deadline;
+	bool synced;
 	int ret;
 
 	if (!mdr_finish_begin(&run))
 		return;
 	ret = mdr_finish_run(&run);
+	deadline = mdr_finish_deadline(&run);
 
 	mdr_gate_enter_exclusive(&run.group->gate, &entry);
 	while ((device = mdr_finish_end(&run, ret))) {
-		mdr_device_sync_interrupts(device);
+		synced = mdr_device_sync_interrupts(device);
 		mdr_group_synced(run.group, device);
+		if (!synced)
+			ret = mdr_sync_again(run.group, deadline);
 	}
 	mdr_gate_exit(&entry);
 }

@@ -432,17 +432,41 @@ int mdr_restore_if_blank(struct pci_dev *pdev)
 	return ret;
 }
 
+static void mdr_device_set_synced(struct mdr_device *device, bool synced)
+{
+	guard(mutex)(&device->function->group->lock);
+	device->synced = synced;
+}
+
+/*
+ * Are the locks free that INTx needs? A task that is inside longer than a drain waits may
+ * hold them for as long as its user likes: vfio-pci-core calls MMU notifiers, and frees
+ * interrupts whose files in /proc somebody reads. Nobody else takes them: the gate is closed.
+ */
+static bool mdr_device_may_sync(struct mdr_device *device)
+{
+	struct vfio_pci_core_device *core = device->core;
+
+	if (!down_write_trylock(&core->memory_lock))
+		return false;
+	up_write(&core->memory_lock);
+	if (!mutex_trylock(&core->igate))
+		return false;
+	mutex_unlock(&core->igate);
+	return true;
+}
+
 /*
  * Make INTx of a restored device match what vfio-pci-core believes; the gate is closed.
  * Resumes the device, and takes its core_lock, memory_lock and igate, so host callbacks
- * must not call this.
+ * must not call this. False, and nothing has changed, if a task inside holds one of those.
  *
  * vfio-pci-core masks INTx in COMMAND at every interrupt until the user unmasks it, and
  * keeps a private flag. If COMMAND says unmasked and the flag masked, there is an
  * interrupt storm; the reverse is silence. Its runtime PM callbacks bring both together:
  * suspend masks if the flag says unmasked, resume unmasks if suspend has masked.
  */
-void mdr_device_sync_interrupts(struct mdr_device *device)
+bool mdr_device_sync_interrupts(struct mdr_device *device)
 {
 	const struct dev_pm_ops *pm;
 	struct device *dev;
@@ -451,16 +475,19 @@ void mdr_device_sync_interrupts(struct mdr_device *device)
 	guard(mutex)(&device->core_lock);
 
 	/* before the look: an error that comes now needs another one */
-	scoped_guard(mutex, &device->function->group->lock)
-		device->synced = true;
+	mdr_device_set_synced(device, true);
 	/* the device stays open under core_lock: close and unbind wait for it */
 	if (!READ_ONCE(device->opened) ||
 	    device->core->irq_type != VFIO_PCI_INTX_IRQ_INDEX)
-		return;
+		return true;
+	if (!mdr_device_may_sync(device)) {
+		mdr_device_set_synced(device, false);
+		return false;
+	}
 	dev = &device->core->pdev->dev;
 	pm = dev->driver->pm;
 	if (!pm || !pm->runtime_suspend || !pm->runtime_resume)
-		return;
+		return true;
 	/* a runtime suspend in between would leave INTx masked for good */
 	pm_runtime_get_sync(dev);
 	/* in D3hot it was not reset, so it is in line, and its user wants it asleep */
@@ -475,6 +502,18 @@ void mdr_device_sync_interrupts(struct mdr_device *device)
 			mdr_intx_take_back(device);
 	}
 	pm_runtime_put(dev);
+	return true;
+}
+
+/* The locks were taken: 0 after a while, -EBUSY after @deadline (ktime_get_ns()). */
+int mdr_sync_again(struct mdr_group *group, u64 deadline)
+{
+	unsigned int poll_ms = MDR_POLL_MS;
+
+	if (ktime_get_ns() >= deadline)
+		return -EBUSY;
+	mdr_group_poll(group, !mdr_attempt_may(group), &poll_ms);
+	return 0;
 }
 
 /* The device lock, for a task that resets the group; false if an error came. */

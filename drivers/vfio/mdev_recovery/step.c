@@ -55,6 +55,8 @@ static void mdr_group_open_gate(struct mdr_group *group)
 	struct mdr_function *function;
 
 	group->opened_at = ktime_get_ns();
+	/* users may map the device from now on */
+	group->zap.closing++;
 	mdr_gate_open(&group->gate, group->untouched && mdr_group_elides(group));
 	list_for_each_entry(function, &group->functions, group_item) {
 		/* users may change the device from now on */

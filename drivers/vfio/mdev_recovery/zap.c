@@ -25,11 +25,22 @@
 struct workqueue_struct *mdr_zap_workqueue;
 
 /*
- * For so long after somebody has waited in vain for a zap, the others wait only for a moment.
- * A zap without such notifiers takes less: see MDR_MORE_ENTRIES.
+ * A process may have devices in many groups, and the host tells them one after the other. So
+ * for MDR_VAIN_MS after a host callback has waited for users in vain, the others wait for
+ * MDR_AGAIN_MS only, and for MDR_LAST_MS once MDR_MANY of those waits were in vain as well.
+ * Other users are out by then: a zap without notifiers takes less.
  */
-#define MDR_ZAP_LATE_MS 10000
-#define MDR_ZAP_AGAIN_MS 50
+#define MDR_VAIN_MS 10000
+#define MDR_AGAIN_MS 50
+#define MDR_MANY 20
+#define MDR_LAST_MS 5
+
+/*
+ * What a host callback removes by itself at most, in a group: page tables, each with 512
+ * slots to look at, and entries in them. It takes some milliseconds.
+ */
+#define MDR_QUICK_TABLES 16384
+#define MDR_QUICK_ENTRIES 65536
 
 /* A mapping that is being made is empty, and its faults find the gate closed. */
 static bool mdr_device_is_mapped(struct mdr_device *device)
@@ -109,37 +120,69 @@ void mdr_group_unsubstitute(struct mdr_group *group)
 		mdr_device_unsubstitute(device);
 }
 
+/*
+ * The number of this closing of the gate; 0 if it is open. A zap that begins in it leaves
+ * nothing to another one in the same closing: a fault that is late removes its own entry.
+ */
+static unsigned long mdr_zap_closing(struct mdr_group *group)
+{
+	lockdep_assert_held(&group->lock);
+
+	return mdr_gate_closed(&group->gate) ? group->zap.closing : 0;
+}
+
 /* The work of &mdr_zap.work. */
 void mdr_group_zap_work(struct work_struct *work)
 {
 	struct mdr_group *group = container_of(work, struct mdr_group, zap.work);
-	unsigned long asked;
+	unsigned long asked, closing;
 
-	scoped_guard(mutex, &group->lock)
+	scoped_guard(mutex, &group->lock) {
 		asked = group->zap.asked;
+		closing = mdr_zap_closing(group);
+	}
 	mdr_group_zap(group);
+	WRITE_ONCE(group->zap.gone, closing);
 	/* pairs with mdr_group_zap_is_done() */
 	smp_store_release(&group->zap.done, asked);
 	wake_up_all(&group->state_changed);
 }
 
+/* What is left of MDR_QUICK_TABLES and MDR_QUICK_ENTRIES. */
+struct mdr_quick {
+	long tables;
+	long entries;
+};
+
+/* A page table stays when its entries are removed, so count those that there may be. */
+static bool mdr_quick_takes(struct mdr_quick *left, struct vm_area_struct *vma)
+{
+	left->tables -= ((vma->vm_end - vma->vm_start) >> PMD_SHIFT) + 2;
+	return left->tables >= 0 && (vma->vm_flags & VM_PFNMAP) &&
+	       !mm_has_notifiers(vma->vm_mm);
+}
+
 /*
- * Remove the mappings of a device now, if no process with one has MMU notifiers: nobody is
- * waited for then. i_mmap_rwsem keeps a process from getting its first one meanwhile
- * (mm_take_all_locks()).
+ * Remove the mappings of a device now, if they are not many and no process with one has MMU
+ * notifiers: nobody is waited for then. i_mmap_rwsem keeps a process from getting its first
+ * one meanwhile (mm_take_all_locks()).
  */
-static bool mdr_device_zap_quickly(struct mdr_device *device)
+static bool mdr_device_zap_quickly(struct mdr_device *device,
+				   struct mdr_quick *left)
 {
 	struct address_space *mapping = device->core->vdev.inode->i_mapping;
 	struct vm_area_struct *vma;
 	struct rb_node *node;
-	bool quick = true;
+	bool quick;
 
 	if (!i_mmap_trylock_read(mapping))
 		return false;
+	left->entries -= READ_ONCE(device->max_entries) -
+			 atomic_long_read(&device->entries_left);
+	quick = left->entries >= 0;
 	for (node = rb_first_cached(&mapping->i_mmap); node && quick; node = rb_next(node)) {
 		vma = rb_entry(node, struct vm_area_struct, shared.rb);
-		quick = (vma->vm_flags & VM_PFNMAP) && !mm_has_notifiers(vma->vm_mm);
+		quick = mdr_quick_takes(left, vma);
 	}
 	if (quick)
 		atomic_long_set(&device->entries_left, READ_ONCE(device->max_entries));
@@ -153,19 +196,31 @@ static bool mdr_device_zap_quickly(struct mdr_device *device)
 
 static bool mdr_group_zap_quickly(struct mdr_group *group)
 {
+	struct mdr_quick left = { MDR_QUICK_TABLES, MDR_QUICK_ENTRIES };
 	struct mdr_device *device = NULL;
 	bool quick = true;
 
 	while ((device = mdr_zap_next(group, device, mdr_device_is_mapped)))
-		quick &= mdr_device_zap_quickly(device);
+		quick &= mdr_device_zap_quickly(device, &left);
 	return quick;
 }
 
-/* Begin to remove the BAR mappings of all devices; mdr_group_zap_wait() waits for the end. */
+/*
+ * Begin to remove the BAR mappings of all devices; mdr_group_zap_wait() waits for the end.
+ * The host tells each function of the group: only the first one has something to remove.
+ */
 void mdr_group_zap_begin(struct mdr_group *group)
 {
-	if (mdr_group_zap_quickly(group))
+	unsigned long closing;
+
+	scoped_guard(mutex, &group->lock)
+		closing = mdr_zap_closing(group);
+	if (closing && READ_ONCE(group->zap.gone) == closing)
 		return;
+	if (mdr_group_zap_quickly(group)) {
+		WRITE_ONCE(group->zap.gone, closing);
+		return;
+	}
 	guard(mutex)(&group->lock);
 	if (group->dying || !mdr_group_has_any(group, mdr_device_is_mapped))
 		return;
@@ -182,28 +237,40 @@ static bool mdr_group_zap_is_done(struct mdr_group *group, unsigned long asked)
 	return (long)(done - asked) >= 0;
 }
 
-/* ktime_get_ns() when somebody last waited in vain for a zap, 0 before the first. */
-static u64 mdr_zap_late_at;
-
 /*
- * How long to wait for a zap, in milliseconds. A process with slow notifiers may have many devices,
- * in groups that the host tells one after the other: it waits for all of them about as long
- * as for one.
+ * ktime_get_ns() when a host callback last waited in vain for as long as a drain may take, 0
+ * before the first; and how many have since waited in vain for a moment.
  */
-static unsigned int mdr_zap_patience_ms(void)
-{
-	u64 late_at = READ_ONCE(mdr_zap_late_at);
-	bool late = late_at && ktime_get_ns() - late_at <
-			       (u64)MDR_ZAP_LATE_MS * NSEC_PER_MSEC;
+static u64 mdr_vain_at;
+static atomic_t mdr_vain_moments;
 
-	return late ? MDR_ZAP_AGAIN_MS : MDR_DRAIN_TIMEOUT_MS;
+/* How long a host callback waits for users of a group, in milliseconds. */
+unsigned int mdr_host_patience_ms(void)
+{
+	u64 vain_at = READ_ONCE(mdr_vain_at);
+
+	if (!vain_at || ktime_get_ns() - vain_at >=
+			(u64)MDR_VAIN_MS * NSEC_PER_MSEC)
+		return MDR_DRAIN_TIMEOUT_MS;
+	return atomic_read(&mdr_vain_moments) < MDR_MANY ? MDR_AGAIN_MS :
+							   MDR_LAST_MS;
 }
 
-/* Somebody has waited in vain. One that has waited for a moment says nothing new. */
-static void mdr_zap_was_late(unsigned int patience_ms)
+/* A host callback has waited in vain. One that has waited for a moment starts nothing anew. */
+void mdr_host_waited_in_vain(unsigned int patience_ms)
 {
-	if (patience_ms == MDR_DRAIN_TIMEOUT_MS)
-		WRITE_ONCE(mdr_zap_late_at, ktime_get_ns());
+	if (patience_ms != MDR_DRAIN_TIMEOUT_MS) {
+		atomic_inc(&mdr_vain_moments);
+		return;
+	}
+	atomic_set(&mdr_vain_moments, 0);
+	WRITE_ONCE(mdr_vain_at, ktime_get_ns());
+}
+
+/* The last function has gone, and with it whoever was waited for. */
+void mdr_host_patience_reset(void)
+{
+	WRITE_ONCE(mdr_vain_at, 0);
 }
 
 /*
@@ -211,8 +278,8 @@ static void mdr_zap_was_late(unsigned int patience_ms)
  * @patience_ms; it is counted and logged. The zap goes on beside the caller, and the device
  * is not as the host left it.
  */
-static bool mdr_group_zap_wait_for(struct mdr_group *group, unsigned long start,
-				   unsigned int patience_ms)
+bool mdr_group_zap_wait_since(struct mdr_group *group, unsigned long start,
+			      unsigned int patience_ms)
 {
 	unsigned long asked = READ_ONCE(group->zap.asked);
 	long left = max_t(long, start + msecs_to_jiffies(patience_ms) - jiffies, 0);
@@ -230,21 +297,10 @@ static bool mdr_group_zap_wait_for(struct mdr_group *group, unsigned long start,
 	return false;
 }
 
-/* For a host callback: the patience is that of a drain, or a moment, see above. */
-bool mdr_group_zap_wait_since(struct mdr_group *group, unsigned long start)
-{
-	unsigned int patience_ms = mdr_zap_patience_ms();
-
-	if (mdr_group_zap_wait_for(group, start, patience_ms))
-		return true;
-	mdr_zap_was_late(patience_ms);
-	return false;
-}
-
 /* The same where the host does not wait for the caller: always as long as a drain may take. */
 bool mdr_group_zap_wait(struct mdr_group *group)
 {
-	return mdr_group_zap_wait_for(group, jiffies, MDR_DRAIN_TIMEOUT_MS);
+	return mdr_group_zap_wait_since(group, jiffies, MDR_DRAIN_TIMEOUT_MS);
 }
 
 /* Wait until a gate that is about to open is open, or something else has come; or a kill. */
@@ -256,9 +312,9 @@ void mdr_group_wait_opened(struct mdr_group *group)
 /* Likewise for the host, or an administrator: no longer than a host callback waits for a zap. */
 void mdr_group_wait_opened_briefly(struct mdr_group *group)
 {
-	unsigned int patience_ms = mdr_zap_patience_ms();
+	unsigned int patience_ms = mdr_host_patience_ms();
 
 	if (!wait_event_timeout(group->state_changed, !READ_ONCE(group->opening),
 				msecs_to_jiffies(patience_ms)))
-		mdr_zap_was_late(patience_ms);
+		mdr_host_waited_in_vain(patience_ms);
 }

@@ -32,7 +32,8 @@
  * memory window of the bridge above was not where the kernel has it.
  *
  * The parameter link_changes counts how often a port is told to forget that its link has
- * changed.
+ * changed. The parameter zap_works counts how often mappings were removed beside a host
+ * callback.
  *
  * Write MS to the parameter link_ms, and the next link in the directory of a group is not made:
  * that takes so long, and then there is no memory. The parameter links counts them.
@@ -458,6 +459,20 @@ static struct kprobe moment_capability_probe = {
 	.pre_handler	= moment_capability_written,
 };
 
+static atomic_t zap_works;
+module_param_cb(zap_works, &moment_count_ops, &zap_works, 0444);
+
+static int moment_zap_begins(struct kprobe *probe, struct pt_regs *regs)
+{
+	atomic_inc(&zap_works);
+	return 0;
+}
+
+static struct kprobe moment_zap_probe = {
+	.symbol_name	= "mdr_group_zap_work",
+	.pre_handler	= moment_zap_begins,
+};
+
 static unsigned int moment_link_ms;
 module_param_named(link_ms, moment_link_ms, uint, 0644);
 static atomic_t links;
@@ -487,6 +502,7 @@ static struct kprobe moment_link_probe = {
 static struct kprobe *moment_probes[] = {
 	&moment_save_probe, &moment_look_probe, &moment_restore_probe, &moment_link_probe,
 	&moment_capability_probe,
+	&moment_zap_probe,
 };
 
 static int __init moment_init(void)

@@ -199,6 +199,9 @@ static const struct {
 	{ VFIO_PCI_ROM_REGION_INDEX, 0, 4, false },
 	{ VFIO_PCI_ROM_REGION_INDEX, -4, 4, true },
 	{ VFIO_PCI_VGA_REGION_INDEX, 0x3c0, 4, false },
+	/* the first region whose number ends like that of config space */
+	{ VFIO_CONFIG, (1l << 48) - 4096, 4, false },
+	{ VFIO_CONFIG, (1l << 48) - 4096, 16, true },
 };
 
 #define NR_OUTSIDE (sizeof(outside) / sizeof(outside[0]))
