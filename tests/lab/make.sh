@@ -8,7 +8,7 @@ suite=trixie
 cache=$(lab_cache)
 # set by begin
 log='' tmp='' start=0
-# where the product goes; set by the script that sources this file
+# where the product goes; set by who sources this
 root=''
 
 # The host's own tools. Root gets what is missing, a plain user is told.
