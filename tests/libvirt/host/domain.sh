@@ -132,6 +132,7 @@ recovered() { [ "$(group "$1" event)" -gt "$event" ] && group_is "$1" open; }
 strike_into() {
 	event=$(group "$3" event) || return 1
 	inject "$2" &
+	# shellcheck disable=SC2034 # the part waits for it
 	striker=$!
 	wait_for 30 group_is "$3" "$1"
 }
