@@ -31,6 +31,15 @@ find_kernels() {
 	done | sort -V
 }
 
+# debug_kernel: the machines have that kernel, which needs more memory. With page tables of 5
+# levels KASAN reports the kernel's own boot, and then lockdep is off for good.
+# shellcheck disable=SC2034 # the runners use all of these
+debug_kernel() {
+	root=/mnt memory=4096 cpu=,la57=off
+	more_cmdline+=' panic_on_warn=1 mdr.debug=1 mdr.patience=4'
+	[ -d /mnt/boot ] || die "there is no debug kernel yet; run: make lab-debug"
+}
+
 # host_cpus: the processors of this host that we may use, one a line
 host_cpus() {
 	local ranges range

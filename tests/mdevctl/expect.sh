@@ -14,6 +14,27 @@ declare_case() {
 	proves[$1]=$2
 }
 
+# run_case NAME: its TAP line. before_case, if it is set, is a command that the case
+# begins with.
+run_case() {
+	local out status=0
+	# set -e counts in the case, which it would not behind "if"
+	set +e
+	out=$(
+		set -e
+		${before_case:-}
+		"$1" 2>&1
+	)
+	status=$?
+	set -e
+	if [ "$status" = 0 ]; then
+		echo "ok - $1: ${proves[$1]}"
+	else
+		echo "not ok - $1: ${proves[$1]}"
+		printf "%s\n" "$out" | sed "s/^/#   /"
+	fi
+}
+
 fail() {
 	printf '%s\n' "$@"
 	exit 1

@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # set by host.sh and run
 #
-# What the doctor finds of who opens a device: a user that is named, and the QEMU of a
-# domain. They have no rights but those of the files of the case.
+# What the doctor finds about the opener of a device: a named user, or the QEMU of a
+# domain. The files of each case alone decide what the opener may do.
 
 # node FILE MODE: a file below /dev, and in the /dev of QEMU
 node() {

@@ -52,6 +52,7 @@ void observer_end(void)
 	soak->delays += number("delays");
 	if (sysfs_read(arcs, sizeof(arcs), PARAMETER, "arcs") > 0)
 		arcs_add(arcs);
-	soak->points_missing = number("soak_missing");
+	CHECK(!number("soak_missing"), "%ld points of the driver are missing, see the log",
+	      number("soak_missing"));
 	CHECK_OK(module_unload(MODULE));
 }

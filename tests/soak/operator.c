@@ -45,13 +45,23 @@ static void read_all(const char *path, unsigned int depth)
 
 static void look(struct soak_actor *a)
 {
+	static const char * const modules[] = {
+		"mdev_recovery", "mdev_recovery_pci", "mdev_recovery_test",
+	};
 	struct soak_function *f = any(a);
-	char path[128];
+	char path[128], text[4096];
 
 	snprintf(path, sizeof(path), SHIM_CLASS "/group%d", f->s.group);
 	read_all(path, 1);
 	snprintf(path, sizeof(path), MDEV_DIR "/%s", f->s.uuid);
 	read_all(path, 1);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/mdev_supported_types", f->s.addr);
+	read_all(path, 1);
+	sysfs_read(text, sizeof(text), SHIM_CLASS "/settings");
+	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
+		snprintf(path, sizeof(path), "/sys/module/%s", modules[i]);
+		read_all(path, 1);
+	}
 }
 
 static int recover(struct soak_function *f)
@@ -68,6 +78,14 @@ static void recover_failed(struct soak_actor *a)
 		if (shim_is(f->s.group, "failed"))
 			soak_say("recover group%d: %d", f->s.group, recover(f));
 	}
+}
+
+/* Mostly nothing is lost, and it is refused. */
+static void recover_any(struct soak_actor *a)
+{
+	struct soak_function *f = any(a);
+
+	soak_say("recover group%d as it is: %d", f->s.group, recover(f));
 }
 
 static void reset(struct soak_actor *a)
@@ -91,6 +109,7 @@ static void tune(struct soak_actor *a)
 		{ "recovery_timeout_ms", { "1000", "4000", "8000", "8000" } },
 		{ "breaker_max", { "0", "0", "0", "3" } },
 		{ "breaker_window_ms", { "1", "1000", "10000", "3600000" } },
+		{ "revoke", { "kill", "kill", "wait", "wait" } },
 		{ "revoke_timeout_ms", { "0", "100", "1000", "3000" } },
 	};
 	struct soak_function *f = any(a);
@@ -156,7 +175,7 @@ static void remove_and_create(struct soak_actor *a)
 		}
 	}
 	random_sleep(&a->random, PAUSE_US);
-	ret = world_create(f, type);
+	ret = world_create(f, type, &a->random);
 	soak_say("create %s of %s: %d", type, f->s.addr, ret);
 	if (ret)
 		soak_fail("an mdev of %s cannot be created: %s", f->s.addr, strerror(-ret));
@@ -198,7 +217,7 @@ static void unbind_and_bind(struct soak_actor *a)
 	ret = ret ?: world_bind(f);
 	soak_say("bind %s: %d", f->s.addr, ret);
 	calm_end();
-	ret = ret ?: world_create(f, type);
+	ret = ret ?: world_create(f, type, &a->random);
 	if (ret)
 		soak_fail("%s cannot be bound again: %s", f->s.addr, strerror(-ret));
 }
@@ -214,7 +233,7 @@ static void take_and_give(struct soak_actor *a)
 
 	soak_say("take the VFs: %d", ret);
 	random_sleep(&a->random, PAUSE_US);
-	ret = ret ?: world_give_vfs();
+	ret = ret ?: world_give_vfs(&a->random);
 	soak_say("give VFs: %d", ret);
 	calm_end();
 	if (ret)
@@ -246,7 +265,7 @@ static void remove_and_rescan(struct soak_actor *a)
 	soak_say("replug %s: %d", f->s.addr, ret);
 	if (!ret)
 		f->s.group = pci_iommu_group(f->s.addr);
-	ret = ret ?: world_create(f, type);
+	ret = ret ?: world_create(f, type, &a->random);
 	if (ret)
 		soak_fail("%s does not come back: %s", f->s.addr, strerror(-ret));
 }
@@ -254,6 +273,7 @@ static void remove_and_rescan(struct soak_actor *a)
 static const struct soak_operation operations[] = {
 	{ "look", 20, LOOK_MS, look },
 	{ "recover", 30, 8 * RECOVER_MS, recover_failed },
+	{ "recover any", 10, RECOVER_MS, recover_any },
 	{ "reset", 10, RECOVER_MS, reset },
 	{ "tune", 20, LOOK_MS, tune },
 	{ "misbehave", 10, LOOK_MS, misbehave },

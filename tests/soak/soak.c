@@ -166,9 +166,8 @@ static void report(void)
 	     (uintmax_t)soak->seed, atomic_load(&soak->step), atomic_load(&soak->strikes),
 	     (uintmax_t)atomic_load(&soak->recoveries),
 	     (uintmax_t)atomic_load(&soak->failures));
-	note("soak observer: %ju accesses, gates shut %ju times, %ju delays, %ld points missing",
-	     (uintmax_t)soak->accesses, (uintmax_t)soak->shuts, (uintmax_t)soak->delays,
-	     soak->points_missing);
+	note("soak observer: %ju accesses, gates shut %ju times, %ju delays",
+	     (uintmax_t)soak->accesses, (uintmax_t)soak->shuts, (uintmax_t)soak->delays);
 	note("soak users: %u accesses at closed gates", atomic_load(&soak->tries));
 	arcs_report();
 	if (atomic_load(&soak->failed_step))

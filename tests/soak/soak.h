@@ -98,7 +98,6 @@ struct soak {
 	atomic_uint strikes, tries;
 	/* what the observer in the kernel saw and did */
 	uint64_t accesses, shuts, delays;
-	long points_missing;
 	/* of the state machine: for each state, a bit for each event */
 	unsigned int arcs[8];
 	atomic_ullong recoveries, failures;
@@ -147,11 +146,11 @@ void soak_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* world.c */
 void world_make(struct soak_random *r);
 int world_bind(struct soak_function *f);
-int world_create(struct soak_function *f, const char *type);
+int world_create(struct soak_function *f, const char *type, struct soak_random *r);
 int world_remove(struct soak_function *f);
 int world_unbind(struct soak_function *f);
 /* VFs of the PF, which stays with its driver: their functions are bound to ours. */
-int world_give_vfs(void);
+int world_give_vfs(struct soak_random *r);
 int world_take_vfs(void);
 /* Everything away, and nothing left. */
 void world_end(void);

@@ -52,8 +52,11 @@ int world_bind(struct soak_function *f)
 	return ret;
 }
 
-/* Every wait of the driver gets a bound that the watcher knows. */
-static int set_bounds(struct shim *s)
+/*
+ * Every wait of the driver gets a bound that the watcher knows, but that for a user to
+ * leave: each of them leaves once it is asked, or is killed.
+ */
+static int set_bounds(struct shim *s, struct soak_random *r)
 {
 	char stall[16], recovery[16];
 	int ret;
@@ -63,17 +66,17 @@ static int set_bounds(struct shim *s)
 	ret = shim_set(s, "stall_timeout_ms", stall);
 	ret = ret ?: shim_set(s, "recovery_timeout_ms", recovery);
 	ret = ret ?: shim_set(s, "hold_timeout_ms", "3000");
-	ret = ret ?: shim_set(s, "revoke", "kill");
+	ret = ret ?: shim_set(s, "revoke", random_one_in(r, 2) ? "kill" : "wait");
 	return ret ?: shim_set(s, "revoke_timeout_ms", "1000");
 }
 
-int world_create(struct soak_function *f, const char *type)
+int world_create(struct soak_function *f, const char *type, struct soak_random *r)
 {
 	int ret;
 
 	f->type = type;
 	ret = shim_create(&f->s, type);
-	ret = ret ?: set_bounds(&f->s);
+	ret = ret ?: set_bounds(&f->s, r);
 	if (ret)
 		return ret;
 	atomic_store(&f->there, true);
@@ -112,7 +115,7 @@ static void make_function(struct soak_function *f, struct soak_random *r)
 		REQUIRE_OK(shim_bind_test(&f->s, f->port, f->n));
 	else
 		REQUIRE_OK(shim_bind(&f->s, f->port, f->n));
-	REQUIRE_OK(world_create(f, world_type(r)));
+	REQUIRE_OK(world_create(f, world_type(r), r));
 }
 
 void world_make(struct soak_random *r)
@@ -147,7 +150,7 @@ int world_take_vfs(void)
 	return ret ?: sriov_set(pf, 0);
 }
 
-int world_give_vfs(void)
+int world_give_vfs(struct soak_random *r)
 {
 	char pf[PCI_ADDR_LEN];
 	int ret = pci_below(PF_PORT, 0, pf);
@@ -165,7 +168,7 @@ int world_give_vfs(void)
 		ret = ret ?: world_bind(f);
 		if (!ret)
 			f->s.group = pci_iommu_group(f->s.addr);
-		ret = ret ?: world_create(f, f->type);
+		ret = ret ?: world_create(f, f->type, r);
 	}
 	return ret;
 }

@@ -95,7 +95,7 @@ int64_t mailbox_stuck_ms(struct mailbox *mailbox, int64_t now, const char **call
 bool mailbox_stop(struct mailbox *mailbox);
 
 /*
- * The worker, and who else has something for it
+ * The worker, and the threads that give it work
  */
 
 /* Starts a thread; it ends with mailbox_thread_ends(). Return: 0 or -errno. */

@@ -109,7 +109,11 @@ managed_hostdev() {
 }
 
 has_hostdev() { virsh -q dumpxml guest | grep -q "$1"; }
-no_hostdev() { ! has_hostdev "$1"; }
+# its domain is there, without it
+no_hostdev() {
+	local xml
+	xml=$(virsh -q dumpxml guest) && ! grep -q "$1" <<<"$xml"
+}
 
 # group DEVICE FILE: of the status of the group
 group() {
@@ -122,6 +126,16 @@ strike() {
 	event=$(group "$2" event) && inject "$1"
 }
 recovered() { [ "$(group "$1" event)" -gt "$event" ] && group_is "$1" open; }
+
+# strike_into STATE PORT DEVICE: a fatal error, and its group is seen in STATE. The state may
+# be over before the monitor answers: $striker is a job that ends with the answer.
+strike_into() {
+	event=$(group "$3" event) || return 1
+	inject "$2" &
+	# shellcheck disable=SC2034 # the part waits for it
+	striker=$!
+	wait_for 30 group_is "$3" "$1"
+}
 
 milliseconds() { awk '{ printf "%d", $1 * 1000 }' /proc/uptime; }
 

@@ -57,8 +57,9 @@ is_confined() {
 	[ -n "$pid" ]
 }
 
-# What AppArmor has refused.
-refused() { journalctl -q -b --no-pager | grep 'apparmor="DENIED"'; }
+# apparmor_said WHAT: in the journal
+apparmor_said() { journalctl -q -b --no-pager | grep "apparmor=\"$1\""; }
+refused() { apparmor_said DENIED; }
 
 host_start() {
 	udevadm settle
@@ -71,5 +72,7 @@ host_start() {
 	check "installed: the modules are those that DKMS built" modules_of_dkms
 	wait_for 60 virsh -q version || return 1
 	check "apparmor: libvirtd is confined" is_confined /usr/sbin/libvirtd libvirtd
+	# else "it has refused nothing" would say nothing
+	check "apparmor: the journal has that it loaded a profile" wait_for 30 apparmor_said STATUS
 	log "libvirtd up"
 }

@@ -143,7 +143,7 @@ void fuzz_files(const struct fuzz_target *targets, unsigned int count, unsigned 
 		for (unsigned int i = 0; i < 40 && nr_files; i++)
 			use_file(&seed, files[fuzz_below(&seed, nr_files)]);
 		sysfs_write("1", SHIM_CLASS "/group%d/recover", s->group);
-		/* who waits long, waits on */
+		/* otherwise long waits go on */
 		if (fuzz_below(&seed, 2))
 			tame(s);
 		if (!fuzz_below(&seed, 4))

@@ -22,9 +22,9 @@ void needs_huge_pages(void)
 }
 
 /*
- * Where each interrupt handler is a thread, irq_wake_thread() wakes that of pciehp_isr(),
- * which finds no event, and not that of pciehp_ist(), which would act: who asks waits for
- * ever.
+ * If every interrupt handler is a thread, irq_wake_thread() wakes the thread of
+ * pciehp_isr(), which finds no event, in place of the thread of pciehp_ist(), which would
+ * act. A request to empty the slot then waits for ever.
  */
 void needs_unplug(void)
 {

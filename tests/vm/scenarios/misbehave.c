@@ -181,6 +181,7 @@ SCENARIO(misbehave_watchdog_in_attempt,
 	REQUIRE_OK(shim_test_set("restore_ms", LOOK));
 	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
 	restores = sysfs_read_number(RESTORES);
+	REQUIRE(restores >= 0, "no count: %ld", restores);
 	REQUIRE(klog_count("did not end within " TRIED " ms") == 1, "the watchdog did not strike");
 	REQUIRE_OK(shim_test_set("unhealthy", "0"));
 	REQUIRE_OK(shim_test_set("restore_ms", "0"));
