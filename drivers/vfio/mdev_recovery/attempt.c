@@ -243,6 +243,20 @@ static void mdr_bridge_unlock(struct pci_dev *bridge)
 }
 
 /*
+ * Below a hot-plug port the slot is among the PCI core's methods for a VF. Its reset hits the PF
+ * and all other VFs, which nobody tells. Every VF has a function level reset (SR-IOV 1.1,
+ * 2.2.2), also one that does not say so (Intel 82599).
+ */
+static int mdr_reset_vf(struct pci_dev *vf)
+{
+	if (!vf->reset_methods[0] || (vf->dev_flags & PCI_DEV_FLAGS_NO_FLR_RESET))
+		return -ENOTTY;
+	pci_set_power_state(vf, PCI_D0);
+	pci_write_config_word(vf, PCI_COMMAND, 0);
+	return pcie_flr(vf);
+}
+
+/*
  * Reset with DMA off and config access blocked, as the PCI core does. Here the
  * function is already locked, so the bridge above it can only be tried.
  */
@@ -254,7 +268,8 @@ static int mdr_reset_by_pci_core(struct pci_dev *pdev)
 	if (!mdr_bridge_trylock(bridge))
 		return ret;
 	if (pci_cfg_access_trylock(pdev)) {
-		ret = pci_reset_function_locked(pdev);
+		ret = pdev->is_virtfn ? mdr_reset_vf(pdev) :
+					 pci_reset_function_locked(pdev);
 		pci_cfg_access_unlock(pdev);
 	}
 	mdr_bridge_unlock(bridge);
