@@ -183,7 +183,7 @@ static void mdr_group_restore_bridges(struct mdr_group *group)
 	mdr_gate_enter_exclusive(&group->gate, &entry);
 	mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, &snapshot);
 	for (i = 0; i < snapshot.count && mdr_attempt_may(group); i++)
-		mdr_bridges_restore(snapshot.pdevs[i]);
+		mdr_bridges_restore_awake(snapshot.pdevs[i]);
 	mdr_snapshot_put(&snapshot);
 	mdr_gate_exit(&entry);
 }
@@ -490,7 +490,7 @@ static int mdr_attempt_reset_buses(struct mdr_group *group)
 	int ret;
 
 	mdr_gate_enter_exclusive(&group->gate, &entry);
-	ret = mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, &snapshot);
+	ret = mdr_snapshot_take_awake(group, MDR_SNAPSHOT_ALL, &snapshot);
 	for (i = 0; i < snapshot.count && !ret; i++) {
 		if (snapshot.pdevs[i]->bus == done)
 			continue;
