@@ -440,9 +440,10 @@ static int mdr_finish_run(struct mdr_finish *finish)
 	if (finish->undrained)
 		mdr_group_drain(group, false);
 	ret = mdr_group_reset_due(group);
-	if (!ret)
+	/* what cannot be reset may be blank all the same, which shows: a restore is enough */
+	if (!ret || ret == -ENOTTY)
 		ret = mdr_group_restore(group, mdr_finish_deadline(finish),
-					!finish->abandoned);
+					!ret && !finish->abandoned);
 	if (!ret || ret == -ECANCELED || !mdr_finish_may_reset(finish))
 		return ret;
 	dev_notice(&group->dev,

@@ -388,3 +388,22 @@ SCENARIO(own_reset_intx,
 	nic_user_stop(&nic);
 	vfio_user_close(&u);
 }
+
+/* The host has reset it, or the loss of power has, and that does not show in the walk. */
+SCENARIO(own_reset_none_but_blank,
+	 "blank before a non-fatal error, without a reset method, the bus not ours: restored")
+{
+	char other[PCI_ADDR_LEN];
+
+	REQUIRE_OK(shim_make(&shim, PAIR_PORT, 0, "resume"));
+	REQUIRE_OK(pci_below(PAIR_PORT, 1, other));
+	REQUIRE_OK(pci_bind(other, "vfio-pci"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	REQUIRE_OK(vfio_user_bus_master(&user, true));
+	status = nic_status(&user);
+	REQUIRE_OK(sysfs_write("\n", RESET_METHOD, shim.addr));
+	REQUIRE_OK(pci_config_lose(shim.addr));
+	CHECK_OK(strike(&shim, PAIR_PORT, "POISON_TLP", "open"));
+	CHECK_NUMBER(shim.group, "stats/failures", 0);
+	check_back();
+}
