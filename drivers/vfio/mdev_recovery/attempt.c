@@ -183,7 +183,7 @@ static void mdr_group_restore_bridges(struct mdr_group *group)
 	mdr_gate_enter_exclusive(&group->gate, &entry);
 	mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, &snapshot);
 	for (i = 0; i < snapshot.count && mdr_attempt_may(group); i++)
-		mdr_bridges_restore(snapshot.pdevs[i]);
+		mdr_bridges_restore_awake(snapshot.pdevs[i]);
 	mdr_snapshot_put(&snapshot);
 	mdr_gate_exit(&entry);
 }
@@ -243,6 +243,20 @@ static void mdr_bridge_unlock(struct pci_dev *bridge)
 }
 
 /*
+ * Below a hot-plug port the slot is among the PCI core's methods for a VF. Its reset hits the PF
+ * and all other VFs, which nobody tells. Every VF has a function level reset (SR-IOV 1.1,
+ * 2.2.2), also one that does not say so (Intel 82599).
+ */
+static int mdr_reset_vf(struct pci_dev *vf)
+{
+	if (!vf->reset_methods[0] || (vf->dev_flags & PCI_DEV_FLAGS_NO_FLR_RESET))
+		return -ENOTTY;
+	pci_set_power_state(vf, PCI_D0);
+	pci_write_config_word(vf, PCI_COMMAND, 0);
+	return pcie_flr(vf);
+}
+
+/*
  * Reset with DMA off and config access blocked, as the PCI core does. Here the
  * function is already locked, so the bridge above it can only be tried.
  */
@@ -254,7 +268,8 @@ static int mdr_reset_by_pci_core(struct pci_dev *pdev)
 	if (!mdr_bridge_trylock(bridge))
 		return ret;
 	if (pci_cfg_access_trylock(pdev)) {
-		ret = pci_reset_function_locked(pdev);
+		ret = pdev->is_virtfn ? mdr_reset_vf(pdev) :
+					 pci_reset_function_locked(pdev);
 		pci_cfg_access_unlock(pdev);
 	}
 	mdr_bridge_unlock(bridge);
@@ -475,7 +490,7 @@ static int mdr_attempt_reset_buses(struct mdr_group *group)
 	int ret;
 
 	mdr_gate_enter_exclusive(&group->gate, &entry);
-	ret = mdr_snapshot_take(group, MDR_SNAPSHOT_ALL, &snapshot);
+	ret = mdr_snapshot_take_awake(group, MDR_SNAPSHOT_ALL, &snapshot);
 	for (i = 0; i < snapshot.count && !ret; i++) {
 		if (snapshot.pdevs[i]->bus == done)
 			continue;

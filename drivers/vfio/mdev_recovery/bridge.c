@@ -18,6 +18,7 @@
  * bound, and by a snapshot.
  */
 #include <linux/list.h>
+#include <linux/pm_runtime.h>
 #include <linux/slab.h>
 
 #include "function.h"
@@ -504,5 +505,17 @@ int mdr_bridges_restore(struct pci_dev *pdev)
 		if (mdr_bridge_link_is_down(bridge))
 			ret = -ENOLINK;
 	}
+	return ret;
+}
+
+/* The same, if the ports may be asleep: a user lets its function sleep, and so what is above. */
+int mdr_bridges_restore_awake(struct pci_dev *pdev)
+{
+	struct device *above = pci_physfn(pdev)->bus->bridge;
+	int ret;
+
+	pm_runtime_get_sync(above);
+	ret = mdr_bridges_restore(pdev);
+	pm_runtime_put(above);
 	return ret;
 }

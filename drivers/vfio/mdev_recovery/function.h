@@ -195,6 +195,7 @@ bool mdr_bridges_are_stale(struct pci_dev *pdev);
 int mdr_bridges_keep(struct pci_dev *pdev);
 void mdr_bridges_drop(struct pci_dev *pdev);
 int mdr_bridges_restore(struct pci_dev *pdev);
+int mdr_bridges_restore_awake(struct pci_dev *pdev);
 
 /* restore.c: from a blank function to what its user had */
 void mdr_function_set_blank(struct mdr_function *function);

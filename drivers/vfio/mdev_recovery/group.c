@@ -3,6 +3,7 @@
  * Queries about a group: sums over its functions, and what it is doing. Nothing here
  * changes the state; step.c does.
  */
+#include <linux/pm_runtime.h>
 #include <linux/slab.h>
 
 #include "device.h"
@@ -398,6 +399,7 @@ int mdr_snapshot_take(struct mdr_group *group, enum mdr_snapshot_of of,
 	size_t count;
 
 	snapshot->count = 0;
+	snapshot->awake = false;
 	snapshot->pdevs = snapshot->few;
 	guard(mutex)(&group->lock);
 	count = list_count_nodes(&group->functions);
@@ -411,6 +413,19 @@ int mdr_snapshot_take(struct mdr_group *group, enum mdr_snapshot_of of,
 	return 0;
 }
 
+/* The same, for who works on them: users may have put them into low power. */
+int mdr_snapshot_take_awake(struct mdr_group *group, enum mdr_snapshot_of of,
+			    struct mdr_snapshot *snapshot)
+{
+	int ret = mdr_snapshot_take(group, of, snapshot);
+	unsigned int i;
+
+	for (i = 0; i < snapshot->count; i++)
+		pm_runtime_get_sync(&snapshot->pdevs[i]->dev);
+	snapshot->awake = true;
+	return ret;
+}
+
 /* The same of all functions, for a reader that anybody may be. */
 int mdr_snapshot_take_briefly(struct mdr_group *group,
 			      struct mdr_snapshot *snapshot)
@@ -418,6 +433,7 @@ int mdr_snapshot_take_briefly(struct mdr_group *group,
 	size_t room = ARRAY_SIZE(snapshot->few), count;
 
 	snapshot->count = 0;
+	snapshot->awake = false;
 	snapshot->pdevs = snapshot->few;
 	for (;;) {
 		scoped_guard(mdr_group_briefly, group) {
@@ -442,6 +458,8 @@ void mdr_snapshot_put(struct mdr_snapshot *snapshot)
 	while (snapshot->count) {
 		struct pci_dev *pdev = snapshot->pdevs[--snapshot->count];
 
+		if (snapshot->awake)
+			pm_runtime_put(&pdev->dev);
 		pci_dev_put(pci_physfn(pdev));
 		pci_dev_put(pdev);
 	}

@@ -159,11 +159,13 @@ enum mdr_snapshot_of {
  *	device lock, which cannot be taken under group->lock, which protects the
  *	group's own list.
  * @count: number of @pdevs
+ * @awake: they, and the ports above, stay awake until mdr_snapshot_put()
  * @few: room for those of a usual group, which so need no allocation
  */
 struct mdr_snapshot {
 	struct pci_dev **pdevs;
 	unsigned int count;
+	bool awake;
 	struct pci_dev *few[8];
 };
 
@@ -294,6 +296,8 @@ unsigned int mdr_group_hold_timeout(struct mdr_group *group);
 struct pci_dev *mdr_group_port(struct mdr_group *group, unsigned int index);
 int mdr_snapshot_take(struct mdr_group *group, enum mdr_snapshot_of of,
 		      struct mdr_snapshot *snapshot);
+int mdr_snapshot_take_awake(struct mdr_group *group, enum mdr_snapshot_of of,
+			    struct mdr_snapshot *snapshot);
 int mdr_snapshot_take_briefly(struct mdr_group *group,
 			      struct mdr_snapshot *snapshot);
 void mdr_snapshot_put(struct mdr_snapshot *snapshot);

@@ -419,14 +419,17 @@ static bool mdr_finish_may_reset(struct mdr_finish *finish)
 
 static u64 mdr_finish_deadline(struct mdr_finish *finish)
 {
+	u64 now = ktime_get_ns(), late_ns = MDR_LATE_MS * NSEC_PER_MSEC, timeout_ns;
 	struct mdr_group *group = finish->group;
 
 	guard(mutex)(&group->lock);
 	/* the users know that it is lost; a close may delay the restore */
 	if (group->machine.state == MDR_STATE_FAILED)
-		return ktime_get_ns() + MDR_LATE_MS * NSEC_PER_MSEC;
-	return group->error_at + (u64)mdr_group_recovery_timeout(group) *
-				 NSEC_PER_MSEC;
+		return now + late_ns;
+	timeout_ns = (u64)mdr_group_recovery_timeout(group) * NSEC_PER_MSEC;
+	/* a host that went on all the time may have used it up; before the next watchdog */
+	return max(group->error_at + timeout_ns,
+		   finish->overdue ? 0 : now + min(timeout_ns / 2, late_ns));
 }
 
 /* Bring every function back: restore, then reset if that was not enough. */
@@ -440,9 +443,10 @@ static int mdr_finish_run(struct mdr_finish *finish)
 	if (finish->undrained)
 		mdr_group_drain_for(group, false, MDR_DRAIN_TIMEOUT_MS);
 	ret = mdr_group_reset_due(group);
-	if (!ret)
+	/* what cannot be reset may be blank all the same, which shows: a restore is enough */
+	if (!ret || ret == -ENOTTY)
 		ret = mdr_group_restore(group, mdr_finish_deadline(finish),
-					!finish->abandoned);
+					!ret && !finish->abandoned);
 	if (!ret || ret == -ECANCELED || !mdr_finish_may_reset(finish))
 		return ret;
 	dev_notice(&group->dev,

@@ -17,9 +17,10 @@
  *
  * Write a function to the parameter watched, and "awake" has how many users of the
  * kernel's keep it from falling asleep now, "flr_awake" how many did at its last
- * function level reset, "channel" the state of its channel to the kernel
- * (pci_channel_state_t: 1 normal, 2 frozen, 3 lost for good), and "saved" COMMAND in the
- * kernel's copy of its config space, or -1 if a restore has used that up. "none" ends it.
+ * function level reset, "bus_awake" at the last reset of a bus, "channel" the state of its
+ * channel to the kernel (pci_channel_state_t: 1 normal, 2 frozen, 3 lost for good), and "saved"
+ * COMMAND in the kernel's copy of its config space, or -1 if a restore has used that up. "none"
+ * ends it.
  *
  * Write anything to the parameter give_up, and its driver is told that it is lost. Write
  * anything to vanish, and to the kernel it has been removed; nobody unbinds its driver.
@@ -29,11 +30,16 @@
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
 
-static atomic_t resets, unlocked, flrs, flrs_master, flrs_unlocked, flrs_asleep, flr_awake;
-static atomic_t wakes, wakes_master;
+static atomic_t resets, unlocked, flrs, flrs_master, flrs_unlocked, flrs_asleep;
+static atomic_t flr_awake, bus_awake, wakes, wakes_master;
 
 /* Referenced; written by the parameter only. */
 static struct pci_dev *watched;
+
+static int awake_users(struct pci_dev *pdev)
+{
+	return atomic_read(&pdev->dev.power.usage_count);
+}
 
 static int bus_reset(struct kprobe *probe, struct pt_regs *regs)
 {
@@ -43,6 +49,8 @@ static int bus_reset(struct kprobe *probe, struct pt_regs *regs)
 	atomic_inc(&resets);
 	if (!bridge->block_cfg_access)
 		atomic_inc(&unlocked);
+	if (watched)
+		atomic_set(&bus_awake, awake_users(watched));
 	return 0;
 }
 
@@ -50,11 +58,6 @@ static struct kprobe bus_probe = {
 	.symbol_name	= "pci_bridge_secondary_bus_reset",
 	.pre_handler	= bus_reset,
 };
-
-static int awake_users(struct pci_dev *pdev)
-{
-	return atomic_read(&pdev->dev.power.usage_count);
-}
 
 static int flr(struct kprobe *probe, struct pt_regs *regs)
 {
@@ -114,6 +117,7 @@ module_param_cb(flrs_master, &count_ops, &flrs_master, 0444);
 module_param_cb(flrs_unlocked, &count_ops, &flrs_unlocked, 0444);
 module_param_cb(flrs_asleep, &count_ops, &flrs_asleep, 0444);
 module_param_cb(flr_awake, &count_ops, &flr_awake, 0444);
+module_param_cb(bus_awake, &count_ops, &bus_awake, 0444);
 module_param_cb(wakes, &count_ops, &wakes, 0444);
 module_param_cb(wakes_master, &count_ops, &wakes_master, 0444);
 

@@ -31,6 +31,7 @@
 #define IRQ_MS 2000
 /* a function has this long for its reset (PCI Express 6.0, 6.6.2); the kernel waits */
 #define FLR_MS 90
+#define RESET_METHOD "/sys/bus/pci/devices/%s/reset_method"
 
 static struct vfio_user user;
 static struct shim shim;
@@ -40,7 +41,7 @@ static void start(void)
 {
 	REQUIRE_OK(resets_load());
 	REQUIRE_OK(shim_make(&shim, PORT, 0, "resume"));
-	REQUIRE_OK(sysfs_write("flr", "/sys/bus/pci/devices/%s/reset_method", shim.addr));
+	REQUIRE_OK(sysfs_write("flr", RESET_METHOD, shim.addr));
 	REQUIRE_OK(shim_set(&shim, "breaker_max", "1"));
 	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
 	REQUIRE_OK(vfio_user_bus_master(&user, true));
@@ -74,7 +75,7 @@ static void check_back(void)
 	CHECK(shim_is(shim.group, "open"), "not open after recover");
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
 	CHECK(pci_command(shim.addr) & MASTER, "COMMAND is %#x", pci_command(shim.addr));
-	REQUIRE_OK(sysfs_write("default", "/sys/bus/pci/devices/%s/reset_method", shim.addr));
+	REQUIRE_OK(sysfs_write("default", RESET_METHOD, shim.addr));
 }
 
 SCENARIO(own_reset_no_dma,
@@ -146,10 +147,10 @@ static bool is_suspended(void)
 	return !strcmp(now, "suspended");
 }
 
-SCENARIO(own_reset_low_power,
-	 "recover wakes a function that its user lets sleep, and keeps it awake while it resets it")
+/* Failed, and its user lets it sleep; returns how many users of the kernel's keep it awake. */
+static long trip_asleep(void)
 {
-	long flrs, awake, asleep;
+	long awake;
 
 	start();
 	REQUIRE_OK(resets_watch(shim.addr));
@@ -160,6 +161,24 @@ SCENARIO(own_reset_low_power,
 	trip();
 	REQUIRE(WAIT_FOR(resets_seen("awake") == awake, SETTLE_MS), "the host keeps it awake");
 	REQUIRE(WAIT_FOR(is_suspended(), SETTLE_MS), "it does not sleep");
+	return awake;
+}
+
+static void check_awake_again(long awake)
+{
+	CHECK(WAIT_FOR(resets_seen("awake") == awake, SETTLE_MS), "%ld users are left, %ld before",
+	      resets_seen("awake"), awake);
+	REQUIRE_OK(low_power(VFIO_DEVICE_FEATURE_LOW_POWER_EXIT));
+	check_back();
+	REQUIRE_OK(resets_watch("none"));
+}
+
+SCENARIO(own_reset_low_power,
+	 "recover wakes a function that its user lets sleep, and keeps it awake while it resets it")
+{
+	long flrs, awake, asleep;
+
+	awake = trip_asleep();
 	flrs = resets_seen("flrs");
 	asleep = resets_seen("flrs_asleep");
 	CHECK_OK(recover(group_name()));
@@ -168,11 +187,23 @@ SCENARIO(own_reset_low_power,
 	CHECK(resets_seen("flrs") > flrs, "no reset was made");
 	CHECK(resets_seen("flr_awake") > awake, "nothing kept it awake: %ld users, %ld before",
 	      resets_seen("flr_awake"), awake);
-	CHECK(WAIT_FOR(resets_seen("awake") == awake, SETTLE_MS), "%ld users are left, %ld before",
-	      resets_seen("awake"), awake);
-	REQUIRE_OK(low_power(VFIO_DEVICE_FEATURE_LOW_POWER_EXIT));
-	check_back();
-	REQUIRE_OK(resets_watch("none"));
+	check_awake_again(awake);
+}
+
+SCENARIO(own_reset_low_power_bus,
+	 "the same with a reset of its bus, because it has no reset of its own")
+{
+	long buses, awake;
+
+	awake = trip_asleep();
+	REQUIRE_OK(sysfs_write("\n", RESET_METHOD, shim.addr));
+	buses = resets_seen("resets");
+	CHECK_OK(recover(group_name()));
+	sysfs_write("1", "/proc/sys/kernel/prove_locking");
+	CHECK(resets_seen("bus_awake") > awake, "nothing kept it awake: %ld users, %ld before",
+	      resets_seen("bus_awake"), awake);
+	CHECK(resets_seen("resets") > buses, "no bus was reset");
+	check_awake_again(awake);
 }
 
 /* The tests' own parent driver, with all hooks. */
@@ -356,4 +387,23 @@ SCENARIO(own_reset_intx,
 	CHECK_OK(nic_user_raise(&nic, IRQ_MS));
 	nic_user_stop(&nic);
 	vfio_user_close(&u);
+}
+
+/* The host has reset it, or the loss of power has, and that does not show in the walk. */
+SCENARIO(own_reset_none_but_blank,
+	 "blank before a non-fatal error, without a reset method, the bus not ours: restored")
+{
+	char other[PCI_ADDR_LEN];
+
+	REQUIRE_OK(shim_make(&shim, PAIR_PORT, 0, "resume"));
+	REQUIRE_OK(pci_below(PAIR_PORT, 1, other));
+	REQUIRE_OK(pci_bind(other, "vfio-pci"));
+	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
+	REQUIRE_OK(vfio_user_bus_master(&user, true));
+	status = nic_status(&user);
+	REQUIRE_OK(sysfs_write("\n", RESET_METHOD, shim.addr));
+	REQUIRE_OK(pci_config_lose(shim.addr));
+	CHECK_OK(strike(&shim, PAIR_PORT, "POISON_TLP", "open"));
+	CHECK_NUMBER(shim.group, "stats/failures", 0);
+	check_back();
 }

@@ -458,3 +458,26 @@ SCENARIO(slow_link_down,
 	CHECK(shim_is(c.s.group, "open"), "not open after recover");
 	client_stop_lost(&c);
 }
+
+/* in slot_reset, and again in resume; together longer than TIGHT_MS */
+#define LATE_HOST "1000"
+#define TIGHT_MS "2000"
+
+SCENARIO(slow_after_slow_host,
+	 "the host is done later than recovery_timeout_ms, but goes on; then a slow function: open")
+{
+	first.test = true;
+	two_below_one_port();
+	REQUIRE_OK(shim_set(&second.s, "recovery_timeout_ms", TIGHT_MS));
+	REQUIRE_OK(shim_test_set("slot_reset_ms", LATE_HOST));
+	REQUIRE_OK(shim_test_set("resume_ms", LATE_HOST));
+	REQUIRE_OK(slow_function(second.s.addr, "ones", 2700));
+	client_strike(&second, "rp_igb", "DLP");
+	client_check_whole(&second, 2700 + BRISK_MS);
+	CHECK_NUMBER(second.s.group, "stats/own_resets", 0);
+	CHECK_NUMBER(second.s.group, "stats/failures", 0);
+	client_check_whole(&first, BRISK_MS);
+	REQUIRE_OK(slow_end());
+	client_stop(&second);
+	client_stop(&first);
+}

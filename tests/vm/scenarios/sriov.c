@@ -56,6 +56,7 @@
 /* SR-IOV control of igb's PF, and VF Enable in it */
 #define SRIOV_CTRL 0x168
 #define VFE 0x1
+#define RESET_METHOD "/sys/bus/pci/devices/%s/reset_method"
 
 static struct vfio_user user[VFS];
 static struct nic_user nic[VFS];
@@ -414,6 +415,43 @@ SCENARIO(sriov_pf_spares_vfs,
 	REQUIRE_OK(mdev_remove(vf[0].uuid));
 	REQUIRE_OK(pci_bind(pf, "mdr-stub"));
 	REQUIRE_OK(sriov_set(pf, 0));
+}
+
+/* Where a slot is all of its bus (7.3), a VF below a hot-plug port has a reset of that slot. */
+SCENARIO(sriov_vf_reset_spares_pf,
+	 "recover resets a failed VF alone, even with bus in reset_method: PF, next VF untouched",
+	 .vfs = true)
+{
+	uint16_t command;
+	long buses, flrs;
+
+	bind_vfs();
+	open_vf(1, "resume");
+	REQUIRE_OK(resets_load());
+	REQUIRE_OK(shim_create(&vf[0], "resume"));
+	REQUIRE_OK(vfio_user_open(&user[0], vf[0].uuid));
+	REQUIRE_OK(vfio_user_bus_master(&user[0], true));
+	REQUIRE_OK(vfio_user_write(&user[0], BAR0, VF_RING, 4, JUNK));
+	check_ring("at first");
+	MEASURE("bus", "%d", !sysfs_write("bus", RESET_METHOD, vf[0].addr));
+	command = pci_command(pf);
+	REQUIRE_OK(pci_config_write(vf[0].addr, 0x04, 2, 0));
+	REQUIRE_OK(resets_give_up(vf[0].addr));
+	REQUIRE(shim_is(vf[0].group, "failed"), "the VF is not failed");
+
+	buses = resets_seen("resets");
+	flrs = resets_seen("flrs");
+	CHECK_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", vf[0].group));
+	CHECK(resets_seen("resets") == buses, "the bus of the PF was reset");
+	CHECK(resets_seen("flrs") == flrs + 1, "%ld function level resets",
+	      resets_seen("flrs") - flrs);
+	CHECK(shim_is(vf[0].group, "open"), "not open after recover");
+	CHECK(pci_command(vf[0].addr) & MASTER, "VF 0: COMMAND is %#x", pci_command(vf[0].addr));
+	CHECK(pci_command(pf) == command, "COMMAND of the PF is %#x", pci_command(pf));
+	CHECK(nic_user_read(&nic[1], VF_RING) == JUNK, "second VF was reset");
+	check_vf(1, false);
+	check_pf();
+	REQUIRE_OK(sysfs_write("default", RESET_METHOD, vf[0].addr));
 }
 
 SCENARIO(sriov_vf_outlives_pf,
