@@ -130,9 +130,23 @@ bool mdr_port_has_blockers(struct pci_dev *port)
 }
 
 /*
- * Is the reset of an abandoned recovery over? It holds the device locks of all
- * functions below the port, and leaves the function or a bridge above it blank. Of two
- * walks, one may have made that reset, and the other may still make its own.
+ * Has an abandoned recovery made its reset? That holds the device locks of all functions
+ * below the port, and leaves the function or a bridge above it blank.
+ */
+static bool mdr_function_shows_reset(struct mdr_function *function)
+{
+	struct pci_dev *pdev = function->pdev;
+
+	return !function->error.was_blank &&
+	       mdr_port_has_blockers(mdr_walk_port_of(function)) &&
+	       (mdr_bridges_are_blank(pdev) ||
+		(mdr_function_answers(pdev) &&
+		 mdr_function_is_blank(function)));
+}
+
+/*
+ * Does the host reset this function no more? Of two walks, one may be past its reset, and
+ * the other may still make its own.
  */
 static bool mdr_function_abandoned(struct pci_dev *pdev)
 {
@@ -143,21 +157,19 @@ static bool mdr_function_abandoned(struct pci_dev *pdev)
 		return false;
 	function = mdr_function_find(pdev);
 	if (function && READ_ONCE(function->recovering))
-		abandoned = !function->error.was_blank &&
-			    !READ_ONCE(function->walkers[1]) &&
-			    mdr_port_has_blockers(mdr_walk_port_of(function)) &&
-			    (mdr_bridges_are_blank(pdev) ||
-			     (mdr_function_answers(pdev) &&
-			      mdr_function_is_blank(function)));
+		abandoned = !READ_ONCE(function->walkers[1]) &&
+			    (function->error.past_reset ==
+				     READ_ONCE(function->walkers[0]) ||
+			     mdr_function_shows_reset(function));
 	device_unlock(&pdev->dev);
 	return abandoned;
 }
 
 /*
  * Not every kernel tells that it abandons a recovery (6.12 does not). With a
- * blocker below the port of the walk it always abandons it, right after its reset.
- * Each function that waits for the host has to show that reset: otherwise the host
- * might reset it later, with a user inside.
+ * blocker below the port of the walk it always abandons it, right after its reset; and once
+ * a walk has come to slot_reset, it resets nothing any more. Each function that waits for the
+ * host has to show one of these: otherwise the host might reset it later, with a user inside.
  */
 bool mdr_host_has_abandoned(struct mdr_group *group)
 {

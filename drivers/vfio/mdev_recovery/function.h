@@ -64,9 +64,12 @@ struct mdr_walk {
  * @was_reset: the host provably reset the function; group->lock
  * @reset_due: the function voted for a reset and the host made none, so the
  *	worker has to make it; group->lock
+ * @past_reset: mdr_walker() of the latest walk that has come to slot_reset, after which it
+ *	resets nothing; compared, never dereferenced
  *
- * The first three are written with both the device lock and group->lock held, so either one
- * allows reading them. A reset from outside that lost the function zeroes all five.
+ * All but was_reset and reset_due are written with both the device lock and group->lock held,
+ * so either one allows reading them. A reset from outside that lost the function zeroes all of
+ * them.
  */
 struct mdr_function_error {
 	bool frozen;
@@ -74,6 +77,7 @@ struct mdr_function_error {
 	bool was_blank;
 	bool was_reset;
 	bool reset_due;
+	const void *past_reset;
 };
 
 /*

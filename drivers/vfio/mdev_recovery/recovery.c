@@ -273,6 +273,7 @@ static pci_ers_result_t mdr_slot_reset(struct pci_dev *pdev)
 	function->error.was_reset = was_reset && !touched;
 	function->error.reset_due = answers && !was_reset &&
 				    function->error.needs_reset;
+	function->error.past_reset = mdr_walker();
 	if ((was_reset || !answers) && mdr_group_is_recovering(group))
 		mdr_group_count_reset(group, function);
 	if (!ret) {

@@ -22,6 +22,7 @@
 #define WATCHDOG "500"
 /* after the second walk */
 #define LATER "3000"
+#define SOON "2000"
 /* watchdog, and all of the second walk */
 #define HUNG_MS 6000
 #define QUIET_MS 500
@@ -89,6 +90,10 @@ SCENARIO(walks_hung,
 	hang_beside("sw_a", "rp_switch", SUCCESSFUL, true);
 	check_whole();
 	hang_beside("rp_switch", "sw_a", SUCCESSFUL, true);
+	check_whole();
+	/* and so before it has failed */
+	REQUIRE_OK(shim_set(&a.s, "recovery_timeout_ms", SOON));
+	hang_beside("sw_a", "rp_switch", SUCCESSFUL, false);
 	check_whole();
 	client_stop_lost(&a);
 }
