@@ -126,17 +126,19 @@ static bool mdr_permanent_failure(struct mdr_function *function)
 		     mdr_function_answers(function->pdev) &&
 		     !mdr_function_is_blank(function);
 	struct mdr_group *group = function->group;
+	bool gone;
 	u64 event;
 
 	guard(mutex)(&group->lock);
 	/* the host has come back: end the shim's own attempt */
 	mdr_group_host_at_work(group);
 	mdr_function_resumed(function);
+	gone = mdr_function_is_gone(function);
 	if (mdr_group_is_recovering(group) || mdr_group_stays_failed(group)) {
 		mdr_walk_goes_on(function);
 		/* what the host has reset is whole, whatever other drivers voted */
-		if (READ_ONCE(function->restore.blank) ||
-		    !function->error.was_reset)
+		if (!gone && (READ_ONCE(function->restore.blank) ||
+			      !function->error.was_reset))
 			function->failed = true;
 		/* told function by function: the last one starts the work */
 		if (mdr_group_has_given_up(group) || mdr_group_pending(group))
@@ -145,6 +147,9 @@ static bool mdr_permanent_failure(struct mdr_function *function)
 		queue_work(mdr_workqueue, &group->finish);
 		return false;
 	}
+	/* 7.3 tells it so, and those beside it are well */
+	if (gone)
+		return false;
 	if (whole) {
 		pci_warn(function->pdev,
 			 "the host gave up on this function, but it works: going on\n");

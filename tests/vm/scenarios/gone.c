@@ -19,6 +19,7 @@
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define SETTLE_MS 5000
+#define QUIET_MS 200
 #define INTX_DISABLE 0x400
 #define SUCCESSFUL "device recovery successful"
 
@@ -185,4 +186,17 @@ SCENARIO(gone_untold,
 		 (uintmax_t)shim_number(stays.s.group, "event"));
 	CHECK(klog_count(again) == 1, "let in without a reset");
 	client_stop(&stays);
+}
+
+SCENARIO(gone_then_given_up,
+	 "the host gives up on a function that has vanished: the other one of its group goes on")
+{
+	start();
+	REQUIRE_OK(pci_config_lose(goes.s.addr));
+	REQUIRE_OK(resets_vanish(goes.s.addr));
+	/* 7.3 does so in each walk that it abandons */
+	REQUIRE_OK(resets_give_up(goes.s.addr));
+	CHECK_NUMBER(stays.s.group, "event", 0);
+	client_check_whole(&stays, QUIET_MS);
+	remove_what_is_gone();
 }
