@@ -23,23 +23,6 @@
 /* Bound on a restore after the group has failed. */
 #define MDR_LATE_MS 5000ULL
 
-/*
- * The current walk is a new one, with the id @event: the last one of the same walker does not come
- * back. Nobody knows whether that has made its reset.
- */
-static void mdr_group_end_older_walk(struct mdr_group *group, u64 event)
-{
-	struct mdr_function *other;
-
-	list_for_each_entry(other, &group->functions, group_item) {
-		if (!mdr_walk_is_older(other, event))
-			continue;
-		mdr_function_resumed(other);
-		if (!other->recovering && other->error.needs_reset)
-			other->error.reset_due = true;
-	}
-}
-
 /* Close the group for this event, unless another of its functions has. */
 static void mdr_group_error(struct mdr_function *function, u64 event,
 			    struct mdr_function_error error)
@@ -53,7 +36,7 @@ static void mdr_group_error(struct mdr_function *function, u64 event,
 	if (function->device)
 		function->device->synced = false;
 	mdr_group_host_at_work(group);
-	known = group->event == event;
+	known = mdr_group_knows(group, event);
 	if (known && !mdr_group_is_recovering(group) &&
 	    !mdr_group_stays_failed(group)) {
 		/* that event has ended: the walk is another one */
@@ -85,7 +68,7 @@ static void mdr_group_error(struct mdr_function *function, u64 event,
 	if (error.needs_reset)
 		mdr_group_count_reset(group, function);
 	else if (!known)
-		mdr_group_count_harmless(group);
+		mdr_group_note_harmless(function);
 }
 
 /*
@@ -478,6 +461,8 @@ static void mdr_finish_resumed(struct mdr_finish *finish)
 			   finish->event);
 		group->stats.own_resets++;
 		group->attempt.host_is_done = false;
+	} else {
+		mdr_group_count_harmless(group);
 	}
 	group->untouched = mdr_group_is_pristine(group);
 	group->stats.recoveries++;
