@@ -19,6 +19,9 @@ static bool mdr_is_beside_walks(struct pci_dev *pdev)
 }
 
 /*
+ * Does the function stop non-fatal walks? A disconnected one does, whatever its driver is
+ * (report_error_detected() in drivers/pci/pcie/err.c).
+ *
  * Without the device lock: vfio-pci-core only tries to take it when it resets another
  * user's function, and would fail. RCU is enough: a driver clears pdev->driver before its
  * module goes, and the module's memory goes a grace period later (free_module()).
@@ -30,9 +33,8 @@ static bool mdr_is_blocker(struct pci_dev *pdev)
 	if (pdev->hdr_type == PCI_HEADER_TYPE_BRIDGE ||
 	    mdr_is_beside_walks(pdev))
 		return false;
-	/* a vote for a reset outweighs its own (merge_result() in drivers/pci/pcie/err.c) */
 	if (pci_dev_is_disconnected(pdev))
-		return false;
+		return true;
 
 	guard(rcu)();
 	driver = READ_ONCE(pdev->driver);
@@ -78,6 +80,19 @@ static struct pci_dev *mdr_blocks_from(struct pci_dev *pdev,
 	return lowest;
 }
 
+/* Add a line to @buf, unless it has no room for all of it. */
+static ssize_t mdr_blocker_emit(char *buf, ssize_t at, struct pci_dev *pdev,
+				struct pci_dev *port)
+{
+	char line[64];
+	int length;
+
+	length = scnprintf(line, sizeof(line), "%s %s\n", pci_name(pdev),
+			   pci_name(port));
+	return at + length < PAGE_SIZE ?
+		       at + sysfs_emit_at(buf, at, "%s", line) : at;
+}
+
 /*
  * Never take pci_bus_sem here: the AER thread holds it while it waits for
  * device locks, and a task that unbinds a function holds its device lock while
@@ -98,10 +113,10 @@ static int mdr_blockers_walk(struct mdr_group *group, char *buf, ssize_t *at)
 		port = mdr_blocks_from(pdev, &snapshot);
 		if (!port)
 			continue;
-		count++;
+		/* it is not without a handler, and leaves soon */
+		count += !pci_dev_is_disconnected(pdev);
 		if (buf)
-			*at += sysfs_emit_at(buf, *at, "%s %s\n",
-					     pci_name(pdev), pci_name(port));
+			*at = mdr_blocker_emit(buf, *at, pdev, port);
 	}
 	mdr_snapshot_put(&snapshot);
 	return count;
@@ -117,15 +132,19 @@ ssize_t mdr_blockers_show(struct mdr_group *group, char *buf)
 	return ret < 0 ? ret : at;
 }
 
-/* Will the kernel abandon a walk below this port? */
-bool mdr_port_has_blockers(struct pci_dev *port)
+/*
+ * Will the kernel abandon a fatal walk below this port? Ours vote for a reset then, which
+ * outweighs the vote of a function that is disconnected (merge_result()).
+ */
+static bool mdr_port_has_blockers(struct pci_dev *port)
 {
 	struct pci_dev *pdev = NULL;
 	bool blocked = false;
 
 	for_each_pci_dev(pdev)
 		if (mdr_pci_is_below(pdev, port))
-			blocked |= mdr_is_blocker(pdev);
+			blocked |= !pci_dev_is_disconnected(pdev) &&
+				   mdr_is_blocker(pdev);
 	return blocked;
 }
 

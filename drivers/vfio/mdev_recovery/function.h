@@ -233,7 +233,6 @@ static inline const void *mdr_walker(void)
 
 /* blockers.c: functions that make the kernel abandon a recovery */
 ssize_t mdr_blockers_show(struct mdr_group *group, char *buf);
-bool mdr_port_has_blockers(struct pci_dev *port);
 void mdr_blockers_warn(struct mdr_function *function);
 bool mdr_host_has_abandoned(struct mdr_group *group);
 
