@@ -19,6 +19,9 @@ static bool mdr_is_beside_walks(struct pci_dev *pdev)
 }
 
 /*
+ * Does the function stop non-fatal walks? A disconnected one does, whatever its driver is
+ * (report_error_detected() in drivers/pci/pcie/err.c).
+ *
  * Without the device lock: vfio-pci-core only tries to take it when it resets another
  * user's function, and would fail. RCU is enough: a driver clears pdev->driver before its
  * module goes, and the module's memory goes a grace period later (free_module()).
@@ -30,9 +33,8 @@ static bool mdr_is_blocker(struct pci_dev *pdev)
 	if (pdev->hdr_type == PCI_HEADER_TYPE_BRIDGE ||
 	    mdr_is_beside_walks(pdev))
 		return false;
-	/* a vote for a reset outweighs its own (merge_result() in drivers/pci/pcie/err.c) */
 	if (pci_dev_is_disconnected(pdev))
-		return false;
+		return true;
 
 	guard(rcu)();
 	driver = READ_ONCE(pdev->driver);
@@ -78,6 +80,19 @@ static struct pci_dev *mdr_blocks_from(struct pci_dev *pdev,
 	return lowest;
 }
 
+/* Add a line to @buf, unless it has no room for all of it. */
+static ssize_t mdr_blocker_emit(char *buf, ssize_t at, struct pci_dev *pdev,
+				struct pci_dev *port)
+{
+	char line[64];
+	int length;
+
+	length = scnprintf(line, sizeof(line), "%s %s\n", pci_name(pdev),
+			   pci_name(port));
+	return at + length < PAGE_SIZE ?
+		       at + sysfs_emit_at(buf, at, "%s", line) : at;
+}
+
 /*
  * Never take pci_bus_sem here: the AER thread holds it while it waits for
  * device locks, and a task that unbinds a function holds its device lock while
@@ -98,10 +113,10 @@ static int mdr_blockers_walk(struct mdr_group *group, char *buf, ssize_t *at)
 		port = mdr_blocks_from(pdev, &snapshot);
 		if (!port)
 			continue;
-		count++;
+		/* it is not without a handler, and leaves soon */
+		count += !pci_dev_is_disconnected(pdev);
 		if (buf)
-			*at += sysfs_emit_at(buf, *at, "%s %s\n",
-					     pci_name(pdev), pci_name(port));
+			*at = mdr_blocker_emit(buf, *at, pdev, port);
 	}
 	mdr_snapshot_put(&snapshot);
 	return count;
@@ -117,22 +132,40 @@ ssize_t mdr_blockers_show(struct mdr_group *group, char *buf)
 	return ret < 0 ? ret : at;
 }
 
-/* Will the kernel abandon a walk below this port? */
-bool mdr_port_has_blockers(struct pci_dev *port)
+/*
+ * Will the kernel abandon a fatal walk below this port? Ours vote for a reset then, which
+ * outweighs the vote of a function that is disconnected (merge_result()).
+ */
+static bool mdr_port_has_blockers(struct pci_dev *port)
 {
 	struct pci_dev *pdev = NULL;
 	bool blocked = false;
 
 	for_each_pci_dev(pdev)
 		if (mdr_pci_is_below(pdev, port))
-			blocked |= mdr_is_blocker(pdev);
+			blocked |= !pci_dev_is_disconnected(pdev) &&
+				   mdr_is_blocker(pdev);
 	return blocked;
 }
 
 /*
- * Is the reset of an abandoned recovery over? It holds the device locks of all
- * functions below the port, and leaves the function or a bridge above it blank. Of two
- * walks, one may have made that reset, and the other may still make its own.
+ * Has an abandoned recovery made its reset? That holds the device locks of all functions
+ * below the port, and leaves the function or a bridge above it blank.
+ */
+static bool mdr_function_shows_reset(struct mdr_function *function)
+{
+	struct pci_dev *pdev = function->pdev;
+
+	return !function->error.was_blank &&
+	       mdr_port_has_blockers(mdr_walk_port_of(function)) &&
+	       (mdr_bridges_are_blank(pdev) ||
+		(mdr_function_answers(pdev) &&
+		 mdr_function_is_blank(function)));
+}
+
+/*
+ * Does the host reset this function no more? Of two walks, one may be past its reset, and
+ * the other may still make its own.
  */
 static bool mdr_function_abandoned(struct pci_dev *pdev)
 {
@@ -143,21 +176,19 @@ static bool mdr_function_abandoned(struct pci_dev *pdev)
 		return false;
 	function = mdr_function_find(pdev);
 	if (function && READ_ONCE(function->recovering))
-		abandoned = !function->error.was_blank &&
-			    !READ_ONCE(function->walkers[1]) &&
-			    mdr_port_has_blockers(mdr_walk_port_of(function)) &&
-			    (mdr_bridges_are_blank(pdev) ||
-			     (mdr_function_answers(pdev) &&
-			      mdr_function_is_blank(function)));
+		abandoned = !READ_ONCE(function->walkers[1]) &&
+			    (function->error.past_reset ==
+				     READ_ONCE(function->walkers[0]) ||
+			     mdr_function_shows_reset(function));
 	device_unlock(&pdev->dev);
 	return abandoned;
 }
 
 /*
  * Not every kernel tells that it abandons a recovery (6.12 does not). With a
- * blocker below the port of the walk it always abandons it, right after its reset.
- * Each function that waits for the host has to show that reset: otherwise the host
- * might reset it later, with a user inside.
+ * blocker below the port of the walk it always abandons it, right after its reset; and once
+ * a walk has come to slot_reset, it resets nothing any more. Each function that waits for the
+ * host has to show one of these: otherwise the host might reset it later, with a user inside.
  */
 bool mdr_host_has_abandoned(struct mdr_group *group)
 {

@@ -35,11 +35,52 @@ static unsigned int mdr_group_breaker(struct mdr_group *group, u64 *window)
 	return max;
 }
 
+/* What the group knows of a walk that has told it of an error; NULL if it has told nothing. */
+static struct mdr_group_walk *mdr_group_walk_find(struct mdr_group *group,
+						  u64 event)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&group->lock);
+
+	for (i = 0; i < ARRAY_SIZE(group->walks); i++)
+		if (group->walks[i].event == event)
+			return &group->walks[i];
+	return NULL;
+}
+
 /*
- * The breaker does not count errors that need no reset: the device keeps working. The
- * administrator is warned.
+ * Has a walk told the group of this error before? Another walk may have told it of its own
+ * meanwhile, so this need not be the latest event.
  */
-void mdr_group_count_harmless(struct mdr_group *group)
+bool mdr_group_knows(struct mdr_group *group, u64 event)
+{
+	return mdr_group_walk_find(group, event);
+}
+
+/* A walk is new to the group. What an earlier recovery has not counted never counts. */
+static void mdr_group_walk_add(struct mdr_group *group, u64 event)
+{
+	bool begins = !mdr_group_is_recovering(group);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(group->walks) && begins; i++)
+		group->walks[i].harmless = false;
+	group->walks[group->walk_count++ % ARRAY_SIZE(group->walks)] =
+		(struct mdr_group_walk) { .event = event };
+}
+
+/* The first function that this walk has told needs no reset; another one still may. */
+void mdr_group_note_harmless(struct mdr_function *function)
+{
+	struct mdr_group_walk *walk;
+
+	walk = mdr_group_walk_find(function->group, mdr_walk_event(function));
+	if (walk)
+		walk->harmless = true;
+}
+
+static void mdr_group_count_one_harmless(struct mdr_group *group)
 {
 	unsigned int max;
 	u64 window;
@@ -57,16 +98,37 @@ void mdr_group_count_harmless(struct mdr_group *group)
 		 max, div_u64(window, NSEC_PER_MSEC));
 }
 
-/* Count an event with a reset, once, and give up if there were too many. */
+/*
+ * The recovery is over: count the errors that needed no reset. The breaker does not, since the
+ * device has kept working. The administrator is warned.
+ */
+void mdr_group_count_harmless(struct mdr_group *group)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&group->lock);
+
+	for (i = 0; i < ARRAY_SIZE(group->walks); i++) {
+		if (!group->walks[i].harmless)
+			continue;
+		group->walks[i].harmless = false;
+		mdr_group_count_one_harmless(group);
+	}
+}
+
+/* @function has a reset: count its walk, once, and give up if there were too many. */
 void mdr_group_count_reset(struct mdr_group *group,
 			   struct mdr_function *function)
 {
+	struct mdr_group_walk *walk;
 	unsigned int max;
 	u64 window;
 
-	if (group->breaker_event == group->event)
+	walk = mdr_group_walk_find(group, mdr_walk_event(function));
+	if (!walk || walk->counted)
 		return;
-	group->breaker_event = group->event;
+	walk->counted = true;
+	walk->harmless = false;
 	max = mdr_group_breaker(group, &window);
 	if (!mdr_breaker_trips(&group->breaker, group->error_at, max, window))
 		return;
@@ -99,7 +161,9 @@ void mdr_group_new_event(struct mdr_function *function, u64 event,
 		if (group->attempt.host_is_done && !other->host_reset.waits)
 			mdr_function_settled(other);
 	}
-	group->event = event;
+	mdr_group_walk_add(group, event);
+	/* a walk may have begun before one that has told this group: ids only grow */
+	group->event = event > group->event ? event : mdr_event_next();
 	group->error_at = ktime_get_ns();
 	group->attempt.host_is_done = false;
 	group->attempt.overdue = false;
@@ -113,6 +177,23 @@ void mdr_group_new_event(struct mdr_function *function, u64 event,
 }
 
 /*
+ * The current walk is a new one, with the id @event: the last one of the same walker does not come
+ * back. Nobody knows whether that has made its reset.
+ */
+void mdr_group_end_older_walk(struct mdr_group *group, u64 event)
+{
+	struct mdr_function *other;
+
+	list_for_each_entry(other, &group->functions, group_item) {
+		if (!mdr_walk_is_older(other, event))
+			continue;
+		mdr_function_resumed(other);
+		if (!other->recovering && other->error.needs_reset)
+			other->error.reset_due = true;
+	}
+}
+
+/*
  * The host continues a recovery that has ended: by a write to recover, which has decided about
  * the breaker. This is a new event: an acknowledgement of the old one must not count.
  */
@@ -122,7 +203,7 @@ void mdr_group_begin_again(struct mdr_function *function)
 
 	mdr_group_new_event(function, mdr_walk_renew(function),
 			    group->told.channel);
-	group->breaker_event = group->event;
+	mdr_group_walk_find(group, group->event)->counted = true;
 	mdr_function_told(function);
 	if (group->cause == MDR_CAUSE_BREAKER)
 		mdr_breaker_reset(&group->breaker);

@@ -64,9 +64,12 @@ struct mdr_walk {
  * @was_reset: the host provably reset the function; group->lock
  * @reset_due: the function voted for a reset and the host made none, so the
  *	worker has to make it; group->lock
+ * @past_reset: mdr_walker() of the latest walk that has come to slot_reset, after which it
+ *	resets nothing; compared, never dereferenced
  *
- * The first three are written with both the device lock and group->lock held, so either one
- * allows reading them. A reset from outside that lost the function zeroes all five.
+ * All but was_reset and reset_due are written with both the device lock and group->lock held,
+ * so either one allows reading them. A reset from outside that lost the function zeroes all of
+ * them.
  */
 struct mdr_function_error {
 	bool frozen;
@@ -74,6 +77,7 @@ struct mdr_function_error {
 	bool was_blank;
 	bool was_reset;
 	bool reset_due;
+	const void *past_reset;
 };
 
 /*
@@ -230,7 +234,6 @@ static inline const void *mdr_walker(void)
 
 /* blockers.c: functions that make the kernel abandon a recovery */
 ssize_t mdr_blockers_show(struct mdr_group *group, char *buf);
-bool mdr_port_has_blockers(struct pci_dev *port);
 void mdr_blockers_warn(struct mdr_function *function);
 bool mdr_host_has_abandoned(struct mdr_group *group);
 
@@ -252,7 +255,9 @@ struct mdr_domain *mdr_domain_get(struct pci_dev *pdev);
 void mdr_domain_put(struct mdr_domain *domain);
 void mdr_domain_forget(struct mdr_function *function);
 u64 mdr_walk_error(struct mdr_function *function, pci_channel_state_t state);
+u64 mdr_event_next(void);
 u64 mdr_walk_renew(struct mdr_function *function);
+u64 mdr_walk_event(struct mdr_function *function);
 struct pci_dev *mdr_walk_port_of(struct mdr_function *function);
 bool mdr_walk_is_older(struct mdr_function *other, u64 event);
 bool mdr_walk_goes_on_above(struct pci_dev *pdev);

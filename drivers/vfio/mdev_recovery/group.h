@@ -99,6 +99,21 @@ struct mdr_told {
 	u16 port;
 };
 
+/* How many walks a group remembers: one of each port that finds errors by itself, and more. */
+#define MDR_GROUP_WALKS 8
+
+/**
+ * struct mdr_group_walk - a walk that has told the group of an error
+ * @event: the id of its error; 0 for none
+ * @counted: the breaker has counted it
+ * @harmless: no function of the group has needed a reset so far
+ */
+struct mdr_group_walk {
+	u64 event;
+	bool counted;
+	bool harmless;
+};
+
 /**
  * struct mdr_attempt - the shim's own attempt; group->lock
  * @event: id of the last event with an own reset; there is at most one for each
@@ -185,13 +200,14 @@ struct mdr_snapshot {
  * @functions: &mdr_function.group_item
  * @users: number of open devices
  * @resets: resets in progress, by users, administrators or from outside
+ * @walks: the latest walks that have told the group of an error
+ * @walk_count: how many there were
  * @error_at: ktime_get_ns() of the first error_detected() of @event
  * @told: how the host reported it
  * @reset_at: ktime_get_ns() when a function was last found reset and restored
  * @opened_at: ktime_get_ns() when the gate last opened
  * @held_at: ktime_get_ns() when a recovery last ended in holding
  * @breaker: times of the latest errors with a reset
- * @breaker_event: id of the latest event in @breaker
  * @harmless: times of the latest errors without a reset
  * @warned_at: ktime_get_ns() of the latest warning about @harmless, 0 before
  *	the first
@@ -232,13 +248,14 @@ struct mdr_group {
 	struct list_head functions;
 	unsigned int users;
 	unsigned int resets;
+	struct mdr_group_walk walks[MDR_GROUP_WALKS];
+	unsigned int walk_count;
 	u64 error_at;
 	struct mdr_told told;
 	u64 reset_at;
 	u64 opened_at;
 	u64 held_at;
 	struct mdr_breaker breaker;
-	u64 breaker_event;
 	struct mdr_breaker harmless;
 	u64 warned_at;
 	bool drained;
@@ -378,11 +395,14 @@ int mdr_hooks_call_all(struct mdr_group *group, struct mdr_function *only);
 void mdr_hooks_try_all(struct mdr_group *group);
 
 /* event.c: what begins an event, and the breaker that counts them */
+bool mdr_group_knows(struct mdr_group *group, u64 event);
+void mdr_group_note_harmless(struct mdr_function *function);
 void mdr_group_count_harmless(struct mdr_group *group);
 void mdr_group_count_reset(struct mdr_group *group,
 			   struct mdr_function *function);
 void mdr_group_new_event(struct mdr_function *function, u64 event,
 			 enum mdr_channel channel);
+void mdr_group_end_older_walk(struct mdr_group *group, u64 event);
 void mdr_group_begin_again(struct mdr_function *function);
 bool mdr_group_recover_lost(struct mdr_function *function);
 

@@ -23,23 +23,6 @@
 /* Bound on a restore after the group has failed. */
 #define MDR_LATE_MS 5000ULL
 
-/*
- * The current walk is a new one, with the id @event: the last one of the same walker does not come
- * back. Nobody knows whether that has made its reset.
- */
-static void mdr_group_end_older_walk(struct mdr_group *group, u64 event)
-{
-	struct mdr_function *other;
-
-	list_for_each_entry(other, &group->functions, group_item) {
-		if (!mdr_walk_is_older(other, event))
-			continue;
-		mdr_function_resumed(other);
-		if (!other->recovering && other->error.needs_reset)
-			other->error.reset_due = true;
-	}
-}
-
 /* Close the group for this event, unless another of its functions has. */
 static void mdr_group_error(struct mdr_function *function, u64 event,
 			    struct mdr_function_error error)
@@ -53,7 +36,7 @@ static void mdr_group_error(struct mdr_function *function, u64 event,
 	if (function->device)
 		function->device->synced = false;
 	mdr_group_host_at_work(group);
-	known = group->event == event;
+	known = mdr_group_knows(group, event);
 	if (known && !mdr_group_is_recovering(group) &&
 	    !mdr_group_stays_failed(group)) {
 		/* that event has ended: the walk is another one */
@@ -85,7 +68,7 @@ static void mdr_group_error(struct mdr_function *function, u64 event,
 	if (error.needs_reset)
 		mdr_group_count_reset(group, function);
 	else if (!known)
-		mdr_group_count_harmless(group);
+		mdr_group_note_harmless(function);
 }
 
 /*
@@ -126,17 +109,19 @@ static bool mdr_permanent_failure(struct mdr_function *function)
 		     mdr_function_answers(function->pdev) &&
 		     !mdr_function_is_blank(function);
 	struct mdr_group *group = function->group;
+	bool gone;
 	u64 event;
 
 	guard(mutex)(&group->lock);
 	/* the host has come back: end the shim's own attempt */
 	mdr_group_host_at_work(group);
 	mdr_function_resumed(function);
+	gone = mdr_function_is_gone(function);
 	if (mdr_group_is_recovering(group) || mdr_group_stays_failed(group)) {
 		mdr_walk_goes_on(function);
 		/* what the host has reset is whole, whatever other drivers voted */
-		if (READ_ONCE(function->restore.blank) ||
-		    !function->error.was_reset)
+		if (!gone && (READ_ONCE(function->restore.blank) ||
+			      !function->error.was_reset))
 			function->failed = true;
 		/* told function by function: the last one starts the work */
 		if (mdr_group_has_given_up(group) || mdr_group_pending(group))
@@ -145,6 +130,9 @@ static bool mdr_permanent_failure(struct mdr_function *function)
 		queue_work(mdr_workqueue, &group->finish);
 		return false;
 	}
+	/* 7.3 tells it so, and those beside it are well */
+	if (gone)
+		return false;
 	if (whole) {
 		pci_warn(function->pdev,
 			 "the host gave up on this function, but it works: going on\n");
@@ -273,6 +261,7 @@ static pci_ers_result_t mdr_slot_reset(struct pci_dev *pdev)
 	function->error.was_reset = was_reset && !touched;
 	function->error.reset_due = answers && !was_reset &&
 				    function->error.needs_reset;
+	function->error.past_reset = mdr_walker();
 	if ((was_reset || !answers) && mdr_group_is_recovering(group))
 		mdr_group_count_reset(group, function);
 	if (!ret) {
@@ -476,6 +465,8 @@ static void mdr_finish_resumed(struct mdr_finish *finish)
 			   finish->event);
 		group->stats.own_resets++;
 		group->attempt.host_is_done = false;
+	} else {
+		mdr_group_count_harmless(group);
 	}
 	group->untouched = mdr_group_is_pristine(group);
 	group->stats.recoveries++;

@@ -309,11 +309,24 @@ u64 mdr_walk_error(struct mdr_function *function, pci_channel_state_t state)
 	return walk.event;
 }
 
+/* A new event id. */
+u64 mdr_event_next(void)
+{
+	return atomic64_inc_return(&mdr_event_ids);
+}
+
 /* Give the error that the function was told of a new event id; returns it. */
 u64 mdr_walk_renew(struct mdr_function *function)
 {
 	guard(mutex)(&function->domain->lock);
-	function->walk.event = atomic64_inc_return(&mdr_event_ids);
+	function->walk.event = mdr_event_next();
+	return function->walk.event;
+}
+
+/* The id of the latest walk over @function, 0 before the first. */
+u64 mdr_walk_event(struct mdr_function *function)
+{
+	guard(mutex)(&function->domain->lock);
 	return function->walk.event;
 }
 

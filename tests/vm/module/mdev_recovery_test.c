@@ -16,7 +16,7 @@
  *	prepare_ms		how long the prepare hook takes
  *	slot_reset_ms		how long slot_reset takes before the shim sees it
  *	resume_ms		how long resume takes before the shim sees it
- *	drop_resume		the shim never sees resume
+ *	drop_resume		the shim never sees resume (1), nor slot_reset (2)
  *	linger_ms		how long resume takes after the shim has seen it
  *	reset_done_ms		how long a reset from outside, or of a user, takes at its end,
  *				with the function's lock
@@ -105,8 +105,8 @@ static unsigned int hooks;
 module_param(hooks, uint, 0644);
 static unsigned int reset_done_ms;
 module_param(reset_done_ms, uint, 0644);
-static bool drop_resume;
-module_param(drop_resume, bool, 0644);
+static unsigned int drop_resume;
+module_param(drop_resume, uint, 0644);
 
 static void test_prepare(struct pci_dev *pdev)
 {
@@ -193,6 +193,8 @@ static pci_ers_result_t test_slot_reset(struct pci_dev *pdev)
 {
 	atomic_inc(&slot_resets);
 	msleep(slot_reset_ms);
+	if (drop_resume > 1)
+		return PCI_ERS_RESULT_RECOVERED;
 	return mdr_pci_error_handlers.slot_reset(pdev);
 }
 

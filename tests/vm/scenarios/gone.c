@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "background.h"
 #include "client.h"
@@ -19,6 +20,7 @@
 
 #define BAR0 VFIO_PCI_BAR0_REGION_INDEX
 #define SETTLE_MS 5000
+#define QUIET_MS 200
 #define INTX_DISABLE 0x400
 #define SUCCESSFUL "device recovery successful"
 
@@ -185,4 +187,38 @@ SCENARIO(gone_untold,
 		 (uintmax_t)shim_number(stays.s.group, "event"));
 	CHECK(klog_count(again) == 1, "let in without a reset");
 	client_stop(&stays);
+}
+
+SCENARIO(gone_then_given_up,
+	 "the host gives up on a function that has vanished: the other one of its group goes on")
+{
+	start();
+	REQUIRE_OK(pci_config_lose(goes.s.addr));
+	REQUIRE_OK(resets_vanish(goes.s.addr));
+	/* 7.3 does so in each walk that it abandons */
+	REQUIRE_OK(resets_give_up(goes.s.addr));
+	CHECK_NUMBER(stays.s.group, "event", 0);
+	client_check_whole(&stays, QUIET_MS);
+	remove_what_is_gone();
+}
+
+SCENARIO(gone_blocks,
+	 "a function that has vanished blocks non-fatal errors: it is listed, and the other comes back")
+{
+	char expected[64], now[256];
+
+	start();
+	REQUIRE_OK(shim_set(&stays.s, "recovery_timeout_ms", "1000"));
+	REQUIRE_OK(resets_vanish(goes.s.addr));
+	snprintf(expected, sizeof(expected), "%s %s", goes.s.addr, pci_port_addr("rp_deep"));
+	shim_status(stays.s.group, "blockers", now, sizeof(now));
+	CHECK(!strcmp(now, expected), "blockers are '%s', not '%s'", now, expected);
+	REQUIRE_OK(aer_inject("rp_deep", "POISON_TLP"));
+	REQUIRE(WAIT_FOR(klog_count("device recovery failed"), SETTLE_MS), "it does not block");
+	/* 6.12 does not say that it gives up, and nothing shows that no reset comes */
+	REQUIRE(WAIT_FOR(shim_is(stays.s.group, "failed") ||
+			 shim_number(stays.s.group, "stats/recoveries"), SETTLE_MS), "not decided");
+	if (shim_is(stays.s.group, "failed"))
+		CHECK_OK(sysfs_write("1", SHIM_CLASS "/group%d/recover", stays.s.group));
+	remove_what_is_gone();
 }

@@ -22,6 +22,7 @@
 #define WATCHDOG "500"
 /* after the second walk */
 #define LATER "3000"
+#define SOON "2000"
 /* watchdog, and all of the second walk */
 #define HUNG_MS 6000
 #define QUIET_MS 500
@@ -89,6 +90,10 @@ SCENARIO(walks_hung,
 	hang_beside("sw_a", "rp_switch", SUCCESSFUL, true);
 	check_whole();
 	hang_beside("rp_switch", "sw_a", SUCCESSFUL, true);
+	check_whole();
+	/* and so before it has failed */
+	REQUIRE_OK(shim_set(&a.s, "recovery_timeout_ms", SOON));
+	hang_beside("sw_a", "rp_switch", SUCCESSFUL, false);
 	check_whole();
 	client_stop_lost(&a);
 }
@@ -178,4 +183,50 @@ SCENARIO(walks_of_one_thread,
 	      pci_command(first.s.addr), first.command);
 	client_stop_lost(&first);
 	client_stop_lost(&second);
+}
+
+SCENARIO(walks_interleaved,
+	 "two walks tell a group by turns: ids only grow, and the breaker counts each walk once",
+	 .limit_s = 60)
+{
+	static struct client first = { .port = "deep_a", .test = true };
+	static struct client second = { .port = "deep_b", .with = &first };
+	struct shim parked;
+	uint64_t before, one, two;
+	long prepares;
+	int ret;
+
+	client_start(&first);
+	client_start(&second);
+	client_park("deeper_a", &parked);
+	REQUIRE(first.s.group == second.s.group, "groups %d and %d", first.s.group,
+		second.s.group);
+	REQUIRE_OK(shim_set(&first.s, "breaker_max", "2"));
+	REQUIRE_OK(shim_set(&second.s, "breaker_max", "2"));
+	REQUIRE_OK(shim_test_set("prepare_ms", "1500"));
+	before = shim_number(first.s.group, "event");
+	prepares = shim_test_count("prepares");
+	ret = shim_test_recover("rp_deep", "frozen", "ok", 0);
+	if (ret == -EOPNOTSUPP)
+		SKIP("nothing finds pcie_do_recovery()");
+	REQUIRE_OK(ret);
+	/* it stays with the first function, and another one takes the second */
+	REQUIRE(WAIT_FOR(shim_test_count("prepares") > prepares, SETTLE_MS), "no prepare");
+	one = shim_number(first.s.group, "event");
+	CHECK(one > before, "event %ju after %ju", one, before);
+	REQUIRE_OK(shim_test_recover("deep_b", "frozen", "ok", HUNG_MS));
+	REQUIRE(WAIT_FOR(shim_number(first.s.group, "event") != one, SETTLE_MS), "no second event");
+	two = shim_number(first.s.group, "event");
+	CHECK(two > one, "event %ju after %ju", two, one);
+	/* then the first walk comes to the second function, and ends */
+	REQUIRE(WAIT_FOR(klog_count(SUCCESSFUL), 2 * SETTLE_MS), "the first does not end");
+	CHECK(!shim_is(first.s.group, "open"), "open before the reset at deep_b");
+	CHECK_NUMBER(first.s.group, "event", two);
+	REQUIRE(WAIT_FOR(klog_count(SUCCESSFUL) == 2, 2 * SETTLE_MS), "the second does not end");
+	client_check_whole(&first, SETTLE_MS);
+	client_check_whole(&second, SETTLE_MS);
+	CHECK_NUMBER(first.s.group, "event", two);
+	CHECK_NUMBER(first.s.group, "stats/own_resets", 0);
+	client_stop(&first);
+	client_stop(&second);
 }

@@ -317,7 +317,7 @@ SCENARIO(misbehave_no_resume,
 
 	start(&s, PORT, 0, "resume");
 	REQUIRE_OK(shim_set(&s, "recovery_timeout_ms", WATCHDOG));
-	REQUIRE_OK(shim_test_set("drop_resume", "1"));
+	REQUIRE_OK(shim_test_set("drop_resume", "2"));
 	begin = now_ns();
 	REQUIRE_OK(strike(&s, PORT, "DLP", "failed"));
 	MEASURE_BOUND("failed_after_ms", (now_ns() - begin) / NS_PER_MS, WATCHDOG_MS + SLOW_MS);

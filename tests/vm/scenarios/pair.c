@@ -551,3 +551,16 @@ SCENARIO(pair_bus_reset_hooks,
 		CHECK(pci_command(s[i].addr) & MASTER, "function %d: COMMAND is %#x", i,
 		      pci_command(s[i].addr));
 }
+
+SCENARIO(pair_not_harmless,
+	 "a non-fatal error for which only the second function wants a reset does not count as harmless")
+{
+	open_both("resume", 0);
+	REQUIRE_OK(strike(&s[0], PORT, "POISON_TLP", "open"));
+	CHECK_NUMBER(s[0].group, "stats/harmless_errors", 1);
+	REQUIRE_OK(shim_set(&s[1], "nonfatal_action", "reset"));
+	REQUIRE_OK(strike(&s[0], PORT, "POISON_TLP", "open"));
+	CHECK_NUMBER(s[0].group, "stats/harmless_errors", 1);
+	CHECK_NUMBER(s[0].group, "stats/recoveries", 2);
+	check_both();
+}
