@@ -13,7 +13,7 @@ uuid2=b2b0d1d4-6f2a-4d8e-9a30-0c4f5a1f7e12
 
 # host_new DIR: an empty host with the callout and the notifier installed
 host_new() {
-	host=$1
+	host=${1:?no folder}
 	export MDEVCTL_ENV_ROOT=$host
 	sys=$host/sys
 	scripts=$host/usr/lib/mdevctl/scripts.d
