@@ -19,10 +19,12 @@
 #include "hot_reset.h"
 #include "klog.h"
 #include "mdev.h"
+#include "monitor.h"
 #include "nic_user.h"
 #include "nvme_user.h"
 #include "scenario.h"
 #include "shim.h"
+#include "slow.h"
 #include "strike.h"
 #include "took.h"
 #include "vfio_cdev.h"
@@ -35,6 +37,7 @@
 #define IRQ_MS 2000
 #define REVOKE_MS 300
 #define ATTACHING_MS 1500
+#define SLOW_MS 4000
 #define HELD "5000"
 #define HELD_MS 5000
 
@@ -343,6 +346,43 @@ SCENARIO(iommufd_hot_reset,
 	CHECK(vfio_user_read(&user, BAR0, NIC_SCRATCH, 4) == 0x66, "refused, and yet reset");
 	CHECK(shim_is(s[0].group, "open") && shim_is(s[1].group, "open"), "not open");
 	CHECK(vfio_user_read(&user, BAR0, NIC_STATUS, 4) == status, "STATUS changed");
+}
+
+static int hot_reset_it(const char *name)
+{
+	(void)name;
+	return hot_reset(&user);
+}
+
+SCENARIO(iommufd_hot_reset_changes_hands,
+	 "a hot reset that has waited asks again for the proof: a neighbour may have a new user",
+	 .debug = true)
+{
+	struct background resetting = { .call = hot_reset_it };
+	struct shim s[2];
+
+	/* the kernel does not wait for the second function: the neighbour is open before */
+	for (int i = 0; i < 2; i++)
+		REQUIRE_OK(shim_make(&s[i], "rp_igb", i, "resume"));
+	REQUIRE_OK(shim_set(&s[1], "stall_timeout_ms", "30000"));
+	REQUIRE_OK(vfio_cdev_user_open(&user, s[1].uuid));
+	REQUIRE_OK(vfio_cdev_user_open_in(&other, s[0].uuid, user.space));
+	REQUIRE_OK(slow_function(s[1].addr, "ones", SLOW_MS));
+	REQUIRE_OK(aer_inject("rp_igb", "DLP"));
+	REQUIRE(WAIT_FOR(!shim_is(s[1].group, "open"), SETTLE_MS), "no error seen");
+	background_start(&resetting);
+	REQUIRE(background_in(&resetting, "mdr_group_wait_settled", SETTLE_MS),
+		"the hot reset does not wait");
+	REQUIRE(shim_wait(s[0].group, "open", SETTLE_MS), "the neighbour waits, too");
+	vfio_user_close(&other);
+	REQUIRE_OK(vfio_cdev_user_open(&other, s[0].uuid));
+	REQUIRE(!resetting.done, "it has waited for too short a time");
+	REQUIRE_OK(vfio_user_write(&other, BAR0, NIC_SCRATCH, 4, 0x55));
+	background_ms(&resetting, SETTLE_MS + SLOW_MS);
+	CHECK(resetting.ret == -EPERM, "the hot reset gave %d", resetting.ret);
+	CHECK(vfio_user_read(&other, BAR0, NIC_SCRATCH, 4) == 0x55, "the other was reset");
+	CHECK(shim_wait(s[1].group, "open", SETTLE_MS), "not open");
+	REQUIRE_OK(slow_end());
 }
 
 /* A hot reset that the first user asks for. Was its device reset? */
