@@ -221,8 +221,8 @@ SCENARIO(withheld_long,
 		*(uint32_t *)c->slow.page = c->kind == CALL_WRITE;
 		REQUIRE(!pthread_create(&c->thread, NULL, call_run, c), "no thread");
 	}
-	REQUIRE(WAIT_FOR(*(volatile uint32_t *)calls[0].slow.page, SETTLE_MS), "nothing is read");
-	REQUIRE(WAIT_FOR(watch[LONG / 4], SETTLE_MS), "nothing is written");
+	REQUIRE(WAIT_FOR(*(volatile uint32_t *)calls[0].slow.page, LONG_MS), "nothing is read");
+	REQUIRE(WAIT_FOR(watch[LONG / 4], LONG_MS), "nothing is written");
 	strike_and_measure(SHM_PORT, "open", BUSY_US);
 	for (int i = 0; i < 2; i++) {
 		atomic_store(&calls[i].again, false);
