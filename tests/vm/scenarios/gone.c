@@ -203,7 +203,7 @@ SCENARIO(gone_then_given_up,
 }
 
 SCENARIO(gone_blocks,
-	 "a function that has vanished blocks non-fatal errors: it is listed, and the other comes back")
+	 "a function that has vanished blocks non-fatal errors: it is listed; the other comes back")
 {
 	char expected[64], now[256];
 

@@ -553,7 +553,7 @@ SCENARIO(pair_bus_reset_hooks,
 }
 
 SCENARIO(pair_not_harmless,
-	 "a non-fatal error for which only the second function wants a reset does not count as harmless")
+	 "a non-fatal error is not harmless if only the second function wants a reset for it")
 {
 	open_both("resume", 0);
 	REQUIRE_OK(strike(&s[0], PORT, "POISON_TLP", "open"));
