@@ -398,6 +398,8 @@ SCENARIO(own_reset_none_but_blank,
 	REQUIRE_OK(shim_make(&shim, PAIR_PORT, 0, "resume"));
 	REQUIRE_OK(pci_below(PAIR_PORT, 1, other));
 	REQUIRE_OK(pci_bind(other, "vfio-pci"));
+	/* the AER thread would wake it with pci_bus_sem held, and vfio-pci takes its memory_lock */
+	REQUIRE_OK(sysfs_write("on", "/sys/bus/pci/devices/%s/power/control", other));
 	REQUIRE_OK(vfio_user_open(&user, shim.uuid));
 	REQUIRE_OK(vfio_user_bus_master(&user, true));
 	status = nic_status(&user);
