@@ -218,39 +218,21 @@ int mdr_group_restore(struct mdr_group *group, u64 deadline_ns,
 	}
 }
 
-/*
- * Lock the bridge as pci_reset_function() does, because some methods reset through
- * it: from the top down, which is the order of the PCI core.
- */
-static bool mdr_bridge_trylock(struct pci_dev *bridge)
-{
-	if (!bridge)
-		return true;
-	if (!device_trylock(&bridge->dev))
-		return false;
-	if (pci_cfg_access_trylock(bridge))
-		return true;
-	device_unlock(&bridge->dev);
-	return false;
-}
-
-static void mdr_bridge_unlock(struct pci_dev *bridge)
-{
-	if (!bridge)
-		return;
-	pci_cfg_access_unlock(bridge);
-	device_unlock(&bridge->dev);
-}
+/* The place of device_specific in pci_reset_fn_methods (drivers/pci/pci.c). */
+#define MDR_RESET_DEVICE_SPECIFIC 1
 
 /*
  * Below a hot-plug port the slot is among the PCI core's methods for a VF. Its reset hits the PF
  * and all other VFs, which nobody tells. Every VF has a function level reset (SR-IOV 1.1,
- * 2.2.2), also one that does not say so (Intel 82599).
+ * 2.2.2), also one that does not say so (Intel 82599). A method of its device alone comes
+ * first, and has its reasons (Chelsio, HiNIC).
  */
 static int mdr_reset_vf(struct pci_dev *vf)
 {
 	if (!vf->reset_methods[0] || (vf->dev_flags & PCI_DEV_FLAGS_NO_FLR_RESET))
 		return -ENOTTY;
+	if (vf->reset_methods[0] == MDR_RESET_DEVICE_SPECIFIC)
+		return pci_reset_function_locked(vf);
 	pci_set_power_state(vf, PCI_D0);
 	pci_write_config_word(vf, PCI_COMMAND, 0);
 	return pcie_flr(vf);
@@ -384,7 +366,8 @@ static int mdr_attempt_reset_each(struct mdr_group *group,
 	err = mdr_snapshot_take(group, of, &snapshot);
 	for (i = 0; i < snapshot.count && err != -ECANCELED; i++) {
 		ret = mdr_attempt_reset_one(group, snapshot.pdevs[i]);
-		if (ret)
+		/* one without a reset method must not hide what another one lacks */
+		if (ret && (!err || err == -ENOTTY || ret == -ECANCELED))
 			err = ret;
 		if (ret && ret != -ECANCELED)
 			pci_err(snapshot.pdevs[i], "cannot reset the function: %d\n", ret);
@@ -414,6 +397,9 @@ int mdr_group_reset_due(struct mdr_group *group)
 	struct mdr_function *function;
 	int ret;
 
+	scoped_guard(mutex, &group->lock)
+		if (mdr_group_is_resumed_late(group) && mdr_group_awaits_reset(group))
+			return -EBUSY;
 	ret = mdr_attempt_reset_each(group, MDR_SNAPSHOT_DUE);
 	if (ret)
 		return ret;

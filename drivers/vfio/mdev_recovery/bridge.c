@@ -519,3 +519,27 @@ int mdr_bridges_restore_awake(struct pci_dev *pdev)
 	pm_runtime_put(above);
 	return ret;
 }
+
+/*
+ * Lock the bridge as pci_reset_function() does, because some methods reset through
+ * it: from the top down, which is the order of the PCI core.
+ */
+bool mdr_bridge_trylock(struct pci_dev *bridge)
+{
+	if (!bridge)
+		return true;
+	if (!device_trylock(&bridge->dev))
+		return false;
+	if (pci_cfg_access_trylock(bridge))
+		return true;
+	device_unlock(&bridge->dev);
+	return false;
+}
+
+void mdr_bridge_unlock(struct pci_dev *bridge)
+{
+	if (!bridge)
+		return;
+	pci_cfg_access_unlock(bridge);
+	device_unlock(&bridge->dev);
+}

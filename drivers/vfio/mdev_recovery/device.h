@@ -402,6 +402,7 @@ void mdr_user_registers_write(struct mdr_device *device);
 
 /* restore.c: INTx */
 bool mdr_device_sync_interrupts(struct mdr_device *device);
+void mdr_device_sync_soon(struct mdr_device *device);
 int mdr_sync_again(struct mdr_group *group, u64 deadline);
 void mdr_group_sync_interrupts(struct mdr_group *group);
 

@@ -166,7 +166,7 @@ static void mdr_function_unpublish(struct mdr_function *function)
 	mdr_domain_put(function->domain);
 	mdr_group_put(function->group);
 	if (xa_empty(&mdr_functions))
-		mdr_host_patience_reset();
+		mdr_zap_patience_reset();
 }
 
 /**

@@ -200,6 +200,8 @@ int mdr_bridges_keep(struct pci_dev *pdev);
 void mdr_bridges_drop(struct pci_dev *pdev);
 int mdr_bridges_restore(struct pci_dev *pdev);
 int mdr_bridges_restore_awake(struct pci_dev *pdev);
+bool mdr_bridge_trylock(struct pci_dev *bridge);
+void mdr_bridge_unlock(struct pci_dev *bridge);
 
 /* restore.c: from a blank function to what its user had */
 void mdr_function_set_blank(struct mdr_function *function);

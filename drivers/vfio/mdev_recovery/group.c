@@ -164,6 +164,36 @@ bool mdr_group_has_given_up(struct mdr_group *group)
 		 !(group->resetter && group->by_admin)));
 }
 
+/*
+ * Has a walk that is past its reset still to come back to a function? It resets nothing any more,
+ * but takes the device lock for that, with pci_bus_sem held, and so an own reset may have to
+ * wait for it (Documentation/upstream/pci-bus-sem.md).
+ */
+bool mdr_group_is_resumed_late(struct mdr_group *group)
+{
+	struct mdr_function *function;
+
+	lockdep_assert_held(&group->lock);
+
+	list_for_each_entry(function, &group->functions, group_item)
+		if (function->recovering && function->error.past_reset)
+			return true;
+	return false;
+}
+
+/* Has a function asked for a reset that it did not get? */
+bool mdr_group_awaits_reset(struct mdr_group *group)
+{
+	struct mdr_function *function;
+
+	lockdep_assert_held(&group->lock);
+
+	list_for_each_entry(function, &group->functions, group_item)
+		if (function->error.reset_due)
+			return true;
+	return false;
+}
+
 /* Does an error change nothing? The host has given up on the group, or the breaker has. */
 bool mdr_group_stays_failed(struct mdr_group *group)
 {

@@ -298,6 +298,8 @@ bool mdr_group_has_failed(struct mdr_group *group);
 bool mdr_group_lacks_reset(struct mdr_group *group);
 bool mdr_function_awaits_hooks(struct mdr_function *function);
 bool mdr_group_has_given_up(struct mdr_group *group);
+bool mdr_group_is_resumed_late(struct mdr_group *group);
+bool mdr_group_awaits_reset(struct mdr_group *group);
 bool mdr_group_stays_failed(struct mdr_group *group);
 bool mdr_group_acknowledged(struct mdr_group *group, enum mdr_policy policy);
 bool mdr_group_is_recovering(struct mdr_group *group);
@@ -329,11 +331,8 @@ bool mdr_group_is_substituted(struct mdr_group *group);
 void mdr_group_unsubstitute(struct mdr_group *group);
 void mdr_group_zap_work(struct work_struct *work);
 void mdr_group_zap_begin(struct mdr_group *group);
-unsigned int mdr_host_patience_ms(void);
-void mdr_host_waited_in_vain(unsigned int patience_ms);
-void mdr_host_patience_reset(void);
-bool mdr_group_zap_wait_since(struct mdr_group *group, unsigned long start,
-			      unsigned int patience_ms);
+void mdr_zap_patience_reset(void);
+bool mdr_group_zap_wait_since(struct mdr_group *group, unsigned long start);
 bool mdr_group_zap_wait(struct mdr_group *group);
 void mdr_group_wait_opened(struct mdr_group *group);
 void mdr_group_wait_opened_briefly(struct mdr_group *group);
@@ -355,8 +354,6 @@ void mdr_group_timer(struct work_struct *work);
 void mdr_group_hold_timeout_changed(struct mdr_group *group);
 
 /* wait.c: the host waits for users, users wait for the host */
-bool mdr_group_drain_for(struct mdr_group *group, bool config_is_blocked,
-			 unsigned int patience_ms);
 void mdr_group_drain(struct mdr_group *group, bool config_is_blocked);
 bool mdr_group_drain_or_fail(struct mdr_group *group);
 int mdr_group_wait_recovered(struct mdr_group *group, unsigned int timeout_ms);

@@ -73,7 +73,7 @@ static void mdr_irqs_end(struct mdr_device *device)
 	    !mdr_device_is_withheld(device))
 		return;
 	pci_read_config_word(pdev, PCI_COMMAND, &command);
-	if (command & PCI_COMMAND_MASTER)
+	if (!PCI_POSSIBLE_ERROR(command) && (command & PCI_COMMAND_MASTER))
 		pci_write_config_word(pdev, PCI_COMMAND,
 				      command & ~PCI_COMMAND_MASTER);
 }

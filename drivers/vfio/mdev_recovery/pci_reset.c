@@ -71,15 +71,6 @@ static void mdr_reset_drain(struct mdr_function *function)
 		pci_cfg_access_lock(pdev);
 }
 
-/* The same without a drain. */
-static void mdr_reset_zap_wait(struct mdr_group *group)
-{
-	unsigned int patience_ms = mdr_host_patience_ms();
-
-	if (!mdr_group_zap_wait_since(group, jiffies, patience_ms))
-		mdr_host_waited_in_vain(patience_ms);
-}
-
 /* The end of a reset by a task that is alone inside the gate, and restores what it resets. */
 static void mdr_reset_inside_done(struct mdr_function *function,
 				  struct mdr_gate_entry *entry)
@@ -168,7 +159,7 @@ void mdr_reset_prepare(struct pci_dev *pdev)
 	if (!mdr_gate_current_calls() && !entry)
 		mdr_reset_drain(function);
 	else
-		mdr_reset_zap_wait(group);
+		mdr_group_zap_wait_since(group, jiffies);
 }
 
 /*

@@ -400,7 +400,8 @@ static bool mdr_finish_may_reset(struct mdr_finish *finish)
 
 	guard(mutex)(&group->lock);
 	if (group->attempt.event == finish->event ||
-	    group->machine.state == MDR_STATE_FAILED || !mdr_attempt_may(group))
+	    group->machine.state == MDR_STATE_FAILED ||
+	    mdr_group_is_resumed_late(group) || !mdr_attempt_may(group))
 		return false;
 	group->attempt.event = finish->event;
 	return true;
@@ -430,7 +431,7 @@ static int mdr_finish_run(struct mdr_finish *finish)
 	if (finish->host_at_work)
 		return -ETIMEDOUT;
 	if (finish->undrained)
-		mdr_group_drain_for(group, false, MDR_DRAIN_TIMEOUT_MS);
+		mdr_group_drain(group, false);
 	ret = mdr_group_reset_due(group);
 	/* what cannot be reset may be blank all the same, which shows: a restore is enough */
 	if (!ret || ret == -ENOTTY)

@@ -404,7 +404,7 @@ static int mdr_restore_what_is_lost(struct mdr_function *function)
 	ret = mdr_restore_again(function);
 	mdr_restore_unclaim(function);
 	if (!ret && function->device)
-		mdr_device_sync_interrupts(function->device);
+		mdr_device_sync_soon(function->device);
 	return ret;
 }
 
@@ -505,6 +505,16 @@ bool mdr_device_sync_interrupts(struct mdr_device *device)
 	return true;
 }
 
+/* The same for a task that cannot come back: others have the locks for a moment, too. */
+void mdr_device_sync_soon(struct mdr_device *device)
+{
+	unsigned long deadline = jiffies + msecs_to_jiffies(MDR_LET_GO_MS);
+
+	while (!mdr_device_sync_interrupts(device) &&
+	       time_before(jiffies, deadline))
+		usleep_range(500, 1000);
+}
+
 /* The locks were taken: 0 after a while, -EBUSY after @deadline (ktime_get_ns()). */
 int mdr_sync_again(struct mdr_group *group, u64 deadline)
 {
@@ -544,7 +554,7 @@ void mdr_group_sync_interrupts(struct mdr_group *group)
 		function = mdr_function_find(snapshot.pdevs[i]);
 		if (function && function->device &&
 		    !READ_ONCE(function->restore.blank))
-			mdr_device_sync_interrupts(function->device);
+			mdr_device_sync_soon(function->device);
 		device_unlock(&snapshot.pdevs[i]->dev);
 	}
 	mdr_snapshot_put(&snapshot);

@@ -13,18 +13,18 @@
 
 /*
  * Drain the gate of a group in state closing or resetting, see mdr_gate_drain(), and wait
- * for a zap that mdr_group_zap_begin() has begun. False after @patience_ms, which is the bound
- * for both. The caller holds no lock of the shim.
+ * for a zap that mdr_group_zap_begin() has begun. After the bound, which is one for both, the
+ * host goes on. The caller holds no lock of the shim.
  */
-bool mdr_group_drain_for(struct mdr_group *group, bool config_is_blocked,
-			 unsigned int patience_ms)
+void mdr_group_drain(struct mdr_group *group, bool config_is_blocked)
 {
 	unsigned long begun = jiffies;
 	u64 start = ktime_get_ns();
 	bool empty, drained;
 
-	empty = mdr_gate_drain(&group->gate, patience_ms, config_is_blocked);
-	drained = mdr_group_zap_wait_since(group, begun, patience_ms) && empty;
+	empty = mdr_gate_drain(&group->gate, MDR_DRAIN_TIMEOUT_MS,
+			       config_is_blocked);
+	drained = mdr_group_zap_wait_since(group, begun) && empty;
 	trace_mdr_drain(group, ktime_get_ns() - start, drained);
 
 	guard(mutex)(&group->lock);
@@ -39,21 +39,11 @@ bool mdr_group_drain_for(struct mdr_group *group, bool config_is_blocked,
 		group->stats.drain_timeouts++;
 		dev_warn_ratelimited(&group->dev,
 				     "an access did not end within %u ms, going on without it\n",
-				     patience_ms);
+				     MDR_DRAIN_TIMEOUT_MS);
 	}
 	if (group->machine.state == MDR_STATE_CLOSING)
 		mdr_group_step(group, drained ? MDR_EVENT_DRAINED :
 						MDR_EVENT_DRAIN_TIMEOUT, NULL);
-	return drained;
-}
-
-/* For a host callback: the host goes on after the bound. */
-void mdr_group_drain(struct mdr_group *group, bool config_is_blocked)
-{
-	unsigned int patience_ms = mdr_host_patience_ms();
-
-	if (!mdr_group_drain_for(group, config_is_blocked, patience_ms))
-		mdr_host_waited_in_vain(patience_ms);
 }
 
 /*

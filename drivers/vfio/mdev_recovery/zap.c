@@ -25,15 +25,11 @@
 struct workqueue_struct *mdr_zap_workqueue;
 
 /*
- * A process may have devices in many groups, and the host tells them one after the other. So
- * for MDR_VAIN_MS after a host callback has waited for users in vain, the others wait for
- * MDR_AGAIN_MS only, and for MDR_LAST_MS once MDR_MANY of those waits were in vain as well.
- * Other users are out by then: a zap without notifiers takes less.
+ * For so long after somebody has waited in vain for a zap, the others wait only for a moment.
+ * A zap without such notifiers takes less: see MDR_MORE_ENTRIES.
  */
-#define MDR_VAIN_MS 10000
-#define MDR_AGAIN_MS 50
-#define MDR_MANY 20
-#define MDR_LAST_MS 5
+#define MDR_ZAP_LATE_MS 10000
+#define MDR_ZAP_AGAIN_MS 50
 
 /*
  * What a host callback removes by itself at most, in a group: page tables, each with 512
@@ -237,40 +233,37 @@ static bool mdr_group_zap_is_done(struct mdr_group *group, unsigned long asked)
 	return (long)(done - asked) >= 0;
 }
 
+/* ktime_get_ns() when a host callback last waited in vain for a zap, 0 before the first. */
+static u64 mdr_zap_late_at;
+
 /*
- * ktime_get_ns() when a host callback last waited in vain for as long as a drain may take, 0
- * before the first; and how many have since waited in vain for a moment.
+ * How long to wait for a zap, in milliseconds. A process with slow notifiers may have many devices,
+ * in groups that the host tells one after the other: it waits for all of them about as long
+ * as for one.
  */
-static u64 mdr_vain_at;
-static atomic_t mdr_vain_moments;
-
-/* How long a host callback waits for users of a group, in milliseconds. */
-unsigned int mdr_host_patience_ms(void)
+static unsigned int mdr_zap_patience_ms(void)
 {
-	u64 vain_at = READ_ONCE(mdr_vain_at);
+	u64 late_at = READ_ONCE(mdr_zap_late_at);
+	bool late = late_at && ktime_get_ns() - late_at <
+			       (u64)MDR_ZAP_LATE_MS * NSEC_PER_MSEC;
 
-	if (!vain_at || ktime_get_ns() - vain_at >=
-			(u64)MDR_VAIN_MS * NSEC_PER_MSEC)
-		return MDR_DRAIN_TIMEOUT_MS;
-	return atomic_read(&mdr_vain_moments) < MDR_MANY ? MDR_AGAIN_MS :
-							   MDR_LAST_MS;
+	return late ? MDR_ZAP_AGAIN_MS : MDR_DRAIN_TIMEOUT_MS;
 }
 
-/* A host callback has waited in vain. One that has waited for a moment starts nothing anew. */
-void mdr_host_waited_in_vain(unsigned int patience_ms)
+/*
+ * A host callback has waited in vain. One that has waited for a moment says nothing new; and
+ * what a user's task waits for, in a reset of its own, must not shorten the wait for others.
+ */
+static void mdr_zap_was_late(unsigned int patience_ms)
 {
-	if (patience_ms != MDR_DRAIN_TIMEOUT_MS) {
-		atomic_inc(&mdr_vain_moments);
-		return;
-	}
-	atomic_set(&mdr_vain_moments, 0);
-	WRITE_ONCE(mdr_vain_at, ktime_get_ns());
+	if (patience_ms == MDR_DRAIN_TIMEOUT_MS && !mdr_gate_current_calls())
+		WRITE_ONCE(mdr_zap_late_at, ktime_get_ns());
 }
 
 /* The last function has gone, and with it whoever was waited for. */
-void mdr_host_patience_reset(void)
+void mdr_zap_patience_reset(void)
 {
-	WRITE_ONCE(mdr_vain_at, 0);
+	WRITE_ONCE(mdr_zap_late_at, 0);
 }
 
 /*
@@ -278,8 +271,8 @@ void mdr_host_patience_reset(void)
  * @patience_ms; it is counted and logged. The zap goes on beside the caller, and the device
  * is not as the host left it.
  */
-bool mdr_group_zap_wait_since(struct mdr_group *group, unsigned long start,
-			      unsigned int patience_ms)
+static bool mdr_group_zap_wait_for(struct mdr_group *group, unsigned long start,
+				   unsigned int patience_ms)
 {
 	unsigned long asked = READ_ONCE(group->zap.asked);
 	long left = max_t(long, start + msecs_to_jiffies(patience_ms) - jiffies, 0);
@@ -297,10 +290,21 @@ bool mdr_group_zap_wait_since(struct mdr_group *group, unsigned long start,
 	return false;
 }
 
+/* For a host callback: the patience is that of a drain, or a moment, see above. */
+bool mdr_group_zap_wait_since(struct mdr_group *group, unsigned long start)
+{
+	unsigned int patience_ms = mdr_zap_patience_ms();
+
+	if (mdr_group_zap_wait_for(group, start, patience_ms))
+		return true;
+	mdr_zap_was_late(patience_ms);
+	return false;
+}
+
 /* The same where the host does not wait for the caller: always as long as a drain may take. */
 bool mdr_group_zap_wait(struct mdr_group *group)
 {
-	return mdr_group_zap_wait_since(group, jiffies, MDR_DRAIN_TIMEOUT_MS);
+	return mdr_group_zap_wait_for(group, jiffies, MDR_DRAIN_TIMEOUT_MS);
 }
 
 /* Wait until a gate that is about to open is open, or something else has come; or a kill. */
@@ -312,9 +316,9 @@ void mdr_group_wait_opened(struct mdr_group *group)
 /* Likewise for the host, or an administrator: no longer than a host callback waits for a zap. */
 void mdr_group_wait_opened_briefly(struct mdr_group *group)
 {
-	unsigned int patience_ms = mdr_host_patience_ms();
+	unsigned int patience_ms = mdr_zap_patience_ms();
 
 	if (!wait_event_timeout(group->state_changed, !READ_ONCE(group->opening),
 				msecs_to_jiffies(patience_ms)))
-		mdr_host_waited_in_vain(patience_ms);
+		mdr_zap_was_late(patience_ms);
 }
